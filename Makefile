@@ -1,0 +1,83 @@
+# Everything a developer or operator needs, from a fresh checkout, with Python 3.11 or newer and
+# make alone. Recipes install the hash-pinned lock files into .venv when those changed, not before.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+# Errors still show; the client's warnings about its own configuration do not help here.
+PIP := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check --no-input
+COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--upgrade --custom-compile-command "make lock" --group build
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: run
+run: $(VENV)/.runtime ## Start the service (installs it first, into .venv)
+	@exec $(PYTHON) -m app.cli serve # exec: signals must reach the service, not a shell around it
+
+.PHONY: test
+test: $(VENV)/.dev ## Run the tests; options with ARGS="-k name"
+	@$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: coverage
+coverage: $(VENV)/.dev ## Run the tests with branch coverage
+	@$(PYTHON) -m pytest --cov --cov-report=term-missing $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style and formatting
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/hadolint Dockerfile
+
+.PHONY: format
+format: $(VENV)/.dev ## Mend style and formatting where that is safe
+	@$(VENV)/bin/ruff check --fix .
+	@$(VENV)/bin/ruff format .
+
+.PHONY: types
+types: $(VENV)/.dev ## Check types
+	@$(VENV)/bin/mypy
+
+.PHONY: imports
+imports: $(VENV)/.dev ## Check that imports go one way
+	@$(VENV)/bin/lint-imports --no-logo
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Move both lock files to the newest releases
+	@$(COMPILE) --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --group dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+.PHONY: clean
+clean: ## Remove what was installed and cached; data stays
+	@rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .coverage htmlcov
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps are written last: an interrupted installation is done again.
+$(VENV)/.created:
+	@for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+		if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+		then break; fi; python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "Backstop needs Python 3.11 or newer with its venv module (Debian: python3-venv)." >&2; \
+		exit 1; \
+	fi; \
+	rm -rf $(VENV) && $$python -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.runtime: requirements.lock pyproject.toml $(VENV)/.created
+	@echo "Installing Backstop into $(VENV) (only when its lock file changed) ..."
+	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+	@echo "Installing the development tools into $(VENV) (only when their lock file changed) ..."
+	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@touch $@
