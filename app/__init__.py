@@ -1,0 +1,1 @@
+"""Backstop: a futures risk engine with insurance funds, as a REST service."""

@@ -1,0 +1,1 @@
+"""The functional core: commands in, outcomes out; no I/O, no clock, no randomness."""

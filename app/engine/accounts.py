@@ -1,0 +1,260 @@
+"""Accounts, their keys, their money and their settings (ORD-3, ORD-6, ORD-8)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from app.engine import margin, orders
+from app.engine.commands import (
+    AdjustMargin,
+    ConfigureContract,
+    CreateKey,
+    Deposit,
+    NewKey,
+    OpenAccount,
+    RevokeKey,
+    SetPositionMode,
+    Withdraw,
+)
+from app.engine.contracts import Contract
+from app.engine.events import Done, Moved
+from app.engine.numbers import ZERO, divide_up, plain, round_down
+from app.engine.rejections import Rejected
+from app.engine.state import Account, ApiKey, Position, Settings, Wallet, wallet_key
+from app.engine.step import Step
+
+
+def open_account(step: Step, command: OpenAccount) -> Done:
+    """Open an account and register its trader key."""
+    if command.account_id in step.state.accounts:
+        raise Rejected("account_exists", f"there is an account {command.account_id} already")
+    _check_mode(command.position_mode)
+    _check_key(step, command.key)
+    account = Account(command.account_id, command.position_mode, step.now)
+    step.state.accounts[command.account_id] = account
+    step.outcome.touched.accounts[command.account_id] = account
+    _add_key(step, command.key)
+    return Done(command.account_id)
+
+
+def _check_mode(mode: str) -> None:
+    if mode != "one_way":
+        raise Rejected("unsupported_position_mode", "only one_way can be traded yet")
+
+
+def create_key(step: Step, command: CreateKey) -> Done:
+    """Register an API key; a trader key belongs to an existing account."""
+    key = command.key
+    if (key.scope == "trader") != (key.account_id is not None):
+        raise Rejected("invalid_key", "a trader key, and no other, is bound to an account")
+    if key.account_id is not None:
+        orders.account_of(step.state, key.account_id)
+    _check_key(step, key)
+    _add_key(step, key)
+    return Done(key.key_id)
+
+
+def _check_key(step: Step, key: NewKey) -> None:
+    if key.digest in step.state.keys:
+        raise Rejected("key_exists", "this key is registered already")
+
+
+def _add_key(step: Step, key: NewKey) -> None:
+    registered = ApiKey(key, step.now)
+    step.state.keys[key.digest] = registered
+    step.outcome.touched.keys[key.digest] = registered
+
+
+def revoke_key(step: Step, command: RevokeKey) -> Done:
+    """Revoke an API key, at once and for ever."""
+    for registered in step.state.keys.values():
+        if registered.key.key_id == command.key_id and registered.revoked_at is None:
+            registered.revoked_at = step.now
+            step.outcome.touched.keys[registered.key.digest] = registered
+            return Done(command.key_id)
+    raise Rejected("unknown_key", f"there is no key {command.key_id}")
+
+
+def set_position_mode(step: Step, command: SetPositionMode) -> Done:
+    """Change the position mode while nothing is open."""
+    account = orders.account_of(step.state, command.account_id)
+    _check_mode(command.position_mode)
+    if account.positions and command.position_mode != account.position_mode:
+        raise Rejected("position_open", "positions or orders are open")
+    account.position_mode = command.position_mode
+    step.outcome.touched.accounts[account.account_id] = account
+    return Done(account.account_id)
+
+
+def check_amount(amount: Decimal) -> None:
+    """Refuse amounts that are not positive or finer than eight decimals (NUM-2)."""
+    if amount <= 0:
+        raise Rejected("amount_not_positive", "the amount must be positive")
+    check_decimals(amount)
+
+
+def check_decimals(amount: Decimal) -> None:
+    """Refuse amounts finer than eight decimals (NUM-2)."""
+    if amount != round_down(amount):
+        raise Rejected("too_many_decimals", "an amount has at most eight decimals")
+
+
+def deposit(step: Step, command: Deposit) -> Moved:
+    """Money from outside into the cross wallet."""
+    account = orders.account_of(step.state, command.account_id)
+    check_amount(command.amount)
+    check_asset(step, command.asset)
+    wallet = step.cross_wallet(account, command.asset)
+    external = step.wallet("external", "", command.asset)
+    step.transfer("deposit", external, wallet, command.amount, reference=command.reference)
+    step.touch_cross(account.account_id, command.asset)
+    return moved(step, wallet, command.amount)
+
+
+def check_asset(step: Step, asset: str) -> None:
+    """Only assets that some contract settles in can be held."""
+    if not any(m.contract.settlement_asset == asset for m in step.state.markets.values()):
+        raise Rejected("unknown_asset", f"no contract settles in {asset}", asset=asset)
+
+
+def moved(step: Step, wallet: Wallet, amount: Decimal) -> Moved:
+    """What the mover of money is told."""
+    return Moved(step.state.counters.transfer, step.now, wallet.asset, amount, wallet.balance)
+
+
+def withdraw(step: Step, command: Withdraw) -> Moved:
+    """Money out of the cross wallet: at most what is available (ORD-6, ORD-8)."""
+    account = orders.account_of(step.state, command.account_id)
+    check_amount(command.amount)
+    asset = command.asset
+    treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
+    if treasury is not None and treasury.balance < 0:
+        raise Rejected(
+            "withdrawals_suspended", f"the treasury owes {asset}", asset=asset,
+            treasury_balance=plain(treasury.balance),
+        )  # fmt: skip
+    _check_not_waiting(step, account)
+    _check_spendable(step, account, asset, command.amount)
+    wallet = step.cross_wallet(account, asset)
+    external = step.wallet("external", "", asset)
+    step.transfer("withdrawal", wallet, external, command.amount, reference=command.reference)
+    step.touch_cross(account.account_id, asset)
+    return moved(step, wallet, command.amount)
+
+
+def _check_not_waiting(step: Step, account: Account) -> None:
+    if margin.is_waiting(step.state, account.account_id):
+        raise Rejected("account_in_liquidation", "the account waits for liquidation")
+
+
+def _check_spendable(step: Step, account: Account, asset: str, amount: Decimal) -> None:
+    spendable = margin.spendable(step.state, account, asset)
+    if amount > spendable:
+        raise Rejected(
+            "insufficient_balance", "the amount exceeds what is available",
+            amount=plain(amount), available=plain(spendable),
+        )  # fmt: skip
+
+
+def configure_contract(step: Step, command: ConfigureContract) -> Done:
+    """Set leverage and margin mode in a contract (ORD-3)."""
+    state = step.state
+    account = orders.account_of(state, command.account_id)
+    market = orders.market_of(state, command.symbol)
+    contract = market.contract
+    _check_not_waiting(step, account)
+    current = margin.settings_of(account, contract)
+    wanted = Settings(
+        command.leverage if command.leverage is not None else current.leverage,
+        command.margin_mode or current.margin_mode,
+    )
+    legs = [p for p in account.positions.values() if p.symbol == contract.symbol]
+    if wanted.margin_mode != current.margin_mode and legs:
+        raise Rejected("position_open", "the margin mode is fixed while something is open")
+    if wanted.leverage < 1:
+        raise Rejected("leverage_too_low", "leverage is at least 1")
+    gross = max((margin.gross_requirement(market, leg) for leg in legs), default=ZERO)
+    if wanted.leverage != current.leverage:
+        orders.check_leverage(contract, wanted.leverage, gross)
+    if wanted.leverage < current.leverage:
+        for leg in legs:
+            _check_lower_leverage(step, account, leg, current, wanted)
+    account.settings[contract.symbol] = wanted
+    step.outcome.touched.settings[account.account_id, contract.symbol] = wanted
+    for leg in legs:
+        step.touch_position(leg)
+        step.touch_cross(account.account_id, contract.settlement_asset)
+    return Done(contract.symbol)
+
+
+def _check_lower_leverage(
+    step: Step, account: Account, leg: Position, current: Settings, wanted: Settings
+) -> None:
+    """A lower leverage needs more margin: it must be there already."""
+    state, market = step.state, step.state.markets[leg.symbol]
+    available = margin.available_balance(state, account, market.contract.settlement_asset)
+    needed = margin.requirement(market, leg, wanted.leverage)
+    had = margin.requirement(market, leg, current.leverage)
+    if current.margin_mode == "isolated":
+        needed = margin.order_margin(market, leg, wanted.leverage)
+        had = margin.order_margin(market, leg, current.leverage)
+        if leg.quantity:
+            _check_isolated_equity(step, market.contract, leg, wanted.leverage)
+    if needed - had > available:
+        raise Rejected(
+            "insufficient_margin", "the lower leverage needs more than the available balance",
+            required=plain(needed - had), available=plain(available),
+        )  # fmt: skip
+
+
+def _check_isolated_equity(step: Step, contract: Contract, leg: Position, leverage: int) -> None:
+    scope = margin.health(step.state, ("isolated", leg.account_id, leg.symbol, leg.side))
+    value = abs(margin.mark_value(step.state.markets[leg.symbol], leg))
+    needed = divide_up(value, Decimal(leverage))
+    if scope.equity < needed:
+        raise Rejected(
+            "insufficient_margin", "the isolated position holds less than the initial margin",
+            required=plain(needed), available=plain(scope.equity), symbol=contract.symbol,
+        )  # fmt: skip
+
+
+def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
+    """Move money between the cross wallet and an isolated position."""
+    state = step.state
+    account = orders.account_of(state, command.account_id)
+    market = orders.market_of(state, command.symbol)
+    asset = market.contract.settlement_asset
+    position = account.positions.get((command.symbol, command.position_side))
+    settings = margin.settings_of(account, market.contract)
+    if settings.margin_mode != "isolated" or position is None or not position.quantity:
+        raise Rejected("no_isolated_position", "there is no such isolated position")
+    if command.amount == 0:
+        raise Rejected("amount_not_positive", "the amount must not be zero")
+    check_decimals(command.amount)
+    _check_not_waiting(step, account)
+    if command.amount > 0:
+        _check_spendable(step, account, asset, command.amount)
+    else:
+        _check_removable(step, position, settings.leverage, -command.amount)
+    cross, wallet = step.cross_wallet(account, asset), step.isolated_wallet(position, asset)
+    kind = "margin_in" if command.amount > 0 else "margin_out"
+    step.transfer(kind, cross, wallet, command.amount, symbol=command.symbol)  # type: ignore[arg-type]
+    step.touch_position(position)
+    step.touch_cross(account.account_id, asset)
+    return moved(step, wallet, command.amount)
+
+
+def _check_removable(step: Step, position: Position, leverage: int, amount: Decimal) -> None:
+    """What is left must still be the initial margin, and the wallet itself not negative."""
+    assert position.wallet is not None
+    market = step.state.markets[position.symbol]
+    scope = margin.health(
+        step.state, ("isolated", position.account_id, position.symbol, position.side)
+    )
+    initial = divide_up(abs(margin.mark_value(market, position)), Decimal(leverage))
+    removable = max(ZERO, min(position.wallet.balance, scope.equity - initial))
+    if amount > removable:
+        raise Rejected(
+            "insufficient_margin", "the position needs what is left as initial margin",
+            amount=plain(amount), available=plain(removable),
+        )  # fmt: skip

@@ -1,0 +1,143 @@
+"""How a scope's equity is allotted to its positions, and the bankruptcy value (LIQ-3)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from app.engine import margin
+from app.engine.numbers import ZERO, ceil_to, floor_to, quotient, ratio, share
+from app.engine.state import Market, Position, ScopeKey, State
+
+
+def allot(state: State, scope: ScopeKey) -> dict[tuple[str, str], Decimal]:
+    """Each open position's share of the scope's equity, by (symbol, side).
+
+    Equity of zero or more goes by maintenance margin, negative equity by unrealised loss and never
+    beyond it. Shares are rounded half-even; the largest takes what rounding left.
+    """
+    rows = sorted(margin.scope_positions(state, scope), key=lambda row: _key(row[1]))
+    equity = margin.scope_balance(state, scope)
+    margins: dict[tuple[str, str], Decimal] = {}
+    losses: dict[tuple[str, str], Decimal] = {}
+    for market, position in rows:
+        value = margin.mark_value(market, position)
+        equity += value - position.cost
+        margins[_key(position)] = market.contract.maintenance_margin(abs(value))
+        losses[_key(position)] = max(ZERO, position.cost - value)
+    weights = margins if equity >= 0 else losses
+    whole = sum(weights.values(), ZERO)
+    if equity < 0:
+        equity = -min(-equity, whole)
+    if not rows or whole == 0:
+        return dict.fromkeys(weights, ZERO)
+    shares = {key: share(equity, weight, whole) for key, weight in weights.items()}
+    largest = max(weights, key=lambda key: weights[key])
+    shares[largest] += equity - sum(shares.values(), ZERO)
+    return shares
+
+
+def _key(position: Position) -> tuple[str, str]:
+    return position.symbol, position.side
+
+
+def bankruptcy_value(market: Market, position: Position, allotted: Decimal) -> Decimal:
+    """The signed value at which the position's allotted equity is used up (LIQ-3)."""
+    return margin.mark_value(market, position) - allotted
+
+
+def bankruptcy_price(market: Market, position: Position, value: Decimal) -> Decimal:
+    """The bankruptcy price, derived from the value, to 200 digits."""
+    return quotient(value, position.quantity * market.contract.contract_size)
+
+
+def limit_price(market: Market, position: Position, value: Decimal) -> Decimal | None:
+    """The liquidation order's limit: the bankruptcy price, to the tick on the side that leaves no
+    deficit (LIQ-4). None where a short could only buy at zero or less.
+    """
+    tick = market.contract.tick_size
+    price = bankruptcy_price(market, position, value)
+    if position.quantity > 0:
+        return max(tick, ceil_to(price, tick))
+    price = floor_to(price, tick)
+    return price if price > 0 else None
+
+
+def restoring_quantity(
+    market: Market, position: Position, equity: Decimal, others: Decimal
+) -> Decimal:
+    """How much of a position to liquidate (LIQ-4), unsigned.
+
+    The smallest lot-rounded quantity q with equity - clearance fee rate x value(q) >= restore
+    ratio x (others + maintenance margin after q), at mark; the whole position if there is none or
+    the rest would be under the minimum notional. `others` is the maintenance margin of the
+    scope's other positions.
+    """
+    contract = market.contract
+    assert market.mark is not None
+    held = abs(position.quantity)
+    per_unit = contract.contract_size * market.mark.price
+    restored = contract.liquidation_restore_ratio
+    lot = contract.lot_size
+    best: Decimal | None = None
+    for bracket in reversed(contract.brackets):
+        # Within one bracket both sides are linear in the notional left, so there the restoring
+        # notionals are an interval: take its upper end. Brackets from the top: the least closed.
+        highest = min(bracket.notional_cap, held * per_unit)
+        if bracket is contract.brackets[-1]:
+            highest = held * per_unit
+        if bracket.notional_floor > highest:
+            continue
+        fee_in_full = contract.clearance_fee_rate * held * per_unit
+        left = _largest_left(
+            equity - fee_in_full - restored * (others - bracket.cum),
+            restored * bracket.maintenance_margin_rate - contract.clearance_fee_rate,
+            bracket.notional_floor, highest,
+        )  # fmt: skip
+        if left is not None:
+            best = max(lot, ceil_to(held - ratio(left, per_unit), lot))
+            best = _first_restoring(market, position, equity, others, best)
+            if best is not None:
+                break
+    if best is None or best >= held:
+        return held
+    rest = contract.value(held - best, market.mark.price)
+    return held if rest < contract.min_notional else best
+
+
+def _largest_left(
+    constant: Decimal, slope: Decimal, floor: Decimal, highest: Decimal
+) -> Decimal | None:
+    """The largest N in [floor, highest] with slope x N <= constant, if there is one."""
+    if slope <= 0:
+        return highest if slope * highest <= constant else None
+    bound = ratio(constant, slope)
+    if bound < floor:
+        return None
+    return min(bound, highest)
+
+
+def _first_restoring(
+    market: Market, position: Position, equity: Decimal, others: Decimal, start: Decimal
+) -> Decimal | None:
+    """The first of a few lots from just below `start` that restores, with booked (rounded) values.
+
+    The closed form is exact but for the rounding of values; a lot either side settles it.
+    """
+    lot = market.contract.lot_size
+    held = abs(position.quantity)
+    for step in (-1, 0, 1, 2):
+        quantity = start + step * lot
+        if 0 < quantity <= held and restores(market, held, quantity, equity, others):
+            return quantity
+    return None
+
+
+def restores(
+    market: Market, held: Decimal, quantity: Decimal, equity: Decimal, others: Decimal
+) -> bool:
+    """Whether liquidating `quantity` at mark restores the scope (LIQ-4)."""
+    contract = market.contract
+    assert market.mark is not None
+    fee = contract.clearance_fee_rate * contract.value(quantity, market.mark.price)
+    after = contract.maintenance_margin(contract.value(held - quantity, market.mark.price))
+    return equity - fee >= contract.liquidation_restore_ratio * (others + after)

@@ -1,0 +1,205 @@
+"""Cascades: finding who is at risk and liquidating them, a bounded part at a time (LIQ-2, LIQ-10).
+
+One cascade per settlement asset. A command that puts scopes at risk begins it and does the first
+part; `ContinueCascade` does the next. All scopes are found, and their orders cancelled, before the
+first is liquidated; scopes put at risk meanwhile form the next round.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from app.engine import deficits, liquidation, margin, ranking, triggers
+from app.engine.commands import Tick
+from app.engine.events import Done, Ticked
+from app.engine.numbers import ratio
+from app.engine.state import Cascade, ScopeKey, State
+from app.engine.step import Step, scope_of
+
+FINDS_PER_STEP = 400
+"""Scopes looked at in one step."""
+
+LIQUIDATIONS_PER_STEP = 50
+"""Scopes liquidated in one step."""
+
+
+def asset_of(state: State, scope: ScopeKey) -> str:
+    """The settlement asset of a scope."""
+    return scope[2] if scope[0] == "cross" else state.markets[scope[2]].contract.settlement_asset
+
+
+def cascade_of(state: State, asset: str) -> Cascade:
+    """The asset's cascade, begun when there is none."""
+    return state.cascades.setdefault(asset, Cascade(asset))
+
+
+def begin_tick(step: Step, tick: Tick) -> None:
+    """A mark changed: its crossed triggers, and what was held open for it, say whom to look at."""
+    state = step.state
+    asset = state.markets[tick.symbol].contract.settlement_asset
+    assert asset not in state.cascades, "a tick waits for the asset's cascade"
+    ranking.forget(state, asset)
+    cascade = cascade_of(state, asset)
+    cascade.tick = tick
+    cascade.unchecked = [
+        scope
+        for scope in sorted(state.held)
+        if any(
+            position.symbol == tick.symbol for _, position in margin.scope_positions(state, scope)
+        )
+    ]
+
+
+def run(step: Step, asset: str | None) -> None:
+    """Look at the scopes a command touched; then do one bounded part of the asset's cascade."""
+    check_touched(step)
+    state = step.state
+    if asset is None:
+        asset = next((a for a in state.cascades if a not in step.pending_before), None)
+    if asset is None:
+        return
+    cascade = state.cascades[asset]
+    _find(step, cascade)
+    _liquidate(step, cascade)
+    if not _has_work(cascade):
+        _end(step, cascade)
+    step.outcome.pending = asset if asset in state.cascades else next(iter(state.cascades), None)
+
+
+def check_touched(step: Step) -> None:
+    """Arm every touched scope anew and enrol those at risk (LIQ-1)."""
+    while step.scopes:
+        touched, step.scopes = list(step.scopes), {}
+        for scope in touched:
+            _check(step, scope)
+
+
+def _check(step: Step, scope: ScopeKey) -> None:
+    state = step.state
+    health = _arm(state, scope)
+    if not any(True for _ in margin.scope_positions(state, scope)):
+        state.held.pop(scope, None)
+        _cover_empty(step, scope)
+        return
+    if not health.at_risk:
+        state.held.pop(scope, None)
+        return
+    if liquidation.is_held_open(state, scope, step.now):
+        if scope not in state.held:
+            state.held[scope] = None
+            liquidation.cancel_scope_orders(step, scope)
+        return
+    state.held.pop(scope, None)
+    cascade = cascade_of(state, asset_of(state, scope))
+    if scope not in cascade.waiting:
+        _enrol(step, cascade, scope)
+
+
+def _arm(state: State, scope: ScopeKey) -> margin.Health:
+    """Arm a scope anew; while crossed triggers are still being collected, leave that for later."""
+    cascade = state.cascades.get(asset_of(state, scope))
+    if cascade is None or not cascade.finding:
+        return triggers.arm(state, scope)
+    cascade.unarmed[scope] = None
+    return margin.health(state, scope)
+
+
+def _cover_empty(step: Step, scope: ScopeKey) -> None:
+    """A scope without a position keeps no debt: rounding of the last fill (FND-4)."""
+    balance = margin.scope_balance(step.state, scope)
+    if balance >= 0:
+        return
+    symbols = [record.symbol for record in step.outcome.liquidations]
+    symbols += [trade.symbol for trade in step.outcome.trades]
+    contract = step.state.markets[symbols[-1]].contract
+    account = step.state.accounts[scope[1]]
+    deficits.cover(step, contract, account.wallets[scope[2]], -balance, None)
+
+
+def _enrol(step: Step, cascade: Cascade, scope: ScopeKey) -> None:
+    """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
+    state = step.state
+    cascade.accounts.add(scope[1])
+    canceled = liquidation.cancel_scope_orders(step, scope)
+    health = margin.health(state, scope)
+    if not health.at_risk:
+        liquidation.record_healed(step, scope, canceled)
+        return
+    cascade.waiting.add(scope)
+    entry = (ratio(health.equity, health.maintenance_margin), *scope[1:], scope)
+    if cascade.finding:
+        heappush(cascade.queue, entry)
+    else:
+        cascade.next_round.append(entry)
+
+
+def _find(step: Step, cascade: Cascade) -> None:
+    """Look at the scopes behind crossed triggers, a bounded number."""
+    state, left = step.state, FINDS_PER_STEP
+    while cascade.finding and left > 0:
+        if cascade.unchecked:
+            _check(step, cascade.unchecked.pop())
+            left -= 1
+            continue
+        if cascade.tick is None:
+            cascade.finding = False
+            break
+        market = state.markets[cascade.tick.symbol]
+        assert market.mark is not None
+        crossed = triggers.pop_crossed(market.triggers, market.mark.price, left)
+        if not crossed:
+            cascade.finding = False
+        cascade.unchecked = list(dict.fromkeys(scope_of(state, p) for p in reversed(crossed)))
+    check_touched(step)
+    while not cascade.finding and cascade.unarmed and left > 0:
+        triggers.arm(state, cascade.unarmed.popitem()[0])
+        left -= 1
+
+
+def _liquidate(step: Step, cascade: Cascade) -> None:
+    """Liquidate the scopes in order, a bounded number; then the next round."""
+    if cascade.finding or cascade.unarmed:
+        return
+    for _ in range(LIQUIDATIONS_PER_STEP):
+        if not cascade.queue:
+            for entry in cascade.next_round:
+                heappush(cascade.queue, entry)
+            cascade.next_round = []
+        if not cascade.queue:
+            return
+        scope = heappop(cascade.queue)[-1]
+        cascade.waiting.discard(scope)
+        if margin.health(step.state, scope).at_risk:
+            liquidation.liquidate(step, scope)
+        step.scopes[scope] = None
+        check_touched(step)
+
+
+def _has_work(cascade: Cascade) -> bool:
+    return bool(cascade.finding or cascade.unarmed or cascade.queue or cascade.next_round)
+
+
+def _end(step: Step, cascade: Cascade) -> None:
+    """The cascade is finished: the tick that began it is answered (MRK-2)."""
+    assert not cascade.waiting, cascade.waiting
+    del step.state.cascades[cascade.asset]
+    if cascade.tick is not None:
+        mark = step.state.markets[cascade.tick.symbol].mark
+        assert mark is not None
+        step.outcome.result = Ticked(
+            cascade.tick.symbol, mark.price, mark.time, len(cascade.accounts)
+        )
+    elif step.outcome.result is None:
+        step.outcome.result = Done()
+
+
+def recover(step: Step) -> None:
+    """A new leader looks at every scope afresh; cascades under way begin again as one round."""
+    state = step.state
+    state.cascades.clear()
+    state.held.clear()
+    for account_id in sorted(state.accounts):
+        account = state.accounts[account_id]
+        for position in account.positions.values():
+            if position.quantity:
+                step.scopes[scope_of(state, position)] = None

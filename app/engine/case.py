@@ -1,0 +1,151 @@
+"""The liquidation of one scope as it goes on: its records, its fees, its story (LIQ-9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from app.engine import allotment, margin
+from app.engine.events import Liquidation, LiquidationStep, Outcome_, StepKind
+from app.engine.numbers import ZERO, divide_half_even, plain
+from app.engine.state import Account, Market, Position, ScopeKey, Wallet
+from app.engine.step import Step
+
+LegKey = tuple[str, str]
+
+
+@dataclass(slots=True)
+class Case:
+    """One liquidation event: all records of one account and trigger share its `event_id`.
+
+    `fees` are clearance fees earned and not yet charged: they count when asking whether the scope
+    is still at risk, so that charging them never puts it there again. `offered` is what the book
+    has already been offered of each position, and at what limit.
+    """
+
+    step: Step
+    scope: ScopeKey
+    account: Account
+    event_id: int
+    records: dict[LegKey, Liquidation] = field(default_factory=dict)
+    fees: dict[LegKey, Decimal] = field(default_factory=dict)
+    offered: dict[LegKey, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
+
+    @staticmethod
+    def open(step: Step, scope: ScopeKey) -> Case:
+        """Begin the liquidation of a scope."""
+        step.state.counters.liquidation_event += 1
+        account = step.state.accounts[scope[1]]
+        return Case(step, scope, account, step.state.counters.liquidation_event)
+
+    def wallet(self) -> Wallet:
+        """The scope's wallet."""
+        mode, account_id, owner, side = self.scope
+        if mode == "cross":
+            return self.step.cross_wallet(self.account, owner)
+        asset = self.step.state.markets[owner].contract.settlement_asset
+        return self.step.wallet("isolated", account_id, asset, f"{owner}:{side}")
+
+    def health(self) -> margin.Health:
+        """The scope's equity and maintenance margin now."""
+        return margin.health(self.step.state, self.scope)
+
+    def fees_due(self) -> Decimal:
+        """Clearance fees earned and not yet charged."""
+        return sum(self.fees.values(), ZERO)
+
+    def at_risk(self) -> bool:
+        """Whether the scope is at risk, its fees counted."""
+        now = self.health()
+        return now.equity - self.fees_due() < now.maintenance_margin
+
+    def allot(self, position: Position) -> Decimal:
+        """The equity allotted to a position now (LIQ-3)."""
+        return allotment.allot(self.step.state, self.scope)[position.symbol, position.side]
+
+    def by_margin(self) -> list[tuple[Market, Position]]:
+        """The scope's open positions, largest maintenance margin first, ties by symbol and leg."""
+        rows = list(margin.scope_positions(self.step.state, self.scope))
+        return sorted(
+            rows,
+            key=lambda row: (
+                -margin.maintenance_margin(*row), row[1].symbol, row[1].side,
+            ),
+        )  # fmt: skip
+
+    def record(self, market: Market, position: Position) -> Liquidation:
+        """The position's record, opened with what triggered it."""
+        key = (position.symbol, position.side)
+        if key not in self.records:
+            self.records[key] = self._open_record(market, position)
+        return self.records[key]
+
+    def _open_record(self, market: Market, position: Position) -> Liquidation:
+        assert market.mark is not None
+        contract, counters = market.contract, self.step.state.counters
+        counters.liquidation += 1
+        now, allotted = self.health(), self.allot(position)
+        value = allotment.bankruptcy_value(market, position, allotted)
+        record = Liquidation(
+            liquidation_id=counters.liquidation,
+            event_id=self.event_id,
+            time=self.step.now,
+            account_id=position.account_id,
+            symbol=position.symbol,
+            fund_id=contract.insurance_fund,
+            side="long" if position.quantity > 0 else "short",
+            position_side=position.side,
+            margin_mode="cross" if self.scope[0] == "cross" else "isolated",
+            quantity=abs(position.quantity),
+            mark_price=market.mark.price,
+            bankruptcy_price=divide_half_even(value, position.quantity * contract.contract_size),
+            equity=now.equity,
+            maintenance_margin=now.maintenance_margin,
+        )
+        self.tell(
+            record, "trigger", mark_price=market.mark.price, equity=now.equity,
+            maintenance_margin=now.maintenance_margin, allotted=allotted,
+            bankruptcy_price=record.bankruptcy_price,
+        )  # fmt: skip
+        return record
+
+    def tell(self, record: Liquidation, kind: StepKind, **detail: Decimal | int | str) -> None:
+        """Add a line to a record's story."""
+        texts = {
+            name: plain(value) if isinstance(value, Decimal) else str(value)
+            for name, value in detail.items()
+        }
+        record.steps.append(LiquidationStep(len(record.steps) + 1, kind, texts))
+
+    def tell_cover(self, record: Liquidation, paid: Decimal, injected: Decimal) -> None:
+        """Add what the fund and the treasury paid for a deficit (FND-4)."""
+        record.fund_amount -= paid
+        record.treasury_amount -= injected
+        if paid:
+            self.tell(record, "deficit_cover", amount=paid)
+        if injected:
+            self.tell(record, "emergency_injection", amount=injected)
+
+    def finish(self, record: Liquidation) -> None:
+        """Close a record: its outcome and the wallet it leaves."""
+        position = self.account.positions.get((record.symbol, record.position_side))
+        closed = position is None or position.quantity == 0
+        record.outcome = _outcome(record, closed=closed)
+        if self.scope[0] == "cross" or not closed:
+            record.final_wallet = margin.scope_balance(self.step.state, self.scope)
+        self.tell(record, "end", outcome=record.outcome, final_wallet=record.final_wallet)
+        self.step.outcome.liquidations.append(record)
+
+
+def _outcome(record: Liquidation, *, closed: bool) -> Outcome_:
+    filled, taken = record.filled_quantity > 0, record.taken_over_quantity > 0
+    deleveraged = record.deleveraged_quantity > 0
+    if filled + taken + deleveraged > 1:
+        return "mixed"
+    if taken:
+        return "taken_over"
+    if deleveraged:
+        return "deleveraged"
+    if filled:
+        return "closed" if closed else "reduced"
+    return "orders_canceled"

@@ -1,0 +1,242 @@
+"""Everything that can be asked of the engine: one frozen dataclass per command.
+
+A command carries no time: `Engine.apply(command, now)` gets it from the runner. Accepted commands
+are kept in the command log, in order; replaying them gives the same state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from app.engine.contracts import Contract
+
+PositionMode = Literal["one_way", "hedge"]
+PositionSide = Literal["both", "long", "short"]
+MarginMode = Literal["cross", "isolated"]
+Side = Literal["buy", "sell"]
+OrderType = Literal["limit", "market"]
+TimeInForce = Literal["gtc", "ioc", "fok", "gtx"]
+OrderStatus = Literal["new", "partially_filled", "filled", "canceled", "expired"]
+SelfTradePrevention = Literal["expire_taker", "expire_maker", "expire_both"]
+KeyScope = Literal["admin", "feed", "trader"]
+ContributionKind = Literal["seed_capital", "adjustment", "top_up"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """An API key as the engine keeps it: the secret's SHA-256 (hex), never the secret."""
+
+    key_id: str
+    name: str
+    scope: KeyScope
+    digest: str
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CreateKey:
+    """Register an API key."""
+
+    key: NewKey
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeKey:
+    """Make an API key unusable at once."""
+
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CreateContract:
+    """List a contract; its insurance fund must exist."""
+
+    contract: Contract
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateContract:
+    """Change some terms of a contract; `changes` maps `Contract` field names to new values."""
+
+    symbol: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportContracts:
+    """List or update many contracts at once: all of them or none (CON-5)."""
+
+    contracts: tuple[Contract, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FundPolicy:
+    """How a fund behaves; the numbers are RULES.md's defaults."""
+
+    max_net_notional_ratio: Decimal = Decimal(1)
+    share_below_minimum: Decimal = Decimal(1)
+    share_above_minimum: Decimal = Decimal("0.5")
+
+
+@dataclass(frozen=True, slots=True)
+class CreateFund:
+    """Open an insurance fund; its wallet `main` opens with the first asset it receives."""
+
+    fund_id: str
+    name: str
+    policy: FundPolicy = FundPolicy()
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateFund:
+    """Change a fund's name, policy fields or required minimums (asset to amount; None removes)."""
+
+    fund_id: str
+    name: str | None = None
+    policy: FundPolicy | None = None
+    required_minimum: dict[str, Decimal | None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContributeToFund:
+    """Money into a fund: from outside (`seed_capital`, `adjustment`) or the treasury (`top_up`)."""
+
+    fund_id: str
+    wallet: str
+    asset: str
+    amount: Decimal
+    kind: ContributionKind
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContributeToTreasury:
+    """The exchange's own money into its treasury."""
+
+    asset: str
+    amount: Decimal
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAccount:
+    """Open a trader's account together with its trader key."""
+
+    account_id: str
+    position_mode: PositionMode
+    key: NewKey
+
+
+@dataclass(frozen=True, slots=True)
+class SetPositionMode:
+    """Change an account's position mode while nothing is open (ORD-3)."""
+
+    account_id: str
+    position_mode: PositionMode
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """Money from outside into an account's cross wallet."""
+
+    account_id: str
+    asset: str
+    amount: Decimal
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Money out of an account's cross wallet, at most what is available (ORD-6)."""
+
+    account_id: str
+    asset: str
+    amount: Decimal
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigureContract:
+    """An account's leverage and margin mode in one contract (ORD-3); None leaves as it is."""
+
+    account_id: str
+    symbol: str
+    leverage: int | None = None
+    margin_mode: MarginMode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustMargin:
+    """Move money between the cross wallet and an isolated position; negative takes back."""
+
+    account_id: str
+    symbol: str
+    position_side: PositionSide
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOrder:
+    """An order (ORD-1); `price` is None for a market order, whose time in force is ioc."""
+
+    account_id: str
+    symbol: str
+    side: Side
+    type: OrderType
+    quantity: Decimal
+    price: Decimal | None = None
+    time_in_force: TimeInForce = "gtc"
+    reduce_only: bool = False
+    position_side: PositionSide = "both"
+    client_order_id: str | None = None
+    self_trade_prevention: SelfTradePrevention = "expire_taker"
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrder:
+    """Cancel an open order; with `account_id` only if it is that account's."""
+
+    order_id: int
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelOrders:
+    """Cancel an account's open orders, in one contract or in all."""
+
+    account_id: str
+    symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A new mark price (MRK-1); with the source's own time and sequence where it has them."""
+
+    symbol: str
+    mark_price: Decimal
+    index_price: Decimal | None = None
+    source_time: datetime | None = None
+    sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContinueCascade:
+    """The next bounded step of the cascade of a settlement asset (LIQ-10), sent by the runner."""
+
+    asset: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recover:
+    """A new leader's first command: forget cascades under way and look at every scope afresh."""
+
+
+Command = (
+    CreateKey | RevokeKey | CreateContract | UpdateContract | ImportContracts | CreateFund
+    | UpdateFund | ContributeToFund | ContributeToTreasury | OpenAccount | SetPositionMode | Deposit
+    | Withdraw | ConfigureContract | AdjustMargin | PlaceOrder | CancelOrder | CancelOrders | Tick
+    | ContinueCascade | Recover
+)  # fmt: skip

@@ -1,0 +1,165 @@
+"""What is traded (CON): a contract's terms, its value and its maintenance margin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from app.engine.numbers import ONE, ZERO, quotient, round_value
+from app.engine.rejections import Rejected
+
+Kind = Literal["perpetual", "delivery"]
+Margining = Literal["linear", "inverse"]
+ContractStatus = Literal["trading", "reduce_only", "halted", "settled"]
+
+DEFAULT_RESTORE_RATIO = Decimal("1.1")
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """One row of a leverage bracket table (CON-4); notionals in the quote asset."""
+
+    notional_floor: Decimal
+    notional_cap: Decimal
+    max_leverage: int
+    maintenance_margin_rate: Decimal
+    cum: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The terms of a contract (CON-1). Rates are fractions; sizes are in the units of the field."""
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    settlement_asset: str
+    kind: Kind
+    margining: Margining
+    contract_size: Decimal
+    tick_size: Decimal
+    lot_size: Decimal
+    min_notional: Decimal
+    maker_fee_rate: Decimal
+    taker_fee_rate: Decimal
+    clearance_fee_rate: Decimal
+    insurance_fund: str
+    brackets: tuple[Bracket, ...]
+    price_band: Decimal | None = None
+    status: ContractStatus = "trading"
+    delivery_at: datetime | None = None
+    mark_staleness_seconds: int | None = None
+    tick_jump_limit: Decimal | None = None
+    liquidation_restore_ratio: Decimal = DEFAULT_RESTORE_RATIO
+
+    def value(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """The value of a signed quantity at a price, rounded once (CON-2, NUM-2), signed alike."""
+        return round_value(quantity * self.contract_size * price)
+
+    def unrounded_value(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """The exact product, for margin requirements of orders (ORD-4)."""
+        return quantity * self.contract_size * price
+
+    def bracket(self, notional: Decimal) -> Bracket:
+        """The bracket a notional falls into: floors are inclusive (CON-4)."""
+        for bracket in self.brackets:
+            if notional < bracket.notional_cap:
+                return bracket
+        return self.brackets[-1]
+
+    def maintenance_margin(self, notional: Decimal) -> Decimal:
+        """notional x rate - cum, exact (CON-4)."""
+        bracket = self.bracket(notional)
+        return notional * bracket.maintenance_margin_rate - bracket.cum
+
+    def max_leverage(self, notional: Decimal) -> int:
+        """The leverage the notional's bracket allows; 0 beyond the last bracket's cap."""
+        bracket = self.bracket(notional)
+        if notional > self.brackets[-1].notional_cap:
+            return 0
+        return bracket.max_leverage
+
+
+def build_brackets(
+    rows: list[tuple[Decimal, Decimal, int, Decimal, Decimal | None]],
+) -> tuple[Bracket, ...]:
+    """Brackets from (floor, cap, max leverage, rate, cum or None) with cum checked or computed.
+
+    Raises `Rejected("invalid_brackets")` naming the row (from 1) that does not follow CON-4.
+    """
+    if not rows:
+        raise Rejected("invalid_brackets", "a contract needs at least one bracket", row=0)
+    brackets: list[Bracket] = []
+    for number, (floor, cap, leverage, rate, given) in enumerate(rows, start=1):
+        previous = brackets[-1] if brackets else None
+        expected_floor = previous.notional_cap if previous else ZERO
+        cum = floor * (rate - previous.maintenance_margin_rate) + previous.cum if previous else ZERO
+        problem = _bracket_problem(previous, expected_floor, floor, cap, leverage, rate, given, cum)
+        if problem:
+            raise Rejected("invalid_brackets", f"row {number}: {problem}", row=number)
+        brackets.append(Bracket(floor, cap, leverage, rate, cum))
+    return tuple(brackets)
+
+
+def _bracket_problem(
+    previous: Bracket | None,
+    expected_floor: Decimal,
+    floor: Decimal,
+    cap: Decimal,
+    leverage: int,
+    rate: Decimal,
+    given: Decimal | None,
+    cum: Decimal,
+) -> str | None:
+    if floor != expected_floor:
+        return f"notional_floor is {floor}, not {expected_floor}: the table must be contiguous"
+    if cap <= floor:
+        return f"notional_cap {cap} is not above notional_floor {floor}"
+    if not 0 < rate <= 1:
+        return f"maintenance_margin_rate {rate} is not in (0, 1]"
+    if leverage < 1 or leverage * rate > 1:
+        return f"1 / max_leverage {leverage} is below maintenance_margin_rate {rate}"
+    if previous and rate < previous.maintenance_margin_rate:
+        return f"maintenance_margin_rate {rate} falls below the row before"
+    if previous and leverage > previous.max_leverage:
+        return f"max_leverage {leverage} rises above the row before"
+    if given is not None and given != cum:
+        return f"cum is {given}, not {cum}"
+    return None
+
+
+def check_contract(contract: Contract) -> None:
+    """Refuse terms that cannot be traded: `Rejected("invalid_contract")` naming the field."""
+    problems = {
+        "contract_size": contract.contract_size <= 0,
+        "tick_size": contract.tick_size <= 0,
+        "lot_size": contract.lot_size <= 0,
+        "min_notional": contract.min_notional < 0,
+        "taker_fee_rate": not 0 <= contract.taker_fee_rate < 1,
+        "maker_fee_rate": not -contract.taker_fee_rate <= contract.maker_fee_rate < 1,
+        "clearance_fee_rate": not 0 <= contract.clearance_fee_rate < 1,
+        "price_band": contract.price_band is not None and not 0 < contract.price_band < 1,
+        "tick_jump_limit": contract.tick_jump_limit is not None and contract.tick_jump_limit <= 0,
+        "mark_staleness_seconds": contract.mark_staleness_seconds is not None
+        and contract.mark_staleness_seconds <= 0,
+        "liquidation_restore_ratio": contract.liquidation_restore_ratio < ONE,
+    }
+    for name, wrong in problems.items():
+        if wrong:
+            raise Rejected("invalid_contract", f"{name} is out of range", field=name)
+    if contract.margining != "linear" or contract.kind != "perpetual":
+        raise Rejected(
+            "unsupported_contract", "only linear perpetual contracts can be traded yet",
+            margining=contract.margining, kind=contract.kind,
+        )  # fmt: skip
+    build_brackets([
+        (b.notional_floor, b.notional_cap, b.max_leverage, b.maintenance_margin_rate, b.cum)
+        for b in contract.brackets
+    ])  # fmt: skip
+
+
+def derived_price(contract: Contract, quantity: Decimal, value: Decimal) -> Decimal:
+    """The price at which `quantity` is worth `value`, to 200 digits (entry, bankruptcy)."""
+    return quotient(value, quantity * contract.contract_size)

@@ -1,0 +1,246 @@
+"""Auto-deleveraging: what fund and book cannot take is closed against the other side (ADL)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from app.engine import allotment, deficits, funds, margin, orders, positions, ranking
+from app.engine.case import Case
+from app.engine.commands import PositionSide
+from app.engine.events import AdlEvent, Deleveraged, Liquidation, QueueEntry
+from app.engine.numbers import ZERO, divide_half_even, share
+from app.engine.state import Account, Market, Position
+from app.engine.step import Step, scope_of
+
+QUEUE_KEPT = 20
+"""How much of the ranked queue an event keeps beyond the counterparties themselves."""
+
+
+@dataclass(slots=True)
+class _Closing:
+    """A bankrupt position being closed; `value` is the signed bankruptcy value of what is left."""
+
+    case: Case
+    market: Market
+    position: Position
+    record: Liquidation
+    value: Decimal
+    queue: list[tuple[Decimal, str, PositionSide]]
+    closed: list[Deleveraged] = field(default_factory=list)
+    given_up: Decimal = ZERO
+
+    @property
+    def step(self) -> Step:
+        return self.case.step
+
+    @property
+    def mark(self) -> Decimal:
+        assert self.market.mark is not None
+        return self.market.mark.price
+
+
+def deleverage(case: Case, market: Market, position: Position, record: Liquidation) -> None:
+    """Close the rest of a bankrupt position against its counterparties (ADL-2)."""
+    quantity = position.quantity
+    allotted = case.allot(position)
+    value = allotment.bankruptcy_value(market, position, allotted)
+    entries = ranking.queue(case.step.state, market, longs=quantity < 0).entries
+    closing = _Closing(case, market, position, record, value, entries)
+    price = divide_half_even(value, quantity * market.contract.contract_size)
+    mark_value = market.contract.value(quantity, closing.mark)
+    _against_ranked(closing, at_mark=False)
+    deficit_at_mark = _close_at_mark(closing)
+    assert position.quantity == 0, position
+    case.step.state.counters.adl_event += 1
+    deficit = max(ZERO, value - mark_value)
+    record.deleveraged_quantity += abs(quantity)
+    case.tell(
+        record, "deleveraging", adl_event_id=case.step.state.counters.adl_event,
+        quantity=abs(quantity), price=price, counterparties=len(closing.closed),
+        closed_at_mark=deficit_at_mark,
+    )  # fmt: skip
+    case.step.alert(
+        "adl", record.fund_id, market.contract.settlement_asset, symbol=market.contract.symbol,
+        quantity=abs(quantity), deficit=deficit, liquidation_id=record.liquidation_id,
+    )  # fmt: skip
+    case.step.outcome.adl_events.append(
+        AdlEvent(
+            case.step.state.counters.adl_event, record.liquidation_id, case.step.now,
+            market.contract.symbol, record.fund_id, record.side, abs(quantity), price,
+            closing.mark, deficit, abs(mark_value), max(ZERO, closing.given_up - deficit),
+            len(closing.queue), _kept_queue(closing), tuple(closing.closed),
+        )
+    )  # fmt: skip
+
+
+def _kept_queue(closing: _Closing) -> tuple[QueueEntry, ...]:
+    """The head of the queue as it was; quantities are those before the event."""
+    before = {(c.account_id, c.position_side): c.quantity_before for c in closing.closed}
+    kept = []
+    for rank, (key, account_id, side) in enumerate(closing.queue[:QUEUE_KEPT], start=1):
+        quantity = before.get((account_id, side))
+        if quantity is None:
+            quantity = abs(closing.market.positions[account_id, side].quantity)
+        kept.append(QueueEntry(rank, account_id, side, -key, quantity))
+    return tuple(kept)
+
+
+def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
+    """Walk the queue: each counterparty as far as it holds and, at bankruptcy price, can bear."""
+    accounts = closing.step.state.accounts
+    for rank, (key, account_id, side) in enumerate(closing.queue, start=1):
+        if closing.position.quantity == 0:
+            return
+        account = accounts[account_id]
+        held = closing.market.positions.get((account_id, side))
+        if held is None or held.quantity * closing.position.quantity >= 0:
+            continue
+        size = min(abs(held.quantity), abs(closing.position.quantity))
+        if not at_mark:
+            size = _bearable(closing, held, size)
+        if size > 0:
+            _close_against(closing, account, held, size, rank, -key, at_mark=at_mark)
+
+
+def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
+    """The largest lot-rounded part, at most `size`, that leaves the counterparty's scope whole.
+
+    What closing takes from it grows in proportion and what it frees shrinks as brackets fall, so
+    its health is concave in the quantity: from a healthy start there is one turn, found by halving.
+    """
+    step, market = closing.step, closing.market
+    scope = scope_of(step.state, held)
+    before = margin.health(step.state, scope)
+    own = margin.maintenance_margin(market, held)
+    sign = 1 if closing.position.quantity > 0 else -1
+
+    def bears(quantity: Decimal) -> bool:
+        value = _part(closing, sign * quantity)
+        worth = market.contract.value(sign * quantity, closing.mark)
+        rest = held.quantity + sign * quantity
+        kept = before.maintenance_margin - own + positions.rest_margin(market, rest)
+        slack = before.equity - (value - worth) - kept
+        return slack >= 0 or (value <= worth and slack >= before.equity - before.maintenance_margin)
+
+    if bears(size):
+        return size
+    lot = market.contract.lot_size
+    low, high = 0, int(size / lot)
+    if before.at_risk:
+        return ZERO
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if bears(middle * lot) else (low, middle)
+    return low * lot
+
+
+def _part(closing: _Closing, quantity: Decimal) -> Decimal:
+    """The part of the bankruptcy value that belongs to `quantity`; the last takes what is left."""
+    return share(closing.value, quantity, closing.position.quantity)
+
+
+def _close_against(
+    closing: _Closing,
+    account: Account,
+    held: Position,
+    size: Decimal,
+    rank: int,
+    score: Decimal,
+    *,
+    at_mark: bool,
+) -> None:
+    """One fill between the bankrupt position and a counterparty, without fee."""
+    step, market = closing.step, closing.market
+    sign = 1 if closing.position.quantity > 0 else -1
+    quantity = sign * size
+    worth = market.contract.value(quantity, closing.mark)
+    value = worth if at_mark else _part(closing, quantity)
+    orders.cancel_orders(
+        step, sorted(held.orders.values(), key=lambda o: o.order_id), "deleveraged"
+    )
+    before = abs(held.quantity)
+    counterparty = positions.settle(
+        step.state, account, held, quantity, value, closing.mark, manner="deleveraging"
+    )
+    reference = f"liquidation/{closing.record.liquidation_id}"
+    positions.book(step, account, held, counterparty, reference, closing.record.liquidation_id)
+    _close_own(closing, quantity, value, _part(closing, quantity))
+    profit_at_mark = counterparty.profit + value - worth
+    closing.given_up += max(ZERO, profit_at_mark)
+    price = divide_half_even(value, quantity * market.contract.contract_size)
+    closing.closed.append(
+        Deleveraged(
+            rank, account.account_id, held.side, score, before, size, price,
+            counterparty.profit, "mark_price" if at_mark else "bankruptcy_price",
+        )
+    )  # fmt: skip
+
+
+def _close_own(
+    closing: _Closing, quantity: Decimal, value: Decimal, bankruptcy_part: Decimal
+) -> None:
+    """The bankrupt side of a fill at `value`; the bankruptcy value shrinks by its part."""
+    step = closing.step
+    settlement = positions.settle(
+        step.state, closing.case.account, closing.position, -quantity, -value, closing.mark,
+        manner="liquidation",
+    )  # fmt: skip
+    reference = f"liquidation/{closing.record.liquidation_id}"
+    positions.book(
+        step, closing.case.account, closing.position, settlement, reference,
+        closing.record.liquidation_id,
+    )  # fmt: skip
+    closing.value -= bankruptcy_part
+
+
+def _close_at_mark(closing: _Closing) -> Decimal:
+    """What nobody could bear: against the same queue, then the fund's inventory, at mark value.
+
+    The deficit that remains is paid by the fund, then by the treasury (FND-4). Returns how much
+    was closed so, unsigned.
+    """
+    left = abs(closing.position.quantity)
+    if left == 0:
+        return ZERO
+    worth = closing.market.contract.value(closing.position.quantity, closing.mark)
+    deficit = closing.value - worth
+    _against_ranked(closing, at_mark=True)
+    if closing.position.quantity:
+        _against_inventory(closing)
+    closing.case.tell(closing.record, "closed_at_mark", quantity=left, deficit=max(ZERO, deficit))
+    if deficit > 0:
+        paid, injected = deficits.cover(
+            closing.step, closing.market.contract, closing.case.wallet(), deficit,
+            closing.record.liquidation_id,
+        )  # fmt: skip
+        closing.case.tell_cover(closing.record, paid, injected)
+    return left
+
+
+def _against_inventory(closing: _Closing) -> None:
+    """The last counterparty: the fund's own opposite inventory, at mark value."""
+    step, contract = closing.step, closing.market.contract
+    fund = funds.fund_of(step.state, contract)
+    inventory = fund.inventory[contract.symbol]
+    quantity = closing.position.quantity
+    assert abs(inventory.quantity) >= abs(quantity), (inventory, quantity)
+    worth = contract.value(quantity, closing.mark)
+    _close_own(closing, quantity, worth, closing.value)
+    rest, cost = inventory.quantity + quantity, inventory.cost + worth
+    if rest != 0:
+        step.set_inventory(fund, contract.symbol, rest, cost)
+        return
+    step.set_inventory(fund, contract.symbol, ZERO, ZERO)
+    asset, liquidation_id = contract.settlement_asset, closing.record.liquidation_id
+    clearing = closing.market.clearing
+    if cost <= 0:
+        step.transfer(
+            "inventory_settlement", clearing, funds.first_wallet(step, fund, asset), -cost,
+            symbol=contract.symbol, liquidation_id=liquidation_id,
+        )  # fmt: skip
+        return
+    paid = min(cost, funds.balance(fund, asset))
+    funds.pay(step, fund, clearing, paid, "inventory_settlement", contract.symbol, liquidation_id)
+    if cost > paid:
+        deficits.cover(step, contract, clearing, cost - paid, liquidation_id)

@@ -1,0 +1,307 @@
+"""What a command leaves behind: results for the caller and append-only records for the store.
+
+All identifiers are integers counted by the engine; the HTTP layer prints them as strings.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from app.engine.commands import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+
+HistoryKind = Literal[
+    "seed_capital", "liquidation_clearance_fee", "trading_fee_share", "liquidation_surplus",
+    "bankruptcy_loss", "takeover_gain", "deficit_cover", "offload_pnl", "inventory_settlement",
+    "inventory_funding", "top_up", "emergency_injection", "rebalance_in", "rebalance_out",
+    "excess_deployment", "adjustment",
+]  # fmt: skip
+
+LedgerKind = Literal[
+    "deposit", "withdrawal", "contribution", "trading_fee", "realized_profit", "margin_in",
+    "margin_out", "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee",
+    "bankruptcy_loss", "takeover_gain", "inventory_settlement", "deficit_cover",
+    "emergency_injection",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One double-entry movement: `amount` (> 0) leaves `source` and reaches `destination`.
+
+    `account_id` names the one trader it concerns (None: no trader). Balances are those after.
+    """
+
+    transfer_id: int
+    time: datetime
+    kind: LedgerKind
+    asset: str
+    amount: Decimal
+    source: str
+    source_balance: Decimal
+    destination: str
+    destination_balance: Decimal
+    account_id: str | None
+    symbol: str | None
+    reference: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FundEntry:
+    """One row of a fund's balance history, linked into the fund's hash chain (HIS-1)."""
+
+    fund_id: str
+    sequence: int
+    time: datetime
+    wallet: str
+    asset: str
+    kind: HistoryKind
+    amount: Decimal
+    balance_after: Decimal
+    symbol: str | None
+    liquidation_id: int | None
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A fill in the book. Of a liquidation order, `taker_order_id` is None."""
+
+    trade_id: int
+    time: datetime
+    symbol: str
+    price: Decimal
+    quantity: Decimal
+    value: Decimal
+    taker_side: Side
+    taker_account_id: str
+    taker_order_id: int | None
+    taker_fee: Decimal
+    maker_account_id: str
+    maker_order_id: int
+    maker_fee: Decimal
+    liquidation_id: int | None
+
+
+StepKind = Literal[
+    "trigger", "orders_canceled", "order", "fill", "clearance_fee", "takeover", "deleveraging",
+    "closed_at_mark", "deficit_cover", "emergency_injection", "margin_returned", "end",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidationStep:
+    """One line of a liquidation's story (LIQ-9); `detail` holds plain decimals as strings."""
+
+    number: int
+    kind: StepKind
+    detail: dict[str, str]
+
+
+Outcome_ = Literal["orders_canceled", "reduced", "closed", "taken_over", "deleveraged", "mixed"]
+
+
+@dataclass(slots=True)
+class Liquidation:
+    """The record of one liquidated position (LIQ-9); quantities unsigned, `side` of the position.
+
+    `fund_amount` is what the fund gained (negative: lost) by takeover and deficit cover, without
+    the clearance fee. `bankruptcy_price` is the one before the first order, to eight decimals.
+    """
+
+    liquidation_id: int
+    event_id: int
+    time: datetime
+    account_id: str
+    symbol: str
+    fund_id: str
+    side: Literal["long", "short"]
+    position_side: PositionSide
+    margin_mode: Literal["cross", "isolated"]
+    quantity: Decimal
+    mark_price: Decimal
+    bankruptcy_price: Decimal
+    equity: Decimal
+    maintenance_margin: Decimal
+    filled_quantity: Decimal = Decimal(0)
+    filled_value: Decimal = Decimal(0)
+    clearance_fee: Decimal = Decimal(0)
+    clearance_fee_to_fund: Decimal = Decimal(0)
+    taken_over_quantity: Decimal = Decimal(0)
+    deleveraged_quantity: Decimal = Decimal(0)
+    fund_amount: Decimal = Decimal(0)
+    treasury_amount: Decimal = Decimal(0)
+    final_wallet: Decimal = Decimal(0)
+    outcome: Outcome_ = "orders_canceled"
+    steps: list[LiquidationStep] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ClearanceFee:
+    """A liquidation clearance fee and its split (LIQ-5, LIQ-6). `capped`: below rate x value."""
+
+    liquidation_id: int
+    time: datetime
+    symbol: str
+    fund_id: str
+    asset: str
+    rate: Decimal
+    value: Decimal
+    fee: Decimal
+    to_fund: Decimal
+    to_revenue: Decimal
+    capped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Deleveraged:
+    """One counterparty's part in an ADL event, and its notification (ADL-3).
+
+    `reason` is `bankruptcy_price` or `mark_price` (nobody could bear the bankruptcy price).
+    """
+
+    rank: int
+    account_id: str
+    position_side: PositionSide
+    score: Decimal
+    quantity_before: Decimal
+    quantity: Decimal
+    price: Decimal
+    realized_profit: Decimal
+    reason: Literal["bankruptcy_price", "mark_price"]
+
+
+@dataclass(frozen=True, slots=True)
+class QueueEntry:
+    """One place in the ADL queue as it stood before the event; rank from 1."""
+
+    rank: int
+    account_id: str
+    position_side: PositionSide
+    score: Decimal
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AdlEvent:
+    """One auto-deleveraging (ADL-3, ADL-4); `side` is the bankrupt position's.
+
+    `queue` keeps the head of the ranked queue as it was, `queue_length` its whole length.
+    """
+
+    adl_event_id: int
+    liquidation_id: int
+    time: datetime
+    symbol: str
+    fund_id: str
+    side: Literal["long", "short"]
+    quantity: Decimal
+    bankruptcy_price: Decimal
+    mark_price: Decimal
+    deficit: Decimal
+    notional_closed: Decimal
+    overshoot: Decimal
+    queue_length: int
+    queue: tuple[QueueEntry, ...]
+    counterparties: tuple[Deleveraged, ...]
+
+
+AlertKind = Literal["fund_below_minimum", "fund_empty", "emergency_injection", "adl"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something the operators must know (FND-7, FND-11)."""
+
+    alert_id: int
+    time: datetime
+    kind: AlertKind
+    fund_id: str | None
+    asset: str | None
+    detail: dict[str, str]
+
+
+# Results: what the caller is told.
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """One fill of an order as its owner sees it."""
+
+    trade_id: int
+    price: Decimal
+    quantity: Decimal
+    fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class OrderReceipt:
+    """An accepted order as it stood when its command ended.
+
+    `average_price` is to eight decimals, None without a fill; `reason` says why it ended early.
+    """
+
+    order_id: int
+    client_order_id: str | None
+    account_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    type: OrderType
+    time_in_force: TimeInForce
+    reduce_only: bool
+    price: Decimal | None
+    quantity: Decimal
+    status: OrderStatus
+    filled_quantity: Decimal
+    remaining_quantity: Decimal
+    average_price: Decimal | None
+    fills: tuple[Fill, ...]
+    reason: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that has nothing to report but its identifier, where it made one."""
+
+    identifier: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Money moved: the transfer and the balance it left."""
+
+    transfer_id: int
+    time: datetime
+    asset: str
+    amount: Decimal
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many contracts an import created and updated."""
+
+    created: int
+    updated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The orders that a cancel command closed."""
+
+    order_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """A tick that was applied, its cascade finished."""
+
+    symbol: str
+    mark_price: Decimal
+    time: datetime
+    accounts_at_risk: int

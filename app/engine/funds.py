@@ -1,0 +1,124 @@
+"""What an insurance fund holds, pays and receives (FND-1, FND-6, FND-13)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from app.engine.contracts import Contract
+from app.engine.events import LedgerKind
+from app.engine.numbers import ZERO
+from app.engine.state import Fund, State, Wallet
+from app.engine.step import Step
+
+MAIN = "main"
+
+
+def balance(fund: Fund, asset: str) -> Decimal:
+    """A fund's balance in an asset: the sum of its wallets (FND-6)."""
+    return sum((w.balance for w in fund.wallets if w.asset == asset), ZERO)
+
+
+def below_minimum(fund: Fund, asset: str) -> bool:
+    """Whether a required minimum is set and not reached (FND-7)."""
+    minimum = fund.required_minimum.get(asset)
+    return minimum is not None and balance(fund, asset) < minimum
+
+
+def wallet(step: Step, fund: Fund, asset: str, name: str = MAIN) -> Wallet:
+    """The fund's wallet of that name and asset, opened when it does not exist."""
+    for existing in fund.wallets:
+        if existing.asset == asset and existing.name == name:
+            return existing
+    opened = step.wallet("fund", fund.fund_id, asset, name)
+    fund.wallets.append(opened)
+    step.outcome.touched.funds[fund.fund_id] = fund
+    return opened
+
+
+def first_wallet(step: Step, fund: Fund, asset: str) -> Wallet:
+    """The wallet that takes what the fund earns: the oldest in the asset, else `main`."""
+    for existing in fund.wallets:
+        if existing.asset == asset:
+            return existing
+    return wallet(step, fund, asset)
+
+
+def pay(
+    step: Step,
+    fund: Fund,
+    destination: Wallet,
+    amount: Decimal,
+    kind: LedgerKind,
+    symbol: str,
+    liquidation_id: int | None,
+) -> None:
+    """Pay `amount` out of the fund's wallets in order of creation (FND-6); it must have it."""
+    asset = destination.asset
+    was_below, had = below_minimum(fund, asset), balance(fund, asset)
+    assert had >= amount, (fund.fund_id, asset, had, amount)
+    left = amount
+    for source in fund.wallets:
+        if source.asset == asset and left > 0:
+            part = min(left, source.balance)
+            step.transfer(
+                kind, source, destination, part, symbol=symbol, liquidation_id=liquidation_id
+            )
+            left -= part
+    _announce(step, fund, asset, was_below=was_below, had=had)
+
+
+def _announce(step: Step, fund: Fund, asset: str, *, was_below: bool, had: Decimal) -> None:
+    """Tell the operators once when a fund falls below its minimum or to zero (FND-7, FND-11)."""
+    left = balance(fund, asset)
+    if below_minimum(fund, asset) and not was_below:
+        step.alert(
+            "fund_below_minimum", fund.fund_id, asset,
+            balance=left, required_minimum=fund.required_minimum[asset],
+        )  # fmt: skip
+    if left == 0 and had > 0:
+        step.alert("fund_empty", fund.fund_id, asset, balance=left)
+
+
+def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
+    """Settle the fund's inventory to mark, profits first (FND-1).
+
+    A loss is settled as far as the balance goes; the rest stays in the inventory's cost.
+    """
+    due = []
+    for symbol in sorted(fund.inventory):
+        market = step.state.markets[symbol]
+        if market.contract.settlement_asset == asset:
+            assert market.mark is not None
+            inventory = fund.inventory[symbol]
+            value = market.contract.value(inventory.quantity, market.mark.price)
+            due.append((value - inventory.cost, symbol))
+    for profit, symbol in sorted(due, key=lambda item: item[0] < 0):
+        if profit == 0:
+            continue
+        market = step.state.markets[symbol]
+        inventory = fund.inventory[symbol]
+        if profit > 0:
+            step.transfer(
+                "inventory_settlement", market.clearing, first_wallet(step, fund, asset), profit,
+                symbol=symbol,
+            )  # fmt: skip
+        else:
+            profit = -min(-profit, balance(fund, asset))  # noqa: PLW2901 - what can be paid
+            pay(step, fund, market.clearing, -profit, "inventory_settlement", symbol, None)
+        step.set_inventory(fund, symbol, inventory.quantity, inventory.cost + profit)
+
+
+def net_notional(state: State, fund: Fund, asset: str) -> Decimal:
+    """Inventory at mark, in absolute value per contract, summed over the asset's contracts."""
+    total = ZERO
+    for symbol, inventory in fund.inventory.items():
+        market = state.markets[symbol]
+        if market.contract.settlement_asset == asset:
+            assert market.mark is not None
+            total += abs(market.contract.value(inventory.quantity, market.mark.price))
+    return total
+
+
+def fund_of(state: State, contract: Contract) -> Fund:
+    """The fund behind a contract."""
+    return state.funds[contract.insurance_fund]

@@ -1,0 +1,150 @@
+"""The laws of NUM-4: on what a command touched after every command, on everything when asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from datetime import datetime
+from decimal import Decimal, localcontext
+from typing import cast
+
+from app.engine import liquidation, margin
+from app.engine.cascade import asset_of
+from app.engine.commands import PositionSide
+from app.engine.numbers import EXACT, ZERO, plain
+from app.engine.state import Market, ScopeKey, State, Wallet
+from app.engine.step import Step, history_time, scope_of
+
+
+class LawBroken(AssertionError):  # noqa: N818 - a law, not an error of the caller
+    """A law of NUM-4 does not hold; the state must not be used."""
+
+
+def check_step(step: Step) -> None:
+    """Assert the laws on everything a step touched: O(what it touched), always on."""
+    state, touched = step.state, step.outcome.touched
+    for wallet in touched.wallets.values():
+        _check_wallet(state, wallet)
+    symbols = {symbol for _, symbol, _ in touched.positions}
+    symbols.update(symbol for _, symbol in touched.inventory)
+    for symbol in symbols:
+        _check_market(state.markets[symbol])
+    assert not step.scopes, step.scopes
+
+
+def _check_wallet(state: State, wallet: Wallet) -> None:
+    if wallet.kind == "fund" and wallet.balance < 0:
+        raise LawBroken(f"fund wallet {wallet.key} is negative: {wallet.balance}")
+    if wallet.kind == "cross" and wallet.balance < 0:
+        scope: ScopeKey = ("cross", wallet.owner, wallet.asset, "both")
+        if not any(True for _ in margin.scope_positions(state, scope)):
+            raise LawBroken(f"{wallet.key} is negative without a position: {wallet.balance}")
+    if wallet.kind == "isolated" and wallet.balance != 0:
+        symbol, _, side = wallet.name.partition(":")
+        position = state.accounts[wallet.owner].positions.get((symbol, cast("PositionSide", side)))
+        if position is None or position.wallet is not wallet or not position.quantity:
+            raise LawBroken(f"{wallet.key} holds {wallet.balance} without a position")
+
+
+def _check_market(market: Market) -> None:
+    if market.quantity_total != 0:
+        raise LawBroken(f"{market.contract.symbol}: quantities sum to {market.quantity_total}")
+    if market.clearing.balance + market.cost_total != 0:
+        raise LawBroken(
+            f"{market.contract.symbol}: clearing {market.clearing.balance} and costs "
+            f"{market.cost_total} do not cancel"
+        )
+
+
+def check_all(state: State, now: datetime | None = None) -> None:
+    """Assert every law over the whole state, from scratch; raises `LawBroken`.
+
+    `now` (default: the time of the last command) decides which scopes MRK-4 holds open.
+    """
+    with localcontext(EXACT):
+        totals: dict[str, Decimal] = defaultdict(lambda: ZERO)
+        for wallet in state.wallets.values():
+            totals[wallet.asset] += wallet.balance
+            _check_wallet(state, wallet)
+        for asset, total in totals.items():
+            if total != 0:
+                raise LawBroken(f"the wallets in {asset} sum to {total}, not to zero")
+        for market in state.markets.values():
+            _check_sums(state, market)
+        moment = now or state.time
+        if moment is not None:
+            for scope in _scopes(state):
+                _check_scope(state, scope, moment)
+
+
+def _check_sums(state: State, market: Market) -> None:
+    quantity = sum((p.quantity for p in market.positions.values()), ZERO)
+    cost = sum((p.cost for p in market.positions.values()), ZERO)
+    symbol = market.contract.symbol
+    for fund in state.funds.values():
+        if symbol in fund.inventory:
+            quantity += fund.inventory[symbol].quantity
+            cost += fund.inventory[symbol].cost
+    if (quantity, cost) != (market.quantity_total, market.cost_total):
+        raise LawBroken(f"{symbol}: running totals differ from the positions")
+    _check_market(market)
+
+
+def _scopes(state: State) -> dict[ScopeKey, None]:
+    return {
+        scope_of(state, position): None
+        for market in state.markets.values()
+        for position in market.positions.values()
+    }
+
+
+def _check_scope(state: State, scope: ScopeKey, now: datetime) -> None:
+    health = margin.health(state, scope)
+    if not health.at_risk or liquidation.is_held_open(state, scope, now):
+        return
+    if asset_of(state, scope) not in state.cascades:
+        raise LawBroken(f"{scope} is at risk: {health}")
+
+
+def state_hash(state: State) -> str:
+    """SHA-256 over all that the state holds, in an order of its own: equal states, equal hashes."""
+    with localcontext(EXACT):
+        digest = hashlib.sha256()
+        for line in sorted(_lines(state)):
+            digest.update(line.encode())
+            digest.update(b"\n")
+        return digest.hexdigest()
+
+
+def _lines(state: State) -> list[str]:
+    lines = [f"counters|{state.counters}"]
+    lines += [f"wallet|{w.key}|{plain(w.balance)}" for w in state.wallets.values() if w.balance]
+    for symbol, market in state.markets.items():
+        lines.append(f"contract|{market.contract}")
+        if market.mark:
+            mark = market.mark
+            lines.append(
+                f"mark|{symbol}|{plain(mark.price)}|{history_time(mark.time)}|{mark.sequence}"
+            )
+        lines += [
+            f"position|{symbol}|{p.account_id}|{p.side}|{plain(p.quantity)}|{plain(p.cost)}"
+            for p in market.positions.values()
+        ]
+    for account in state.accounts.values():
+        lines.append(f"account|{account.account_id}|{account.position_mode}")
+        lines += [
+            f"settings|{account.account_id}|{symbol}|{s.leverage}|{s.margin_mode}"
+            for symbol, s in account.settings.items()
+        ]
+    lines += [
+        f"order|{o.order_id}|{o.account_id}|{o.symbol}|{o.side}|{o.price}|{plain(o.remaining)}"
+        for o in state.orders.values()
+    ]
+    for fund in state.funds.values():
+        minimums = sorted((a, plain(m)) for a, m in fund.required_minimum.items())
+        lines.append(f"fund|{fund.fund_id}|{fund.sequence}|{fund.last_hash}|{minimums}")
+        lines += [
+            f"inventory|{fund.fund_id}|{i.symbol}|{plain(i.quantity)}|{plain(i.cost)}"
+            for i in fund.inventory.values()
+        ]
+    return lines

@@ -1,0 +1,193 @@
+"""Liquidating one margin scope, from its first order to its last unit (LIQ)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from app.engine import allotment, deficits, deleveraging, funds, margin, matching, takeover
+from app.engine.case import Case
+from app.engine.contracts import Contract
+from app.engine.events import ClearanceFee, Liquidation
+from app.engine.numbers import ZERO, round_value
+from app.engine.orders import cancel_orders, open_orders
+from app.engine.state import Market, Order, Position, ScopeKey, State
+from app.engine.step import Step
+
+
+def can_liquidate(market: Market, now: datetime) -> bool:
+    """MRK-4: positions without a fresh mark or in a halted contract are skipped."""
+    return market.contract.status != "halted" and not margin.is_stale(market, now)
+
+
+def is_held_open(state: State, scope: ScopeKey, now: datetime) -> bool:
+    """Whether all that is left of a scope waits for a tick (MRK-4)."""
+    return not any(can_liquidate(market, now) for market, _ in margin.scope_positions(state, scope))
+
+
+def cancel_scope_orders(step: Step, scope: ScopeKey) -> list[Order]:
+    """Cancel a scope's open orders; for a cross account also its isolated orders (LIQ-2)."""
+    mode, account_id, owner, _ = scope
+    account = step.state.accounts[account_id]
+    orders = [
+        order
+        for order in open_orders(account, owner if mode == "isolated" else None)
+        if mode == "isolated" or step.state.markets[order.symbol].contract.settlement_asset == owner
+    ]
+    cancel_orders(step, orders, "liquidation")
+    return orders
+
+
+def record_healed(step: Step, scope: ScopeKey, canceled: list[Order]) -> None:
+    """The record of a scope that the cancellation of its orders healed (LIQ-2, LIQ-9)."""
+    case = Case.open(step, scope)
+    market, position = case.by_margin()[0]
+    record = case.record(market, position)
+    case.tell(record, "orders_canceled", orders=len(canceled))
+    case.finish(record)
+
+
+def liquidate(step: Step, scope: ScopeKey) -> None:
+    """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt."""
+    case = Case.open(step, scope)
+    for market, position in case.by_margin():
+        if can_liquidate(market, step.now) and case.at_risk():
+            _reduce(case, market, position)
+    for market, position in case.by_margin():
+        if can_liquidate(market, step.now) and case.at_risk():
+            _close_out(case, market, position)
+    for key in list(case.fees):
+        _settle_fee(case, key)
+    _close_scope(case)
+    for record in case.records.values():
+        case.finish(record)
+
+
+def _reduce(case: Case, market: Market, position: Position) -> None:
+    """Offer what restores the scope, then the rest, at the bankruptcy price (LIQ-4)."""
+    health = case.health()
+    own = margin.maintenance_margin(market, position)
+    quantity = allotment.restoring_quantity(
+        market, position, health.equity - case.fees_due(), health.maintenance_margin - own
+    )
+    _offer(case, market, position, quantity)
+    if position.quantity and case.at_risk():
+        _offer(case, market, position, abs(position.quantity))
+    if not position.quantity or not case.at_risk():
+        _settle_fee(case, (position.symbol, position.side))
+
+
+def _offer(case: Case, market: Market, position: Position, quantity: Decimal) -> None:
+    """One liquidation order: IOC at the bankruptcy price of the moment (LIQ-4)."""
+    step = case.step
+    record = case.record(market, position)
+    allotted = case.allot(position)
+    value = allotment.bankruptcy_value(market, position, allotted)
+    limit = allotment.limit_price(market, position, value)
+    key = (position.symbol, position.side)
+    if case.offered.get(key) == (quantity, limit):
+        return  # the book has just refused the very same
+    case.offered[key] = (quantity, limit)
+    if limit is None:
+        case.tell(record, "order", quantity=quantity, limit_price="none", allotted=allotted)
+        return
+    case.tell(record, "order", quantity=quantity, limit_price=limit, allotted=allotted)
+    side = "sell" if position.quantity > 0 else "buy"
+    account = step.state.accounts[position.account_id]
+    taker = matching.Taker(account, position, side, None, record.liquidation_id)  # type: ignore[arg-type]
+    plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker")
+    equity_before = case.health().equity
+    fills = matching.execute(step, market, taker, plan)
+    if not fills:
+        return
+    for fill in fills:
+        case.tell(record, "fill", quantity=fill.quantity, price=fill.price, trade_id=fill.trade_id)
+        record.filled_quantity += fill.quantity
+        record.filled_value += market.contract.value(fill.quantity, fill.price)
+    remaining = allotted + case.health().equity - equity_before
+    full = round_value(market.contract.clearance_fee_rate * record.filled_value)
+    case.fees[key] = max(ZERO, min(full, remaining))
+
+
+def _settle_fee(case: Case, key: tuple[str, str]) -> None:
+    """Charge the clearance fee of a finished position and split it (LIQ-5, LIQ-6)."""
+    fee = case.fees.pop(key, ZERO)
+    if fee == 0:
+        return
+    step, record = case.step, case.records[key]
+    contract = step.state.markets[record.symbol].contract
+    fund = funds.fund_of(step.state, contract)
+    asset = contract.settlement_asset
+    policy = fund.policy
+    below = funds.below_minimum(fund, asset)
+    to_fund = round_value(
+        fee * (policy.share_below_minimum if below else policy.share_above_minimum)
+    )
+    wallet, revenue = case.wallet(), step.wallet("revenue", "", asset)
+    for destination, amount in (
+        (funds.first_wallet(step, fund, asset), to_fund),
+        (revenue, fee - to_fund),
+    ):
+        step.transfer(
+            "liquidation_clearance_fee", wallet, destination, amount,
+            symbol=record.symbol, liquidation_id=record.liquidation_id,
+        )  # fmt: skip
+    step.touch_cross(case.account.account_id, asset)
+    record.clearance_fee += fee
+    record.clearance_fee_to_fund += to_fund
+    full = round_value(contract.clearance_fee_rate * record.filled_value)
+    case.tell(record, "clearance_fee", fee=fee, to_fund=to_fund, to_revenue=fee - to_fund)
+    step.outcome.clearance_fees.append(
+        ClearanceFee(
+            record.liquidation_id, step.now, record.symbol, fund.fund_id, asset,
+            contract.clearance_fee_rate, record.filled_value, fee, to_fund, fee - to_fund,
+            fee < full,
+        )
+    )  # fmt: skip
+
+
+def _close_out(case: Case, market: Market, position: Position) -> None:
+    """Offer once more; the fund, then the counterparties, take what is not filled (LIQ-7)."""
+    _offer(case, market, position, abs(position.quantity))
+    key = (position.symbol, position.side)
+    if not position.quantity or not case.at_risk():
+        _settle_fee(case, key)
+        return
+    case.fees.pop(key, None)  # nothing is charged once a part is bankrupt (LIQ-5)
+    record = case.record(market, position)
+    takeover.take_over(case, market, position, record)
+    if position.quantity:
+        deleveraging.deleverage(case, market, position, record)
+
+
+def _close_scope(case: Case) -> None:
+    """What is left when nothing is open: a surplus is the trader's, a deficit is covered."""
+    step = case.step
+    if any(True for _ in margin.scope_positions(step.state, case.scope)):
+        return
+    wallet = case.wallet()
+    record = next(reversed(case.records.values()))
+    contract = step.state.markets[record.symbol].contract
+    if wallet.balance < 0:
+        paid, injected = deficits.cover(
+            step, contract, wallet, -wallet.balance, record.liquidation_id
+        )
+        case.tell_cover(record, paid, injected)
+    if case.scope[0] == "isolated":
+        _return_margin(case, record, contract)
+
+
+def _return_margin(case: Case, record: Liquidation, contract: Contract) -> None:
+    """A finished isolated position gives what it has left back to the cross wallet (LIQ-8)."""
+    step = case.step
+    wallet, asset = case.wallet(), contract.settlement_asset
+    record.final_wallet = left = wallet.balance
+    cross = step.cross_wallet(case.account, asset)
+    step.transfer(
+        "margin_out", wallet, cross, left,
+        symbol=record.symbol, liquidation_id=record.liquidation_id,
+    )  # fmt: skip
+    step.touch_cross(case.account.account_id, asset)
+    if left:
+        case.tell(record, "margin_returned", amount=left)
+    step.forget_empty(step.position(case.account, record.symbol, record.position_side))

@@ -1,0 +1,209 @@
+"""Listing contracts and opening funds (CON, FND-6, FND-7, FND-9)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+from app.engine import funds
+from app.engine.accounts import check_amount, check_asset, moved
+from app.engine.commands import (
+    ContributeToFund,
+    ContributeToTreasury,
+    CreateContract,
+    CreateFund,
+    FundPolicy,
+    ImportContracts,
+    UpdateContract,
+    UpdateFund,
+)
+from app.engine.contracts import Contract, check_contract
+from app.engine.events import Done, Imported, Moved
+from app.engine.numbers import ZERO, plain
+from app.engine.orders import market_of
+from app.engine.rejections import Rejected
+from app.engine.state import Fund, Market, State, wallet_key
+from app.engine.step import Step
+
+FIXED_FIELDS = (
+    "symbol", "base_asset", "quote_asset", "settlement_asset", "kind", "margining",
+    "contract_size",
+)  # fmt: skip
+"""What identifies a contract: never changed."""
+
+GRID_FIELDS = ("tick_size", "lot_size")
+"""What open orders and positions are measured in: changed only while there are none."""
+
+
+def create_contract(step: Step, command: CreateContract) -> Done:
+    """List a contract."""
+    contract = command.contract
+    if contract.symbol in step.state.markets:
+        raise Rejected("contract_exists", f"there is a contract {contract.symbol} already")
+    _check_new(step.state, contract)
+    _list(step, contract)
+    return Done(contract.symbol)
+
+
+def _check_new(state: State, contract: Contract) -> None:
+    check_contract(contract)
+    if contract.insurance_fund not in state.funds:
+        raise Rejected(
+            "unknown_fund", f"there is no insurance fund {contract.insurance_fund}",
+            fund=contract.insurance_fund,
+        )  # fmt: skip
+
+
+def _list(step: Step, contract: Contract) -> None:
+    clearing = step.wallet("clearing", contract.symbol, contract.settlement_asset)
+    market = Market(contract, clearing)
+    step.state.markets[contract.symbol] = market
+    step.outcome.touched.contracts[contract.symbol] = market
+
+
+def update_contract(step: Step, command: UpdateContract) -> Done:
+    """Change a contract's terms."""
+    market = market_of(step.state, command.symbol)
+    contract = replace(market.contract, **command.changes)
+    _check_change(step.state, market, contract)
+    _change(step, market, contract)
+    return Done(contract.symbol)
+
+
+def _check_change(state: State, market: Market, contract: Contract) -> None:
+    _check_new(state, contract)
+    old = market.contract
+    for name in FIXED_FIELDS:
+        if getattr(old, name) != getattr(contract, name):
+            raise Rejected("field_not_changeable", f"{name} never changes", field=name)
+    busy = market.positions or market.bids.levels or market.asks.levels
+    for name in GRID_FIELDS:
+        if getattr(old, name) != getattr(contract, name) and busy:
+            raise Rejected(
+                "contract_in_use", f"{name} changes only while no order or position is open",
+                field=name, symbol=contract.symbol,
+            )  # fmt: skip
+    if old.insurance_fund != contract.insurance_fund:
+        inventory = state.funds[old.insurance_fund].inventory
+        if contract.symbol in inventory:
+            raise Rejected(
+                "contract_in_use", "the old fund holds inventory in the contract",
+                field="insurance_fund", symbol=contract.symbol,
+            )  # fmt: skip
+
+
+def _change(step: Step, market: Market, contract: Contract) -> None:
+    margins_changed = market.contract.brackets != contract.brackets
+    market.contract = contract
+    step.outcome.touched.contracts[contract.symbol] = market
+    if margins_changed:
+        for position in market.positions.values():
+            step.touch_position(position)
+
+
+def import_contracts(step: Step, command: ImportContracts) -> Imported:
+    """List or change many contracts: all or, with a reason, none (CON-5)."""
+    state = step.state
+    for contract in command.contracts:
+        market = state.markets.get(contract.symbol)
+        if market is None:
+            _check_new(state, contract)
+        else:
+            _check_change(state, market, contract)
+    created = 0
+    for contract in command.contracts:
+        market = state.markets.get(contract.symbol)
+        if market is None:
+            _list(step, contract)
+            created += 1
+        else:
+            _change(step, market, contract)
+    return Imported(created, len(command.contracts) - created)
+
+
+def create_fund(step: Step, command: CreateFund) -> Done:
+    """Open an insurance fund."""
+    if command.fund_id in step.state.funds:
+        raise Rejected("fund_exists", f"there is a fund {command.fund_id} already")
+    _check_policy(command.policy)
+    fund = Fund(command.fund_id, command.name, command.policy, step.now)
+    step.state.funds[command.fund_id] = fund
+    step.outcome.touched.funds[command.fund_id] = fund
+    return Done(command.fund_id)
+
+
+def _check_policy(policy: FundPolicy) -> None:
+    if policy.max_net_notional_ratio < 0:
+        raise Rejected("invalid_policy", "max_net_notional_ratio must not be negative")
+    for name in ("share_below_minimum", "share_above_minimum"):
+        if not 0 <= getattr(policy, name) <= 1:
+            raise Rejected("invalid_policy", f"{name} must be between 0 and 1", field=name)
+
+
+def fund_named(state: State, fund_id: str) -> Fund:
+    """The fund, or `unknown_fund`."""
+    fund = state.funds.get(fund_id)
+    if fund is None:
+        raise Rejected("unknown_fund", f"there is no insurance fund {fund_id}", fund=fund_id)
+    return fund
+
+
+def update_fund(step: Step, command: UpdateFund) -> Done:
+    """Change a fund's name, policy or required minimums (FND-7: set by hand)."""
+    fund = fund_named(step.state, command.fund_id)
+    if command.policy is not None:
+        _check_policy(command.policy)
+    minimums = command.required_minimum or {}
+    for asset, minimum in minimums.items():
+        if minimum is not None:
+            check_amount(minimum)
+        check_asset(step, asset)
+    fund.name = command.name if command.name is not None else fund.name
+    fund.policy = command.policy or fund.policy
+    for asset, minimum in minimums.items():
+        _set_minimum(step, fund, asset, minimum)
+    step.outcome.touched.funds[fund.fund_id] = fund
+    return Done(fund.fund_id)
+
+
+def _set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) -> None:
+    was_below = funds.below_minimum(fund, asset)
+    if minimum is None:
+        fund.required_minimum.pop(asset, None)
+    else:
+        fund.required_minimum[asset] = minimum
+    if funds.below_minimum(fund, asset) and not was_below:
+        step.alert(
+            "fund_below_minimum", fund.fund_id, asset,
+            balance=funds.balance(fund, asset), required_minimum=minimum,
+        )  # fmt: skip
+
+
+def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
+    """Money into a fund's wallet: from outside, or from the treasury's own (FND-7, FND-9)."""
+    fund = fund_named(step.state, command.fund_id)
+    check_amount(command.amount)
+    asset = command.asset
+    check_asset(step, asset)
+    if command.kind == "top_up":
+        treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
+        available = treasury.balance if treasury is not None else ZERO
+        if command.amount > available:
+            raise Rejected(
+                "insufficient_balance", "the treasury has less",
+                amount=plain(command.amount), available=plain(available),
+            )  # fmt: skip
+    source = step.wallet("treasury" if command.kind == "top_up" else "external", "", asset)
+    wallet = funds.wallet(step, fund, asset, command.wallet)
+    step.transfer(command.kind, source, wallet, command.amount, reference=command.reference)
+    return moved(step, wallet, command.amount)
+
+
+def contribute_to_treasury(step: Step, command: ContributeToTreasury) -> Moved:
+    """The exchange's own money into its treasury."""
+    check_amount(command.amount)
+    check_asset(step, command.asset)
+    external = step.wallet("external", "", command.asset)
+    treasury = step.wallet("treasury", "", command.asset)
+    step.transfer("contribution", external, treasury, command.amount, reference=command.reference)
+    return moved(step, treasury, command.amount)

@@ -1,0 +1,267 @@
+"""Equity, margins and what is available (CON-3, ORD-4, ORD-6, LIQ-1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from app.engine import calculator
+from app.engine.commands import MarginMode
+from app.engine.contracts import Contract
+from app.engine.numbers import ZERO, divide_half_even, divide_up, round_value
+from app.engine.state import Account, Market, Position, ScopeKey, Settings, State
+
+DEFAULT_LEVERAGE = 20
+
+
+def settings_of(account: Account, contract: Contract) -> Settings:
+    """The account's leverage and margin mode in a contract, or the defaults of ORD-3."""
+    settings = account.settings.get(contract.symbol)
+    if settings is None:
+        return Settings(min(DEFAULT_LEVERAGE, contract.brackets[0].max_leverage))
+    return settings
+
+
+def mark_value(market: Market, position: Position) -> Decimal:
+    """The signed value of a position at mark, rounded like a trade's (CON-3)."""
+    if position.quantity == 0:
+        return ZERO
+    assert market.mark is not None, position
+    return market.contract.value(position.quantity, market.mark.price)
+
+
+def maintenance_margin(market: Market, position: Position) -> Decimal:
+    """A position's maintenance margin at mark (CON-4)."""
+    return market.contract.maintenance_margin(abs(mark_value(market, position)))
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """A scope's equity (for a cross account less the margin of open isolated orders) and margin."""
+
+    equity: Decimal
+    maintenance_margin: Decimal
+
+    @property
+    def at_risk(self) -> bool:
+        """LIQ-1: strictly less."""
+        return self.equity < self.maintenance_margin
+
+
+def scope_positions(state: State, scope: ScopeKey) -> Iterator[tuple[Market, Position]]:
+    """The open positions of a margin scope."""
+    mode, account_id, owner, side = scope
+    account = state.accounts[account_id]
+    if mode == "isolated":
+        position = account.positions.get((owner, side))
+        if position is not None and position.quantity:
+            yield state.markets[owner], position
+        return
+    for position in account.positions.values():
+        if position.quantity:
+            market = state.markets[position.symbol]
+            if market.contract.settlement_asset == owner and not is_isolated(account, position):
+                yield market, position
+
+
+def is_isolated(account: Account, position: Position) -> bool:
+    """Whether the position is a margin scope of its own."""
+    settings = account.settings.get(position.symbol)
+    return settings is not None and settings.margin_mode == "isolated"
+
+
+def scope_balance(state: State, scope: ScopeKey) -> Decimal:
+    """The balance of the scope's wallet."""
+    mode, account_id, owner, side = scope
+    account = state.accounts[account_id]
+    if mode == "isolated":
+        position = account.positions.get((owner, side))
+        return position.wallet.balance if position is not None and position.wallet else ZERO
+    wallet = account.wallets.get(owner)
+    return wallet.balance if wallet is not None else ZERO
+
+
+def health(state: State, scope: ScopeKey) -> Health:
+    """Equity and maintenance margin of a scope at mark."""
+    equity = scope_balance(state, scope)
+    margin = ZERO
+    for market, position in scope_positions(state, scope):
+        value = mark_value(market, position)
+        equity += value - position.cost
+        margin += market.contract.maintenance_margin(abs(value))
+    if scope[0] == "cross":
+        equity -= isolated_order_margin(state, scope[1], scope[2])
+    return Health(equity, margin)
+
+
+def gross_requirement(market: Market, position: Position) -> Decimal:
+    """max(|position + bids|, |position - asks|): position at mark, orders at limit (ORD-4)."""
+    value = mark_value(market, position)
+    return max(abs(value + position.bid_value), abs(value - position.ask_value))
+
+
+def requirement(market: Market, position: Position, leverage: int) -> Decimal:
+    """The margin requirement of a position with its open orders, rounded up (ORD-4)."""
+    return divide_up(gross_requirement(market, position), Decimal(leverage))
+
+
+def order_margin(market: Market, position: Position, leverage: int) -> Decimal:
+    """What the open orders of an isolated position require beyond the position itself."""
+    beyond = gross_requirement(market, position) - abs(mark_value(market, position))
+    return divide_up(beyond, Decimal(leverage))
+
+
+def isolated_order_margin(state: State, account_id: str, asset: str) -> Decimal:
+    """The margin of an account's open isolated orders, held back in its cross wallet (ORD-6)."""
+    account = state.accounts[account_id]
+    total = ZERO
+    for position in account.positions.values():
+        if position.orders and is_isolated(account, position):
+            market = state.markets[position.symbol]
+            if market.contract.settlement_asset == asset:
+                leverage = account.settings[position.symbol].leverage
+                total += order_margin(market, position, leverage)
+    return total
+
+
+def uncommitted(state: State, account: Account, asset: str) -> Decimal:
+    """Cross equity less all requirements; negative when the requirements exceed it."""
+    wallet = account.wallets.get(asset)
+    total = wallet.balance if wallet is not None else ZERO
+    for position in account.positions.values():
+        market = state.markets[position.symbol]
+        if market.contract.settlement_asset != asset:
+            continue
+        settings = settings_of(account, market.contract)
+        if settings.margin_mode == "isolated":
+            if position.orders:
+                total -= order_margin(market, position, settings.leverage)
+        else:
+            total += mark_value(market, position) - position.cost
+            total -= requirement(market, position, settings.leverage)
+    return total
+
+
+def available_balance(state: State, account: Account, asset: str) -> Decimal:
+    """What new orders and transfers can use (ORD-6)."""
+    return max(ZERO, uncommitted(state, account, asset))
+
+
+def spendable(state: State, account: Account, asset: str) -> Decimal:
+    """What may leave the cross wallet: the available balance, but never more than the wallet."""
+    wallet = account.wallets.get(asset)
+    if wallet is None:
+        return ZERO
+    return max(ZERO, min(wallet.balance, available_balance(state, account, asset)))
+
+
+def is_stale(market: Market, now: datetime) -> bool:
+    """Whether the newest mark is older than the contract's staleness limit (MRK-4)."""
+    limit = market.contract.mark_staleness_seconds
+    if market.mark is None:
+        return True
+    return limit is not None and now - market.mark.time > timedelta(seconds=limit)
+
+
+def is_waiting(state: State, account_id: str) -> bool:
+    """Whether an account has a scope that waits for liquidation (LIQ-10)."""
+    if not state.cascades and not state.held:
+        return False
+    account = state.accounts[account_id]
+    scopes: list[ScopeKey] = [("cross", account_id, asset, "both") for asset in account.wallets]
+    scopes += [("isolated", account_id, symbol, side) for symbol, side in account.positions]
+    waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
+    return any(scope in some for some in waiting for scope in scopes)
+
+
+# Summaries for readers
+
+
+@dataclass(frozen=True, slots=True)
+class WalletSummary:
+    """The cross scope of an account in one asset; `margin_ratio` None without equity."""
+
+    asset: str
+    wallet_balance: Decimal
+    unrealized_profit: Decimal
+    equity: Decimal
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    margin_ratio: Decimal | None
+    available_balance: Decimal
+
+
+def cross_summary(state: State, account: Account, asset: str) -> WalletSummary:
+    """The figures of an account's cross scope; `initial_margin` holds all requirements (ORD-4)."""
+    scope: ScopeKey = ("cross", account.account_id, asset, "both")
+    balance = scope_balance(state, scope)
+    profit = ZERO
+    margin = ZERO
+    for market, position in scope_positions(state, scope):
+        profit += mark_value(market, position) - position.cost
+        margin += maintenance_margin(market, position)
+    equity = balance + profit
+    required = equity - uncommitted(state, account, asset)
+    ratio = divide_half_even(margin, equity) if equity > 0 else None
+    return WalletSummary(
+        asset, balance, profit, equity, required, margin, ratio,
+        available_balance(state, account, asset),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PositionSummary:
+    """One position as its owner reads it; prices to eight decimals, None where there is none."""
+
+    position: Position
+    entry_price: Decimal
+    mark_price: Decimal
+    notional: Decimal
+    unrealized_profit: Decimal
+    margin_mode: MarginMode
+    isolated_wallet: Decimal | None
+    leverage: int
+    initial_margin: Decimal
+    maintenance_margin: Decimal
+    liquidation_price: Decimal | None
+    bankruptcy_price: Decimal | None
+
+
+def position_summary(state: State, account: Account, position: Position) -> PositionSummary:
+    """The figures of an open position. Its prices assume that every other mark stays."""
+    market = state.markets[position.symbol]
+    assert market.mark is not None
+    assert position.quantity != 0
+    settings = settings_of(account, market.contract)
+    value = mark_value(market, position)
+    own_margin = market.contract.maintenance_margin(abs(value))
+    isolated = settings.margin_mode == "isolated"
+    if isolated:
+        scope: ScopeKey = ("isolated", account.account_id, position.symbol, position.side)
+    else:
+        scope = ("cross", account.account_id, market.contract.settlement_asset, "both")
+    now = health(state, scope)
+    profit = value - position.cost
+    size = market.contract.contract_size
+    behind = now.equity - profit
+    liquidation = calculator.liquidation_price(
+        market.contract.brackets, size, position.quantity, position.cost,
+        behind - (now.maintenance_margin - own_margin),
+    )  # fmt: skip
+    bankruptcy = calculator.bankruptcy_price(size, position.quantity, position.cost, behind)
+    return PositionSummary(
+        position=position,
+        entry_price=divide_half_even(position.cost, position.quantity * size),
+        mark_price=market.mark.price,
+        notional=abs(value),
+        unrealized_profit=profit,
+        margin_mode=settings.margin_mode,
+        isolated_wallet=scope_balance(state, scope) if isolated else None,
+        leverage=settings.leverage,
+        initial_margin=divide_up(abs(value), Decimal(settings.leverage)),
+        maintenance_margin=own_margin,
+        liquidation_price=None if liquidation is None else round_value(liquidation),
+        bankruptcy_price=None if bankruptcy is None else round_value(bankruptcy),
+    )

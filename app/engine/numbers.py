@@ -1,0 +1,117 @@
+"""Exact decimals (NUM-1, NUM-2).
+
+The engine computes inside `EXACT`, a context that traps `Inexact`: a digit can be lost only in the
+helpers below, each of which names its direction. `Engine.apply` and whoever else calls engine
+functions enter it with `decimal.localcontext(EXACT)`.
+"""
+
+from __future__ import annotations
+
+from decimal import (
+    ROUND_CEILING,
+    ROUND_FLOOR,
+    ROUND_HALF_EVEN,
+    Context,
+    Decimal,
+    DivisionByZero,
+    FloatOperation,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
+
+EXACT = Context(
+    prec=200,
+    rounding=ROUND_HALF_EVEN,
+    traps=[Inexact, FloatOperation, InvalidOperation, DivisionByZero, Overflow],
+)
+"""200 digits hold every exact product of bounded inputs (27 digits each, see `api.schemas`)."""
+
+_ROUNDING = Context(
+    prec=200,
+    rounding=ROUND_HALF_EVEN,
+    traps=[FloatOperation, InvalidOperation, DivisionByZero, Overflow],
+)
+
+ZERO = Decimal(0)
+ONE = Decimal(1)
+UNIT = Decimal("0.00000001")
+"""The smallest amount of every settlement asset: eight decimals (NUM-2)."""
+
+
+def exact() -> object:
+    """A context manager in which digits cannot be lost silently."""
+    return localcontext(EXACT)
+
+
+def round_value(value: Decimal) -> Decimal:
+    """`value` to eight decimals, half-even: how a trade's value is booked (NUM-2)."""
+    return value.quantize(UNIT, ROUND_HALF_EVEN, _ROUNDING)
+
+
+def round_up(value: Decimal) -> Decimal:
+    """`value` to eight decimals, towards +infinity."""
+    return value.quantize(UNIT, ROUND_CEILING, _ROUNDING)
+
+
+def round_down(value: Decimal) -> Decimal:
+    """`value` to eight decimals, towards -infinity."""
+    return value.quantize(UNIT, ROUND_FLOOR, _ROUNDING)
+
+
+def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """`dividend / divisor` to 200 digits: for comparing and deriving, never for booking."""
+    return _ROUNDING.divide(dividend, divisor)
+
+
+def divide_up(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The quotient to eight decimals, towards +infinity: what a trader must provide."""
+    return round_up(_ROUNDING.divide(dividend, divisor))
+
+
+def divide_half_even(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The quotient to eight decimals, half-even: a derived price for display."""
+    return round_value(_ROUNDING.divide(dividend, divisor))
+
+
+def share(total: Decimal, part: Decimal, whole: Decimal) -> Decimal:
+    """`total * part / whole`, rounded once (NUM-3); the whole share is `total` itself."""
+    if part == whole:
+        return total
+    return round_value(_ROUNDING.divide(total * part, whole))
+
+
+def floor_to(value: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of `step` not above `value`."""
+    return _ROUNDING.divide(value, step).quantize(ONE, ROUND_FLOOR, _ROUNDING) * step
+
+
+def ceil_to(value: Decimal, step: Decimal) -> Decimal:
+    """The smallest multiple of `step` not below `value`."""
+    return _ROUNDING.divide(value, step).quantize(ONE, ROUND_CEILING, _ROUNDING) * step
+
+
+def is_multiple(value: Decimal, step: Decimal) -> bool:
+    """Whether `value` lies on the grid of `step` (tick or lot)."""
+    return value % step == 0
+
+
+def plain(value: Decimal) -> str:
+    """Plain notation: no exponent, no trailing zeros, `-0` as `0` (HIS-1 and every answer)."""
+    if value == 0:
+        return "0"
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+_RATIO = Context(
+    prec=34,
+    rounding=ROUND_HALF_EVEN,
+    traps=[FloatOperation, InvalidOperation, DivisionByZero, Overflow],
+)
+
+
+def ratio(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The quotient to 34 digits: a rank or a trigger, where speed matters and money does not."""
+    return _RATIO.divide(dividend, divisor)

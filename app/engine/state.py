@@ -1,0 +1,280 @@
+"""The whole state of the engine: plain slotted dataclasses. Only a `Step` changes them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+
+from app.engine.commands import (
+    FundPolicy,
+    MarginMode,
+    NewKey,
+    OrderStatus,
+    OrderType,
+    PositionMode,
+    PositionSide,
+    SelfTradePrevention,
+    Side,
+    Tick,
+    TimeInForce,
+)
+from app.engine.contracts import Contract
+from app.engine.numbers import ZERO
+
+WalletKind = Literal[
+    "cross", "isolated", "fund", "revenue", "treasury", "clearing", "external"
+]  # fmt: skip
+
+GENESIS_HASH = "0" * 64
+
+
+@dataclass(slots=True, eq=False)
+class Wallet:
+    """A ledger account. `owner`: an account, fund or contract; `name`: symbol:side or wallet name.
+
+    `external` is the outside world: minus everything paid in and not paid out, so that all
+    wallets of an asset always sum to zero (NUM-4).
+    """
+
+    key: str
+    kind: WalletKind
+    owner: str
+    asset: str
+    name: str
+    balance: Decimal = ZERO
+
+
+def wallet_key(kind: WalletKind, owner: str, asset: str, name: str = "") -> str:
+    """The key of a wallet, readable in the ledger: `isolated/alice/USDT/BTCUSDT:both`."""
+    return "/".join(part for part in (kind, owner, asset, name) if part)
+
+
+@dataclass(slots=True, eq=False)
+class Order:
+    """An order. Quantities in units of the contract; `filled_value` is the sum of booked values."""
+
+    order_id: int
+    account_id: str
+    symbol: str
+    position_side: PositionSide
+    side: Side
+    type: OrderType
+    time_in_force: TimeInForce
+    price: Decimal | None
+    quantity: Decimal
+    reduce_only: bool
+    self_trade_prevention: SelfTradePrevention
+    client_order_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    status: OrderStatus = "new"
+    filled_quantity: Decimal = ZERO
+    filled_value: Decimal = ZERO
+    reason: str | None = None
+
+    @property
+    def remaining(self) -> Decimal:
+        """What is neither filled nor (while the order is open) canceled."""
+        return self.quantity - self.filled_quantity
+
+
+@dataclass(slots=True, eq=False)
+class Position:
+    """An account's leg in a contract: signed quantity and signed cost (NUM-3), and its orders.
+
+    `bid_value` and `ask_value` are the exact values at limit price of the open orders that can
+    increase the position (ORD-4); `wallet` is the isolated wallet while margin mode is isolated.
+    """
+
+    account_id: str
+    symbol: str
+    side: PositionSide
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    wallet: Wallet | None = None
+    orders: dict[int, Order] = field(default_factory=dict)
+    bid_value: Decimal = ZERO
+    ask_value: Decimal = ZERO
+    bid_quantity: Decimal = ZERO
+    ask_quantity: Decimal = ZERO
+    trigger_version: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Settings:
+    """An account's leverage and margin mode in one contract (ORD-3)."""
+
+    leverage: int
+    margin_mode: MarginMode = "cross"
+
+
+@dataclass(slots=True, eq=False)
+class Account:
+    """A trader: cross wallets by asset, settings by contract, positions by (symbol, side)."""
+
+    account_id: str
+    position_mode: PositionMode
+    created_at: datetime
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+    settings: dict[str, Settings] = field(default_factory=dict)
+    positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Mark:
+    """The newest mark price of a contract (MRK-1); `time` is when it was accepted."""
+
+    price: Decimal
+    time: datetime
+    index_price: Decimal | None = None
+    source_time: datetime | None = None
+    sequence: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class BookSide:
+    """Price levels, best last; each level holds its orders in time priority (ORD-2)."""
+
+    prices: list[Decimal] = field(default_factory=list)
+    levels: dict[Decimal, OrderedDict[int, Order]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Triggers:
+    """Trigger prices of a contract's positions: heaps of (key, number, position, version).
+
+    Derived and conservative (see `triggers`); an entry whose version is not its position's is void.
+    """
+
+    longs: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
+    shorts: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
+    number: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Ranking:
+    """The ADL queue of one side of a contract: sorted entries (-score, account, side)."""
+
+    entries: list[tuple[Decimal, str, PositionSide]] = field(default_factory=list)
+    keys: dict[tuple[str, PositionSide], tuple[Decimal, str, PositionSide]] = field(
+        default_factory=dict
+    )
+
+
+@dataclass(slots=True, eq=False)
+class Market:
+    """A contract's live side: mark, book, open positions, clearing wallet, running totals.
+
+    `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
+    """
+
+    contract: Contract
+    clearing: Wallet
+    mark: Mark | None = None
+    bids: BookSide = field(default_factory=BookSide)
+    asks: BookSide = field(default_factory=BookSide)
+    positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
+    triggers: Triggers = field(default_factory=Triggers)
+    rankings: dict[bool, Ranking] = field(default_factory=dict)
+    quantity_total: Decimal = ZERO
+    cost_total: Decimal = ZERO
+
+
+@dataclass(slots=True, eq=False)
+class Inventory:
+    """A position that a fund took over; `cost` is its mark value when last settled (FND-1)."""
+
+    fund_id: str
+    symbol: str
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+
+
+@dataclass(slots=True, eq=False)
+class Fund:
+    """An insurance fund: wallets in order of creation, inventory, history head (FND)."""
+
+    fund_id: str
+    name: str
+    policy: FundPolicy
+    created_at: datetime
+    required_minimum: dict[str, Decimal] = field(default_factory=dict)
+    wallets: list[Wallet] = field(default_factory=list)
+    inventory: dict[str, Inventory] = field(default_factory=dict)
+    sequence: int = 0
+    last_hash: str = GENESIS_HASH
+
+
+@dataclass(slots=True, eq=False)
+class ApiKey:
+    """A registered API key."""
+
+    key: NewKey
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+ScopeKey = tuple[MarginMode, str, str, PositionSide]
+"""A margin scope: ("cross", account, asset, "both") or ("isolated", account, symbol, side)."""
+
+QueuedScope = tuple[Decimal, str, str, str, ScopeKey]
+"""(equity / maintenance margin, account, asset or symbol, side, scope): liquidation order."""
+
+
+@dataclass(slots=True, eq=False)
+class Cascade:
+    """The liquidations of one settlement asset that are under way (LIQ-10).
+
+    While `finding`, `unchecked` are scopes still to be looked at and `unarmed`
+    those to get triggers afterwards; `queue` is a heap in liquidation
+    order, `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `tick` began it
+    and will be told how many `accounts` were at risk.
+    """
+
+    asset: str
+    tick: Tick | None = None
+    accounts: set[str] = field(default_factory=set)
+    finding: bool = True
+    unchecked: list[ScopeKey] = field(default_factory=list)
+    unarmed: dict[ScopeKey, None] = field(default_factory=dict)
+    queue: list[QueuedScope] = field(default_factory=list)
+    next_round: list[QueuedScope] = field(default_factory=list)
+    waiting: set[ScopeKey] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Counters:
+    """The last identifier given of each kind; the command log's sequence among them."""
+
+    command: int = 0
+    order: int = 0
+    trade: int = 0
+    transfer: int = 0
+    liquidation: int = 0
+    liquidation_event: int = 0
+    adl_event: int = 0
+    alert: int = 0
+
+
+@dataclass(slots=True)
+class State:
+    """Everything the engine knows.
+
+    `held` are scopes at risk whose liquidation waits for a tick (MRK-4); `unranked` are accounts
+    that changed since the ADL queues were made. Both are derived.
+    """
+
+    counters: Counters = field(default_factory=Counters)
+    markets: dict[str, Market] = field(default_factory=dict)
+    funds: dict[str, Fund] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    keys: dict[str, ApiKey] = field(default_factory=dict)
+    cascades: dict[str, Cascade] = field(default_factory=dict)
+    held: dict[ScopeKey, None] = field(default_factory=dict)
+    unranked: dict[str, None] = field(default_factory=dict)
+    time: datetime | None = None

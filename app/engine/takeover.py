@@ -1,0 +1,134 @@
+"""The fund takes a bankrupt position over (FND-1, FND-2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from app.engine import allotment, funds, positions
+from app.engine.case import Case
+from app.engine.events import Liquidation
+from app.engine.numbers import UNIT, ZERO, divide_half_even, floor_to, ratio, share
+from app.engine.state import Fund, Market, Position
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A bankrupt position as the fund sees it; `quantity` and `value` signed."""
+
+    market: Market
+    fund: Fund
+    quantity: Decimal
+    value: Decimal
+    balance: Decimal
+    notional: Decimal
+    held: Decimal
+    cost: Decimal
+
+    @property
+    def mark(self) -> Decimal:
+        assert self.market.mark is not None
+        return self.market.mark.price
+
+    def gain(self, quantity: Decimal) -> Decimal:
+        """What taking `quantity` (signed) over adds to the fund's balance, settled to mark."""
+        worth = self.market.contract.value(self.held + quantity, self.mark)
+        return worth - self.cost - share(self.value, quantity, self.quantity)
+
+    def accepts(self, quantity: Decimal) -> bool:
+        """FND-2: solvent after the loss, and net notional within the cap or smaller than before."""
+        after = self.balance + self.gain(quantity)
+        if after < 0:
+            return False
+        contract = self.market.contract
+        notional = (
+            self.notional
+            - abs(contract.value(self.held, self.mark))
+            + abs(contract.value(self.held + quantity, self.mark))
+        )
+        cap = self.fund.policy.max_net_notional_ratio * after
+        return notional <= cap or notional < self.notional
+
+
+def take_over(case: Case, market: Market, position: Position, record: Liquidation) -> None:
+    """Move as much of the bankrupt position as the fund accepts into its inventory."""
+    step, contract = case.step, market.contract
+    asset = contract.settlement_asset
+    fund = funds.fund_of(step.state, contract)
+    funds.settle_inventory(step, fund, asset)
+    value = allotment.bankruptcy_value(market, position, case.allot(position))
+    inventory = fund.inventory.get(contract.symbol)
+    offer = _Offer(
+        market, fund, position.quantity, value, funds.balance(fund, asset),
+        funds.net_notional(step.state, fund, asset),
+        inventory.quantity if inventory else ZERO, inventory.cost if inventory else ZERO,
+    )  # fmt: skip
+    quantity = _acceptable(offer)
+    if quantity == 0:
+        return
+    taken = share(value, quantity, position.quantity)
+    settlement = positions.settle(
+        step.state, case.account, position, -quantity, -taken, offer.mark, manner="liquidation"
+    )
+    gain, reference = offer.gain(quantity), f"liquidation/{record.liquidation_id}"
+    positions.book(step, case.account, position, settlement, reference, record.liquidation_id)
+    worth = contract.value(offer.held + quantity, offer.mark)
+    step.set_inventory(fund, contract.symbol, offer.held + quantity, worth)
+    if gain < 0:
+        funds.pay(
+            step, fund, market.clearing, -gain, "bankruptcy_loss",
+            contract.symbol, record.liquidation_id,
+        )  # fmt: skip
+    else:
+        step.transfer(
+            "takeover_gain", market.clearing, funds.first_wallet(step, fund, asset), gain,
+            symbol=contract.symbol, liquidation_id=record.liquidation_id,
+        )  # fmt: skip
+    record.taken_over_quantity += abs(quantity)
+    record.fund_amount += gain
+    price = divide_half_even(taken, quantity * contract.contract_size)
+    case.tell(
+        record, "takeover", quantity=abs(quantity), price=price, mark_price=offer.mark, amount=gain
+    )
+
+
+def _acceptable(offer: _Offer) -> Decimal:
+    """The largest signed lot-rounded part that the fund accepts (FND-2).
+
+    Balance and cap are linear in the quantity on either side of the point where inventory nets
+    out, so the bounds are closed forms; a few lots around them settle the rounding of values.
+    """
+    if offer.accepts(offer.quantity):
+        return offer.quantity
+    lot = offer.market.contract.lot_size
+    sign = 1 if offer.quantity > 0 else -1
+    for bound in sorted(_bounds(offer), reverse=True):
+        start = floor_to(min(bound, abs(offer.quantity)), lot)
+        for lots in (2, 1, 0, -1, -2):
+            size = start + lots * lot
+            if 0 < size <= abs(offer.quantity) and offer.accepts(sign * size):
+                return sign * size
+    return ZERO
+
+
+def _bounds(offer: _Offer) -> list[Decimal]:
+    """Upper ends, in units, of the sets that FND-2's conditions allow."""
+    contract = offer.market.contract
+    per_unit = contract.contract_size * offer.mark
+    sign = 1 if offer.quantity > 0 else -1
+    gain = ratio(offer.gain(offer.quantity), abs(offer.quantity))
+    same_way = sign * offer.held
+    other = offer.notional - abs(contract.value(offer.held, offer.mark))
+    cap = offer.fund.policy.max_net_notional_ratio
+    solvent = abs(offer.quantity)
+    if gain < 0:
+        solvent = ratio(offer.balance, -gain)
+    bounds = []
+    slope = per_unit - cap * gain
+    if slope > 0:
+        room = cap * offer.balance - other - same_way * per_unit - UNIT
+        bounds.append(min(solvent, ratio(room, slope)))
+    if same_way < 0:
+        bounds.append(min(solvent, -2 * same_way))
+        bounds.append(min(solvent, -same_way))
+    return [bound for bound in bounds if bound > 0]

@@ -1,0 +1,86 @@
+"""Who may be at risk: safe bands (DESIGN).
+
+Every open position carries a trigger price: while none of a scope's triggers is crossed, the
+scope cannot be at risk. Of a scope's slack (equity - maintenance margin) each position gets a
+share by notional; its trigger is where it alone would have used that share up. The shares sum to
+the slack, and a position's use of slack grows only towards its losing side, so as long as every
+mark is on the near side of its trigger, equity is at least the maintenance margin. For an isolated
+position, and a cross account with one, that is the liquidation price itself.
+
+A scope whose equity or margin changes in any other way is armed anew. Triggers are derived: they
+decide who is looked at, never what is done.
+"""
+
+from __future__ import annotations
+
+import heapq
+from decimal import Decimal
+
+from app.engine import calculator, margin
+from app.engine.numbers import ONE, UNIT, ZERO, ratio
+from app.engine.state import Market, Position, ScopeKey, State, Triggers
+
+ROUNDING_SLACK = 2 * UNIT
+"""Mark values are rounded by up to half a unit, when armed and when crossed: check early."""
+
+KEPT_STALE = 64
+"""A heap is rebuilt when its void entries outnumber the live ones, and this many."""
+
+
+def arm(state: State, scope: ScopeKey) -> margin.Health:
+    """Give every position of a scope its trigger; returns the scope's health."""
+    parts = []
+    equity = margin.scope_balance(state, scope)
+    required = total = ZERO
+    for market, position in margin.scope_positions(state, scope):
+        value = margin.mark_value(market, position)
+        notional = abs(value)
+        own = market.contract.maintenance_margin(notional)
+        profit = value - position.cost
+        equity += profit
+        required += own
+        total += notional
+        parts.append((market, position, notional, own - profit))
+    if scope[0] == "cross":
+        equity -= margin.isolated_order_margin(state, scope[1], scope[2])
+    slack = equity - required - ROUNDING_SLACK * len(parts)
+    for market, position, notional, used in parts:
+        weight = ratio(notional, total) if total else ONE
+        _push(market, position, slack * weight + used)
+    return margin.Health(equity, required)
+
+
+def _push(market: Market, position: Position, backing: Decimal) -> None:
+    contract = market.contract
+    price = calculator.liquidation_price(
+        contract.brackets, contract.contract_size, position.quantity, position.cost, backing
+    )
+    position.trigger_version += 1
+    long = position.quantity > 0
+    if price is None:
+        if long:
+            return
+        price = ZERO
+    triggers = market.triggers
+    triggers.number += 1
+    heap = triggers.longs if long else triggers.shorts
+    entry = (-price if long else price, triggers.number, position, position.trigger_version)
+    heapq.heappush(heap, entry)
+    if len(heap) > 2 * len(market.positions) + KEPT_STALE:
+        _rebuild(heap)
+
+
+def _rebuild(heap: list[tuple[Decimal, int, Position, int]]) -> None:
+    heap[:] = [entry for entry in heap if entry[2].trigger_version == entry[3]]
+    heapq.heapify(heap)
+
+
+def pop_crossed(triggers: Triggers, price: Decimal, most: int) -> list[Position]:
+    """At most `most` positions whose trigger the mark `price` has reached; they are disarmed."""
+    found: list[Position] = []
+    for heap, key in ((triggers.longs, -price), (triggers.shorts, price)):
+        while heap and heap[0][0] <= key and len(found) < most:
+            _, _, position, version = heapq.heappop(heap)
+            if position.trigger_version == version and position.quantity:
+                found.append(position)
+    return found
