@@ -5,38 +5,39 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.engine import margin
+from app.engine.margin import Figures
 from app.engine.numbers import ZERO, ceil_to, floor_to, quotient, ratio, share
-from app.engine.state import Market, Position, ScopeKey, State
+from app.engine.state import Market, Position
+
+LegKey = tuple[str, str]
 
 
-def allot(state: State, scope: ScopeKey) -> dict[tuple[str, str], Decimal]:
+def allot(figures: Figures) -> dict[LegKey, Decimal]:
     """Each open position's share of the scope's equity, by (symbol, side).
 
     Equity of zero or more goes by maintenance margin, negative equity by unrealised loss and never
     beyond it. Shares are rounded half-even; the largest takes what rounding left.
     """
-    rows = sorted(margin.scope_positions(state, scope), key=lambda row: _key(row[1]))
-    equity = margin.scope_balance(state, scope)
-    margins: dict[tuple[str, str], Decimal] = {}
-    losses: dict[tuple[str, str], Decimal] = {}
-    for market, position in rows:
-        value = margin.mark_value(market, position)
-        equity += value - position.cost
-        margins[_key(position)] = market.contract.maintenance_margin(abs(value))
-        losses[_key(position)] = max(ZERO, position.cost - value)
-    weights = margins if equity >= 0 else losses
+    equity = figures.health.equity
+    if equity >= 0:
+        weights = {key_of(leg.position): leg.margin for leg in figures.legs}
+    else:
+        weights = {key_of(leg.position): max(ZERO, -leg.profit) for leg in figures.legs}
     whole = sum(weights.values(), ZERO)
+    if whole == 0:
+        return dict.fromkeys(weights, ZERO)
     if equity < 0:
         equity = -min(-equity, whole)
-    if not rows or whole == 0:
-        return dict.fromkeys(weights, ZERO)
+    if len(weights) == 1:
+        return dict.fromkeys(weights, equity)
     shares = {key: share(equity, weight, whole) for key, weight in weights.items()}
-    largest = max(weights, key=lambda key: weights[key])
+    largest = max(sorted(weights), key=lambda key: weights[key])
     shares[largest] += equity - sum(shares.values(), ZERO)
     return shares
 
 
-def _key(position: Position) -> tuple[str, str]:
+def key_of(position: Position) -> LegKey:
+    """What tells the legs of a scope apart."""
     return position.symbol, position.side
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.engine import allotment, margin
+from app.engine.allotment import LegKey
 from app.engine.events import Liquidation, LiquidationStep, Outcome_, StepKind
 from app.engine.numbers import ZERO, divide_half_even, plain
 from app.engine.state import Account, Market, Position, ScopeKey, Wallet
 from app.engine.step import Step
-
-LegKey = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -30,6 +29,7 @@ class Case:
     records: dict[LegKey, Liquidation] = field(default_factory=dict)
     fees: dict[LegKey, Decimal] = field(default_factory=dict)
     offered: dict[LegKey, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
+    worked_out: margin.Figures | None = None
 
     @staticmethod
     def open(step: Step, scope: ScopeKey) -> Case:
@@ -46,9 +46,19 @@ class Case:
         asset = self.step.state.markets[owner].contract.settlement_asset
         return self.step.wallet("isolated", account_id, asset, f"{owner}:{side}")
 
+    def figures(self) -> margin.Figures:
+        """The scope worked out as it stands; remembered until something `changed`."""
+        if self.worked_out is None:
+            self.worked_out = margin.figures(self.step.state, self.scope)
+        return self.worked_out
+
+    def changed(self) -> None:
+        """Money or quantity of the scope moved: work it out anew when next asked."""
+        self.worked_out = None
+
     def health(self) -> margin.Health:
         """The scope's equity and maintenance margin now."""
-        return margin.health(self.step.state, self.scope)
+        return self.figures().health
 
     def fees_due(self) -> Decimal:
         """Clearance fees earned and not yet charged."""
@@ -61,17 +71,7 @@ class Case:
 
     def allot(self, position: Position) -> Decimal:
         """The equity allotted to a position now (LIQ-3)."""
-        return allotment.allot(self.step.state, self.scope)[position.symbol, position.side]
-
-    def by_margin(self) -> list[tuple[Market, Position]]:
-        """The scope's open positions, largest maintenance margin first, ties by symbol and leg."""
-        rows = list(margin.scope_positions(self.step.state, self.scope))
-        return sorted(
-            rows,
-            key=lambda row: (
-                -margin.maintenance_margin(*row), row[1].symbol, row[1].side,
-            ),
-        )  # fmt: skip
+        return allotment.allot(self.figures())[allotment.key_of(position)]
 
     def record(self, market: Market, position: Position) -> Liquidation:
         """The position's record, opened with what triggered it."""

@@ -9,6 +9,7 @@ from app.engine import allotment, deficits, deleveraging, funds, margin, matchin
 from app.engine.case import Case
 from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
+from app.engine.margin import Leg
 from app.engine.numbers import ZERO, round_value
 from app.engine.orders import cancel_orders, open_orders
 from app.engine.state import Market, Order, Position, ScopeKey, State
@@ -41,8 +42,8 @@ def cancel_scope_orders(step: Step, scope: ScopeKey) -> list[Order]:
 def record_healed(step: Step, scope: ScopeKey, canceled: list[Order]) -> None:
     """The record of a scope that the cancellation of its orders healed (LIQ-2, LIQ-9)."""
     case = Case.open(step, scope)
-    market, position = case.by_margin()[0]
-    record = case.record(market, position)
+    leg = case.figures().legs[0]
+    record = case.record(leg.market, leg.position)
     case.tell(record, "orders_canceled", orders=len(canceled))
     case.finish(record)
 
@@ -50,12 +51,12 @@ def record_healed(step: Step, scope: ScopeKey, canceled: list[Order]) -> None:
 def liquidate(step: Step, scope: ScopeKey) -> None:
     """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt."""
     case = Case.open(step, scope)
-    for market, position in case.by_margin():
-        if can_liquidate(market, step.now) and case.at_risk():
-            _reduce(case, market, position)
-    for market, position in case.by_margin():
-        if can_liquidate(market, step.now) and case.at_risk():
-            _close_out(case, market, position)
+    for leg in case.figures().legs:
+        if can_liquidate(leg.market, step.now) and case.at_risk():
+            _reduce(case, leg)
+    for leg in case.figures().legs:
+        if can_liquidate(leg.market, step.now) and case.at_risk():
+            _close_out(case, leg.market, leg.position)
     for key in list(case.fees):
         _settle_fee(case, key)
     _close_scope(case)
@@ -63,9 +64,9 @@ def liquidate(step: Step, scope: ScopeKey) -> None:
         case.finish(record)
 
 
-def _reduce(case: Case, market: Market, position: Position) -> None:
+def _reduce(case: Case, leg: Leg) -> None:
     """Offer what restores the scope, then the rest, at the bankruptcy price (LIQ-4)."""
-    health = case.health()
+    market, position, health = leg.market, leg.position, case.health()
     own = margin.maintenance_margin(market, position)
     quantity = allotment.restoring_quantity(
         market, position, health.equity - case.fees_due(), health.maintenance_margin - own
@@ -100,6 +101,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     fills = matching.execute(step, market, taker, plan)
     if not fills:
         return
+    case.changed()
     for fill in fills:
         case.tell(record, "fill", quantity=fill.quantity, price=fill.price, trade_id=fill.trade_id)
         record.filled_quantity += fill.quantity
@@ -132,6 +134,7 @@ def _settle_fee(case: Case, key: tuple[str, str]) -> None:
             "liquidation_clearance_fee", wallet, destination, amount,
             symbol=record.symbol, liquidation_id=record.liquidation_id,
         )  # fmt: skip
+    case.changed()
     step.touch_cross(case.account.account_id, asset)
     record.clearance_fee += fee
     record.clearance_fee_to_fund += to_fund
@@ -156,8 +159,10 @@ def _close_out(case: Case, market: Market, position: Position) -> None:
     case.fees.pop(key, None)  # nothing is charged once a part is bankrupt (LIQ-5)
     record = case.record(market, position)
     takeover.take_over(case, market, position, record)
+    case.changed()
     if position.quantity:
         deleveraging.deleverage(case, market, position, record)
+        case.changed()
 
 
 def _close_scope(case: Case) -> None:

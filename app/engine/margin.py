@@ -96,6 +96,43 @@ def health(state: State, scope: ScopeKey) -> Health:
     return Health(equity, margin)
 
 
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """An open position at mark: its signed value, unrealised profit and maintenance margin."""
+
+    market: Market
+    position: Position
+    value: Decimal
+    profit: Decimal
+    margin: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A scope worked out once: its health, and its legs, largest maintenance margin first.
+
+    Ties go by symbol and leg (LIQ-4).
+    """
+
+    health: Health
+    legs: tuple[Leg, ...]
+
+
+def figures(state: State, scope: ScopeKey) -> Figures:
+    """Work a scope out at mark."""
+    legs = []
+    for market, position in scope_positions(state, scope):
+        value = mark_value(market, position)
+        own = market.contract.maintenance_margin(abs(value))
+        legs.append(Leg(market, position, value, value - position.cost, own))
+    if len(legs) > 1:
+        legs.sort(key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
+    equity = sum((leg.profit for leg in legs), scope_balance(state, scope))
+    if scope[0] == "cross":
+        equity -= isolated_order_margin(state, scope[1], scope[2])
+    return Figures(Health(equity, sum((leg.margin for leg in legs), ZERO)), tuple(legs))
+
+
 def gross_requirement(market: Market, position: Position) -> Decimal:
     """max(|position + bids|, |position - asks|): position at mark, orders at limit (ORD-4)."""
     value = mark_value(market, position)
