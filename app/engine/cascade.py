@@ -77,7 +77,7 @@ def check_touched(step: Step) -> None:
 def _check(step: Step, scope: ScopeKey) -> None:
     state = step.state
     health = _arm(state, scope)
-    if not any(True for _ in margin.scope_positions(state, scope)):
+    if not margin.scope_positions(state, scope):
         state.held.pop(scope, None)
         _cover_empty(step, scope)
         return

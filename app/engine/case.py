@@ -30,6 +30,7 @@ class Case:
     fees: dict[LegKey, Decimal] = field(default_factory=dict)
     offered: dict[LegKey, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
     worked_out: margin.Figures | None = None
+    allotted: dict[LegKey, Decimal] | None = None
 
     @staticmethod
     def open(step: Step, scope: ScopeKey) -> Case:
@@ -55,6 +56,7 @@ class Case:
     def changed(self) -> None:
         """Money or quantity of the scope moved: work it out anew when next asked."""
         self.worked_out = None
+        self.allotted = None
 
     def health(self) -> margin.Health:
         """The scope's equity and maintenance margin now."""
@@ -71,7 +73,9 @@ class Case:
 
     def allot(self, position: Position) -> Decimal:
         """The equity allotted to a position now (LIQ-3)."""
-        return allotment.allot(self.figures())[allotment.key_of(position)]
+        if self.allotted is None:
+            self.allotted = allotment.allot(self.figures())
+        return self.allotted[allotment.key_of(position)]
 
     def record(self, market: Market, position: Position) -> Liquidation:
         """The position's record, opened with what triggered it."""

@@ -37,7 +37,7 @@ def _check_wallet(state: State, wallet: Wallet) -> None:
         raise LawBroken(f"fund wallet {wallet.key} is negative: {wallet.balance}")
     if wallet.kind == "cross" and wallet.balance < 0:
         scope: ScopeKey = ("cross", wallet.owner, wallet.asset, "both")
-        if not any(True for _ in margin.scope_positions(state, scope)):
+        if not margin.scope_positions(state, scope):
             raise LawBroken(f"{wallet.key} is negative without a position: {wallet.balance}")
     if wallet.kind == "isolated" and wallet.balance != 0:
         symbol, _, side = wallet.name.partition(":")

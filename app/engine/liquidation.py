@@ -168,7 +168,7 @@ def _close_out(case: Case, market: Market, position: Position) -> None:
 def _close_scope(case: Case) -> None:
     """What is left when nothing is open: a surplus is the trader's, a deficit is covered."""
     step = case.step
-    if any(True for _ in margin.scope_positions(step.state, case.scope)):
+    if margin.scope_positions(step.state, case.scope):
         return
     wallet = case.wallet()
     record = next(reversed(case.records.values()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -50,20 +49,22 @@ class Health:
         return self.equity < self.maintenance_margin
 
 
-def scope_positions(state: State, scope: ScopeKey) -> Iterator[tuple[Market, Position]]:
+def scope_positions(state: State, scope: ScopeKey) -> list[tuple[Market, Position]]:
     """The open positions of a margin scope."""
     mode, account_id, owner, side = scope
     account = state.accounts[account_id]
     if mode == "isolated":
         position = account.positions.get((owner, side))
-        if position is not None and position.quantity:
-            yield state.markets[owner], position
-        return
+        if position is None or not position.quantity:
+            return []
+        return [(state.markets[owner], position)]
+    found = []
     for position in account.positions.values():
         if position.quantity:
             market = state.markets[position.symbol]
             if market.contract.settlement_asset == owner and not is_isolated(account, position):
-                yield market, position
+                found.append((market, position))
+    return found
 
 
 def is_isolated(account: Account, position: Position) -> bool:
