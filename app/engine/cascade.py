@@ -34,14 +34,17 @@ def cascade_of(state: State, asset: str) -> Cascade:
 
 
 def begin_tick(step: Step, tick: Tick) -> None:
-    """A mark changed: its crossed triggers, and what was held open for it, say whom to look at."""
+    """A mark changed: crossed triggers, and who watches or waits for it, say whom to look at."""
     state = step.state
     asset = state.markets[tick.symbol].contract.settlement_asset
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
     cascade = cascade_of(state, asset)
     cascade.tick = tick
-    cascade.unchecked = [
+    watched = state.markets[tick.symbol].triggers.watched
+    cascade.unchecked = sorted(watched)
+    watched.clear()
+    cascade.unchecked += [
         scope
         for scope in sorted(state.held)
         if any(

@@ -142,15 +142,21 @@ class BookSide:
     levels: dict[Decimal, OrderedDict[int, Order]] = field(default_factory=dict)
 
 
+ScopeKey = tuple[MarginMode, str, str, PositionSide]
+"""A margin scope: ("cross", account, asset, "both") or ("isolated", account, symbol, side)."""
+
+
 @dataclass(slots=True, eq=False)
 class Triggers:
     """Trigger prices of a contract's positions: heaps of (key, number, position, version).
 
     Derived and conservative (see `triggers`); an entry whose version is not its position's is void.
+    `watched` are cross scopes that every tick of the contract must look at.
     """
 
     longs: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
     shorts: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
+    watched: dict[ScopeKey, None] = field(default_factory=dict)
     number: int = 0
 
 
@@ -216,9 +222,6 @@ class ApiKey:
     created_at: datetime
     revoked_at: datetime | None = None
 
-
-ScopeKey = tuple[MarginMode, str, str, PositionSide]
-"""A margin scope: ("cross", account, asset, "both") or ("isolated", account, symbol, side)."""
 
 QueuedScope = tuple[Decimal, str, str, str, ScopeKey]
 """(equity / maintenance margin, account, asset or symbol, side, scope): liquidation order."""

@@ -17,7 +17,7 @@ import heapq
 from decimal import Decimal
 
 from app.engine import calculator, margin
-from app.engine.numbers import ONE, UNIT, ZERO, ratio
+from app.engine.numbers import ONE, UNIT, ZERO, divide_up, ratio
 from app.engine.state import Market, Position, ScopeKey, State, Triggers
 
 ROUNDING_SLACK = 2 * UNIT
@@ -44,10 +44,35 @@ def arm(state: State, scope: ScopeKey) -> margin.Health:
     if scope[0] == "cross":
         equity -= margin.isolated_order_margin(state, scope[1], scope[2])
     slack = equity - required - ROUNDING_SLACK * len(parts)
+    if scope[0] == "cross" and parts:
+        slack = _after_order_margins(state, scope, slack)
     for market, position, notional, used in parts:
         weight = ratio(notional, total) if total else ONE
         _push(market, position, slack * weight + used)
     return margin.Health(equity, required)
+
+
+def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decimal:
+    """The slack that is left however the marks of isolated positions with open orders move.
+
+    An order against an isolated position requires more as the position's value falls, which the
+    cross wallet holds back. Where the slack does not bear the most that this can come to, every
+    tick of those contracts looks at the cross scope.
+    """
+    account = state.accounts[scope[1]]
+    growing = []
+    for position in account.positions.values():
+        if position.orders and position.quantity and margin.is_isolated(account, position):
+            market = state.markets[position.symbol]
+            if market.contract.settlement_asset == scope[2]:
+                leverage = account.settings[position.symbol].leverage
+                most = divide_up(max(position.bid_value, position.ask_value), Decimal(leverage))
+                slack -= most - margin.order_margin(market, position, leverage)
+                growing.append(market)
+    if slack < 0:
+        for market in growing:
+            market.triggers.watched[scope] = None
+    return slack
 
 
 def _push(market: Market, position: Position, backing: Decimal) -> None:
