@@ -150,8 +150,9 @@ ScopeKey = tuple[MarginMode, str, str, PositionSide]
 class Triggers:
     """Trigger prices of a contract's positions: heaps of (key, number, position, version).
 
-    Derived and conservative (see `triggers`); an entry whose version is not its position's is void.
-    `watched` are cross scopes that every tick of the contract must look at.
+    Derived and conservative (see `triggers`). An entry is void when its version is not its
+    position's, or the position is closed. `watched` are cross scopes that every tick of the
+    contract must look at.
     """
 
     longs: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)

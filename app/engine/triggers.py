@@ -96,7 +96,9 @@ def _push(market: Market, position: Position, backing: Decimal) -> None:
 
 
 def _rebuild(heap: list[tuple[Decimal, int, Position, int]]) -> None:
-    heap[:] = [entry for entry in heap if entry[2].trigger_version == entry[3]]
+    heap[:] = [
+        entry for entry in heap if entry[2].quantity and entry[2].trigger_version == entry[3]
+    ]
     heapq.heapify(heap)
 
 
