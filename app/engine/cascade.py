@@ -82,6 +82,8 @@ def _check(step: Step, scope: ScopeKey) -> None:
     health = _arm(state, scope)
     if not margin.scope_positions(state, scope):
         state.held.pop(scope, None)
+        if health.at_risk:  # its isolated orders require more than it has
+            liquidation.cancel_scope_orders(step, scope)
         _cover_empty(step, scope)
         return
     if not health.at_risk:
@@ -99,9 +101,9 @@ def _check(step: Step, scope: ScopeKey) -> None:
 
 
 def _arm(state: State, scope: ScopeKey) -> margin.Health:
-    """Arm a scope anew; while crossed triggers are still being collected, leave that for later."""
+    """Arm a scope anew; while a tick's crossed triggers are collected, leave that for later."""
     cascade = state.cascades.get(asset_of(state, scope))
-    if cascade is None or not cascade.finding:
+    if cascade is None or not cascade.finding or cascade.tick is None:
         return triggers.arm(state, scope)
     cascade.unarmed[scope] = None
     return margin.health(state, scope)
@@ -197,12 +199,19 @@ def _end(step: Step, cascade: Cascade) -> None:
 
 
 def recover(step: Step) -> None:
-    """A new leader looks at every scope afresh; cascades under way begin again as one round."""
+    """A new leader looks at every scope afresh; what was under way begins again as one round.
+
+    Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
+    requests served between them. Sorted: the order must not depend on how the state was loaded.
+    """
     state = step.state
     state.cascades.clear()
     state.held.clear()
-    for account_id in sorted(state.accounts):
-        account = state.accounts[account_id]
-        for position in account.positions.values():
-            if position.quantity:
-                step.scopes[scope_of(state, position)] = None
+    state.unranked.clear()
+    scopes: dict[ScopeKey, None] = {}
+    for market in state.markets.values():
+        market.rankings.clear()
+        market.triggers.watched.clear()
+        scopes.update((scope_of(state, p), None) for p in market.positions.values())
+    for scope in sorted(scopes, reverse=True):
+        cascade_of(state, asset_of(state, scope)).unchecked.append(scope)

@@ -44,7 +44,7 @@ def arm(state: State, scope: ScopeKey) -> margin.Health:
     if scope[0] == "cross":
         equity -= margin.isolated_order_margin(state, scope[1], scope[2])
     slack = equity - required - ROUNDING_SLACK * len(parts)
-    if scope[0] == "cross" and parts:
+    if scope[0] == "cross":
         slack = _after_order_margins(state, scope, slack)
     for market, position, notional, used in parts:
         weight = ratio(notional, total) if total else ONE
