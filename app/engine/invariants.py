@@ -61,6 +61,20 @@ def check_all(state: State, now: datetime | None = None) -> None:
 
     `now` (default: the time of the last command) decides which scopes MRK-4 holds open.
     """
+    check_money(state)
+    moment = now or state.time
+    if moment is not None:
+        with localcontext(EXACT):
+            for scope in _scopes(state):
+                _check_scope(state, scope, moment)
+
+
+def check_money(state: State) -> None:
+    """Assert the laws of money and quantity from scratch, but not who is at risk.
+
+    That is all that can be asked of a state just loaded: a crash can cut a cascade off, and
+    `Recover` is what looks at every scope then.
+    """
     with localcontext(EXACT):
         totals: dict[str, Decimal] = defaultdict(lambda: ZERO)
         for wallet in state.wallets.values():
@@ -71,10 +85,6 @@ def check_all(state: State, now: datetime | None = None) -> None:
                 raise LawBroken(f"the wallets in {asset} sum to {total}, not to zero")
         for market in state.markets.values():
             _check_sums(state, market)
-        moment = now or state.time
-        if moment is not None:
-            for scope in _scopes(state):
-                _check_scope(state, scope, moment)
 
 
 def _check_sums(state: State, market: Market) -> None:

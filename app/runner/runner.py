@@ -1,0 +1,187 @@
+"""The runner: leads when it can, and serves the commands of this process while it leads.
+
+    standby --lock--> raise epoch, load, Recover, check the laws --> serving --any fault--> standby
+
+A fault throws the term's whole memory away; the next term starts from what is in PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Self
+
+import asyncpg
+
+from app.engine.commands import Command
+from app.engine.engine import Engine
+from app.runner import lease
+from app.runner.answers import Answer, AnswerConflict, AnswerKey, forget_old_requests
+from app.runner.metrics import Metrics
+from app.runner.submission import Busy, NotLeader
+from app.runner.term import Term
+from app.store.loader import load_state
+from app.store.writer import Writer
+
+__all__ = ["Answer", "AnswerConflict", "AnswerKey", "Busy", "Metrics", "NotLeader", "Runner"]
+
+log = logging.getLogger("backstop.runner")
+
+QUEUE_LIMIT = 10_000
+SHORTEST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 10.0
+CLEANING_INTERVAL_SECONDS = 3600.0
+FAREWELL_SECONDS = 5.0
+
+UNREACHABLE = (
+    OSError,
+    lease.LeaseLost,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresConnectionError,
+)
+
+
+class Runner:
+    """One engine and its one writer. Use: `async with Runner(address) as runner`."""
+
+    def __init__(self, address: str, *, queue_limit: int = QUEUE_LIMIT) -> None:
+        self.metrics = Metrics()
+        self._address = address
+        self._queue_limit = queue_limit
+        self._term: Term | None = None
+        self._first_attempt = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def leading(self) -> bool:
+        """Whether this process takes commands."""
+        return self._term is not None and self._term.serving
+
+    @property
+    def engine(self) -> Engine:
+        """The leader's engine: read only, never across an await. Raises `NotLeader`."""
+        if self._term is None or not self._term.serving:
+            raise NotLeader
+        return self._term.engine
+
+    async def submit(self, commands: Sequence[Command], key: AnswerKey | None = None) -> Answer:
+        """Apply in order, each atomic by itself; returns after all are durable.
+
+        A tick's result waits for its cascade. Under a `key` that was used before, the first
+        answer. Raises `AnswerConflict` (same key, other digest), `Busy` (queue full; nothing was
+        applied) and `NotLeader` (nothing was applied, or it is not known whether it is durable:
+        send it again with its key).
+        """
+        if self._term is None:
+            raise NotLeader
+        return await self._term.submit(commands, key)
+
+    async def start(self) -> None:
+        """Begin to lead or to stand by; returns when it is known which, or the attempt failed."""
+        self._task = asyncio.create_task(self._lead_for_ever())
+        await self._first_attempt.wait()
+
+    async def stop(self) -> None:
+        """Take no more commands, make durable what was taken, free the lock."""
+        if self._task is None:
+            return
+        if self._term:
+            self._term.end()
+            await asyncio.wait({self._task}, timeout=FAREWELL_SECONDS)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # Leadership
+
+    async def _lead_for_ever(self) -> None:
+        pause = SHORTEST_PAUSE_SECONDS
+        while True:
+            epoch = self.metrics.epoch
+            try:
+                await self._stand_by()
+            except UNREACHABLE as error:
+                log.warning("not leading, PostgreSQL is out of reach: %r", error)
+            except Exception:
+                log.exception("leadership ended by a fault; nothing unanswered was acknowledged")
+            else:
+                return
+            if self.metrics.epoch > epoch:
+                self.metrics.terms_failed += 1
+                pause = SHORTEST_PAUSE_SECONDS
+            self._first_attempt.set()
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    async def _stand_by(self) -> None:
+        """Wait for the lock and lead; returns after `stop`, raises what ended the leadership."""
+        async with lease.claim(self._address) as claim:
+            while (epoch := await claim.take()) is None:
+                self._first_attempt.set()
+                await asyncio.sleep(lease.POLL_SECONDS)
+            tasks = {
+                asyncio.create_task(self._lead(claim, epoch)),
+                asyncio.create_task(claim.watch()),
+            }
+            try:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _lead(self, claim: lease.Lease, epoch: int) -> None:
+        """Load and serve; returns after `stop`, raises what ended the term."""
+        async with claim.connect() as reader, claim.connect() as connection:
+            engine = Engine(await load_state(reader))
+            writer = Writer(connection, epoch)
+            term = Term(engine, writer, reader, self.metrics, self._queue_limit)
+            await term.recover()
+            self.metrics.epoch = epoch
+            with _long_lived():
+                await self._serve(term, claim)
+
+    async def _serve(self, term: Term, claim: lease.Lease) -> None:
+        cleaning = asyncio.create_task(self._clean_answers(claim))
+        self._term = term
+        self.metrics.leading = True
+        self._first_attempt.set()
+        try:
+            await term.run()
+        finally:
+            self._term = None
+            self.metrics.leading = False
+            cleaning.cancel()
+            await asyncio.gather(cleaning, return_exceptions=True)
+
+    async def _clean_answers(self, claim: lease.Lease) -> None:
+        """Delete old answers now and then; a failure is only reported, for it costs only space."""
+        while True:
+            try:
+                async with claim.connect() as connection:
+                    await forget_old_requests(connection)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("old answers were not deleted: %r", error)
+            await asyncio.sleep(CLEANING_INTERVAL_SECONDS)
+
+
+@contextmanager
+def _long_lived() -> Iterator[None]:
+    """Spare the garbage collector the loaded state: millions of objects that stay."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -1,0 +1,69 @@
+"""What waits in the queue, and what a flush makes durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from app.engine.commands import Command
+from app.engine.step import Outcome
+from app.runner.answers import Answer, AnswerKey
+from app.store.rows import StoredAnswer
+
+
+class Busy(Exception):  # noqa: N818 - an answer to the client, not an error
+    """The queue is full (503)."""
+
+    retry_after = 1
+
+
+class NotLeader(Exception):  # noqa: N818 - an answer to the client, not an error
+    """This process does not lead, or ceased to before the answer was durable (503)."""
+
+    retry_after = 1
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """Commands that were sent together and are answered together."""
+
+    commands: Sequence[Command]
+    key: AnswerKey | None
+    answered: asyncio.Future[Answer]
+    results: list[object] = field(init=False)
+    missing: int = field(init=False)
+    """Results not known yet."""
+
+    def __post_init__(self) -> None:
+        self.results = [None] * len(self.commands)
+        self.missing = len(self.commands)
+
+    def answer(self, answer: Answer) -> None:
+        """Tell the caller, if it still waits."""
+        if not self.answered.done():
+            self.answered.set_result(answer)
+
+    def refuse(self, reason: Exception) -> None:
+        """Tell the caller, if it still waits, that there is no answer."""
+        if not self.answered.done():
+            self.answered.set_exception(reason)
+            self.answered.exception()  # read: nobody may be waiting any more
+
+
+Place = tuple[Submission, int]
+"""One command of a submission."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """What was applied since the last flush began."""
+
+    number: int
+    outcomes: list[Outcome] = field(default_factory=list)
+    answers: list[StoredAnswer] = field(default_factory=list)
+    finished: list[Submission] = field(default_factory=list)
+    records: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.outcomes or self.answers or self.finished)

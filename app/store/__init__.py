@@ -1,0 +1,1 @@
+"""PostgreSQL: tables, writing, loading and the queries behind the GETs."""

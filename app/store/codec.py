@@ -1,0 +1,187 @@
+"""Commands and answers as JSON and back, driven by the declared types of their dataclasses.
+
+A Decimal is a plain string (its digits kept as they are), a datetime RFC 3339 UTC with six
+decimals; a dataclass is an object of its fields. What to do with a class is worked out once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from app.engine.commands import Command, UpdateContract
+from app.engine.contracts import Contract
+from app.engine.events import Canceled, Done, Imported, Moved, OrderReceipt, Ticked
+from app.engine.rejections import Rejection
+
+Result = OrderReceipt | Done | Moved | Imported | Canceled | Ticked | Rejection
+Convert = Callable[[Any], Any] | None
+"""One direction of a type's conversion; None: the JSON value is the value."""
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_COMMANDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Command)}
+_RESULTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Result)}
+
+
+def encode_command(command: Command) -> tuple[str, str]:
+    """The command's kind (its class name) and its body as JSON text."""
+    kind = type(command)
+    return kind.__name__, _dumps(to_json(kind, command))
+
+
+def decode_command(kind: str, body: str) -> Command:
+    """The command that `encode_command` wrote; raises KeyError for an unknown kind."""
+    command: Command = from_json(_COMMANDS[kind], json.loads(body))
+    return command
+
+
+def encode_results(results: Sequence[object]) -> str:
+    """The results of an answer as a JSON list of {class name: fields}."""
+    return _dumps([{type(result).__name__: to_json(type(result), result)} for result in results])
+
+
+def decode_results(text: str) -> list[object]:
+    """The results that `encode_results` wrote."""
+    return [
+        from_json(_RESULTS[kind], value)
+        for item in json.loads(text)
+        for kind, value in item.items()
+    ]
+
+
+def to_text(value: object) -> str:
+    """JSON text of strings, numbers, lists, dicts of them, and dataclasses in a list."""
+    if isinstance(value, list):
+        value = [to_json(type(item), item) for item in value]
+    return _dumps(value)
+
+
+def to_json(hint: Any, value: Any) -> Any:
+    """A value of the declared type as what `json` can write."""
+    convert = _converter(_WRITE, hint)
+    return convert(value) if convert else value
+
+
+def from_json(hint: Any, value: Any) -> Any:
+    """A value of the declared type from what `json` has read."""
+    convert = _converter(_READ, hint)
+    return convert(value) if convert else value
+
+
+@dataclass(frozen=True)
+class _Direction:
+    """To JSON or from it: what becomes of the types that JSON does not have."""
+
+    of_decimal: Callable[[Any], Any]
+    of_time: Callable[[Any], Any]
+    of_class: Callable[[type], Convert]
+    sequence: Callable[[Any], Any] | None
+    """What a tuple or list becomes; None: what its type says."""
+
+
+@cache
+def _converter(way: _Direction, hint: Any) -> Convert:
+    origin = get_origin(hint)
+    if hint in (str, int, bool, NoneType) or origin is Literal:
+        return None
+    if hint is Decimal:
+        return way.of_decimal
+    if hint is datetime:
+        return way.of_time
+    if isinstance(hint, type) and is_dataclass(hint):
+        return way.of_class(hint)
+    inner = [_converter(way, kind) for kind in get_args(hint) if kind is not Ellipsis]
+    if origin in (Union, UnionType):
+        return _optional(inner)
+    if origin is dict:
+        return _values(inner[1])
+    if origin in (tuple, list):
+        (item,) = inner
+        return _items(item, way.sequence or origin)
+    raise TypeError(f"no JSON form for {hint}")
+
+
+def _optional(converts: list[Convert]) -> Convert:
+    wanted = [convert for convert in converts if convert]
+    if not wanted:
+        return None
+    (convert,) = wanted  # more than one would need a tag
+    return lambda value: None if value is None else convert(value)
+
+
+def _values(convert: Convert) -> Convert:
+    if convert is None:
+        return None
+    return lambda value: {key: convert(item) for key, item in value.items()}
+
+
+def _items(convert: Convert, sequence: Callable[[Any], Any]) -> Convert:
+    if convert is None:
+        return sequence
+    return lambda value: sequence(map(convert, value))
+
+
+def _encode_class(kind: type) -> Convert:
+    if kind is UpdateContract:
+        return _encode_changes
+    steps = [(name, _converter(_WRITE, hint)) for name, hint in _hints(kind).items()]
+
+    def encode(value: Any) -> dict[str, Any]:
+        row = {}
+        for name, convert in steps:
+            item = getattr(value, name)
+            row[name] = convert(item) if convert else item
+        return row
+
+    return encode
+
+
+def _decode_class(kind: type) -> Convert:
+    if kind is UpdateContract:
+        return _decode_changes
+    steps = {name: _converter(_READ, hint) for name, hint in _hints(kind).items()}
+
+    def decode(value: dict[str, Any]) -> Any:
+        row = {}
+        for name, item in value.items():
+            convert = steps[name]
+            row[name] = convert(item) if convert else item
+        return kind(**row)
+
+    return decode
+
+
+def _encode_changes(command: UpdateContract) -> dict[str, Any]:
+    hints = _hints(Contract)
+    changes = {name: to_json(hints[name], value) for name, value in command.changes.items()}
+    return {"symbol": command.symbol, "changes": changes}
+
+
+def _decode_changes(value: dict[str, Any]) -> UpdateContract:
+    hints = _hints(Contract)
+    changes = {name: from_json(hints[name], item) for name, item in value["changes"].items()}
+    return UpdateContract(value["symbol"], changes)
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def _decimal_text(value: Decimal) -> str:
+    return format(value, "f")
+
+
+def _time_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_WRITE = _Direction(_decimal_text, _time_text, _encode_class, list)
+_READ = _Direction(Decimal, datetime.fromisoformat, _decode_class, None)

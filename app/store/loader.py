@@ -1,0 +1,266 @@
+"""Loading: the engine's state rebuilt from the tables, all of it or one account's part.
+
+What is derived is not stored: books and reservations come from the open orders, totals from
+positions and inventory, isolated wallets find their positions by name. The order of rows means
+nothing except where it is asked for; the engine does not depend on it.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal, localcontext
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+from sqlalchemy import JSON, Numeric
+
+from app.engine import orderbook
+from app.engine.commands import FundPolicy, NewKey, PositionSide
+from app.engine.contracts import Bracket, Contract
+from app.engine.numbers import EXACT
+from app.engine.state import (
+    Account,
+    ApiKey,
+    Counters,
+    Fund,
+    Inventory,
+    Mark,
+    Market,
+    Order,
+    Position,
+    Settings,
+    State,
+    Wallet,
+    wallet_key,
+)
+from app.store import codec
+from app.store.tables import COUNTERS, OPEN, metadata
+
+CHUNK = 10_000
+"""Rows fetched at a time: other tasks run between chunks."""
+
+
+async def load_state(connection: asyncpg.Connection) -> State:
+    """Everything, as of one moment. A position takes about 3 µs, its rows' way here included."""
+    state = State()
+    with localcontext(EXACT), _collector_paused():
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await _load_leadership(connection, state)
+            await _load_wallets(connection, state, "WHERE kind <> 'isolated' OR balance <> 0")
+            await _load_markets(connection, state)
+            await _load_funds(connection, state)
+            await _load_keys(connection, state)
+            await _load_accounts(connection, state)
+            await _load_positions(connection, state)
+            await _load_orders(connection, state)
+            for order in state.orders.values():
+                orderbook.insert(state.markets[order.symbol], order)
+    return state
+
+
+async def load_account(connection: asyncpg.Connection, account_id: str) -> State:
+    """One account with all contracts and marks, as of one moment; without books and totals.
+
+    `accounts` is empty when there is no such account.
+    """
+    state = State()
+    with localcontext(EXACT):
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await _load_leadership(connection, state)
+            await _load_wallets(
+                connection, state, "WHERE owner = $1 AND kind IN ('cross', 'isolated')", account_id
+            )
+            await _load_markets(connection, state)
+            own = "WHERE account_id = $1"
+            await _load_accounts(connection, state, own, account_id)
+            await _load_positions(connection, state, own, account_id)
+            await _load_orders(connection, state, "AND account_id = $1", account_id)
+    return state
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile, and of what was made, never.
+
+    It would search millions of objects again and again, for garbage that the engine's state, having
+    no cycles, never is; with a million positions each search stops everything for a second.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+def _select(name: str, rest: str = "") -> str:
+    """A query for all columns of a table in order, with decimals and JSON as text.
+
+    Decimals are read more quickly so; JSON, because not every connection leaves it encoded.
+    """
+    columns = ", ".join(
+        f"{column.name}::text" if isinstance(column.type, JSON | Numeric) else column.name
+        for column in metadata.tables[name].columns
+    )
+    return f"SELECT {columns} FROM {name} {rest}"  # noqa: S608 - names of our own
+
+
+async def _rows(
+    connection: asyncpg.Connection, query: str, *values: object
+) -> AsyncIterator[Sequence[Any]]:
+    """The rows of a query, by chunks."""
+    cursor = await connection.cursor(query, *values)
+    while chunk := await cursor.fetch(CHUNK):
+        yield chunk
+
+
+async def _load_leadership(connection: asyncpg.Connection, state: State) -> None:
+    row = await connection.fetchrow("SELECT * FROM leadership")
+    assert row is not None, "the migrations put it there"
+    state.time = row["time"]
+    state.counters = Counters(row["sequence"], **{name: row[f"last_{name}"] for name in COUNTERS})
+
+
+async def _load_wallets(
+    connection: asyncpg.Connection, state: State, where: str, *values: object
+) -> None:
+    wallets = state.wallets
+    async for chunk in _rows(connection, _select("wallets", where), *values):
+        for key, kind, owner, asset, name, balance in chunk:
+            wallets[key] = Wallet(key, kind, owner, asset, name, Decimal(balance))
+
+
+async def _load_markets(connection: asyncpg.Connection, state: State) -> None:
+    for row in await connection.fetch(_select("contracts", "ORDER BY symbol")):
+        contract = _contract(*row)
+        symbol, asset = contract.symbol, contract.settlement_asset
+        key = wallet_key("clearing", symbol, asset)
+        clearing = state.wallets.setdefault(key, Wallet(key, "clearing", symbol, asset, ""))
+        state.markets[symbol] = Market(contract, clearing)
+    for symbol, price, time, index_price, source_time, sequence in await connection.fetch(
+        _select("marks")
+    ):
+        index = None if index_price is None else Decimal(index_price)
+        state.markets[symbol].mark = Mark(Decimal(price), time, index, source_time, sequence)
+
+
+_DECIMAL_TERMS = frozenset(
+    column.name
+    for column in metadata.tables["contracts"].columns
+    if isinstance(column.type, Numeric)
+)
+_TERMS = metadata.tables["contracts"].columns.keys()
+
+
+@lru_cache(maxsize=4096)
+def _contract(*row: Any) -> Contract:
+    """The contract of a row; the same row gives the same object."""
+    terms = dict(zip(_TERMS, row, strict=True))
+    for name in _DECIMAL_TERMS:
+        if terms[name] is not None:
+            terms[name] = Decimal(terms[name])
+    terms["brackets"] = codec.from_json(tuple[Bracket, ...], json.loads(terms["brackets"]))
+    return Contract(**terms)
+
+
+async def _load_funds(connection: asyncpg.Connection, state: State) -> None:
+    for row in await connection.fetch("SELECT * FROM funds ORDER BY fund_id"):
+        policy = FundPolicy(**{name: row[name] for name in FundPolicy.__slots__})
+        minimum = codec.from_json(dict[str, Decimal], json.loads(row["required_minimum"]))
+        wallets = [state.wallets[key] for key in json.loads(row["wallets"])]
+        state.funds[row["fund_id"]] = Fund(
+            row["fund_id"], row["name"], policy, row["created_at"], minimum, wallets,
+            sequence=row["sequence"], last_hash=row["last_hash"],
+        )  # fmt: skip
+    for fund_id, symbol, quantity, cost in await connection.fetch("SELECT * FROM inventory"):
+        state.funds[fund_id].inventory[symbol] = Inventory(fund_id, symbol, quantity, cost)
+        market = state.markets[symbol]
+        market.quantity_total += quantity
+        market.cost_total += cost
+
+
+async def _load_keys(connection: asyncpg.Connection, state: State) -> None:
+    for row in await connection.fetch("SELECT * FROM api_keys ORDER BY created_at, key_id"):
+        key = NewKey(**{name: row[name] for name in NewKey.__slots__})
+        state.keys[key.digest] = ApiKey(key, row["created_at"], row["revoked_at"])
+
+
+async def _load_accounts(
+    connection: asyncpg.Connection, state: State, where: str = "", *values: object
+) -> None:
+    """The accounts with their settings and, of the wallets loaded before, their cross wallets."""
+    accounts = state.accounts
+    async for chunk in _rows(connection, _select("accounts", where), *values):
+        for row in chunk:
+            accounts[row[0]] = Account(*row)
+    async for chunk in _rows(connection, _select("account_contracts", where), *values):
+        for account_id, symbol, leverage, margin_mode in chunk:
+            accounts[account_id].settings[symbol] = Settings(leverage, margin_mode)
+    for wallet in state.wallets.values():
+        if wallet.kind == "cross":
+            accounts[wallet.owner].wallets[wallet.asset] = wallet
+
+
+async def _load_positions(
+    connection: asyncpg.Connection, state: State, where: str = "", *values: object
+) -> None:
+    accounts, markets = state.accounts, state.markets
+    legs: dict[tuple[str, PositionSide], tuple[str, PositionSide]] = {}
+    async for chunk in _rows(connection, _select("positions", where), *values):
+        for account_id, symbol, side, quantity, cost in chunk:
+            # Equal strings and keys become one object: a million copies cost time and memory.
+            account, market = accounts[account_id], markets[symbol]
+            leg = legs.setdefault((symbol, side), (market.contract.symbol, side))
+            position = Position(account.account_id, *leg, Decimal(quantity), Decimal(cost))
+            account.positions[leg] = position
+            market.positions[account.account_id, leg[1]] = position
+            market.quantity_total += position.quantity
+            market.cost_total += position.cost
+    for wallet in state.wallets.values():
+        if wallet.kind == "isolated":
+            symbol, _, side = wallet.name.partition(":")
+            _leg(state, wallet.owner, symbol, side).wallet = wallet
+
+
+async def _load_orders(
+    connection: asyncpg.Connection, state: State, where: str = "", *values: object
+) -> None:
+    """The open orders, oldest first, with what they reserve (ORD-4); not yet in the books."""
+    query = _select("orders", f"WHERE {OPEN} {where} ORDER BY order_id")
+    async for chunk in _rows(connection, query, *values):
+        for row in chunk:
+            order = Order(*row)
+            order.quantity = Decimal(order.quantity)
+            order.filled_quantity = Decimal(order.filled_quantity)
+            order.filled_value = Decimal(order.filled_value)
+            order.price = Decimal(row["price"])
+            position = _leg(state, order.account_id, order.symbol, order.position_side)
+            position.orders[order.order_id] = state.orders[order.order_id] = order
+            if not order.reduce_only:
+                _reserve(state.markets[order.symbol].contract, position, order)
+
+
+def _leg(state: State, account_id: str, symbol: str, side: Any) -> Position:
+    """The account's leg, which is empty when it has only orders or margin."""
+    positions = state.accounts[account_id].positions
+    position = positions.get((symbol, side))
+    if position is None:
+        position = positions[symbol, side] = Position(account_id, symbol, side)
+    return position
+
+
+def _reserve(contract: Contract, position: Position, order: Order) -> None:
+    assert order.price is not None
+    value = contract.unrounded_value(order.remaining, order.price)
+    if order.side == "buy":
+        position.bid_value += value
+        position.bid_quantity += order.remaining
+    else:
+        position.ask_value += value
+        position.ask_quantity += order.remaining

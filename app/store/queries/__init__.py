@@ -1,0 +1,5 @@
+"""What the HTTP layer reads: selects over committed rows, one module per resource.
+
+Lists are newest first (or by name) and continue behind the last row of the page before; they give
+at most `limit` rows. Rows are mappings by column name.
+"""

@@ -1,0 +1,70 @@
+"""Contracts, their marks and their books."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+
+from sqlalchemy import RowMapping, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.tables import OPEN, contracts, marks, orders
+
+Rows = Sequence[RowMapping]
+
+
+async def list_contracts(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:
+    """Contracts by symbol."""
+    query = select(contracts).order_by(contracts.c.symbol).limit(limit)
+    if after is not None:
+        query = query.where(contracts.c.symbol > after)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def get_contract(connection: AsyncConnection, symbol: str) -> RowMapping | None:
+    """One contract."""
+    query = select(contracts).where(contracts.c.symbol == symbol)
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def contract_exists(connection: AsyncConnection, symbol: str) -> bool:
+    """Whether there is such a contract."""
+    query = select(contracts.c.symbol).where(contracts.c.symbol == symbol)
+    return await connection.scalar(query) is not None
+
+
+async def list_marks(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:
+    """Newest marks by symbol; a contract without one is left out."""
+    query = select(marks).order_by(marks.c.symbol).limit(limit)
+    if after is not None:
+        query = query.where(marks.c.symbol > after)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def get_mark(connection: AsyncConnection, symbol: str) -> RowMapping | None:
+    """The newest mark of a contract."""
+    query = select(marks).where(marks.c.symbol == symbol)
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def book_side(connection: AsyncConnection, symbol: str, side: str, depth: int) -> Rows:
+    """The best `depth` levels of a side: price and open quantity."""
+    price = orders.c.price
+    query = (
+        select(price, func.sum(orders.c.quantity - orders.c.filled_quantity).label("quantity"))
+        .where(orders.c.symbol == symbol, orders.c.side == side, text(OPEN))
+        .group_by(price)
+        .order_by(price.desc() if side == "buy" else price)
+        .limit(depth)
+    )
+    rows: Rows = (await connection.execute(query)).mappings().all()
+    return rows
+
+
+async def sizes(connection: AsyncConnection, symbols: Collection[str]) -> dict[str, Decimal]:
+    """The contract sizes of some contracts."""
+    query = select(contracts.c.symbol, contracts.c.contract_size).where(
+        contracts.c.symbol.in_(symbols)
+    )
+    rows = await connection.execute(query)
+    return {row.symbol: row.contract_size for row in rows}

@@ -1,0 +1,158 @@
+"""The balance history of insurance funds (HIS-1, HIS-2): raw rows and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import RowMapping, Select, select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.store.tables import fund_history as history
+
+Rows = Sequence[RowMapping]
+Place = tuple[datetime, str, int]
+"""Where a row stands in the order of all funds' histories: time, fund, sequence."""
+
+EXPORT_ROWS = 2000
+BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
+AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows: None is any; `start` is inclusive, `end` exclusive."""
+
+    fund: str | None = None
+    asset: str | None = None
+    kind: str | None = None
+    symbol: str | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+def _matching(wanted: Filter) -> Select[tuple[object, ...]]:
+    query = select(history)
+    equal = {
+        "fund_id": wanted.fund, "asset": wanted.asset,
+        "kind": wanted.kind, "symbol": wanted.symbol,
+    }  # fmt: skip
+    for name, value in equal.items():
+        if value is not None:
+            query = query.where(history.c[name] == value)
+    if wanted.start is not None:
+        query = query.where(history.c.time >= wanted.start)
+    if wanted.end is not None:
+        query = query.where(history.c.time < wanted.end)
+    return query
+
+
+_PLACE = (history.c.time, history.c.fund_id, history.c.sequence)
+
+
+async def list_history(
+    connection: AsyncConnection, wanted: Filter, limit: int, before: Place | None = None
+) -> Rows:
+    """Rows, newest first."""
+    query = _matching(wanted).order_by(*(column.desc() for column in _PLACE)).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(*_PLACE) < before)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def export_history(database: AsyncEngine, wanted: Filter) -> AsyncIterator[Rows]:
+    """All rows, oldest first, in chunks.
+
+    No connection is held between chunks: a slow reader holds up nobody.
+    """
+    after: Place | None = None
+    while True:
+        query = _matching(wanted).order_by(*_PLACE).limit(EXPORT_ROWS)
+        if after is not None:
+            query = query.where(tuple_(*_PLACE) > after)
+        async with database.connect() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        if rows:
+            yield rows
+        if len(rows) < EXPORT_ROWS:
+            return
+        after = (rows[-1]["time"], rows[-1]["fund_id"], rows[-1]["sequence"])
+
+
+_INTERVALS = text("""
+WITH RECURSIVE
+-- One index probe per interval that has rows, newest first.
+starts (start) AS (
+  (SELECT date_bin(:width, time, :origin) FROM fund_history
+   WHERE fund_id = :fund AND asset = :asset AND time >= :from AND time < :to
+   ORDER BY time DESC LIMIT 1)
+  UNION ALL
+  SELECT (SELECT date_bin(:width, time, :origin) FROM fund_history
+          WHERE fund_id = :fund AND asset = :asset AND time >= :from AND time < starts.start
+          ORDER BY time DESC LIMIT 1)
+  FROM starts WHERE starts.start IS NOT NULL
+),
+page AS (SELECT start FROM starts WHERE start IS NOT NULL LIMIT :limit),
+bounds AS (SELECT min(start) AS first, max(start) + :width AS last FROM page),
+-- What the fund had before the page: the last balance of each of its wallets.
+opening AS (
+  SELECT COALESCE(sum((
+    SELECT balance_after FROM fund_history
+    WHERE fund_id = :fund AND asset = :asset AND wallet = wallets.name
+      AND time < (SELECT first FROM bounds)
+    ORDER BY time DESC, sequence DESC LIMIT 1
+  )), 0) AS total
+  FROM wallets WHERE kind = 'fund' AND owner = :fund AND asset = :asset
+),
+changes AS (
+  SELECT date_bin(:width, time, :origin) AS start, sequence, kind, amount,
+         opening.total + sum(amount) OVER (ORDER BY sequence) AS total
+  FROM fund_history, bounds, opening
+  WHERE fund_id = :fund AND asset = :asset AND time >= bounds.first AND time < bounds.last
+),
+kinds AS (
+  SELECT start, jsonb_object_agg(kind, amount::text) AS by_kind
+  FROM (SELECT start, kind, sum(amount) AS amount FROM changes GROUP BY start, kind) AS sums
+  GROUP BY start
+)
+SELECT start AS time,
+       (array_agg(total - amount ORDER BY sequence))[1] AS open,
+       max(GREATEST(total, total - amount)) AS high,
+       min(LEAST(total, total - amount)) AS low,
+       (array_agg(total ORDER BY sequence DESC))[1] AS close,
+       COALESCE(sum(amount) FILTER (WHERE amount > 0), 0) AS inflow,
+       COALESCE(-sum(amount) FILTER (WHERE amount < 0), 0) AS outflow,
+       by_kind
+FROM changes JOIN kinds USING (start)
+GROUP BY start, by_kind ORDER BY start DESC
+""")
+
+
+async def list_intervals(
+    connection: AsyncConnection,
+    fund: str,
+    asset: str,
+    width: timedelta,
+    limit: int,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> Rows:
+    """A fund's total in an asset by interval, newest first; those without rows are left out.
+
+    `start` and `end` must be multiples of `width` since midnight UTC. `by_kind` is the net amount.
+    """
+    result = await connection.execute(
+        _INTERVALS,
+        {
+            "width": width,
+            "origin": BEFORE_ALL,
+            "fund": fund,
+            "asset": asset,
+            "from": start or BEFORE_ALL,
+            "to": end or AFTER_ALL,
+            "limit": limit,
+        },
+    )
+    return result.mappings().all()

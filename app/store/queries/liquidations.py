@@ -1,0 +1,110 @@
+"""Liquidations with their steps, clearance fees, auto-deleveraging events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.tables import (
+    adl_counterparties,
+    adl_events,
+    clearance_fees,
+    liquidation_steps,
+    liquidations,
+)
+
+Rows = Sequence[RowMapping]
+
+
+async def list_liquidations(
+    connection: AsyncConnection,
+    limit: int,
+    *,
+    symbol: str | None = None,
+    fund: str | None = None,
+    outcome: str | None = None,
+    account_id: str | None = None,
+    before: int | None = None,
+) -> Rows:
+    """Liquidations, newest first."""
+    query = select(liquidations).order_by(liquidations.c.liquidation_id.desc()).limit(limit)
+    filters = {"symbol": symbol, "fund_id": fund, "outcome": outcome, "account_id": account_id}
+    for name, value in filters.items():
+        if value is not None:
+            query = query.where(liquidations.c[name] == value)
+    if before is not None:
+        query = query.where(liquidations.c.liquidation_id < before)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def get_liquidation(connection: AsyncConnection, liquidation_id: int) -> RowMapping | None:
+    """One liquidation."""
+    query = select(liquidations).where(liquidations.c.liquidation_id == liquidation_id)
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def list_steps(connection: AsyncConnection, liquidation_id: int) -> Rows:
+    """The steps of a liquidation, in order."""
+    query = (
+        select(liquidation_steps)
+        .where(liquidation_steps.c.liquidation_id == liquidation_id)
+        .order_by(liquidation_steps.c.number)
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
+async def list_clearance_fees(
+    connection: AsyncConnection,
+    limit: int,
+    *,
+    symbol: str | None = None,
+    fund: str | None = None,
+    before: int | None = None,
+) -> Rows:
+    """Clearance fees, newest first."""
+    query = select(clearance_fees).order_by(clearance_fees.c.liquidation_id.desc()).limit(limit)
+    if symbol is not None:
+        query = query.where(clearance_fees.c.symbol == symbol)
+    if fund is not None:
+        query = query.where(clearance_fees.c.fund_id == fund)
+    if before is not None:
+        query = query.where(clearance_fees.c.liquidation_id < before)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def list_adl_events(
+    connection: AsyncConnection,
+    limit: int,
+    *,
+    account_id: str | None = None,
+    before: int | None = None,
+) -> Rows:
+    """ADL events, newest first; of an account: those it was a counterparty in."""
+    columns = [column for column in adl_events.c if column.name != "queue"]
+    query = select(*columns).order_by(adl_events.c.adl_event_id.desc()).limit(limit)
+    if account_id is not None:
+        took_part = select(adl_counterparties.c.adl_event_id).where(
+            adl_counterparties.c.account_id == account_id
+        )
+        query = query.where(adl_events.c.adl_event_id.in_(took_part))
+    if before is not None:
+        query = query.where(adl_events.c.adl_event_id < before)
+    return (await connection.execute(query)).mappings().all()
+
+
+async def get_adl_event(connection: AsyncConnection, adl_event_id: int) -> RowMapping | None:
+    """One ADL event, its queue included."""
+    query = select(adl_events).where(adl_events.c.adl_event_id == adl_event_id)
+    return (await connection.execute(query)).mappings().one_or_none()
+
+
+async def list_counterparties(connection: AsyncConnection, adl_event_id: int) -> Rows:
+    """Who was deleveraged in an event, in order."""
+    query = (
+        select(adl_counterparties)
+        .where(adl_counterparties.c.adl_event_id == adl_event_id)
+        .order_by(adl_counterparties.c.number)
+    )
+    return (await connection.execute(query)).mappings().all()

@@ -1,0 +1,63 @@
+"""The PostgreSQL tables, as SQLAlchemy Core sees them.
+
+Money, prices, quantities and rates are NUMERIC without precision, so that PostgreSQL rounds
+nothing (NUM-1); identifiers are the engine's own (BIGINT); times are timestamptz. The CHECKs
+repeat the engine's laws as a second lock on the door. There are no foreign keys: the engine is
+the only writer and each would cost a lookup per row. Lists are newest first, so an index ends
+with the identifier that grows, and there is one only for a filter that the API offers.
+"""
+
+from app.store.tables.columns import metadata
+from app.store.tables.log import COUNTERS, answers, commands, leadership
+from app.store.tables.records import (
+    adl_counterparties,
+    adl_events,
+    alerts,
+    clearance_fees,
+    fund_history,
+    liquidation_steps,
+    liquidations,
+    trades,
+    transfers,
+)
+from app.store.tables.state import (
+    OPEN,
+    account_contracts,
+    accounts,
+    api_keys,
+    contracts,
+    funds,
+    inventory,
+    marks,
+    orders,
+    positions,
+    wallets,
+)
+
+__all__ = [
+    "COUNTERS",
+    "OPEN",
+    "account_contracts",
+    "accounts",
+    "adl_counterparties",
+    "adl_events",
+    "alerts",
+    "answers",
+    "api_keys",
+    "clearance_fees",
+    "commands",
+    "contracts",
+    "fund_history",
+    "funds",
+    "inventory",
+    "leadership",
+    "liquidation_steps",
+    "liquidations",
+    "marks",
+    "metadata",
+    "orders",
+    "positions",
+    "trades",
+    "transfers",
+    "wallets",
+]

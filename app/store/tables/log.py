@@ -1,0 +1,57 @@
+"""The command log, answers, and leadership."""
+
+from __future__ import annotations
+
+from sqlalchemy import Boolean, Column, Index, Table
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSON
+
+from app.store.tables.columns import (
+    law,
+    metadata,
+    moment,
+    number,
+    text,
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    number("sequence", key=True),
+    moment("time"),
+    number("epoch"),
+    text("kind"),
+    Column("body", JSON, nullable=False),
+    law("sequence", "sequence >= 1"),
+)
+"""The command log: every accepted command, in order; `kind` and `body` are the codec's."""
+
+answers = Table(
+    "answers",
+    metadata,
+    text("scope", key=True),
+    text("key", key=True),
+    text("digest"),
+    Column("results", JSON, nullable=False),
+    moment("time"),
+    Index("answers_request_time", "time", postgresql_where=sql("scope LIKE 'request/%'")),
+)
+"""First answers by idempotency key. Those of requests are dropped after 7 days."""
+
+COUNTERS = (
+    "order", "trade", "transfer", "liquidation", "liquidation_event", "adl_event", "alert",
+)  # fmt: skip
+"""The fields of `state.Counters` but `command`, which is `sequence`."""
+
+leadership = Table(
+    "leadership",
+    metadata,
+    Column("one", Boolean, primary_key=True, server_default=sql("true")),
+    number("epoch"),
+    number("sequence"),
+    moment("time", null=True),
+    *(number(f"last_{name}") for name in COUNTERS),
+    law("one", "one"),
+    law("epoch", "epoch >= 0"),
+)
+"""One row: who may write (`epoch`), the last committed command and its time, and the counters."""

@@ -1,0 +1,258 @@
+"""A small exchange in which every table has rows, built with the engine's own `Step`s."""
+
+from __future__ import annotations
+
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from app.engine import orderbook
+from app.engine.commands import (
+    Command,
+    Deposit,
+    FundPolicy,
+    NewKey,
+    PositionSide,
+    Side,
+)
+from app.engine.contracts import Contract, build_brackets
+from app.engine.events import (
+    AdlEvent,
+    ClearanceFee,
+    Deleveraged,
+    Done,
+    Liquidation,
+    LiquidationStep,
+    QueueEntry,
+    Trade,
+)
+from app.engine.state import (
+    Account,
+    ApiKey,
+    Fund,
+    Mark,
+    Market,
+    Order,
+    Position,
+    Settings,
+    State,
+    Wallet,
+    wallet_key,
+)
+from app.engine.step import Outcome, Step
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+NASTY = 'tab\there "quoted" back\\slash {brace}, comma\nnewline \\N NULL \u00e9\U0001f40d'
+"""Text that a careless writer would break on."""
+
+
+class Exchange:
+    """A state and the outcomes that made it; every method is one command."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.outcomes: list[Outcome] = []
+
+    def step(self, command: Command | None = None) -> Step:
+        """A new step, one second after the last."""
+        now = START + timedelta(seconds=self.state.counters.command)
+        step = Step(self.state, command or Deposit("alice", "USDT", Decimal(1), NASTY), now)
+        step.outcome.result = Done()
+        self.state.counters.command += 1
+        self.state.time = now
+        self.outcomes.append(step.outcome)
+        return step
+
+    def list_contract(self, symbol: str, fund_id: str) -> Market:
+        """A contract with two brackets, and a mark."""
+        step = self.step()
+        contract = Contract(
+            symbol, symbol[:-4], "USDT", "USDT", "perpetual", "linear", Decimal(1),
+            Decimal("0.10"), Decimal("0.001"), Decimal(5), Decimal("0.0002"), Decimal("0.0005"),
+            Decimal("0.0125"), fund_id, build_brackets([
+                (Decimal(0), Decimal(50000), 125, Decimal("0.004"), None),
+                (Decimal(50000), Decimal(600000), 100, Decimal("0.005"), None),
+            ]), mark_staleness_seconds=60,
+        )  # fmt: skip
+        market = Market(contract, step.wallet("clearing", symbol, "USDT"))
+        market.mark = Mark(Decimal("60000.5"), step.now, None, step.now, 2**40)
+        self.state.markets[symbol] = market
+        step.outcome.touched.contracts[symbol] = step.outcome.touched.marks[symbol] = market
+        return market
+
+    def open_fund(self, fund_id: str) -> Fund:
+        """A fund with money in a wallet of a later name, then in `main`."""
+        step = self.step()
+        fund = Fund(fund_id, NASTY, FundPolicy(share_above_minimum=Decimal("0.25")), step.now)
+        fund.required_minimum["USDT"] = Decimal("1000.50")
+        self.state.funds[fund_id] = fund
+        for name in ("spare", "main"):
+            wallet = step.wallet("fund", fund_id, "USDT", name)
+            fund.wallets.append(wallet)
+            outside = step.wallet("external", "", "USDT")
+            step.transfer("seed_capital", outside, wallet, Decimal(500), reference=NASTY)
+        return fund
+
+    def open_account(self, account_id: str, symbol: str, margin_mode: Any = "cross") -> Account:
+        """An account with its key, settings in a contract and money."""
+        step = self.step()
+        account = Account(account_id, "one_way", step.now)
+        account.settings[symbol] = settings = Settings(20, margin_mode)
+        self.state.accounts[account_id] = account
+        step.outcome.touched.accounts[account_id] = account
+        step.outcome.touched.settings[account_id, symbol] = settings
+        number = len(self.state.keys)
+        key = NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id)
+        self.state.keys[key.digest] = step.outcome.touched.keys[key.key_id] = ApiKey(key, step.now)
+        wallet = step.cross_wallet(account, "USDT")
+        step.transfer("deposit", step.wallet("external", "", "USDT"), wallet, Decimal(1000))
+        return account
+
+    def hold(self, account: Account, symbol: str, quantity: str, cost: str) -> Position:
+        """Give an account a position; an isolated one gets ten of margin."""
+        step = self.step()
+        position = step.position(account, symbol, "both")
+        step.set_position(position, Decimal(quantity), Decimal(cost))
+        if account.settings[symbol].margin_mode == "isolated" and not position.wallet:
+            wallet = step.isolated_wallet(position, "USDT")
+            cross = step.cross_wallet(account, "USDT")
+            step.transfer("margin_in", cross, wallet, Decimal(10), symbol=symbol)
+        return position
+
+    def close(self, position: Position) -> None:
+        """Take a position away, its margin back."""
+        step = self.step()
+        account = self.state.accounts[position.account_id]
+        step.set_position(position, Decimal(0), Decimal(0))
+        if position.wallet:
+            cross = step.cross_wallet(account, "USDT")
+            step.transfer("margin_out", position.wallet, cross, position.wallet.balance)
+        step.forget_empty(position)
+
+    def rest(
+        self,
+        account: Account,
+        symbol: str,
+        side: Side,
+        price: str,
+        *,
+        reduce_only: bool = False,
+        leg: PositionSide = "both",
+    ) -> Order:
+        """Rest an order of 0.5 in the book."""
+        step = self.step()
+        self.state.counters.order += 1
+        order = Order(
+            self.state.counters.order, account.account_id, symbol, leg, side, "limit", "gtc",
+            Decimal(price), Decimal("0.50"), reduce_only, "expire_taker", NASTY, step.now, step.now,
+        )  # fmt: skip
+        step.open_order(order, step.position(account, symbol, leg))
+        return order
+
+    def fill(self, order: Order, quantity: str) -> Trade:
+        """Fill part of a resting order against `taker`."""
+        step = self.step()
+        assert order.price is not None
+        amount = Decimal(quantity)
+        value = self.state.markets[order.symbol].contract.value(amount, order.price)
+        self.state.counters.trade += 1
+        trade = Trade(
+            self.state.counters.trade, step.now, order.symbol, order.price, amount, value,
+            orderbook.opposite(order.side), "taker", None, Decimal("0.00000001"), order.account_id,
+            order.order_id, Decimal("-0.01"), None,
+        )  # fmt: skip
+        step.outcome.trades.append(trade)
+        step.fill_order(order, amount, value)
+        return trade
+
+    def liquidate(self, fund: Fund, symbol: str) -> Liquidation:
+        """Records of a liquidation that ended in takeover and ADL."""
+        step = self.step()
+        counters, outcome = self.state.counters, step.outcome
+        counters.liquidation += 1
+        counters.liquidation_event += 1
+        counters.adl_event += 1
+        one, price = Decimal(1), Decimal("59000.12345678")
+        record = Liquidation(
+            counters.liquidation, counters.liquidation_event, step.now, "alice", symbol,
+            fund.fund_id, "long", "both", "isolated", Decimal(3), price, price, one, one,
+            filled_quantity=one, taken_over_quantity=one, deleveraged_quantity=one,
+            outcome="mixed", steps=[
+                LiquidationStep(1, "trigger", {"mark_price": "59000"}),
+                LiquidationStep(2, "end", {"note": NASTY}),
+            ],
+        )  # fmt: skip
+        outcome.liquidations.append(record)
+        outcome.clearance_fees.append(ClearanceFee(
+            record.liquidation_id, step.now, symbol, fund.fund_id, "USDT", Decimal("0.0125"),
+            price, Decimal(3), Decimal(2), one, capped=True,
+        ))  # fmt: skip
+        outcome.adl_events.append(AdlEvent(
+            counters.adl_event, record.liquidation_id, step.now, symbol, fund.fund_id, "long", one,
+            price, price, one, price, one, 2, (QueueEntry(1, "bob", "both", one, one),),
+            (
+                Deleveraged(1, "bob", "both", one, one, one, price, one, "bankruptcy_price"),
+                Deleveraged(1, "bob", "both", one, one, one, price, one, "mark_price"),
+            ),
+        ))  # fmt: skip
+        step.alert("adl", fund.fund_id, "USDT", quantity=one, note=NASTY)
+        step.set_inventory(fund, symbol, one, price)
+        return record
+
+
+def small_exchange() -> Exchange:
+    """Two funds, two contracts, cross and isolated accounts, orders on both sides, inventory."""
+    exchange = Exchange()
+    funds = [exchange.open_fund("zeta"), exchange.open_fund("alpha")]
+    exchange.list_contract("ETHUSDT", "alpha")
+    exchange.list_contract("BTCUSDT", "zeta")
+    alice = exchange.open_account("alice", "BTCUSDT", "isolated")
+    bob = exchange.open_account("bob", "BTCUSDT")
+    exchange.open_account("taker", "ETHUSDT")
+    exchange.hold(alice, "BTCUSDT", "2.0", "120000.00000001")
+    exchange.hold(bob, "BTCUSDT", "-3.0", "-179000.12345679")
+    exchange.rest(bob, "BTCUSDT", "sell", "60100.10")
+    partly = exchange.rest(alice, "BTCUSDT", "buy", "59000.0")
+    exchange.rest(bob, "BTCUSDT", "buy", "59000.0", reduce_only=True)
+    exchange.rest(bob, "ETHUSDT", "buy", "1.5")
+    exchange.fill(partly, "0.2")
+    exchange.fill(exchange.rest(alice, "ETHUSDT", "sell", "4000"), "0.5")
+    exchange.liquidate(funds[0], "BTCUSDT")
+    return exchange
+
+
+DERIVED = {"triggers", "rankings", "trigger_version", "cascades", "unranked"}
+"""What the engine makes again after a start."""
+
+
+def facts(state: State) -> Any:
+    """All that a state says, comparable; decimals with their value only."""
+    found = picture(state)
+    found["wallets"] = {key: wallet for key, wallet in found["wallets"].items() if wallet}
+    return found
+
+
+def picture(value: Any) -> Any:
+    """Any part of a state as dicts and lists, without what is derived.
+
+    An isolated wallet that is empty says as little as none.
+    """
+    if isinstance(value, Wallet) and value.kind == "isolated" and value.balance == 0:
+        return None
+    if is_dataclass(value):
+        return {
+            field.name: picture(getattr(value, field.name))
+            for field in fields(value)
+            if field.name not in DERIVED
+        }
+    if isinstance(value, dict):
+        return {key: picture(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [picture(item) for item in value]
+    return value
+
+
+def cross_key(account_id: str) -> str:
+    """The key of an account's cross wallet."""
+    return wallet_key("cross", account_id, "USDT")

@@ -1,0 +1,162 @@
+"""The real engine through writer and loader: a start finds exactly what was committed."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, localcontext
+from typing import Any, Literal
+
+import asyncpg
+import pytest
+
+from app.engine import margin
+from app.engine.commands import (
+    AdjustMargin,
+    CancelOrders,
+    Command,
+    ConfigureContract,
+    ContinueCascade,
+    ContributeToFund,
+    CreateContract,
+    CreateFund,
+    Deposit,
+    PlaceOrder,
+    Recover,
+    Tick,
+    UpdateFund,
+    Withdraw,
+)
+from app.engine.engine import Engine
+from app.engine.invariants import check_all
+from app.engine.numbers import EXACT
+from app.engine.state import State
+from app.engine.step import Outcome
+from app.store import codec
+from app.store.loader import load_account, load_state
+from app.store.rows import collect
+from app.store.writer import Writer
+from tests.engine.world import contract, differences, open_account
+from tests.store.states import facts, picture
+
+TRADERS = [f"trader-{number}" for number in range(8)]
+SYMBOLS = ["AUSDT", "BUSDT"]
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def opening() -> list[Command]:
+    """A fund with little money, two contracts, traders with deposits, half of them isolated."""
+    commands: list[Command] = [
+        CreateFund("f", "F"),
+        UpdateFund("f", required_minimum={"USDT": Decimal(100)}),
+        ContributeToFund("f", "main", "USDT", Decimal(50), "seed_capital"),
+    ]
+    commands += [CreateContract(contract(symbol, "f")) for symbol in SYMBOLS]
+    commands += [Tick(symbol, Decimal(100)) for symbol in SYMBOLS]
+    for number, trader in enumerate(TRADERS):
+        mode: Literal["cross", "isolated"] = "isolated" if number % 2 else "cross"
+        commands += [open_account(trader), Deposit(trader, "USDT", Decimal(200))]
+        commands += [ConfigureContract(trader, symbol, 50, mode) for symbol in SYMBOLS]
+    return commands
+
+
+def anything(chance: random.Random, marks: dict[str, Decimal]) -> Command:
+    """A random command; prices walk in large steps, so that positions are liquidated."""
+    trader, symbol = chance.choice(TRADERS), chance.choice(SYMBOLS)
+    amount = Decimal(chance.randint(1, 2000)) / 100
+    match chance.randrange(20):
+        case 0 | 1:
+            marks[symbol] *= Decimal(chance.randint(90, 111)) / 100
+            marks[symbol] = marks[symbol].quantize(Decimal("0.01"))
+            return Tick(symbol, marks[symbol])
+        case 2:
+            return CancelOrders(trader)
+        case 3:
+            return Withdraw(trader, "USDT", amount)
+        case 4:
+            return AdjustMargin(trader, symbol, "both", amount - 5)
+        case 5:
+            return Deposit(trader, "USDT", amount)
+        case _:
+            price = marks[symbol] * Decimal(chance.randint(970, 1030)) / 1000
+            return PlaceOrder(
+                trader, symbol, chance.choice(["buy", "sell"]), "limit", amount,
+                price.quantize(Decimal("0.01")), reduce_only=chance.random() < 0.1,
+            )  # fmt: skip
+
+
+class Life:
+    """An engine, what it did since the last commit, and the writer it commits with."""
+
+    def __init__(self, state: State, writer: Writer) -> None:
+        self.engine = Engine(state)
+        self.writer = writer
+        self.outcomes: list[Outcome] = []
+
+    def apply(self, command: Command) -> None:
+        """A command with all of its cascade."""
+        while True:
+            now = (self.engine.state.time or START) + timedelta(seconds=1)
+            outcome = self.engine.apply(command, now)
+            self.outcomes.append(outcome)
+            if not outcome.accepted or outcome.pending is None:
+                return
+            command = ContinueCascade(outcome.pending)
+
+    async def commit(self) -> None:
+        """All since the last commit."""
+        await self.writer.commit(collect(self.outcomes, [], self.engine.state.counters))
+        self.outcomes.clear()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_start_finds_what_was_committed(connection: asyncpg.Connection, seed: int) -> None:
+    """After any number of commands, batches and restarts; with liquidations among them."""
+    chance = random.Random(seed)
+    marks = dict.fromkeys(SYMBOLS, Decimal(100))
+    epoch = await connection.fetchval("UPDATE leadership SET epoch = epoch + 1 RETURNING epoch")
+    life = Life(State(), Writer(connection, epoch))
+    for command in [*opening(), Recover()]:
+        life.apply(command)
+    for _ in range(12):
+        for _ in range(chance.randint(1, 80)):
+            life.apply(anything(chance, marks))
+        await life.commit()
+        state = await load_state(connection)
+        assert not list(differences(facts(state), facts(life.engine.state)))
+        check_all(state)
+        if chance.random() < 0.5:
+            life = Life(state, life.writer)
+            life.apply(Recover())
+    await life.commit()
+    assert await connection.fetchval("SELECT count(*) FROM liquidations") > 0
+    assert await connection.fetchval("SELECT count(*) FROM liquidation_steps") > 0
+    await replay_is_the_state(connection, life.engine.state)
+    await one_account_is_its_part(connection, life.engine.state)
+
+
+async def replay_is_the_state(connection: asyncpg.Connection, state: State) -> None:
+    """The command log alone gives the same state."""
+    engine = Engine(State())
+    for row in await connection.fetch("SELECT * FROM commands ORDER BY sequence"):
+        engine.apply(codec.decode_command(row["kind"], row["body"]), row["time"])
+    assert not list(differences(facts(engine.state), facts(state)))
+
+
+async def one_account_is_its_part(connection: asyncpg.Connection, state: State) -> None:
+    """`load_account` is enough for what the API shows of an account."""
+    with localcontext(EXACT):
+        for account_id in TRADERS:
+            part = await load_account(connection, account_id)
+            assert view(part, account_id) == view(state, account_id)
+
+
+def view(state: State, account_id: str) -> Any:
+    """An account as its owner sees it."""
+    account = state.accounts[account_id]
+    positions = {
+        leg: margin.position_summary(state, account, position)
+        for leg, position in account.positions.items()
+        if position.quantity
+    }
+    return picture((margin.cross_summary(state, account, "USDT"), positions))
