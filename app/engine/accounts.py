@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine import margin, orders
+from app.engine import assessment, margin
 from app.engine.commands import (
     AdjustMargin,
     ConfigureContract,
@@ -48,7 +48,7 @@ def create_key(step: Step, command: CreateKey) -> Done:
     if (key.scope == "trader") != (key.account_id is not None):
         raise Rejected("invalid_key", "a trader key, and no other, is bound to an account")
     if key.account_id is not None:
-        orders.account_of(step.state, key.account_id)
+        assessment.account_of(step.state, key.account_id)
     _check_key(step, key)
     _add_key(step, key)
     return Done(key.key_id)
@@ -77,7 +77,7 @@ def revoke_key(step: Step, command: RevokeKey) -> Done:
 
 def set_position_mode(step: Step, command: SetPositionMode) -> Done:
     """Change the position mode while nothing is open."""
-    account = orders.account_of(step.state, command.account_id)
+    account = assessment.account_of(step.state, command.account_id)
     _check_mode(command.position_mode)
     if account.positions and command.position_mode != account.position_mode:
         raise Rejected("position_open", "positions or orders are open")
@@ -101,7 +101,7 @@ def check_decimals(amount: Decimal) -> None:
 
 def deposit(step: Step, command: Deposit) -> Moved:
     """Money from outside into the cross wallet."""
-    account = orders.account_of(step.state, command.account_id)
+    account = assessment.account_of(step.state, command.account_id)
     check_amount(command.amount)
     check_asset(step, command.asset)
     wallet = step.cross_wallet(account, command.asset)
@@ -124,7 +124,7 @@ def moved(step: Step, wallet: Wallet, amount: Decimal) -> Moved:
 
 def withdraw(step: Step, command: Withdraw) -> Moved:
     """Money out of the cross wallet: at most what is available (ORD-6, ORD-8)."""
-    account = orders.account_of(step.state, command.account_id)
+    account = assessment.account_of(step.state, command.account_id)
     check_amount(command.amount)
     asset = command.asset
     treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
@@ -159,8 +159,8 @@ def _check_spendable(step: Step, account: Account, asset: str, amount: Decimal) 
 def configure_contract(step: Step, command: ConfigureContract) -> Done:
     """Set leverage and margin mode in a contract (ORD-3)."""
     state = step.state
-    account = orders.account_of(state, command.account_id)
-    market = orders.market_of(state, command.symbol)
+    account = assessment.account_of(state, command.account_id)
+    market = assessment.market_of(state, command.symbol)
     contract = market.contract
     _check_not_waiting(step, account)
     current = margin.settings_of(account, contract)
@@ -175,7 +175,7 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
         raise Rejected("leverage_too_low", "leverage is at least 1")
     gross = max((margin.gross_requirement(market, leg) for leg in legs), default=ZERO)
     if wanted.leverage != current.leverage:
-        orders.check_leverage(contract, wanted.leverage, gross)
+        assessment.check_leverage(contract, wanted.leverage, gross)
     if wanted.leverage < current.leverage:
         for leg in legs:
             _check_lower_leverage(step, account, leg, current, wanted)
@@ -221,8 +221,8 @@ def _check_isolated_equity(step: Step, contract: Contract, leg: Position, levera
 def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
     """Move money between the cross wallet and an isolated position."""
     state = step.state
-    account = orders.account_of(state, command.account_id)
-    market = orders.market_of(state, command.symbol)
+    account = assessment.account_of(state, command.account_id)
+    market = assessment.market_of(state, command.symbol)
     asset = market.contract.settlement_asset
     position = account.positions.get((command.symbol, command.position_side))
     settings = margin.settings_of(account, market.contract)

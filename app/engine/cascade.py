@@ -206,6 +206,7 @@ def recover(step: Step) -> None:
     """
     state = step.state
     state.cascades.clear()
+    step.pending_before = frozenset()
     state.held.clear()
     state.unranked.clear()
     scopes: dict[ScopeKey, None] = {}

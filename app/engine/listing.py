@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from app.engine import funds
 from app.engine.accounts import check_amount, check_asset, moved
+from app.engine.assessment import market_of
 from app.engine.commands import (
     ContributeToFund,
     ContributeToTreasury,
@@ -20,7 +21,6 @@ from app.engine.commands import (
 from app.engine.contracts import Contract, check_contract
 from app.engine.events import Done, Imported, Moved
 from app.engine.numbers import ZERO, plain
-from app.engine.orders import market_of
 from app.engine.rejections import Rejected
 from app.engine.state import Fund, Market, State, wallet_key
 from app.engine.step import Step

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from app.engine.assessment import market_of
 from app.engine.commands import Tick
 from app.engine.numbers import ONE, plain, ratio
-from app.engine.orders import market_of
 from app.engine.rejections import Rejected
 from app.engine.state import Mark, Market
 from app.engine.step import Step
