@@ -33,7 +33,9 @@ class Submission:
     answered: asyncio.Future[Answer]
     results: list[object] = field(init=False)
     missing: int = field(init=False)
-    """Results not known yet."""
+    """Results not given yet."""
+    stored: bool = False
+    """Whether a part of the answer is stored already."""
 
     def __post_init__(self) -> None:
         self.results = [None] * len(self.commands)
@@ -63,6 +65,8 @@ class Batch:
     outcomes: list[Outcome] = field(default_factory=list)
     answers: list[StoredAnswer] = field(default_factory=list)
     finished: list[Submission] = field(default_factory=list)
+    split: dict[Submission, None] = field(default_factory=dict)
+    """Submissions with a key of which ticks were applied: their cascades may outlast the batch."""
     records: int = 0
 
     def __bool__(self) -> bool:

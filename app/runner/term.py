@@ -19,7 +19,8 @@ import asyncpg
 
 from app.engine.commands import Command, ContinueCascade, PlaceOrder, Recover, Tick
 from app.engine.engine import Engine
-from app.engine.invariants import check_all
+from app.engine.events import Ticked
+from app.engine.invariants import check_money
 from app.engine.rejections import Rejection
 from app.engine.step import Outcome
 from app.runner.answers import (
@@ -133,11 +134,11 @@ class Term:
     async def recover(self) -> None:
         """The first command of every leader, durable before anything else is served.
 
-        The laws are checked after it, for it takes up cascades that a leader left unfinished. Both
+        The laws of money are checked with it; who is at risk, it looks at itself, in steps. Both
         look at everything there is: in a thread, so that the lease is watched meanwhile.
         """
         await asyncio.to_thread(self._apply, Recover())
-        await asyncio.to_thread(check_all, self.engine.state)
+        await asyncio.to_thread(check_money, self.engine.state)
         await self._flush_when_free()
         if self._flush:
             await self._flush
@@ -211,8 +212,11 @@ class Term:
     async def _serve(self, submission: Submission) -> None:
         key = submission.key
         if key and (known := self._stored.get(key.name)):
-            self._answer_again(submission, key, known)
-            return
+            if known.digest != key.digest or self._is_finished(known):
+                self._answer_again(submission, key, known)
+                return
+            submission.results = list(known.results)
+            submission.stored = True
         if not submission.commands:
             self._finish(submission)
         for index, command in enumerate(submission.commands):
@@ -233,6 +237,12 @@ class Term:
         else:
             submission.answer(Answer(known.results, replayed=True))
 
+    def _is_finished(self, known: Known) -> bool:
+        """Whether all of an answer is durable: a leader may have been lost during a cascade."""
+        return None not in known.results and not (
+            self._cascades and any(isinstance(result, Ticked) for result in known.results)
+        )
+
     def _place_order(self, place: Place, order: PlaceOrder) -> None:
         key = order_key(order)
         known = self._known(key) if key else None
@@ -247,8 +257,17 @@ class Term:
             self._give(place, order_conflict(order))
 
     def _run(self, place: Place, command: Command) -> object:
-        """Apply a command of a submission; its result is given, or left to the cascade's end."""
+        """Apply a command of a submission; its result is given, or left to the cascade's end.
+
+        What a leader before has applied of it is not applied again.
+        """
+        submission, index = place
+        if submission.results[index] is not None:
+            self._give(place, submission.results[index])
+            return submission.results[index]
         outcome = self._apply(command)
+        if submission.key and isinstance(command, Tick):
+            self._batch.split[submission] = None
         if outcome.pending is not None and outcome.result is None:
             self._cascades[outcome.pending] = place
         else:
@@ -318,13 +337,40 @@ class Term:
         key, results = submission.key, submission.results
         refused = len(results) == 1 and isinstance(results[0], Rejection)
         if key and not refused:
-            self._store(key, results)
+            self._store(key, results, replaces=submission.stored)
         self._batch.finished.append(submission)
 
-    def _store(self, key: AnswerKey, results: list[object]) -> None:
-        answer = StoredAnswer(key.scope, key.key, key.digest, results, self._clock.now())
-        self._batch.answers.append(answer)
+    def _store(self, key: AnswerKey, results: list[object], *, replaces: bool = False) -> None:
+        self._keep(key, results, replaces=replaces)
         self._memory.put(key.name, Known(key.digest, results), self._batch.number)
+
+    def _keep(self, key: AnswerKey, results: list[object], *, replaces: bool) -> None:
+        time = self._clock.now()
+        self._batch.answers.append(
+            StoredAnswer(key.scope, key.key, key.digest, results, time, replaces)
+        )
+
+    def _store_parts(self) -> None:
+        """Store with their effects the ticks of requests that this batch does not finish.
+
+        So the next leader will not apply them again. A tick whose cascade goes on counts with the
+        accounts found so far: `Recover` will take it up together with others.
+        """
+        for submission in self._batch.split:
+            if submission.key and submission.missing:
+                results = list(submission.results)
+                for asset, place in self._cascades.items():
+                    if place and place[0] is submission:
+                        results[place[1]] = self._ticked_so_far(asset)
+                self._keep(submission.key, results, replaces=submission.stored)
+                submission.stored = True
+
+    def _ticked_so_far(self, asset: str) -> Ticked:
+        cascade = self.engine.state.cascades[asset]
+        assert cascade.tick is not None
+        mark = self.engine.state.markets[cascade.tick.symbol].mark
+        assert mark is not None
+        return Ticked(cascade.tick.symbol, mark.price, mark.time, len(cascade.accounts))
 
     def _close(self, submission: Submission) -> None:
         if submission.key:
@@ -340,6 +386,7 @@ class Term:
             self._flush = None
         if self._flush or not self._batch:
             return
+        self._store_parts()
         batch, self._batch = self._batch, Batch(self._batch.number + 1)
         # A snapshot: taken before the next command is applied.
         rows = collect(batch.outcomes, batch.answers, self.engine.state.counters)

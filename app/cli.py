@@ -1,0 +1,188 @@
+"""The `backstop` command. Imports are lazy, so that `backstop --help` is quick."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Coroutine
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.settings import Settings, SettingsError, parse_port, read_settings
+
+OK, FAILURE, USAGE = 0, 1, 2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code: 0 done, 1 failed, 2 wrong usage."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments).parse_args(arguments)
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    try:
+        code: int = options.run(options)
+    except SettingsError as error:
+        return _fail(str(error), USAGE)
+    except KeyboardInterrupt:
+        return FAILURE
+    return code
+
+
+# What can be asked
+
+
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="backstop", description="A futures risk engine with insurance funds."
+    )
+    commands = parser.add_subparsers(required=True, metavar="command")
+    _add_serve(commands)
+    _add_keys(commands)
+    _add_replay(commands, wanted="replay" in arguments[:1])
+    _add_verify(commands)
+    return parser
+
+
+def _add_serve(commands: Any) -> None:
+    serve = commands.add_parser("serve", help="run the service")
+    serve.add_argument("--host", help="address to listen on (BACKSTOP_HOST, 127.0.0.1)")
+    serve.add_argument("--port", help="port to listen on (BACKSTOP_PORT, 8000)")
+    _add_data_dir(serve)
+    serve.set_defaults(run=_serve)
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="manage API keys")
+    create = keys.add_subparsers(required=True, metavar="action").add_parser(
+        "create",
+        help="create an API key and print it",
+        description="Create an API key and print it. While the service runs this needs an admin"
+        " key in BACKSTOP_ADMIN_KEY; while it does not, access to its database is enough.",
+    )
+    create.add_argument("--scope", required=True, choices=("admin", "feed", "trader"))
+    create.add_argument("--account-id", help="the account of a trader key")
+    create.add_argument("--name", default="command line", help="what the key is for")
+    _add_data_dir(create)
+    create.set_defaults(run=_create_key)
+
+
+def _add_replay(commands: Any, *, wanted: bool) -> None:
+    replay = commands.add_parser("replay", help="drive a running service from market data")
+    if wanted:
+        from app.replay.cli import add_arguments, run  # noqa: PLC0415 - lazy
+
+        add_arguments(replay)
+        replay.set_defaults(run=run)
+
+
+def _add_verify(commands: Any) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="replay the command log and compare it with the tables",
+        description="Replay the command log from the beginning into a fresh engine and compare all"
+        " that comes out with the tables: every record, fund history hash, balance, position and"
+        " order, the state hash and the laws. Changes nothing and may run while the service does."
+        " Exits with 0 if all agrees, 1 at the first difference, 2 if it cannot tell.",
+    )
+    _add_data_dir(verify)
+    verify.set_defaults(run=_verify)
+
+
+def _add_data_dir(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", type=Path, help="home of the embedded PostgreSQL")
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """The environment's settings, with those of the command line instead where given."""
+    settings = read_settings()
+    given = {name: getattr(options, name, None) for name in ("host", "port", "data_dir")}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if "port" in changes:
+        changes["port"] = parse_port(changes["port"])
+    return replace(settings, **changes)
+
+
+# What is done
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+
+    from app.main import serve  # noqa: PLC0415 - lazy
+
+    return _run(serve(settings, _say))
+
+
+def _create_key(options: argparse.Namespace) -> int:
+    if (options.scope == "trader") != (options.account_id is not None):
+        return _fail("--account-id belongs to --scope trader, and only there", USAGE)
+    settings = _settings(options)
+    new_key = {"name": options.name, "scope": options.scope, "account_id": options.account_id}
+    if settings.admin_key and (code := _ask_service(settings, new_key)) is not None:
+        return code
+
+    from app.main import create_key  # noqa: PLC0415 - lazy
+
+    async def create() -> None:
+        print(await create_key(settings, _mutter, **new_key))
+
+    return _run(create())
+
+
+def _verify(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+
+    from app.verify import cli as verify_cli  # noqa: PLC0415 - lazy
+
+    return verify_cli.run(settings.database_url, settings.data_dir)
+
+
+def _ask_service(settings: Settings, new_key: dict[str, Any]) -> int | None:
+    """Let a running service create the key; None when there is none."""
+    import httpx  # noqa: PLC0415 - lazy
+
+    headers = {"Authorization": f"Bearer {settings.admin_key}"}
+    try:
+        answer = httpx.post(f"{settings.address}/v1/api-keys", json=new_key, headers=headers)
+    except httpx.ConnectError:
+        return None
+    except httpx.HTTPError as error:
+        return _fail(f"{settings.address} does not answer: {error}")
+    if not answer.is_success:
+        return _fail(f"{settings.address} refuses: {answer.text}")
+    print(answer.json()["api_key"])
+    return OK
+
+
+def _run(work: Coroutine[Any, Any, None]) -> int:
+    import uvloop  # noqa: PLC0415 - lazy
+
+    from app.main import StartError  # noqa: PLC0415 - lazy
+
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(work)
+    except StartError as error:
+        return _fail(str(error))
+    return OK
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _mutter(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _fail(reason: str, code: int = FAILURE) -> int:
+    print(f"backstop: {reason}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
