@@ -246,13 +246,13 @@ def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
 
 def _check_removable(step: Step, position: Position, leverage: int, amount: Decimal) -> None:
     """What is left must still be the initial margin, and the wallet itself not negative."""
-    assert position.wallet is not None
+    balance = position.wallet.balance if position.wallet else ZERO
     market = step.state.markets[position.symbol]
     scope = margin.health(
         step.state, ("isolated", position.account_id, position.symbol, position.side)
     )
     initial = divide_up(abs(margin.mark_value(market, position)), Decimal(leverage))
-    removable = max(ZERO, min(position.wallet.balance, scope.equity - initial))
+    removable = max(ZERO, min(balance, scope.equity - initial))
     if amount > removable:
         raise Rejected(
             "insufficient_margin", "the position needs what is left as initial margin",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import cast
@@ -126,35 +128,48 @@ def state_hash(state: State) -> str:
         return digest.hexdigest()
 
 
-def _lines(state: State) -> list[str]:
-    lines = [f"counters|{state.counters}"]
-    lines += [f"wallet|{w.key}|{plain(w.balance)}" for w in state.wallets.values() if w.balance]
-    for symbol, market in state.markets.items():
-        lines.append(f"contract|{market.contract}")
-        if market.mark:
-            mark = market.mark
-            lines.append(
-                f"mark|{symbol}|{plain(mark.price)}|{history_time(mark.time)}|{mark.sequence}"
-            )
-        lines += [
-            f"position|{symbol}|{p.account_id}|{p.side}|{plain(p.quantity)}|{plain(p.cost)}"
-            for p in market.positions.values()
-        ]
+def _lines(state: State) -> Iterator[str]:
+    yield _line("engine", state.counters, state.time)
+    for wallet in state.wallets.values():
+        if wallet.balance:
+            yield _line("wallet", wallet.key, wallet.balance)
+    for market in state.markets.values():
+        yield _line("market", market.contract, market.mark)
+        for position in market.positions.values():
+            yield _line(
+                "position", position.account_id, position.symbol, position.side,
+                position.quantity, position.cost,
+            )  # fmt: skip
     for account in state.accounts.values():
-        lines.append(f"account|{account.account_id}|{account.position_mode}")
-        lines += [
-            f"settings|{account.account_id}|{symbol}|{s.leverage}|{s.margin_mode}"
-            for symbol, s in account.settings.items()
-        ]
-    lines += [
-        f"order|{o.order_id}|{o.account_id}|{o.symbol}|{o.side}|{o.price}|{plain(o.remaining)}"
-        for o in state.orders.values()
-    ]
+        yield _line("account", account.account_id, account.position_mode, account.created_at)
+        for symbol, settings in account.settings.items():
+            yield _line("settings", account.account_id, symbol, settings)
+    for order in state.orders.values():
+        yield _line("order", order)
     for fund in state.funds.values():
-        minimums = sorted((a, plain(m)) for a, m in fund.required_minimum.items())
-        lines.append(f"fund|{fund.fund_id}|{fund.sequence}|{fund.last_hash}|{minimums}")
-        lines += [
-            f"inventory|{fund.fund_id}|{i.symbol}|{plain(i.quantity)}|{plain(i.cost)}"
-            for i in fund.inventory.values()
-        ]
-    return lines
+        yield _line(
+            "fund", fund.fund_id, fund.name, fund.policy, fund.created_at, fund.sequence,
+            fund.last_hash, *sorted(fund.required_minimum.items()),
+            *(wallet.key for wallet in fund.wallets),
+        )  # fmt: skip
+        for inventory in fund.inventory.values():
+            yield _line("inventory", inventory)
+    for key in state.keys.values():
+        yield _line("key", key)
+
+
+def _line(*parts: object) -> str:
+    return "|".join(map(_text, parts))
+
+
+def _text(value: object) -> str:
+    """One text for equal values: `0.10` and `0.1` are the same number."""
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, datetime):
+        return history_time(value)
+    if isinstance(value, tuple):
+        return f"({_line(*value)})"
+    if is_dataclass(value):
+        return f"({_line(*(getattr(value, field.name) for field in fields(value)))})"
+    return repr(value)

@@ -97,8 +97,8 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
     market.contract = contract
     step.outcome.touched.contracts[contract.symbol] = market
     if margins_changed:
-        for position in market.positions.values():
-            step.touch_position(position)
+        for key in sorted(market.positions):  # an order that no restart changes
+            step.touch_position(market.positions[key])
 
 
 def import_contracts(step: Step, command: ImportContracts) -> Imported:

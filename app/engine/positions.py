@@ -113,8 +113,7 @@ def _released(
     """
     if manner == "liquidation":
         return ZERO
-    assert position.wallet is not None
-    balance = position.wallet.balance
+    balance = position.wallet.balance if position.wallet else ZERO
     net = share(balance, closing, -position.quantity) + profit - fee
     if net < 0:
         if manner == "deleveraging":
