@@ -7,6 +7,7 @@ first is liquidated; scopes put at risk meanwhile form the next round.
 
 from __future__ import annotations
 
+from decimal import Decimal
 from heapq import heappop, heappush
 
 from app.engine import deficits, liquidation, margin, ranking, triggers
@@ -20,7 +21,10 @@ FINDS_PER_STEP = 400
 """Scopes looked at in one step."""
 
 LIQUIDATIONS_PER_STEP = 50
-"""Scopes liquidated in one step."""
+"""Scopes liquidated in one step. Both bounds are rules: a log replays only with its own."""
+
+LOWEST = Decimal("-Infinity")
+"""The ratio of a scope that is at risk with nothing to maintain: it goes first."""
 
 
 def asset_of(state: State, scope: ScopeKey) -> str:
@@ -77,7 +81,8 @@ def check_touched(step: Step) -> None:
             _check(step, scope)
 
 
-def _check(step: Step, scope: ScopeKey) -> None:
+def _check(step: Step, scope: ScopeKey, *, ticked: bool = False) -> None:
+    """Arm a scope anew; enrol it when it is at risk, or hold it open for its tick (MRK-4)."""
     state = step.state
     health = _arm(state, scope)
     if not margin.scope_positions(state, scope):
@@ -89,12 +94,12 @@ def _check(step: Step, scope: ScopeKey) -> None:
     if not health.at_risk:
         state.held.pop(scope, None)
         return
-    if liquidation.is_held_open(state, scope, step.now):
-        if scope not in state.held:
-            state.held[scope] = None
-            liquidation.cancel_scope_orders(step, scope)
+    if scope in state.held and not ticked:
         return
-    state.held.pop(scope, None)
+    if liquidation.is_held_open(state, scope, step.now):
+        canceled = len(liquidation.cancel_scope_orders(step, scope))
+        state.held[scope] = state.held.get(scope, 0) + canceled
+        return
     cascade = cascade_of(state, asset_of(state, scope))
     if scope not in cascade.waiting:
         _enrol(step, cascade, scope)
@@ -125,13 +130,14 @@ def _enrol(step: Step, cascade: Cascade, scope: ScopeKey) -> None:
     """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
     state = step.state
     cascade.accounts.add(scope[1])
-    canceled = liquidation.cancel_scope_orders(step, scope)
+    canceled = state.held.pop(scope, 0) + len(liquidation.cancel_scope_orders(step, scope))
     health = margin.health(state, scope)
     if not health.at_risk:
         liquidation.record_healed(step, scope, canceled)
         return
-    cascade.waiting.add(scope)
-    entry = (ratio(health.equity, health.maintenance_margin), *scope[1:], scope)
+    cascade.waiting[scope] = canceled
+    required = health.maintenance_margin
+    entry = (ratio(health.equity, required) if required else LOWEST, *scope[1:], scope)
     if cascade.finding:
         heappush(cascade.queue, entry)
     else:
@@ -143,7 +149,7 @@ def _find(step: Step, cascade: Cascade) -> None:
     state, left = step.state, FINDS_PER_STEP
     while cascade.finding and left > 0:
         if cascade.unchecked:
-            _check(step, cascade.unchecked.pop())
+            _check(step, cascade.unchecked.pop(), ticked=cascade.tick is not None)
             left -= 1
             continue
         if cascade.tick is None:
@@ -173,9 +179,9 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
         if not cascade.queue:
             return
         scope = heappop(cascade.queue)[-1]
-        cascade.waiting.discard(scope)
+        canceled = cascade.waiting.pop(scope)
         if margin.health(step.state, scope).at_risk:
-            liquidation.liquidate(step, scope)
+            liquidation.liquidate(step, scope, canceled)
         step.scopes[scope] = None
         check_touched(step)
 

@@ -26,6 +26,7 @@ class Case:
     scope: ScopeKey
     account: Account
     event_id: int
+    canceled: int
     records: dict[LegKey, Liquidation] = field(default_factory=dict)
     fees: dict[LegKey, Decimal] = field(default_factory=dict)
     offered: dict[LegKey, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
@@ -33,11 +34,11 @@ class Case:
     allotted: dict[LegKey, Decimal] | None = None
 
     @staticmethod
-    def open(step: Step, scope: ScopeKey) -> Case:
-        """Begin the liquidation of a scope."""
+    def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
+        """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
         step.state.counters.liquidation_event += 1
         account = step.state.accounts[scope[1]]
-        return Case(step, scope, account, step.state.counters.liquidation_event)
+        return Case(step, scope, account, step.state.counters.liquidation_event, canceled)
 
     def wallet(self) -> Wallet:
         """The scope's wallet."""
@@ -111,6 +112,8 @@ class Case:
             maintenance_margin=now.maintenance_margin, allotted=allotted,
             bankruptcy_price=record.bankruptcy_price,
         )  # fmt: skip
+        if self.canceled:
+            self.tell(record, "orders_canceled", orders=self.canceled)
         return record
 
     def tell(self, record: Liquidation, kind: StepKind, **detail: Decimal | int | str) -> None:

@@ -146,6 +146,12 @@ def _lines(state: State) -> Iterator[str]:
             yield _line("settings", account.account_id, symbol, settings)
     for order in state.orders.values():
         yield _line("order", order)
+    for key in state.keys.values():
+        yield _line("key", key)
+    yield from _fund_lines(state)
+
+
+def _fund_lines(state: State) -> Iterator[str]:
     for fund in state.funds.values():
         yield _line(
             "fund", fund.fund_id, fund.name, fund.policy, fund.created_at, fund.sequence,
@@ -154,8 +160,6 @@ def _lines(state: State) -> Iterator[str]:
         )  # fmt: skip
         for inventory in fund.inventory.values():
             yield _line("inventory", inventory)
-    for key in state.keys.values():
-        yield _line("key", key)
 
 
 def _line(*parts: object) -> str:

@@ -39,18 +39,18 @@ def cancel_scope_orders(step: Step, scope: ScopeKey) -> list[Order]:
     return orders
 
 
-def record_healed(step: Step, scope: ScopeKey, canceled: list[Order]) -> None:
+def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
     """The record of a scope that the cancellation of its orders healed (LIQ-2, LIQ-9)."""
-    case = Case.open(step, scope)
+    case = Case.open(step, scope, 0)
     leg = case.figures().legs[0]
     record = case.record(leg.market, leg.position)
-    case.tell(record, "orders_canceled", orders=len(canceled))
+    case.tell(record, "orders_canceled", orders=canceled)
     case.finish(record)
 
 
-def liquidate(step: Step, scope: ScopeKey) -> None:
+def liquidate(step: Step, scope: ScopeKey, canceled: int) -> None:
     """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt."""
-    case = Case.open(step, scope)
+    case = Case.open(step, scope, canceled)
     for leg in case.figures().legs:
         if can_liquidate(leg.market, step.now) and case.at_risk():
             _reduce(case, leg)
@@ -120,6 +120,7 @@ def _settle_fee(case: Case, key: tuple[str, str]) -> None:
     contract = step.state.markets[record.symbol].contract
     fund = funds.fund_of(step.state, contract)
     asset = contract.settlement_asset
+    funds.settle_inventory(step, fund, asset)
     policy = fund.policy
     below = funds.below_minimum(fund, asset)
     to_fund = round_value(

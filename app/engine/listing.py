@@ -73,6 +73,7 @@ def update_contract(step: Step, command: UpdateContract) -> Done:
 def _check_change(state: State, market: Market, contract: Contract) -> None:
     _check_new(state, contract)
     old = market.contract
+    held = contract.symbol in state.funds[old.insurance_fund].inventory
     for name in FIXED_FIELDS:
         if getattr(old, name) != getattr(contract, name):
             raise Rejected("field_not_changeable", f"{name} never changes", field=name)
@@ -83,13 +84,16 @@ def _check_change(state: State, market: Market, contract: Contract) -> None:
                 "contract_in_use", f"{name} changes only while no order or position is open",
                 field=name, symbol=contract.symbol,
             )  # fmt: skip
-    if old.insurance_fund != contract.insurance_fund:
-        inventory = state.funds[old.insurance_fund].inventory
-        if contract.symbol in inventory:
-            raise Rejected(
-                "contract_in_use", "the old fund holds inventory in the contract",
-                field="insurance_fund", symbol=contract.symbol,
-            )  # fmt: skip
+    if old.insurance_fund != contract.insurance_fund and held:
+        raise Rejected(
+            "contract_in_use", "the old fund holds inventory in the contract",
+            field="insurance_fund", symbol=contract.symbol,
+        )  # fmt: skip
+    if contract.status == "settled" and (busy or held):
+        raise Rejected(
+            "contract_in_use", "orders, positions or inventory are open in the contract",
+            field="status", symbol=contract.symbol,
+        )  # fmt: skip
 
 
 def _change(step: Step, market: Market, contract: Contract) -> None:

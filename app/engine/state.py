@@ -246,7 +246,7 @@ class Cascade:
     unarmed: dict[ScopeKey, None] = field(default_factory=dict)
     queue: list[QueuedScope] = field(default_factory=list)
     next_round: list[QueuedScope] = field(default_factory=list)
-    waiting: set[ScopeKey] = field(default_factory=set)
+    waiting: dict[ScopeKey, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -267,8 +267,9 @@ class Counters:
 class State:
     """Everything the engine knows.
 
-    `held` are scopes at risk whose liquidation waits for a tick (MRK-4); `unranked` are accounts
-    that changed since the ADL queues were made. Both are derived.
+    `held` are scopes at risk whose liquidation waits for a tick (MRK-4), with how many orders of
+    theirs were cancelled; `unranked` are accounts that changed since the ADL queues were made.
+    Both are derived.
     """
 
     counters: Counters = field(default_factory=Counters)
@@ -279,6 +280,6 @@ class State:
     orders: dict[int, Order] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     cascades: dict[str, Cascade] = field(default_factory=dict)
-    held: dict[ScopeKey, None] = field(default_factory=dict)
+    held: dict[ScopeKey, int] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)
     time: datetime | None = None

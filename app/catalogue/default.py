@@ -1,0 +1,64 @@
+"""The default catalogue as commands: what a new service is given before its first request."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal, localcontext
+from importlib import resources
+from typing import Any
+
+from app.catalogue.funds import FUNDS, fund_for
+from app.engine.commands import Command, CreateFund, ImportContracts
+from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
+from app.engine.numbers import EXACT, ZERO
+
+
+def default_commands() -> tuple[Command, ...]:
+    """The funds of CON-5, without money, and one import of the default linear contracts."""
+    funds = (CreateFund(fund_id, name) for fund_id, name in FUNDS.items())
+    return (*funds, ImportContracts(default_contracts()))
+
+
+def default_contracts() -> tuple[Contract, ...]:
+    """The contracts of `contracts.toml`, each checked as an imported one would be."""
+    text = resources.files(__package__).joinpath("contracts.toml").read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    with localcontext(EXACT):
+        return tuple(_contract({**data["defaults"], **row}) for row in data["contract"])
+
+
+def _contract(row: dict[str, Any]) -> Contract:
+    settlement_asset = row["quote_asset"]
+    fund = fund_for(row["symbol"], settlement_asset)
+    assert fund is not None, row["symbol"]
+    contract = Contract(
+        symbol=row["symbol"],
+        base_asset=row["base_asset"],
+        quote_asset=row["quote_asset"],
+        settlement_asset=settlement_asset,
+        kind="perpetual",
+        margining="linear",
+        contract_size=Decimal(row["contract_size"]),
+        tick_size=Decimal(row["tick_size"]),
+        lot_size=Decimal(row["lot_size"]),
+        min_notional=Decimal(row["min_notional"]),
+        maker_fee_rate=Decimal(row["maker_fee_rate"]),
+        taker_fee_rate=Decimal(row["taker_fee_rate"]),
+        clearance_fee_rate=Decimal(row["clearance_fee_rate"]),
+        insurance_fund=fund,
+        brackets=_brackets(row["brackets"]),
+        price_band=Decimal(row["price_band"]),
+    )
+    check_contract(contract)
+    return contract
+
+
+def _brackets(rows: list[tuple[str, int, str]]) -> tuple[Bracket, ...]:
+    caps = [Decimal(cap) for cap, _, _ in rows]
+    floors = [ZERO, *caps]
+    return build_brackets(
+        [
+            (floor, cap, leverage, Decimal(rate), None)
+            for floor, cap, (_, leverage, rate) in zip(floors, caps, rows, strict=False)
+        ]
+    )

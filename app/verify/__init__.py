@@ -1,0 +1,1 @@
+"""`backstop verify`: the command log replayed from the beginning, compared with the tables."""

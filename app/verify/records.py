@@ -1,0 +1,150 @@
+"""Append-only tables, row by row: what the replay produced against what was written.
+
+One cursor per table (per fund for its history) follows the replay in the order of the key, so
+that neither memory nor the place of the first difference depends on the length of the log.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any, get_args
+
+import asyncpg
+
+from app.engine.commands import OrderStatus
+from app.engine.state import Counters
+from app.engine.step import Outcome
+from app.store.rows import Batch, Row, Rows, collect
+from app.verify.difference import Difference, Differs, Key, Layout
+
+RECORDS = (
+    "transfers", "fund_history", "trades", "liquidations", "liquidation_steps", "clearance_fees",
+    "adl_events", "adl_counterparties", "alerts",
+)  # fmt: skip
+CLOSED = frozenset(get_args(OrderStatus)) - {"new", "partially_filled"}
+LAYOUTS = {name: Layout(name) for name in (*RECORDS, "orders")}
+_STATUS = LAYOUTS["orders"].names.index("status")
+
+
+class Stream:
+    """Rows of a table in the order of the key, read as far as the replay has come."""
+
+    def __init__(self, layout: Layout, cursor: Any) -> None:
+        self._layout = layout
+        self._cursor = cursor
+
+    async def compare(self, rows: Sequence[Row]) -> Difference | None:
+        """The next rows of the table against these, which are in order; the first difference."""
+        layout = self._layout
+        found = [layout.found(record) for record in await self._cursor.fetch(len(rows))]
+        for number, row in enumerate(rows):
+            wanted = layout.expected(row)
+            if number == len(found) or layout.key(found[number]) > layout.key(wanted):
+                return layout.missing(wanted)
+            if layout.key(found[number]) < layout.key(wanted):
+                return layout.unknown(found[number])
+            if found[number] != wanted:
+                return layout.differs(wanted, found[number])
+        return None
+
+    async def rest(self) -> Difference | None:
+        """The first row that is left, if any."""
+        for record in await self._cursor.fetch(1):
+            return self._layout.unknown(self._layout.found(record))
+        return None
+
+
+class Records:
+    """The append-only tables and, as they are final, closed orders."""
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._streams: dict[Key, Stream] = {}
+        self.compared: Counter[str] = Counter()
+        """Rows compared, by table."""
+
+    async def check(self, outcomes: Sequence[Outcome], counters: Counters) -> None:
+        """Compare what some commands left behind; raises `Differs`, with the earliest of them."""
+        batch = collect(outcomes, (), counters)
+        differences = [found async for found in self._compare(batch)]
+        if differences:
+            raise Differs(_earliest(differences, outcomes, counters))
+
+    async def finish(self, counters: Counters) -> None:
+        """After the last command nothing must be left in the tables; raises `Differs`."""
+        for name in RECORDS:
+            if name != "fund_history" and (name,) not in self._streams:
+                await self._stream((name,))
+        for stream in self._streams.values():
+            if difference := await stream.rest():
+                raise Differs(difference)
+        funds = [key[1] for key in self._streams if key[0] == "fund_history"]
+        await self._nothing("fund_history", "fund_id <> ALL($1::text[])", funds)
+        await self._nothing("orders", "order_id NOT BETWEEN 1 AND $1", counters.order)
+
+    async def _compare(self, batch: Batch) -> AsyncIterator[Difference]:
+        for key, rows in _by_stream(batch.appends):
+            self.compared[key[0]] += len(rows)
+            stream = self._streams.get(key) or await self._stream(key)
+            if difference := await stream.compare(rows):
+                yield difference
+        closed = [row for row in batch.upserts.get("orders", ()) if row[_STATUS] in CLOSED]
+        if closed:
+            self.compared["orders"] += len(closed)
+            if difference := await self._compare_orders(sorted(closed)):
+                yield difference
+
+    async def _compare_orders(self, rows: Sequence[Row]) -> Difference | None:
+        layout = LAYOUTS["orders"]
+        query = layout.select("WHERE order_id = ANY($1::bigint[])")
+        records = await self._connection.fetch(query, [row[0] for row in rows])
+        found = {record[0]: layout.found(record) for record in records}
+        for row in rows:
+            if row[0] not in found:
+                return layout.missing(row)
+            if found[row[0]] != row:
+                return layout.differs(row, found[row[0]])
+        return None
+
+    async def _stream(self, key: Key) -> Stream:
+        """Open a table, or a fund's history, at its beginning."""
+        layout = LAYOUTS[key[0]]
+        where = "WHERE fund_id = $1" if len(key) > 1 else ""
+        cursor = await self._connection.cursor(layout.in_order(where), *key[1:])
+        self._streams[key] = Stream(layout, cursor)
+        return self._streams[key]
+
+    async def _nothing(self, name: str, condition: str, value: object) -> None:
+        layout = LAYOUTS[name]
+        query = layout.in_order(f"WHERE {condition}") + " LIMIT 1"
+        if record := await self._connection.fetchrow(query, value):
+            raise Differs(layout.unknown(layout.found(record)))
+
+
+def _by_stream(appends: Rows) -> Iterator[tuple[Key, list[Row]]]:
+    """The rows of each stream in order of their key."""
+    for name, rows in appends.items():
+        rows.sort(key=LAYOUTS[name].key)
+        if name == "fund_history":
+            for fund_id, part in groupby(rows, lambda row: row[0]):
+                yield (name, fund_id), list(part)
+        else:
+            yield (name,), rows
+
+
+def _earliest(
+    differences: Iterable[Difference], outcomes: Iterable[Outcome], counters: Counters
+) -> Difference:
+    """The difference whose row was written first in the replay, with the command that wrote it."""
+    writers: dict[tuple[str, str], int] = {}
+    for outcome in outcomes:
+        batch = collect([outcome], (), counters)
+        orders = batch.upserts.get("orders", [])
+        for name, rows in (*batch.appends.items(), ("orders", orders)):
+            for row in rows:
+                writers[name, LAYOUTS[name].shown(row)] = outcome.sequence
+    named = [replace(d, command=writers.get((d.table, d.key))) for d in differences]
+    return min(named, key=lambda d: d.command or 0)

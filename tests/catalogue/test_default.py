@@ -1,0 +1,77 @@
+"""The default catalogue (CON-5)."""
+
+from __future__ import annotations
+
+import tomllib
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from app.catalogue.default import default_commands, default_contracts
+from app.catalogue.funds import COINS, FUNDS, SEVENTY_FIVE, fund_for
+from app.engine.commands import CreateFund, ImportContracts
+
+CONTRACTS = {contract.symbol: contract for contract in default_contracts()}
+
+
+def test_funds_come_first_and_the_contracts_in_one_import() -> None:
+    commands = default_commands()
+    assert all(isinstance(command, CreateFund) for command in commands[:-1])
+    assert isinstance(commands[-1], ImportContracts)
+    created = {command.fund_id for command in commands[:-1] if isinstance(command, CreateFund)}
+    assert created == set(FUNDS)
+    assert {contract.insurance_fund for contract in commands[-1].contracts} <= created
+
+
+def test_composition() -> None:
+    """CON-5: the exchange's own composition of funds."""
+    members: dict[str, set[str]] = {}
+    for contract in CONTRACTS.values():
+        members.setdefault(contract.insurance_fund, set()).add(contract.symbol)
+    assert members["usdt-major"] == {"BTCUSDT", "ETHUSDT", "BNBUSDT"}
+    assert members["usdt-75x"] == {f"{coin}USDT" for coin in SEVENTY_FIVE}
+    assert len(SEVENTY_FIVE) == 11
+    assert len(members["usdt-other"]) >= 8
+    assert members["usdc"] == {"BTCUSDC", "ETHUSDC"}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "settlement_asset", "fund"),
+    [
+        ("BTCUSDT", "USDT", "usdt-major"),
+        ("BTCUSDT_260925", "USDT", "usdt-major"),
+        ("XRPUSDT", "USDT", "usdt-75x"),
+        ("DOGEUSDT", "USDT", "usdt-other"),
+        ("XRPUSDC", "USDC", "usdc"),
+        ("BTCUSD_PERP", "BTC", "coin-btc"),
+        ("BTCUSD1", "USD1", None),
+    ],
+)
+def test_fund_of_a_contract(symbol: str, settlement_asset: str, fund: str | None) -> None:
+    assert fund_for(symbol, settlement_asset) == fund
+
+
+def test_a_fund_for_every_coin() -> None:
+    assert {f"coin-{coin.lower()}" for coin in COINS} <= FUNDS.keys()
+
+
+def test_bitcoin_has_the_published_terms() -> None:
+    bitcoin = CONTRACTS["BTCUSDT"]
+    assert (bitcoin.tick_size, bitcoin.lot_size) == (Decimal("0.1"), Decimal("0.001"))
+    assert bitcoin.min_notional == 100
+    assert bitcoin.clearance_fee_rate == Decimal("0.0125")
+    assert bitcoin.brackets[0].max_leverage == 150
+    assert bitcoin.brackets[-1].cum == Decimal(421482000)
+
+
+def test_eos_is_there_although_renamed_since() -> None:
+    assert CONTRACTS["EOSUSDT"].brackets[3].cum == 700
+
+
+def test_own_values_name_fields_of_a_contract() -> None:
+    path = Path(__file__).parents[2] / "app" / "catalogue" / "contracts.toml"
+    rows = tomllib.loads(path.read_text(encoding="utf-8"))["contract"]
+    marked = {field for row in rows for field in row.get("own", [])}
+    assert marked
+    assert all(field in row for row in rows for field in row.get("own", []))

@@ -1,0 +1,195 @@
+"""The rules' arithmetic once more, in fractions, written from RULES.md and nothing else.
+
+Slow and obvious on purpose: the engine computes in decimals with shortcuts, this does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from app.engine.contracts import Contract
+from app.engine.state import Account, Market, Position, State
+
+UNITS = 10**8
+
+
+def rounded(number: Fraction) -> Fraction:
+    """To eight decimals, half-even (NUM-2)."""
+    return Fraction(round(number * UNITS), UNITS)
+
+
+def is_unit(number: Decimal) -> bool:
+    """Whether an amount has at most eight decimals."""
+    return (Fraction(number) * UNITS).denominator == 1
+
+
+def value(contract: Contract, quantity: Decimal | Fraction, price: Decimal | Fraction) -> Fraction:
+    """What a signed quantity is worth at a price, rounded once (CON-2, NUM-2)."""
+    return rounded(exact_value(contract, quantity, price))
+
+
+def exact_value(
+    contract: Contract, quantity: Decimal | Fraction, price: Decimal | Fraction
+) -> Fraction:
+    """What a signed quantity is worth at a price, unrounded."""
+    return Fraction(quantity) * Fraction(contract.contract_size) * Fraction(price)
+
+
+def maintenance(contract: Contract, notional: Fraction) -> Fraction:
+    """Maintenance margin as the sum over brackets of rate x the part of the notional inside.
+
+    The same as notional x rate - cum (CON-4), without using cum; above the last cap its rate holds.
+    """
+    total = Fraction(0)
+    last = contract.brackets[-1]
+    for bracket in contract.brackets:
+        cap = notional if bracket is last else min(notional, Fraction(bracket.notional_cap))
+        part = max(Fraction(0), cap - Fraction(bracket.notional_floor))
+        total += part * Fraction(bracket.maintenance_margin_rate)
+    return total
+
+
+def mark_price(market: Market) -> Fraction:
+    """The newest mark; who holds a position has seen one (ORD-5)."""
+    assert market.mark is not None, f"{market.contract.symbol} has positions or orders but no mark"
+    return Fraction(market.mark.price)
+
+
+def leverage_of(account: Account, contract: Contract) -> int:
+    """The leverage an account chose, else 20 or what the lowest bracket allows (ORD-3)."""
+    settings = account.settings.get(contract.symbol)
+    return settings.leverage if settings else min(20, contract.brackets[0].max_leverage)
+
+
+def is_isolated(account: Account, symbol: str) -> bool:
+    """The margin mode an account chose in a contract (ORD-3)."""
+    settings = account.settings.get(symbol)
+    return settings is not None and settings.margin_mode == "isolated"
+
+
+class Leg:
+    """A position with its arithmetic at the newest mark."""
+
+    def __init__(self, state: State, position: Position) -> None:
+        self.position = position
+        self.market = state.markets[position.symbol]
+        self.contract = self.market.contract
+        self.account = state.accounts[position.account_id]
+        self.isolated = is_isolated(self.account, position.symbol)
+
+    @property
+    def mark_value(self) -> Fraction:
+        """Signed, rounded like a trade's value (CON-3)."""
+        if self.position.quantity == 0:
+            return Fraction(0)
+        return value(self.contract, self.position.quantity, mark_price(self.market))
+
+    @property
+    def profit(self) -> Fraction:
+        """Unrealised profit (CON-3)."""
+        return self.mark_value - Fraction(self.position.cost)
+
+    @property
+    def maintenance(self) -> Fraction:
+        """Maintenance margin of the position alone; orders have none."""
+        return maintenance(self.contract, abs(self.mark_value))
+
+    def requirement(
+        self, *, orders: bool = True, bids: Fraction = Fraction(0), asks: Fraction = Fraction(0)
+    ) -> Fraction:
+        """ORD-4 one-way: position at mark, orders at their limit, `bids` and `asks` on top."""
+        if orders:
+            for order in self.position.orders.values():
+                if order.reduce_only:
+                    continue
+                assert order.price is not None
+                worth = exact_value(self.contract, order.remaining, order.price)
+                if order.side == "buy":
+                    bids += worth
+                else:
+                    asks += worth
+        worst = max(abs(self.mark_value + bids), abs(self.mark_value - asks))
+        return worst / leverage_of(self.account, self.contract)
+
+    @property
+    def order_margin(self) -> Fraction:
+        """What the open orders need beyond the position itself."""
+        return self.requirement() - self.requirement(orders=False)
+
+    def held_open(self, now: datetime, waiting: AbstractSet[str]) -> bool:
+        """Whether a liquidation waits for this leg: stale mark or halted contract (MRK-4).
+
+        `waiting` are the contracts that were halted and have not ticked since.
+        """
+        limit = self.contract.mark_staleness_seconds
+        assert self.market.mark is not None
+        age = now - self.market.mark.time
+        stale = limit is not None and age.total_seconds() > limit
+        return stale or self.contract.symbol in waiting
+
+
+class Scope:
+    """What margins itself: an isolated position, or an account's cross legs in one asset."""
+
+    def __init__(self, name: str, wallet: Fraction, legs: list[Leg], reserved: Fraction) -> None:
+        self.name = name
+        self.wallet = wallet
+        self.legs = legs
+        self.reserved = reserved
+
+    @property
+    def equity(self) -> Fraction:
+        """Wallet and profits, less the margin of open isolated orders (LIQ-1)."""
+        return self.wallet + sum((leg.profit for leg in self.legs), Fraction(0)) - self.reserved
+
+    @property
+    def maintenance(self) -> Fraction:
+        """The sum of the positions' maintenance margins."""
+        return sum((leg.maintenance for leg in self.legs), Fraction(0))
+
+    @property
+    def at_risk(self) -> bool:
+        """Strictly less (LIQ-1)."""
+        return self.equity < self.maintenance
+
+
+def legs_of(state: State, account: Account, asset: str) -> list[Leg]:
+    """An account's legs that settle in an asset."""
+    legs = [Leg(state, position) for position in account.positions.values()]
+    return [leg for leg in legs if leg.contract.settlement_asset == asset]
+
+
+def cross_scope(state: State, account: Account, asset: str) -> Scope:
+    """An account's cross scope in an asset."""
+    legs = legs_of(state, account, asset)
+    wallet = account.wallets.get(asset)
+    reserved = sum((leg.order_margin for leg in legs if leg.isolated), Fraction(0))
+    balance = Fraction(wallet.balance) if wallet else Fraction(0)
+    cross = [leg for leg in legs if not leg.isolated and leg.position.quantity]
+    return Scope(f"cross/{account.account_id}/{asset}", balance, cross, reserved)
+
+
+def available(state: State, account: Account, asset: str) -> Fraction:
+    """Available balance before the cut at zero (ORD-6)."""
+    legs = legs_of(state, account, asset)
+    scope = cross_scope(state, account, asset)
+    required = sum((leg.requirement() for leg in legs if not leg.isolated), Fraction(0))
+    return scope.equity - required
+
+
+def scopes(state: State) -> Iterator[tuple[str, Scope]]:
+    """Every margin scope that holds a position, with its settlement asset."""
+    for account in state.accounts.values():
+        symbols = {symbol for symbol, _ in account.positions}
+        for asset in sorted({state.markets[s].contract.settlement_asset for s in symbols}):
+            yield asset, cross_scope(state, account, asset)
+            for leg in legs_of(state, account, asset):
+                if leg.isolated and leg.position.quantity:
+                    wallet = leg.position.wallet
+                    balance = Fraction(wallet.balance) if wallet else Fraction(0)
+                    name = f"isolated/{account.account_id}/{leg.contract.symbol}"
+                    yield asset, Scope(name, balance, [leg], Fraction(0))

@@ -1,0 +1,216 @@
+"""What a scenario can ask of the world: one method per word at the start of a line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+from app.engine.events import Liquidation
+from tests.engine.world import World
+
+SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",
+         "filled": "filled_quantity", "fund": "fund_amount", "maintenance": "maintenance_margin",
+         "mark": "mark_price", "taken": "taken_over_quantity", "to_fund": "clearance_fee_to_fund",
+         "treasury": "treasury_amount", "wallet": "final_wallet"}  # fmt: skip
+"""Short names of a liquidation's fields."""
+
+
+class Expectations:
+    """Expectations on positions, wallets, totals, orders and the append-only records."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.names: dict[str, int] = {}
+
+    def expect_position(self, account: str, symbol: str, quantity: str, *cost: str) -> None:
+        """`position alice TEST 10 cost 1000`, `position alice TEST none`."""
+        position = self.world.state.accounts[account].positions.get((symbol, "both"))
+        held = position.quantity if position else Decimal(0)
+        if quantity == "none":
+            assert held == 0, f"holds {held}"
+            return
+        assert held == Decimal(quantity), f"holds {held}"
+        if cost:
+            assert position is not None
+            assert position.cost == Decimal(cost[1]), f"cost is {position.cost}"
+
+    def expect_wallet(self, key: str, amount: str) -> None:
+        """`wallet cross/alice/USDT 990`, `wallet isolated/alice/USDT/TEST:both 5`."""
+        wallet = self.world.state.wallets.get(key)
+        balance = wallet.balance if wallet else Decimal(0)
+        assert balance == Decimal(amount), f"{key} holds {balance}"
+
+    def expect_revenue(self, asset: str, amount: str) -> None:
+        """The exchange's fee income."""
+        self._by_kind("revenue", asset, amount)
+
+    def expect_treasury(self, asset: str, amount: str) -> None:
+        """The exchange's own money."""
+        self._by_kind("treasury", asset, amount)
+
+    def _by_kind(self, kind: str, asset: str, amount: str) -> None:
+        wallets = self.world.state.wallets.values()
+        held = sum((w.balance for w in wallets if (w.kind, w.asset) == (kind, asset)), Decimal(0))
+        assert held == Decimal(amount), f"{kind} holds {held}"
+
+    def expect_balance(self, fund: str, asset: str, amount: str) -> None:
+        """A fund's balance in an asset: the sum of its wallets (FND-6)."""
+        held = sum(
+            (w.balance for w in self.world.state.funds[fund].wallets if w.asset == asset),
+            Decimal(0),
+        )
+        assert held == Decimal(amount), f"{fund} holds {held}"
+
+    def expect_inventory(self, fund: str, symbol: str, quantity: str, *cost: str) -> None:
+        """`inventory F TEST 30.769 cost 2923.055`, `inventory F TEST none`."""
+        inventory = self.world.state.funds[fund].inventory.get(symbol)
+        held = inventory.quantity if inventory else Decimal(0)
+        assert held == (0 if quantity == "none" else Decimal(quantity)), f"{fund} holds {held}"
+        if cost:
+            assert inventory is not None
+            assert inventory.cost == Decimal(cost[1]), f"cost is {inventory.cost}"
+
+    def expect_total(self, asset: str, amount: str) -> None:
+        """The conserved total: every wallet of an asset but the outside world's (NUM-4)."""
+        wallets = self.world.state.wallets.values()
+        held = sum(
+            (Fraction(w.balance) for w in wallets if w.asset == asset and w.kind != "external"),
+            Fraction(0),
+        )
+        assert held == Fraction(amount), f"total is {held}"
+
+    def expect_orders(self, account: str, count: str) -> None:
+        """How many orders an account has open."""
+        orders = [o for o in self.world.state.orders.values() if o.account_id == account]
+        assert len(orders) == int(count), orders
+
+    def expect_ended(self, name: str, status: str, reason: str | None = None) -> None:
+        """`ended a1 canceled liquidation`: how an order ended."""
+        found = self.world.orders[self.names[name]]
+        assert found[0] == status, found
+        assert reason is None or found[1] == reason, found
+
+    def expect_resting(self, name: str, remaining: str) -> None:
+        """What remains of an open order."""
+        order = self.world.state.orders.get(self.names[name])
+        assert order is not None, f"{name} is not open: {self.world.orders[self.names[name]]}"
+        assert order.remaining == Decimal(remaining), order
+
+    def expect_trades(self, *prices: str) -> None:
+        """The newest trades as `quantity@price[/maker]`, oldest first."""
+        newest = self.world.trades[-len(prices) :]
+        texts = [f"{t.quantity.normalize():f}@{t.price.normalize():f}" for t in newest]
+        makers = [f"{text}/{t.maker_account_id}" for text, t in zip(texts, newest, strict=True)]
+        expected = [m if "/" in p else t for m, t, p in zip(makers, texts, prices, strict=True)]
+        assert expected == list(prices), makers
+
+    def expect_liquidations(self, count: str) -> None:
+        """How many liquidations there have been."""
+        assert len(self.world.liquidations) == int(count), list(self.world.liquidations.values())
+
+    def expect_liquidation(self, account: str, symbol: str, *options: str) -> None:
+        """`liquidation alice TEST outcome=taken_over taken=30.769`: the newest of a position."""
+        self._fields(self.liquidation(account, symbol), options)
+
+    def liquidation(self, account: str, symbol: str) -> Liquidation:
+        """The newest record of a position's liquidation."""
+        records = [r for r in self.world.liquidations.values()
+                   if (r.account_id, r.symbol) == (account, symbol)]  # fmt: skip
+        assert records, f"{symbol} of {account} was never liquidated"
+        return records[-1]
+
+    def expect_steps(self, account: str, symbol: str, *kinds: str) -> None:
+        """The story of the newest liquidation of a position, step by step (LIQ-9)."""
+        steps = self.liquidation(account, symbol).steps
+        assert [step.number for step in steps] == list(range(1, len(steps) + 1)), steps
+        assert [step.kind for step in steps] == list(kinds), [step.kind for step in steps]
+
+    def expect_same_event(self, *positions: str) -> None:
+        """`same-event alice/A alice/B`: records of one account and trigger share it (LIQ-9)."""
+        events = {self.liquidation(*p.split("/")).event_id for p in positions}
+        assert len(events) == 1, events
+
+    def expect_liquidated(self, *positions: str) -> None:
+        """`liquidated alice/A bob/A`: all liquidations so far, in order."""
+        found = [f"{r.account_id}/{r.symbol}" for r in self.world.liquidations.values()]
+        assert found == list(positions), found
+
+    def expect_fee(self, *options: str) -> None:
+        """The newest liquidation clearance fee (LIQ-5)."""
+        assert self.world.fees, "no clearance fee was charged"
+        self._fields(self.world.fees[-1], options)
+
+    def expect_fees(self, count: str) -> None:
+        """How many clearance fees there have been."""
+        assert len(self.world.fees) == int(count), self.world.fees
+
+    def expect_adl(self, *options: str) -> None:
+        """The newest ADL event (ADL-4)."""
+        assert self.world.events, "no ADL happened"
+        self._fields(self.world.events[-1], options)
+
+    def expect_adl_events(self, count: str) -> None:
+        """How many ADL events there have been."""
+        assert len(self.world.events) == int(count), self.world.events
+
+    def expect_queue(self, *accounts: str) -> None:
+        """The ranked queue that the newest ADL event keeps (ADL-1, ADL-3)."""
+        queue = self.world.events[-1].queue
+        assert [entry.rank for entry in queue] == list(range(1, len(queue) + 1)), queue
+        assert [entry.account_id for entry in queue] == list(accounts), queue
+
+    def expect_counterparty(self, account: str, *options: str) -> None:
+        """An account's part in the newest ADL event; several parts are added up."""
+        parts = [p for p in self.world.events[-1].counterparties if p.account_id == account]
+        assert parts, f"{account} had no part: {self.world.events[-1].counterparties}"
+        wanted = dict(option.split("=", 1) for option in options)
+        quantity = wanted.pop("quantity", None)
+        if quantity is not None:
+            assert sum((p.quantity for p in parts), Decimal(0)) == Decimal(quantity), parts
+        self._fields(parts[-1], [f"{name}={value}" for name, value in wanted.items()])
+
+    def expect_counterparties(self, *parts: str) -> None:
+        """`counterparties bob:10 carol:5`: all parts of the newest ADL event, in order."""
+        found = [f"{p.account_id}:{p.quantity.normalize():f}"
+                 for p in self.world.events[-1].counterparties]  # fmt: skip
+        assert found == list(parts), self.world.events[-1].counterparties
+
+    def expect_history(self, fund: str, *rows: str) -> None:
+        """`history F seed_capital:3000 bankruptcy_loss:-76.9`: all of it; `...` skips what was."""
+        found = [f"{e.kind}:{e.amount.normalize():f}" for e in self.world.history
+                 if e.fund_id == fund]  # fmt: skip
+        if rows[0] == "...":
+            rows = rows[1:]
+            found = found[-len(rows) :]
+        assert found == list(rows), found
+
+    def expect_newest_row(self, fund: str, *options: str) -> None:
+        """The newest row of a fund's history, field by field (HIS-1)."""
+        self._fields([e for e in self.world.history if e.fund_id == fund][-1], options)
+
+    def expect_alert(self, *options: str) -> None:
+        """The newest alert."""
+        assert self.world.alerts, "no alert"
+        self._fields(self.world.alerts[-1], options)
+
+    def expect_alerts(self, *kinds: str) -> None:
+        """The kinds of all alerts so far."""
+        assert [alert.kind for alert in self.world.alerts] == list(kinds), self.world.alerts
+
+    @staticmethod
+    def _fields(record: object, options: Sequence[str]) -> None:
+        for option in options:
+            short, expected = option.split("=", 1)
+            names = SHORT if isinstance(record, Liquidation) else {}
+            actual = getattr(record, names.get(short, short))
+            assert _same(actual, expected), f"{short} is {actual}: {record}"
+
+
+def _same(actual: object, expected: str) -> bool:
+    if isinstance(actual, Decimal):
+        try:
+            return actual == Decimal(expected)
+        except InvalidOperation:
+            return False
+    return str(actual).lower() == expected.lower()

@@ -1,0 +1,292 @@
+"""A naive model of the books: everything recomputed from the records that outcomes leave behind.
+
+Wallets from transfers, positions from trades, takeovers and ADL, fund histories from their rows.
+After each outcome the engine's state must say the same, and the laws must hold.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+from app.engine.commands import ContributeToFund, ContributeToTreasury, Deposit, Tick, Withdraw
+from app.engine.contracts import Contract
+from app.engine.events import AdlEvent, FundEntry, Liquidation, Trade, Transfer
+from app.engine.numbers import plain
+from app.engine.state import State
+from app.engine.step import Outcome
+from tests.engine.arithmetic import UNITS, is_unit, rounded, value
+from tests.engine.laws import check_laws
+
+Key = tuple[str, str]
+"""An owner (account or fund) and a contract: one-way mode only."""
+
+UNIT = Fraction(1, UNITS)
+
+
+@dataclass
+class Holding:
+    """A signed quantity and its signed cost (NUM-3)."""
+
+    quantity: Fraction = Fraction(0)
+    cost: Fraction = Fraction(0)
+
+    def fill(self, contract: Contract, quantity: Fraction, price: Decimal, worth: Fraction) -> None:
+        """A fill of signed `quantity` that was booked as `worth` (> 0)."""
+        if self.quantity * quantity >= 0:
+            self.quantity += quantity
+            self.cost += worth if quantity > 0 else -worth
+        elif abs(quantity) <= abs(self.quantity):
+            self.close(abs(quantity))
+        else:
+            opening = self.quantity + quantity
+            closing_worth = value(contract, abs(self.quantity), price)
+            rest = worth - closing_worth
+            self.quantity, self.cost = opening, rest if opening > 0 else -rest
+
+    def close(self, quantity: Fraction) -> Fraction:
+        """Take an unsigned quantity away with its share of the cost; returns that share."""
+        assert quantity <= abs(self.quantity), f"closes {quantity} of {self.quantity}"
+        if quantity == abs(self.quantity):
+            share = self.cost
+        else:
+            share = rounded(self.cost * quantity / abs(self.quantity))
+        self.quantity -= quantity if self.quantity > 0 else -quantity
+        self.cost -= share
+        return share
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a liquidation record had reported when last seen."""
+
+    taken: Fraction = Fraction(0)
+    deleveraged: Fraction = Fraction(0)
+
+
+class Books:
+    """The naive model; `observe` every outcome in order."""
+
+    def __init__(self) -> None:
+        self.wallets: dict[str, Fraction] = defaultdict(Fraction)
+        self.paid_in: dict[str, Fraction] = defaultdict(Fraction)
+        self.holdings: dict[Key, Holding] = defaultdict(Holding)
+        self.inventory: dict[Key, Fraction] = defaultdict(Fraction)
+        self.heads: dict[str, tuple[int, str]] = defaultdict(lambda: (0, "0" * 64))
+        self.seen: dict[int, Totals] = defaultdict(Totals)
+        self.counts: dict[str, int] = defaultdict(int)
+        self.sequence = 0
+        self.waiting: set[str] = set()
+
+    def observe(self, outcome: Outcome, state: State, now: datetime) -> None:
+        """Take an outcome's records in, compare with the state it left and check every law."""
+        if not outcome.accepted:
+            self._nothing(outcome)
+        else:
+            self.sequence += 1
+            assert outcome.sequence == self.sequence, f"command log has a gap at {outcome.sequence}"
+            self._outside(outcome)
+            self._halts(outcome, state)
+            self._transfers(outcome)
+            self._fund_entries(outcome)
+            self._positions(outcome, state)
+        self._compare_wallets(state)
+        self._compare_positions(outcome, state)
+        self._compare_funds(state)
+        check_laws(state, now, self.paid_in, self.waiting)
+
+    @staticmethod
+    def _nothing(outcome: Outcome) -> None:
+        records = (outcome.transfers, outcome.fund_entries, outcome.trades, outcome.liquidations,
+                   outcome.clearance_fees, outcome.adl_events, outcome.alerts)  # fmt: skip
+        assert not any(records), f"a refusal left records: {outcome}"
+        assert outcome.pending is None, outcome
+
+    def _outside(self, outcome: Outcome) -> None:
+        match outcome.command:
+            case (
+                Deposit(asset=asset, amount=amount)
+                | ContributeToTreasury(asset=asset, amount=amount)
+            ):
+                self.paid_in[asset] += Fraction(amount)
+            case ContributeToFund(asset=asset, amount=amount, kind=kind) if kind != "top_up":
+                self.paid_in[asset] += Fraction(amount)
+            case Withdraw(asset=asset, amount=amount):
+                self.paid_in[asset] -= Fraction(amount)
+            case _:
+                pass
+
+    def _halts(self, outcome: Outcome, state: State) -> None:
+        """Which contracts were halted and have not ticked since (MRK-4)."""
+        if isinstance(outcome.command, Tick):
+            self.waiting.discard(outcome.command.symbol)
+        for symbol, market in state.markets.items():
+            if market.contract.status == "halted":
+                self.waiting.add(symbol)
+
+    def _number(self, kind: str, identifier: int) -> None:
+        """Identifiers of a kind are counted without gaps."""
+        self.counts[kind] += 1
+        assert identifier == self.counts[kind], f"{kind} {identifier}, not {self.counts[kind]}"
+
+    def _transfers(self, outcome: Outcome) -> None:
+        for transfer in outcome.transfers:
+            self._number("transfer", transfer.transfer_id)
+            assert transfer.amount > 0, transfer
+            assert is_unit(transfer.amount), transfer
+            assert transfer.time == outcome.time, transfer
+            for key, sign, balance in (
+                (transfer.source, -1, transfer.source_balance),
+                (transfer.destination, 1, transfer.destination_balance),
+            ):
+                self.wallets[key] += sign * Fraction(transfer.amount)
+                assert self.wallets[key] == Fraction(balance), f"{key} in {transfer}"
+
+    def _fund_entries(self, outcome: Outcome) -> None:
+        """One entry per movement of a fund wallet, chained as API.md says (HIS-1, HIS-4)."""
+        movements = [m for transfer in outcome.transfers for m in _fund_movements(transfer)]
+        entries = [
+            (f"fund/{e.fund_id}/{e.asset}/{e.wallet}", e.kind, e.amount, e.balance_after, e.symbol)
+            for e in outcome.fund_entries
+        ]
+        assert entries == movements, f"history {entries}, ledger {movements}"
+        for entry in outcome.fund_entries:
+            sequence, head = self.heads[entry.fund_id]
+            assert entry.sequence == sequence + 1, entry
+            assert entry.previous_hash == head, entry
+            assert entry.time == outcome.time, entry
+            assert entry.hash == chain_hash(entry), entry
+            self.heads[entry.fund_id] = (entry.sequence, entry.hash)
+
+    def _positions(self, outcome: Outcome, state: State) -> None:
+        for trade in outcome.trades:
+            self._number("trade", trade.trade_id)
+            self._trade(trade, state.markets[trade.symbol].contract)
+        counterparties: dict[int, Fraction] = defaultdict(Fraction)
+        for event in outcome.adl_events:
+            self._number("adl", event.adl_event_id)
+            counterparties[event.liquidation_id] += self._deleverage(event, state)
+        for record in outcome.liquidations:
+            self._liquidation(record, counterparties.pop(record.liquidation_id, Fraction(0)))
+        assert not counterparties, f"ADL of liquidations that are not reported: {counterparties}"
+
+    def _trade(self, trade: Trade, contract: Contract) -> None:
+        worth = value(contract, trade.quantity, trade.price)
+        assert Fraction(trade.value) == worth, trade
+        assert trade.quantity > 0, trade
+        assert trade.taker_account_id != trade.maker_account_id, f"self-trade {trade}"
+        for rate, fee, free in (
+            (contract.taker_fee_rate, trade.taker_fee, trade.liquidation_id is not None),
+            (contract.maker_fee_rate, trade.maker_fee, False),
+        ):
+            expected = Fraction(0) if free else rounded(worth * Fraction(rate))
+            assert Fraction(fee) == expected, f"fee {fee}, not {expected}: {trade}"
+        taker_sign = 1 if trade.taker_side == "buy" else -1
+        for account, sign in ((trade.taker_account_id, taker_sign),
+                              (trade.maker_account_id, -taker_sign)):  # fmt: skip
+            holding = self.holdings[account, trade.symbol]
+            holding.fill(contract, sign * Fraction(trade.quantity), trade.price, worth)
+
+    def _deleverage(self, event: AdlEvent, state: State) -> Fraction:
+        """Close the counterparties' parts; returns the quantity they closed (ADL-2)."""
+        contract = state.markets[event.symbol].contract
+        wrong_side = 1 if event.side == "long" else -1
+        for part in event.counterparties:
+            holding = self.holdings[part.account_id, event.symbol]
+            held, quantity = holding.quantity, Fraction(part.quantity)
+            assert held * wrong_side < 0, f"{part} holds {held}: not opposite"
+            share = holding.close(quantity)
+            worth = quantity * Fraction(contract.contract_size) * Fraction(part.price)
+            realized = worth * wrong_side * -1 - share
+            tolerance = (quantity * Fraction(contract.contract_size) + 3) * UNIT
+            assert abs(realized - Fraction(part.realized_profit)) <= tolerance, part
+        return sum((Fraction(part.quantity) for part in event.counterparties), Fraction(0))
+
+    def _liquidation(self, record: Liquidation, counterparties: Fraction) -> None:
+        """The liquidated position's own side; what neither trader took, fund inventory did."""
+        before = self.seen[record.liquidation_id]
+        if before == Totals() and record.liquidation_id > self.counts["liquidation"]:
+            self._number("liquidation", record.liquidation_id)
+        now = Totals(Fraction(record.taken_over_quantity), Fraction(record.deleveraged_quantity))
+        self.seen[record.liquidation_id] = now
+        sign = 1 if record.side == "long" else -1
+        taken, deleveraged = now.taken - before.taken, now.deleveraged - before.deleveraged
+        if taken + deleveraged:
+            self.holdings[record.account_id, record.symbol].close(taken + deleveraged)
+        against_inventory = deleveraged - counterparties
+        assert taken >= 0, record
+        assert against_inventory >= 0, record
+        self.inventory[record.fund_id, record.symbol] += sign * (taken + against_inventory)
+
+    def _compare_wallets(self, state: State) -> None:
+        for key in {*self.wallets, *state.wallets}:
+            wallet = state.wallets.get(key)
+            actual = Fraction(wallet.balance) if wallet else Fraction(0)
+            expected = self.wallets[key]
+            assert actual == expected, f"{key}: {actual}, by its transfers {expected}"
+
+    def _compare_positions(self, outcome: Outcome, state: State) -> None:
+        """Quantities exactly; costs too, but where trades and ADL of one outcome may interleave."""
+        interleaved = {
+            (part.account_id, event.symbol)
+            for event in outcome.adl_events
+            for part in event.counterparties
+        } & {
+            (account, trade.symbol)
+            for trade in outcome.trades
+            for account in (trade.taker_account_id, trade.maker_account_id)
+        }
+        actual = {
+            (account.account_id, p.symbol): p
+            for account in state.accounts.values()
+            for p in account.positions.values()
+        }
+        for key in {*self.holdings, *actual}:
+            position, holding = actual.get(key), self.holdings[key]
+            quantity = Fraction(position.quantity) if position else Fraction(0)
+            cost = Fraction(position.cost) if position else Fraction(0)
+            assert quantity == holding.quantity, f"{key}: {quantity}, not {holding.quantity}"
+            if key in interleaved:
+                assert abs(cost - holding.cost) <= 20 * UNIT, f"{key}: {cost}, not {holding.cost}"
+                holding.cost = cost
+            assert cost == holding.cost, f"{key}: cost {cost}, not {holding.cost}"
+
+    def _compare_funds(self, state: State) -> None:
+        for fund in state.funds.values():
+            assert (fund.sequence, fund.last_hash) == self.heads[fund.fund_id], fund.fund_id
+            for symbol in {*fund.inventory, *(s for f, s in self.inventory if f == fund.fund_id)}:
+                inventory = fund.inventory.get(symbol)
+                actual = Fraction(inventory.quantity) if inventory else Fraction(0)
+                expected = self.inventory[fund.fund_id, symbol]
+                assert actual == expected, f"{fund.fund_id} {symbol}: {actual}, not {expected}"
+
+
+def chain_hash(entry: FundEntry) -> str:
+    """The hash of a row of a fund's history, from API.md's own words."""
+    fields = [
+        entry.previous_hash,
+        entry.fund_id,
+        str(entry.sequence),
+        entry.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        entry.wallet,
+        entry.asset,
+        entry.kind,
+        plain(entry.amount),
+        plain(entry.balance_after),
+        entry.symbol or "",
+        "" if entry.liquidation_id is None else str(entry.liquidation_id),
+    ]
+    return hashlib.sha256("|".join(fields).encode("utf-8")).hexdigest()
+
+
+def _fund_movements(transfer: Transfer) -> list[tuple[str, str, Decimal, Decimal, str | None]]:
+    sides = (
+        (transfer.source, -transfer.amount, transfer.source_balance),
+        (transfer.destination, transfer.amount, transfer.destination_balance),
+    )
+    return [(key, transfer.kind, amount, balance, transfer.symbol) for key, amount, balance in sides
+            if key.startswith("fund/")]  # fmt: skip

@@ -1,0 +1,172 @@
+"""Contract terms, brackets and the calculators derived from them (CON, LIQ-1)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.engine import calculator
+from app.engine.commands import CreateContract, ImportContracts, UpdateContract
+from app.engine.contracts import Bracket, Contract
+from app.engine.events import Imported
+from app.engine.numbers import EXACT
+from app.engine.rejections import Rejection
+from tests.engine.arithmetic import maintenance, value
+from tests.engine.world import World, brackets, contract
+
+GOOD = contract("TEST", "F")
+
+
+def row(floor: str, cap: str, leverage: int, rate: str, cum: str) -> Bracket:
+    """A bracket as imported."""
+    return Bracket(Decimal(floor), Decimal(cap), leverage, Decimal(rate), Decimal(cum))
+
+
+@pytest.mark.parametrize(
+    ("rows", "number"),
+    [
+        ((), 0),
+        ((row("1", "100", 10, "0.05", "0"),), 1),
+        ((row("0", "0", 10, "0.05", "0"),), 1),
+        ((row("0", "100", 10, "0.05", "1"),), 1),
+        ((row("0", "100", 21, "0.05", "0"),), 1),
+        ((row("0", "100", 0, "0.05", "0"),), 1),
+        ((row("0", "100", 10, "0", "0"),), 1),
+        ((row("0", "100", 10, "0.05", "0"), row("101", "200", 5, "0.1", "5")), 2),
+        ((row("0", "100", 10, "0.05", "0"), row("99", "200", 5, "0.1", "5")), 2),
+        ((row("0", "100", 10, "0.05", "0"), row("100", "200", 5, "0.1", "4.99")), 2),
+        ((row("0", "100", 10, "0.05", "0"), row("100", "200", 11, "0.1", "5")), 2),
+        ((row("0", "100", 10, "0.05", "0"), row("100", "200", 5, "0.1", "5"),
+          row("200", "300", 5, "0.25", "35")), 3),
+    ],
+)  # fmt: skip
+def test_con_4_a_table_that_does_not_follow_is_refused_naming_the_row(
+    rows: tuple[Bracket, ...], number: int
+) -> None:
+    """CON-4: contiguous, cum from the row before, 1/leverage at least the rate."""
+    world = World()
+    world.fund("F")
+    result = world.run(CreateContract(replace(GOOD, brackets=rows)))
+    assert isinstance(result, Rejection)
+    assert (result.code, result.context["row"]) == ("invalid_brackets", str(number))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("contract_size", "0"), ("tick_size", "-1"), ("lot_size", "0"), ("min_notional", "-1"),
+        ("taker_fee_rate", "1"), ("taker_fee_rate", "-0.1"), ("maker_fee_rate", "-0.1"),
+        ("clearance_fee_rate", "-0.1"), ("price_band", "0"), ("tick_jump_limit", "-0.1"),
+        ("liquidation_restore_ratio", "0.99"),
+    ],
+)  # fmt: skip
+def test_con_1_terms_out_of_range_are_refused(field: str, value: str) -> None:
+    """CON-1: the refusal names the field."""
+    world = World()
+    world.fund("F")
+    changes: dict[str, Any] = {field: Decimal(value)}
+    result = world.run(CreateContract(replace(GOOD, **changes)))
+    assert isinstance(result, Rejection)
+    assert (result.code, result.context["field"]) == ("invalid_contract", field)
+
+
+def test_con_5_an_import_is_all_or_nothing() -> None:
+    """CON-5: any invalid row refuses the whole import."""
+    world = World()
+    world.fund("F")
+    bad = replace(contract("BAD", "F"), brackets=(row("0", "100", 10, "0.05", "1"),))
+    refused = world.run(ImportContracts((contract("ONE", "F"), bad)))
+    assert isinstance(refused, Rejection)
+    assert world.state.markets == {}
+    assert world.run(ImportContracts((contract("ONE", "F"), GOOD))) == Imported(2, 0)
+    changed = replace(GOOD, min_notional=Decimal(7))
+    assert world.run(ImportContracts((changed, contract("TWO", "F")))) == Imported(1, 1)
+    assert world.state.markets["TEST"].contract.min_notional == 7
+
+
+def test_con_5_a_symbol_twice_in_an_import_is_listed_once_or_refused() -> None:
+    """CON-5: an import never loses what is open in a contract."""
+    world = World()
+    world.fund("F")
+    world.run(ImportContracts((GOOD, GOOD)))
+    assert list(world.state.markets) in ([], ["TEST"])
+
+
+def test_con_1_what_identifies_a_contract_never_changes() -> None:
+    """CON-1: changing the settlement asset or size would change open positions."""
+    world = World()
+    world.fund("F")
+    world.contract(GOOD)
+    for changes in ({"settlement_asset": "USDC"}, {"contract_size": Decimal(2)}):
+        assert isinstance(world.run(UpdateContract("TEST", changes)), Rejection)
+
+
+TABLES = st.sampled_from((
+    brackets((("0", "1000000000", 20, "0.04"),)),
+    brackets((("0", "1000", 50, "0.01"), ("1000", "5000", 20, "0.03"), ("5000", "1E9", 4, "0.2"))),
+    brackets((("0", "5000", 125, "0.004"), ("5000", "50000", 100, "0.005"),
+              ("50000", "100000", 50, "0.01"), ("100000", "1E9", 1, "0.9"))),
+))  # fmt: skip
+money = st.integers(1, 10**12).map(lambda units: Decimal(units) / 10**6)
+
+
+@given(TABLES, money)
+def test_con_4_maintenance_margin_is_the_sum_over_brackets(
+    table: tuple[Bracket, ...], notional: Decimal
+) -> None:
+    """CON-4: notional x rate - cum is the same as summing bracket by bracket."""
+    terms = replace(GOOD, brackets=table)
+    with localcontext(EXACT):
+        found = terms.maintenance_margin(notional)
+    assert Fraction(found) == maintenance(terms, Fraction(notional))
+
+
+@given(TABLES, st.sampled_from(("1", "0.001", "10")), st.booleans(), money, money, money)
+def test_liq_1_at_the_liquidation_price_equity_is_the_maintenance_margin(
+    table: tuple[Bracket, ...], size: str, long: bool, quantity: Decimal, entry: Decimal,
+    wallet: Decimal,
+) -> None:  # fmt: skip
+    """LIQ-1: for every bracket and side; a hair on the bad side of it is at risk, else not."""
+    terms = replace(GOOD, brackets=table, contract_size=Decimal(size))
+    signed = quantity if long else -quantity
+    with localcontext(EXACT):
+        cost = terms.value(signed, entry)
+        price = calculator.liquidation_price(table, terms.contract_size, signed, cost, wallet)
+
+    def slack(at: Fraction) -> Fraction:
+        worth = Fraction(signed) * Fraction(terms.contract_size) * at
+        return Fraction(wallet) + worth - Fraction(cost) - maintenance(terms, abs(worth))
+
+    if price is None:
+        assert slack(Fraction(0)) >= 0 if long else slack(Fraction(1, 10**40)) <= 0
+        return
+    at = Fraction(price)
+    scale = Fraction(wallet) + abs(Fraction(cost)) + abs(slack(2 * at)) + 1
+    assert abs(slack(at)) <= scale / 10**25
+    hair = at / 10**9
+    worse, better = (at - hair, at + hair) if long else (at + hair, at - hair)
+    assert slack(worse) < 0 < slack(better)
+
+
+@given(money, money)
+def test_num_2_values_are_rounded_once_half_even(quantity: Decimal, price: Decimal) -> None:
+    """NUM-2: eight decimals."""
+    terms = replace(GOOD, contract_size=Decimal("0.0333"))
+    with localcontext(EXACT):
+        found = terms.value(quantity, price)
+    assert Fraction(found) == value(terms, quantity, price)
+
+
+def test_con_4_a_notional_beyond_the_last_bracket_is_refused() -> None:
+    """CON-4: no bracket, no leverage."""
+    terms: Contract = GOOD
+    assert terms.max_leverage(Decimal(100000000)) == 10
+    assert terms.max_leverage(Decimal("100000000.01")) == 0
+    assert terms.max_leverage(Decimal(100000)) == 50
+    assert terms.max_leverage(Decimal("99999.99")) == 100

@@ -1,0 +1,252 @@
+"""Published numbers: the engine's arithmetic against what others printed (CON-4, LIQ-1, ORD-4).
+
+A compact selection stands here with its sources. Where the full collection of open worked examples
+lies beside the checkout (`../shared/examples/worked_examples.json`), its examples are run too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal, localcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.engine import assessment, calculator, margin, ranking
+from app.engine.commands import PlaceOrder, Tick
+from app.engine.contracts import Bracket, Contract, build_brackets
+from app.engine.numbers import EXACT
+from app.engine.state import Mark, Market, Position, Wallet
+from tests.engine.world import START, World, contract
+
+COLLECTION = Path(__file__).parents[2].parent / "shared" / "examples" / "worked_examples.json"
+LIMITLESS = Decimal("1E+15")
+Inputs = dict[str, Any]
+
+
+def number(value: object) -> Decimal:
+    """A JSON string or number as printed."""
+    return Decimal(str(value))
+
+
+def liquidation_price_linear(inputs: Inputs) -> dict[str, Decimal]:
+    """The closed form with one given bracket (LIQ-1)."""
+    sign = 1 if inputs["side"] == "LONG" else -1
+    quantity = sign * number(inputs["qty"])
+    rate, cum = number(inputs["maintMarginRate"]), number(inputs["maintAmount_cum"])
+    bracket = Bracket(Decimal(0), LIMITLESS, 1, rate, cum)
+    wallet = number(inputs.get("walletBalance", inputs.get("isolatedWallet")))
+    backing = (
+        wallet
+        + number(inputs.get("otherUnrealizedPnl", "0"))
+        - number(inputs.get("otherMaintMargin", "0"))
+    )
+    cost = quantity * number(inputs["entryPrice"])
+    price = calculator.liquidation_price([bracket], Decimal(1), quantity, cost, backing)
+    assert price is not None
+    return {"liquidationPrice": price}
+
+
+def realized_pnl_linear(inputs: Inputs) -> dict[str, Decimal]:
+    """A position opened and closed in the book (NUM-3)."""
+    world = World()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    for account in ("maker", "trader"):
+        world.account(account)
+        world.deposit(account, "100000")
+    opening, closing = ("buy", "sell") if inputs["side"] == "LONG" else ("sell", "buy")
+    quantity = number(inputs["qty"])
+    for mine, other, price in ((opening, closing, inputs["entryPrice"]),
+                               (closing, opening, inputs["exitPrice"])):  # fmt: skip
+        world.must(Tick("TEST", number(price)))
+        for account, side in (("maker", other), ("trader", mine)):
+            side_: Any = side
+            world.order(PlaceOrder(account, "TEST", side_, "limit", quantity, number(price)))
+    balance = world.state.accounts["trader"].wallets["USDT"].balance
+    return {"pnl": balance - Decimal(100000)}
+
+
+def maintenance_margin(inputs: Inputs) -> dict[str, Decimal]:
+    """notional x rate - cum (CON-4)."""
+    bracket = Bracket(
+        Decimal(0), LIMITLESS, 1, number(inputs["maintMarginRate"]), number(inputs["cum"])
+    )
+    terms = replace(contract("TEST", "F"), brackets=(bracket,))
+    return {"maintenanceMargin": terms.maintenance_margin(number(inputs["notional"]))}
+
+
+def maintenance_amount(inputs: Inputs) -> dict[str, Decimal]:
+    """cum of a row from the row before (CON-4)."""
+    floor, rate = number(inputs["levelFloor"]), number(inputs["mmr"])
+    before, cum = number(inputs["prevMmr"]), number(inputs["prevCum"])
+    # A table whose second row has the cum of the row before: floor x (rate - lower rate) = cum.
+    second = floor / 5
+    lower = before - cum / second
+    rows = build_brackets([
+        (Decimal(0), second, 1, lower, None),
+        (second, floor, 1, before, cum),
+        (floor, LIMITLESS, 1, rate, None),
+    ])  # fmt: skip
+    return {"cum": rows[-1].cum}
+
+
+def bracket_table_cum(inputs: Inputs) -> dict[str, list[Decimal]]:
+    """All cums of a table (CON-4)."""
+    floors = [number(floor) for floor in inputs["floors"]]
+    caps = [number(cap) for cap in inputs.get("caps", [*floors[1:], LIMITLESS])]
+    rates = [number(rate) for rate in inputs["maintMarginRatio"]]
+    rows = zip(floors, caps, inputs["initialLeverage"], rates, strict=True)
+    return {"cum": [row.cum for row in build_brackets([(*row, None) for row in rows])]}
+
+
+def market_at(mark: Decimal, terms: Contract | None = None) -> Market:
+    """A market with a mark and nothing else."""
+    terms = terms or contract("TEST", "F")
+    return Market(terms, Wallet("clearing/TEST/USDT", "clearing", "TEST", "USDT", ""),
+                  Mark(mark, START))  # fmt: skip
+
+
+def margin_requirement_one_way(inputs: Inputs) -> dict[str, Decimal]:
+    """max(|position + bids|, |position - asks|) / leverage (ORD-4)."""
+    position = Position("alice", "TEST", "both", quantity=number(inputs["positionNotional"]))
+    position.bid_value = number(inputs["bidOrderValue"])
+    position.ask_value = number(inputs["askOrderValue"])
+    market = market_at(Decimal(1))
+    return {"marginRequirement": margin.requirement(market, position, int(inputs["leverage"]))}
+
+
+def order_cost(inputs: Inputs) -> dict[str, Decimal]:
+    """Initial margin and open loss of an order (ORD-5)."""
+    world = World()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    world.must(Tick("TEST", number(inputs["markPrice"])))
+    world.account("alice")
+    world.deposit("alice", "1000000")
+    assert int(inputs["leverage"]) == 20, "the default"
+    command = PlaceOrder(
+        "alice", "TEST", inputs["side"].lower(), "limit", number(inputs["qty"]),
+        number(inputs["orderPrice"]),
+    )  # fmt: skip
+    with localcontext(EXACT):
+        found = assessment.assess(world.state, command, world.now)
+    cost = found.requirement + found.open_loss
+    return {"initialMargin": found.requirement, "openLoss": found.open_loss, "cost": cost}
+
+
+def adl_score_binance_current(inputs: Inputs) -> dict[str, Decimal]:
+    """pnl% x effective leverage, or pnl% / effective leverage at a loss (ADL-1)."""
+    profit, notional = number(inputs["unrealizedProfit"]), abs(number(inputs["positionNotional"]))
+    equity = number(inputs["walletBalance"]) + number(inputs["accountUnrealizedProfit"])
+    return {
+        "pnlPercentage": profit / notional,
+        "effectiveLeverage": notional / equity,
+        "ranking": ranking.score(profit, notional, equity),
+    }
+
+
+KINDS: dict[str, Callable[[Inputs], dict[str, Any]]] = {
+    "liquidation_price_linear": liquidation_price_linear,
+    "realized_pnl_linear": realized_pnl_linear,
+    "maintenance_margin": maintenance_margin,
+    "maintenance_amount": maintenance_amount,
+    "bracket_table_cum": bracket_table_cum,
+    "margin_requirement_one_way": margin_requirement_one_way,
+    "order_cost": order_cost,
+    "adl_score_binance_current": adl_score_binance_current,
+}
+
+
+def price_case(
+    identifier: str, side: str, wallet: str, quantity: str, entry: str, rate: str, printed: str,
+    within: str, cum: str = "0", **cross: str,
+) -> dict[str, Any]:  # fmt: skip
+    """One published liquidation price."""
+    inputs = {"side": side, "isolatedWallet": wallet, "qty": quantity, "entryPrice": entry,
+              "maintMarginRate": rate, "maintAmount_cum": cum, **cross}  # fmt: skip
+    return {
+        "id": identifier, "kind": "liquidation_price_linear", "inputs": inputs,
+        "expected": {"liquidationPrice": printed}, "tolerance": within,
+    }  # fmt: skip
+
+
+# Sources: freqtrade's tests of Binance (LIQ-LIN-001, -003, BRK-003) and of real Hyperliquid
+# positions (LIQ-HL); Binance's help centre and FAQ (LIQ-LIN-005, PNL, MM, COST, ADL); its
+# BTCUSDT bracket payload of 2021 (BRK-001).
+SELECTION: list[dict[str, Any]] = [
+    price_case("LIQ-LIN-001", "LONG", "1535443.01", "3683.979", "1456.84", "0.10", "1153.26",
+               "0.005", "135365", otherMaintMargin="71200.81144", otherUnrealizedPnl="-56354.57"),
+    price_case("LIQ-LIN-003", "LONG", "1535443.01", "3683.979", "1456.84", "0.10", "1114.78",
+               "0.006", "135365"),
+    price_case("LIQ-LIN-005", "SHORT", "10.72", "0.005", "9451.53", "0.004", "11383.99", "0.01",
+               otherMaintMargin="1.3", otherUnrealizedPnl="0.47"),
+    price_case("LIQ-HL-006", "LONG", "24.137992", "0.00077", "62739", "0.01", "31708.038", "3.2"),
+    price_case("LIQ-HL-008", "SHORT", "25.091876", "0.019", "2642.8", "0.01", "3924.183", "0.4"),
+    price_case("LIQ-HL-032", "LONG", "50", "1", "350", "0.05", "315.78947368", "0.00000001"),
+    {"id": "PNL-LIN-001", "kind": "realized_pnl_linear", "expected": {"pnl": "500"},
+     "inputs": {"side": "LONG", "qty": "1", "entryPrice": "5000", "exitPrice": "5500"}},
+    {"id": "PNL-LIN-002", "kind": "realized_pnl_linear", "expected": {"pnl": "500"},
+     "inputs": {"side": "SHORT", "qty": "1", "entryPrice": "5000", "exitPrice": "4500"}},
+    {"id": "MM-001", "kind": "maintenance_margin", "expected": {"maintenanceMargin": "71200.81144"},
+     "inputs": {"notional": "3500032.458", "maintMarginRate": "0.025", "cum": "16300"},
+     "tolerance": "0.0001"},
+    {"id": "MM-003", "kind": "maintenance_amount", "expected": {"cum": "141300"},
+     "inputs": {"levelFloor": "5000000", "mmr": "0.05", "prevMmr": "0.025", "prevCum": "16300"}},
+    {"id": "BRK-001", "kind": "bracket_table_cum",
+     "expected": {"cum": [0, 50, 1300, 16300, 141300, 1141300, 2391300, 4891300, 24891300,
+                          99891300]},
+     "inputs": {
+         "floors": [0, 50000, 250000, 1000000, 5000000, 20000000, 50000000, 100000000, 200000000,
+                    300000000],
+         "maintMarginRatio": ["0.004", "0.005", "0.01", "0.025", "0.05", "0.1", "0.125", "0.15",
+                              "0.25", "0.5"],
+         "initialLeverage": [125, 100, 50, 20, 10, 5, 4, 3, 2, 1]}},
+    {"id": "BRK-003", "kind": "bracket_table_cum",
+     "expected": {"cum": [0, 2500, 27500, 77500, 277500, 1527500]},
+     "inputs": {
+         "floors": [0, 100000, 500000, 1000000, 2000000, 5000000],
+         "maintMarginRatio": ["0.025", "0.05", "0.1", "0.15", "0.25", "0.5"],
+         "initialLeverage": [20, 10, 5, 3, 2, 1]}},
+    {"id": "COST-002", "kind": "order_cost", "tolerance": "0.006",
+     "expected": {"initialMargin": "462.66", "openLoss": "6.54", "cost": "469.2"},
+     "inputs": {"side": "SELL", "orderPrice": "9253.30", "qty": "1", "leverage": "20",
+                "markPrice": "9259.84"}},
+    {"id": "COST-007", "kind": "margin_requirement_one_way",
+     "expected": {"marginRequirement": "10000"},
+     "inputs": {"positionNotional": "-10000", "bidOrderValue": "15000", "askOrderValue": "0",
+                "leverage": "1"}},
+    {"id": "ADL-002", "kind": "adl_score_binance_current",
+     "expected": {"pnlPercentage": "0.05", "effectiveLeverage": "5", "ranking": "0.25"},
+     "inputs": {"unrealizedProfit": "500", "positionNotional": "10000", "walletBalance": "1500",
+                "accountUnrealizedProfit": "500"}},
+]  # fmt: skip
+
+
+def collection() -> list[dict[str, Any]]:
+    """The examples of the full collection that are about what the engine does, if it is there."""
+    if not COLLECTION.exists():
+        return []
+    examples = json.loads(COLLECTION.read_text("utf-8"), parse_float=Decimal)
+    return [example for example in examples if example["kind"] in KINDS]
+
+
+@pytest.mark.parametrize("example", [
+    *(pytest.param(example, id=example["id"]) for example in SELECTION),
+    *(pytest.param(example, id=f"{example['id']}-full") for example in collection()),
+])  # fmt: skip
+def test_worked_example(example: dict[str, Any]) -> None:
+    """What the engine computes is what was published, within the printed digits."""
+    found = KINDS[example["kind"]](example["inputs"])
+    for name, printed in example["expected"].items():
+        actual = found[name]
+        if isinstance(printed, list):
+            assert actual == [number(value) for value in printed]
+            continue
+        expected = number(printed)
+        tolerance = number(example.get("tolerance", 0))
+        tolerance += abs(expected) * number(example.get("relTolerance", 0))
+        assert abs(actual - expected) <= tolerance, f"{name}: {actual}, published {expected}"

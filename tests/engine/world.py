@@ -1,0 +1,225 @@
+"""An engine with a clock and the naive model beside it, which checks every command at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from app.engine.commands import (
+    Command,
+    ContinueCascade,
+    ContributeToFund,
+    CreateContract,
+    CreateFund,
+    Deposit,
+    FundPolicy,
+    NewKey,
+    OpenAccount,
+    PlaceOrder,
+    Recover,
+)
+from app.engine.contracts import Bracket, Contract, build_brackets
+from app.engine.engine import Engine
+from app.engine.events import (
+    AdlEvent,
+    Alert,
+    ClearanceFee,
+    FundEntry,
+    Liquidation,
+    OrderReceipt,
+    Trade,
+)
+from app.engine.rejections import Rejection
+from app.engine.state import State
+from app.engine.step import Outcome
+from tests.engine.naive import Books
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CASCADE_LIMIT = 200
+"""More steps than any cascade of a test may take; beyond it, it does not finish (LIQ-10)."""
+
+Row = tuple[str, str, int, str]
+"""A bracket as floor, cap, max leverage, maintenance margin rate."""
+
+DEFAULT_BRACKETS: tuple[Row, ...] = (
+    ("0", "100000", 100, "0.005"),
+    ("100000", "1000000", 50, "0.01"),
+    ("1000000", "100000000", 10, "0.05"),
+)
+
+
+class World:
+    """Applies commands one millisecond apart and keeps what they left behind."""
+
+    def __init__(self) -> None:
+        self.engine = Engine(State())
+        self.books = Books()
+        self.now = START
+        self.log: list[tuple[Command, datetime]] = []
+        self.pending: set[str] = set()
+        self.trades: list[Trade] = []
+        self.liquidations: dict[int, Liquidation] = {}
+        self.fees: list[ClearanceFee] = []
+        self.events: list[AdlEvent] = []
+        self.history: list[FundEntry] = []
+        self.alerts: list[Alert] = []
+        self.orders: dict[int, tuple[str, str | None]] = {}
+
+    @property
+    def state(self) -> State:
+        """The engine's state, to be read only."""
+        return self.engine.state
+
+    def apply(self, command: Command) -> Outcome:
+        """One command, checked; a cascade it begins is left pending."""
+        self.now = self.next_time()
+        outcome = self.engine.apply(command, self.now)
+        self.books.observe(outcome, self.state, self.now)
+        if outcome.accepted:
+            self.log.append((command, self.now))
+            self._remember(outcome)
+        self.trades += outcome.trades
+        self.fees += outcome.clearance_fees
+        self.events += outcome.adl_events
+        self.history += outcome.fund_entries
+        self.alerts += outcome.alerts
+        for record in outcome.liquidations:
+            self.liquidations[record.liquidation_id] = record
+        for order in outcome.touched.orders.values():
+            self.orders[order.order_id] = (order.status, order.reason)
+        return outcome
+
+    def next_time(self) -> datetime:
+        """When the next command is applied."""
+        return self.now + timedelta(milliseconds=1)
+
+    def run(self, command: Command) -> object:
+        """One command and the cascade it begins; the result its caller gets."""
+        result = self.apply(command).result
+        finished = self.finish()
+        return finished if result is None else result
+
+    def _remember(self, outcome: Outcome) -> None:
+        """Which cascades go on, as a runner knows it."""
+        if isinstance(outcome.command, ContinueCascade):
+            self.pending.discard(outcome.command.asset)
+        if isinstance(outcome.command, Recover):
+            self.pending.clear()
+        if outcome.pending is not None:
+            self.pending.add(outcome.pending)
+
+    def finish(self) -> object:
+        """Drive the pending cascades to their end; the last result."""
+        result: object = None
+        for _ in range(CASCADE_LIMIT):
+            if not self.pending:
+                return result
+            result = self.apply(ContinueCascade(min(self.pending))).result
+        raise AssertionError(f"the cascade of {self.pending} does not finish")
+
+    def later(self, seconds: Decimal) -> None:
+        """Let time pass."""
+        self.now += timedelta(microseconds=int(seconds * 1_000_000))
+
+    def must(self, command: Command) -> object:
+        """A command that the rules accept."""
+        result = self.run(command)
+        assert not isinstance(result, Rejection), f"{command}: {result}"
+        return result
+
+    # What most tests need
+
+    def fund(self, fund_id: str, policy: FundPolicy = FundPolicy()) -> None:  # noqa: B008
+        """Create a fund."""
+        self.must(CreateFund(fund_id, fund_id, policy))
+
+    def seed(self, fund_id: str, amount: str, asset: str = "USDT", wallet: str = "main") -> None:
+        """Give a fund initial capital."""
+        self.must(ContributeToFund(fund_id, wallet, asset, Decimal(amount), "seed_capital"))
+
+    def contract(self, contract: Contract) -> None:
+        """List a contract."""
+        self.must(CreateContract(contract))
+
+    def account(self, account_id: str) -> None:
+        """Open an account in one-way mode."""
+        self.must(open_account(account_id))
+
+    def deposit(self, account_id: str, amount: str, asset: str = "USDT") -> None:
+        """Money into an account."""
+        self.must(Deposit(account_id, asset, Decimal(amount)))
+
+    def order(self, command: PlaceOrder) -> OrderReceipt:
+        """An order that is accepted."""
+        receipt = self.must(command)
+        assert isinstance(receipt, OrderReceipt), receipt
+        return receipt
+
+
+def open_account(account_id: str) -> OpenAccount:
+    """The command that opens an account with a key of its own."""
+    digest = hashlib.sha256(account_id.encode()).hexdigest()
+    key = NewKey(f"key-{account_id}", account_id, "trader", digest, account_id)
+    return OpenAccount(account_id, "one_way", key)
+
+
+def brackets(rows: tuple[Row, ...]) -> tuple[Bracket, ...]:
+    """A bracket table with its cum computed."""
+    return build_brackets(
+        [(Decimal(f), Decimal(c), leverage, Decimal(r), None) for f, c, leverage, r in rows]
+    )
+
+
+def contract(symbol: str, fund_id: str, rows: tuple[Row, ...] = DEFAULT_BRACKETS) -> Contract:
+    """A linear perpetual in USDT with small steps and no trading fees."""
+    return Contract(
+        symbol=symbol, base_asset=symbol, quote_asset="USDT", settlement_asset="USDT",
+        kind="perpetual", margining="linear", contract_size=Decimal(1), tick_size=Decimal("0.01"),
+        lot_size=Decimal("0.001"), min_notional=Decimal(5), maker_fee_rate=Decimal(0),
+        taker_fee_rate=Decimal(0), clearance_fee_rate=Decimal("0.0125"), insurance_fund=fund_id,
+        brackets=brackets(rows),
+    )  # fmt: skip
+
+
+def dump(value: object) -> object:
+    """A canonical picture of a state, for equality: names, numbers without trailing zeros, order.
+
+    Dictionaries keep their order where it matters (books, wallets of a fund are lists); elsewhere
+    they are sorted by key.
+    """
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f") if value else "0"
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: dump(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): dump(item) for key, item in sorted(value.items(), key=_by_text)}
+    if isinstance(value, list | tuple):
+        return [dump(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(str(dump(item)) for item in value)
+    return str(value)
+
+
+def _by_text(item: tuple[object, object]) -> str:
+    return str(item[0])
+
+
+def differences(left: object, right: object, path: str = "state") -> Iterator[str]:
+    """Where two dumps differ, for a readable failure."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in {**left, **right}:
+            yield from differences(left.get(key), right.get(key), f"{path}.{key}")
+    elif left != right:
+        yield f"{path}: {left} != {right}"
+
+
+def replayed(world: World) -> Engine:
+    """A fresh engine to which the accepted commands were applied at their own times."""
+    engine = Engine(State())
+    for command, now in world.log:
+        outcome = engine.apply(command, now)
+        assert outcome.accepted, f"{command} was accepted first, then {outcome.result}"
+    return engine

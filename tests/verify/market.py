@@ -1,0 +1,175 @@
+"""A violent random market driven through real runners, with restarts in the middle of cascades."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from app.engine.commands import (
+    AdjustMargin,
+    CancelOrders,
+    Command,
+    ConfigureContract,
+    ContributeToFund,
+    ContributeToTreasury,
+    CreateContract,
+    CreateFund,
+    CreateKey,
+    Deposit,
+    FundPolicy,
+    PlaceOrder,
+    RevokeKey,
+    Tick,
+    UpdateContract,
+    UpdateFund,
+    Withdraw,
+)
+from app.engine.contracts import Contract
+from app.runner.keys import make_key
+from app.runner.runner import NotLeader, Runner
+from tests.engine.world import DEFAULT_BRACKETS, brackets, contract, open_account
+
+TRADERS = [f"trader-{number:02}" for number in range(16)]
+STEEP = brackets((("0", "700", 50, "0.01"), ("700", "100000", 20, "0.03")))
+
+
+def _contracts() -> list[Contract]:
+    return [
+        contract("AUSDT", "poor"),
+        replace(contract("BUSDT", "rich"), maker_fee_rate=Decimal("-0.0001"),
+                taker_fee_rate=Decimal("0.0005")),
+        replace(contract("CUSDC", "rich"), quote_asset="USDC", settlement_asset="USDC",
+                brackets=STEEP, lot_size=Decimal("0.03")),
+    ]  # fmt: skip
+
+
+SYMBOLS = [terms.symbol for terms in _contracts()]
+
+
+def opening() -> list[Command]:
+    """A fund that can take positions over and one that cannot, contracts, traders with money."""
+    generous = FundPolicy(max_net_notional_ratio=Decimal(1000))
+    commands: list[Command] = [CreateFund("poor", "P"), CreateFund("rich", "R", generous)]
+    commands += [CreateContract(terms) for terms in _contracts()]
+    commands += [Tick(symbol, Decimal(100)) for symbol in SYMBOLS]
+    commands += [
+        ContributeToFund("poor", "main", "USDT", Decimal(5), "seed_capital"),
+        ContributeToFund("rich", "main", "USDT", Decimal(5000), "seed_capital"),
+        ContributeToFund("rich", "spare", "USDC", Decimal(5000), "seed_capital", "vault"),
+        UpdateFund("poor", required_minimum={"USDT": Decimal(100)}),
+        ContributeToTreasury("USDT", Decimal(1000)),
+    ]
+    for number, trader in enumerate(TRADERS):
+        commands += [open_account(trader)]
+        commands += [Deposit(trader, asset, Decimal(200)) for asset in ("USDT", "USDC")]
+        for symbol in SYMBOLS:
+            mode: Any = "isolated" if (number + len(commands)) % 3 == 0 else "cross"
+            commands.append(ConfigureContract(trader, symbol, 50, mode))
+    return commands
+
+
+class Market:
+    """Seeded commands; prices walk in large steps, so that positions are liquidated."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = random.Random(seed)
+        self.marks = dict.fromkeys(SYMBOLS, Decimal(100))
+
+    def batch(self) -> list[Command]:
+        """Some commands of any kind."""
+        return [self._anything() for _ in range(self.chance.randint(1, 40))]
+
+    def crash(self) -> list[Command]:
+        """All marks at once, far, but not ever further from 100."""
+        down = self.marks[SYMBOLS[0]] > 100
+        factor = Decimal(self.chance.choice((88, 93, 97) if down else (103, 107, 113))) / 100
+        return [self._tick(symbol, factor) for symbol in SYMBOLS]
+
+    def _tick(self, symbol: str, factor: Decimal) -> Tick:
+        self.marks[symbol] = (self.marks[symbol] * factor).quantize(Decimal("0.01"))
+        return Tick(symbol, self.marks[symbol], self.marks[symbol])
+
+    def _anything(self) -> Command:
+        chance = self.chance
+        trader, symbol = chance.choice(TRADERS), chance.choice(SYMBOLS)
+        asset = symbol[1:]
+        amount = Decimal(chance.randint(1, 2000)) / 100
+        match chance.randrange(30):
+            case 0 | 1:
+                return self._tick(symbol, Decimal(chance.randint(95, 105)) / 100)
+            case 2:
+                return CancelOrders(trader)
+            case 3:
+                return Withdraw(trader, asset, amount)
+            case 4:
+                return AdjustMargin(trader, symbol, "both", amount - 5)
+            case 5 | 6 | 7:
+                return Deposit(trader, asset, 5 * amount, "bank")
+            case 8:
+                return self._rare(trader, symbol)
+            case _:
+                price = self.marks[symbol] * Decimal(chance.randint(980, 1020)) / 1000
+                return PlaceOrder(
+                    trader, symbol, chance.choice(["buy", "sell"]), "limit",
+                    Decimal(chance.randint(1, 2000)) * 3 / 100, price.quantize(Decimal("0.01")),
+                    chance.choice(["gtc", "gtc", "gtc", "ioc"]),
+                    reduce_only=chance.random() < 0.1,
+                    client_order_id=f"order-{chance.random()}",
+                )  # fmt: skip
+
+    def _rare(self, trader: str, symbol: str) -> Command:
+        chance = self.chance
+        match chance.randrange(6):
+            case 0:
+                rows = chance.choice([STEEP, brackets(DEFAULT_BRACKETS)])
+                return UpdateContract(symbol, {"brackets": rows})
+            case 1:
+                status = chance.choice(["trading", "trading", "trading", "reduce_only", "halted"])
+                return UpdateContract(symbol, {"status": status})
+            case 2:
+                return CreateKey(make_key("spare", "trader", trader)[0])
+            case 3:
+                return RevokeKey(f"key-{trader}")
+            case 4:
+                return ContributeToFund("poor", "main", "USDT", Decimal(7), "top_up")
+            case _:
+                mode: Any = chance.choice(["cross", "isolated"])
+                return ConfigureContract(trader, symbol, chance.choice((10, 25, 50)), mode)
+
+
+async def live(address: str, seed: int, terms: int = 4, batches: int = 8) -> None:
+    """A market's life: several leaders, each but the last stopped in the middle of a cascade."""
+    market = Market(seed)
+    for term in range(terms):
+        async with Runner(address) as runner:
+            if term == 0:
+                await runner.submit(opening())
+            for _ in range(batches):
+                await runner.submit(market.batch())
+                await runner.submit(market.crash())
+            if term < terms - 1:
+                await cut_off(runner, market)
+
+
+async def cut_off(runner: Runner, market: Market) -> None:
+    """Return while a cascade goes on; what is left of it is never done by this leader."""
+    await runner.submit([UpdateContract(symbol, {"status": "trading"}) for symbol in SYMBOLS])
+    for _ in range(60):
+        await runner.submit(market.batch())
+        crash = asyncio.create_task(_try(runner, market.crash()))
+        while not crash.done():
+            if runner.engine.state.cascades:
+                return
+            await asyncio.sleep(0)
+    raise AssertionError("no cascade lasted")
+
+
+async def _try(runner: Runner, commands: Sequence[Command]) -> None:
+    try:
+        await runner.submit(commands)
+    except NotLeader:
+        return

@@ -1,0 +1,158 @@
+"""A market that nothing has tampered with agrees, whatever happened to its leaders."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from app.engine.commands import (
+    AdjustMargin,
+    Command,
+    ConfigureContract,
+    ContributeToTreasury,
+    CreateContract,
+    CreateFund,
+    Deposit,
+    PlaceOrder,
+    Side,
+    Tick,
+    UpdateContract,
+)
+from app.engine.rejections import Rejection
+from app.runner.runner import NotLeader, Runner
+from app.store import database
+from app.verify.replay import verify
+from tests.engine.world import brackets, contract, open_account
+from tests.verify.conftest import verified
+from tests.verify.market import live
+
+
+async def test_nothing_agrees(address: str) -> None:
+    findings = await verified(address)
+    assert findings.difference is None
+    assert findings.commands == 0
+
+
+@pytest.mark.parametrize("seed", [2, 3, 4])
+async def test_a_violent_market_agrees(
+    address: str, connection: asyncpg.Connection, seed: int
+) -> None:
+    """With every kind of record, and leaders stopped in the middle of cascades."""
+    await live(address, seed)
+    findings = await verified(address)
+    assert findings.difference is None
+    assert findings.leaders == 4
+    assert findings.commands == findings.committed > 300
+    assert len(findings.state_hash) == 64
+    for name in ("transfers", "trades", "fund_history", "liquidations", "adl_counterparties"):
+        assert findings.rows[name] == await connection.fetchval(f"SELECT count(*) FROM {name}") > 0
+    assert await connection.fetchval("SELECT count(*) FROM orders") == findings.rows["orders"]
+
+
+async def test_broken_leaders_agree(address: str, connection: asyncpg.Connection) -> None:
+    """Commits that failed have left nothing behind, and the next leader begins with Recover."""
+    deposit = ContributeToTreasury("USDT", Decimal(1))
+    async with Runner(address) as runner:
+        await accepted(runner, CreateFund("f", "F"), CreateContract(contract("A", "f")))
+        for _ in range(3):
+            await connection.execute("UPDATE leadership SET epoch = epoch + 1")
+            with pytest.raises(NotLeader):
+                await runner.submit([deposit])
+            while not runner.leading:
+                await asyncio.sleep(0.01)
+            await accepted(runner, deposit)
+    findings = await verified(address)
+    assert findings.difference is None
+    assert findings.leaders == 4
+
+
+async def test_it_sees_one_moment_while_the_service_writes(address: str) -> None:
+    connection = await database.connect(address)
+    async with Runner(address) as runner:
+        await accepted(runner, CreateFund("f", "F"), CreateContract(contract("A", "f")))
+
+        async def write() -> None:
+            while True:
+                await runner.submit([ContributeToTreasury("USDT", Decimal(1))] * 5)
+
+        writing = [asyncio.create_task(write()) for _ in range(4)]
+        while runner.engine.state.counters.command < 2000:
+            await asyncio.sleep(0.01)
+        shown: list[tuple[int, int]] = []
+        findings = await verify(connection, lambda done, total: shown.append((done, total)))
+        for task in writing:
+            task.cancel()
+        assert findings.difference is None
+        assert 2000 <= findings.committed < runner.engine.state.counters.command
+        assert shown[-1] == (findings.committed, findings.committed)
+        assert len(shown) >= 2
+        assert not connection.is_in_transaction()
+    await connection.close()
+
+
+async def test_accounts_healed_by_a_bracket_change_after_a_restart(address: str) -> None:
+    """They are recorded in an order of their own, not in that of the rows that were loaded."""
+    names = ["zed", "amy", "moe", "bob"]
+    loose = brackets((("0", "100000000", 100, "0.005"),))
+    tight = brackets((("0", "100000000", 10, "0.06"),))
+    async with Runner(address) as runner:
+        await accepted(
+            runner, CreateFund("f", "F"),
+            CreateContract(replace(contract("C", "f"), brackets=loose)),
+            CreateContract(contract("I", "f")), tick("C", "100"), tick("I", "100"),
+            open_account("whale"), Deposit("whale", "USDT", Decimal(1_000_000)),
+        )  # fmt: skip
+        for name in names:
+            await accepted(
+                runner, open_account(name), Deposit(name, "USDT", Decimal(10)),
+                ConfigureContract(name, "C", 100, "cross"),
+                ConfigureContract(name, "I", 20, "isolated"),
+                order("whale", "sell", "C", "1", "100"), order(name, "buy", "C", "1", "100"),
+                order(name, "buy", "I", "1", "90"),
+            )  # fmt: skip
+        await accepted(runner, order("whale", "sell", "C", "0.1", "100"))
+        await accepted(runner, order("zed", "buy", "C", "0.1", "100"))
+    async with Runner(address) as runner:
+        await accepted(runner, UpdateContract("C", {"brackets": tight}))
+    findings = await verified(address)
+    assert findings.difference is None
+    assert findings.rows["liquidations"] == len(names)
+
+
+async def test_an_isolated_position_without_margin_of_its_own_after_a_restart(
+    address: str,
+) -> None:
+    """Its profit stands in for the margin that its owner took back: the wallet holds zero."""
+    async with Runner(address) as runner:
+        await accepted(
+            runner, CreateFund("f", "F"), CreateContract(contract("I", "f")), tick("I", "100"),
+            open_account("whale"), Deposit("whale", "USDT", Decimal(1000)),
+            open_account("amy"), Deposit("amy", "USDT", Decimal(1000)),
+            ConfigureContract("amy", "I", 20, "isolated"),
+            order("whale", "sell", "I", "1", "100"), order("amy", "buy", "I", "1", "100"),
+            tick("I", "150"), AdjustMargin("amy", "I", "both", Decimal(-5)),
+        )  # fmt: skip
+        assert runner.engine.state.wallets["isolated/amy/USDT/I:both"].balance == 0
+    async with Runner(address) as runner:
+        await accepted(
+            runner, order("whale", "buy", "I", "1", "150"), order("amy", "sell", "I", "1", "150")
+        )
+    assert (await verified(address)).difference is None
+
+
+async def accepted(runner: Runner, *commands: Command) -> None:
+    """Commands of which none is refused."""
+    results = (await runner.submit(commands)).results
+    assert not [result for result in results if isinstance(result, Rejection)]
+
+
+def tick(symbol: str, price: str) -> Tick:
+    return Tick(symbol, Decimal(price))
+
+
+def order(account_id: str, side: Side, symbol: str, quantity: str, price: str) -> PlaceOrder:
+    return PlaceOrder(account_id, symbol, side, "limit", Decimal(quantity), Decimal(price))

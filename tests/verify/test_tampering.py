@@ -1,0 +1,203 @@
+"""One changed, missing or added row of each kind of table is found and named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import asyncpg
+import pytest
+
+from app.verify.difference import Difference
+from app.verify.replay import verify
+
+
+@dataclass(frozen=True)
+class Tampering:
+    """A statement that returns the key of the row it tampers with, and what must be found."""
+
+    table: str
+    statement: str
+    what: str = "differs"
+    columns: tuple[str, ...] = ()
+
+
+def change(table: str, column: str, value: str, where: str) -> Tampering:
+    """Set a column of one row."""
+    keys = KEYS[table]
+    one = f"({keys}) = (SELECT {keys} FROM {table} WHERE {where} ORDER BY {keys} LIMIT 1)"
+    statement = f"UPDATE {table} SET {column} = {value} WHERE {one} RETURNING {keys}"
+    return Tampering(table, statement, columns=(column,))
+
+
+def remove(table: str, where: str = "true") -> Tampering:
+    """Delete one row."""
+    keys = KEYS[table]
+    one = f"({keys}) = (SELECT {keys} FROM {table} WHERE {where} ORDER BY {keys} LIMIT 1)"
+    return Tampering(table, f"DELETE FROM {table} WHERE {one} RETURNING {keys}", "missing")
+
+
+def add(table: str, keys: str, columns: str) -> Tampering:
+    """Copy a row under another key."""
+    statement = (
+        f"INSERT INTO {table} SELECT {keys}, {columns} FROM {table} LIMIT 1 RETURNING {KEYS[table]}"
+    )
+    return Tampering(table, statement, "no command of the log")
+
+
+KEYS = {
+    "wallets": "key", "positions": "account_id, symbol, side", "accounts": "account_id",
+    "account_contracts": "account_id, symbol", "orders": "order_id", "contracts": "symbol",
+    "marks": "symbol", "funds": "fund_id", "inventory": "fund_id, symbol", "api_keys": "key_id",
+    "transfers": "transfer_id", "trades": "trade_id", "fund_history": "fund_id, sequence",
+    "liquidations": "liquidation_id", "liquidation_steps": "liquidation_id, number",
+    "clearance_fees": "liquidation_id", "adl_events": "adl_event_id",
+    "adl_counterparties": "adl_event_id, number", "alerts": "alert_id", "leadership": "one",
+}  # fmt: skip
+LATE = "sequence > 5"
+
+TAMPERINGS = [
+    change("wallets", "balance", "balance + 0.00000001", "kind = 'cross' AND balance > 0"),
+    change("wallets", "owner", "'mallory'", "kind = 'cross'"),
+    change("wallets", "balance", "0", "kind = 'isolated' AND balance <> 0"),
+    remove("wallets", "kind = 'cross'"),
+    change("positions", "quantity", "quantity * 2", "true"),
+    change("positions", "cost", "cost + 1", "true"),
+    remove("positions"),
+    change("accounts", "created_at", "created_at + interval '1 us'", "true"),
+    change("account_contracts", "leverage", "leverage + 1", "true"),
+    change("orders", "price", "price + 1", "status = 'new'"),
+    change("orders", "status", "'canceled'", "status = 'new'"),
+    change("orders", "status", "'new'", "status = 'canceled' AND filled_quantity = 0"),
+    change("orders", "filled_value", "filled_value + 1", "status = 'filled'"),
+    change("orders", "client_order_id", "'other'", "status = 'expired'"),
+    remove("orders", "status = 'new'"),
+    remove("orders", "status = 'filled'"),
+    change("contracts", "taker_fee_rate", "0.01", "true"),
+    change("contracts", "brackets", "jsonb_set(brackets, '{0,max_leverage}', '7')", "true"),
+    change("marks", "index_price", "index_price + 1", "true"),
+    change("funds", "share_above_minimum", "0.51", "true"),
+    change("funds", "required_minimum", """'{"USDT": "101"}'""", "fund_id = 'poor'"),
+    change("inventory", "cost", "cost + 1", "true"),
+    change("api_keys", "scope", "'feed', account_id = null", "true"),
+    change("transfers", "amount", "amount + 1", "transfer_id > 40"),
+    change("transfers", "reference", "'other'", "transfer_id > 40"),
+    remove("transfers", "transfer_id > 40"),
+    change("trades", "price", "price + 1", "trade_id > 3"),
+    remove("trades", "trade_id > 3"),
+    change("fund_history", "amount", "amount + 1", LATE),
+    change("fund_history", "hash", "repeat('a', 64)", LATE),
+    change("fund_history", "time", "time + interval '1 us'", LATE),
+    remove("fund_history", LATE),
+    change("liquidations", "final_wallet", "final_wallet + 1", "liquidation_id > 2"),
+    remove("liquidations", "liquidation_id > 2"),
+    change("liquidation_steps", "detail", """detail || '{"more": "1"}'""", "liquidation_id > 2"),
+    change("clearance_fees", "rate", "rate + 1", "true"),
+    change("adl_events", "queue", "'[]'", "true"),
+    change("adl_counterparties", "account_id", "'mallory'", "true"),
+    change("alerts", "kind", "'fund_empty'", "kind <> 'fund_empty'"),
+    change("leadership", "last_trade", "last_trade + 1", "true"),
+    add("transfers", "9999999", "time, kind, asset, amount, source, source_balance, destination,"
+        " destination_balance, account_id, symbol, reference"),
+    add("fund_history", "'nobody', 1", "time, wallet, asset, kind, amount, balance_after, symbol,"
+        " liquidation_id, repeat('0', 64), hash"),
+    add("positions", "'mallory', symbol, side", "quantity, cost"),
+    add("orders", "9999999", "account_id, symbol, position_side, side, type, time_in_force, price,"
+        " quantity, reduce_only, self_trade_prevention, client_order_id, created_at, updated_at,"
+        " status, filled_quantity, filled_value, reason"),
+]  # fmt: skip
+
+
+def named(tampering: Tampering) -> str:
+    return f"{tampering.table}-{'-'.join(tampering.columns) or tampering.what.split()[0]}"
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS, ids=named)
+async def test_one_row_is_found(market: asyncpg.Connection, tampering: Tampering) -> None:
+    rows = await market.fetch(tampering.statement)
+    assert len(rows) == 1
+    found = await difference(market)
+    assert found.table == tampering.table
+    assert found.key == ", ".join(map(str, rows[0]))
+    assert tampering.what in found.what
+    if tampering.columns:
+        assert tuple(name for name, _, _ in found.values)[:1] == tampering.columns
+    assert (found.command is None) == (tampering.what.startswith("no") or found.command is None)
+
+
+async def difference(market: asyncpg.Connection) -> Difference:
+    """What a verification finds: there is something."""
+    findings = await verify(market, lambda done, total: None)
+    assert findings.difference is not None
+    return findings.difference
+
+
+async def tamper(market: asyncpg.Connection, statement: str) -> None:
+    """Execute a statement that changes something."""
+    assert not (await market.execute(statement)).endswith(" 0")
+
+
+async def test_the_command_that_wrote_the_row_is_named(market: asyncpg.Connection) -> None:
+    """A row of fund history by its time, a balance by its last transfer."""
+    row = await market.fetchrow(
+        "UPDATE fund_history SET amount = amount + 1 WHERE sequence = 9 AND fund_id = 'rich'"
+        " RETURNING amount - 1 AS before, amount AS after"
+    )
+    assert row is not None
+    found = await difference(market)
+    assert found.command is not None
+    writer = await market.fetchrow(
+        "SELECT c.time = h.time AS same FROM commands c, fund_history h WHERE c.sequence = $1"
+        " AND h.sequence = 9 AND h.fund_id = 'rich'", found.command,
+    )  # fmt: skip
+    assert writer is not None
+    assert writer["same"]
+    ((column, expected, actual),) = found.values
+    assert (column, float(expected), float(actual)) == (
+        "amount", float(row["before"]), float(row["after"]),
+    )  # fmt: skip
+
+
+async def test_the_first_of_several_is_named(market: asyncpg.Connection) -> None:
+    for statement in (
+        "UPDATE transfers SET amount = amount + 1 WHERE transfer_id > 90",
+        "UPDATE trades SET price = price + 1 WHERE trade_id = 1",
+        "UPDATE wallets SET balance = balance + 1 WHERE kind = 'cross'",
+    ):
+        await tamper(market, statement)
+    found = await difference(market)
+    assert (found.table, found.key) == ("trades", "1")
+
+
+@pytest.mark.parametrize(
+    ("statement", "sequence", "what"),
+    [
+        ("DELETE FROM commands WHERE sequence = 100", 100, "missing in the log"),
+        ("DELETE FROM commands WHERE sequence = 1", 1, "missing in the log"),
+        ("DELETE FROM commands WHERE sequence >= 300", 300, "missing in the log"),
+        ("UPDATE commands SET epoch = 0 WHERE sequence = 100", 100, "leader of the past"),
+        ("UPDATE commands SET epoch = 9 WHERE sequence = 100", 100, "not Recover"),
+        ("UPDATE commands SET time = '2020-01-01Z' WHERE sequence = 100", 100, "earlier"),
+        ("UPDATE commands SET kind = 'Nothing' WHERE sequence = 100", 100, "cannot be replayed"),
+        ("""UPDATE commands SET kind = 'CancelOrder', body = '{"order_id": 987654}'
+            WHERE sequence = 100""", 100, "order_not_open"),
+    ],
+)  # fmt: skip
+async def test_a_tampered_log_is_named(
+    market: asyncpg.Connection, statement: str, sequence: int, what: str
+) -> None:
+    await tamper(market, statement)
+    found = await difference(market)
+    assert found.table == "commands"
+    assert found.key.partition(",")[0] == str(sequence)
+    assert what in found.what
+
+
+async def test_another_deposit_in_the_log_shows_in_its_transfer(market: asyncpg.Connection) -> None:
+    sequence = await market.fetchval(
+        """UPDATE commands SET body = replace(body::text, '"amount":"200"', '"amount":"201"')::json
+           WHERE sequence = (SELECT min(sequence) FROM commands WHERE kind = 'Deposit')
+           RETURNING sequence"""
+    )
+    found = await difference(market)
+    assert (found.table, found.command) == ("transfers", sequence)
+    assert ("amount", "201", "200") in found.values
