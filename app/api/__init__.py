@@ -1,0 +1,1 @@
+"""The HTTP contract: requests in, commands to the runner, committed rows out."""

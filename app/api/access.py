@@ -1,0 +1,138 @@
+"""Who calls, and what that key may do.
+
+Keys are random, so their SHA-256 digests are enough to keep. Scopes: `admin` everything, `feed`
+prices, `trader` its one account. To a trader another's account is an unknown one.
+"""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.problems import Problem, unknown
+from app.api.schemas.base import ACCOUNT_PATTERN
+from app.api.services import Services, services_of
+from app.engine.commands import KeyScope
+from app.runner.keys import digest_of
+from app.store.queries import keys as queries
+
+_bearer = HTTPBearer(
+    auto_error=False, scheme_name="bearer", description="An API key: `Authorization: Bearer <key>`."
+)
+OPTIONAL_KEY: dict[str, Any] = {"security": [{"bearer": []}, {}]}
+"""`openapi_extra` of a public route that shows more with a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """An authenticated key."""
+
+    key_id: str
+    scope: KeyScope
+    account_id: str | None
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the key may do everything."""
+        return self.scope == "admin"
+
+    def sees(self, account_id: str) -> bool:
+        """Whether the account is the key's own, or the key is an admin's."""
+        return self.is_admin or self.account_id == account_id
+
+    def check_account(self, account_id: str) -> None:
+        """Raise the 403 or 404 of a key that must not touch the account."""
+        if self.sees(account_id):
+            return
+        if self.scope != "trader":
+            raise _forbidden("trader")
+        raise unknown("account_id")
+
+
+def _unauthorized(detail: str) -> Problem:
+    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _forbidden(scope: str) -> Problem:
+    return Problem(403, "forbidden", f"this needs a key of scope {scope}")
+
+
+async def authenticate(services: Services, secret: str) -> Identity:
+    """The identity of a secret; raises 401 for an unknown or revoked key."""
+    digest = digest_of(secret)
+    if services.runner.leading:
+        entry = services.runner.engine.state.keys.get(digest)
+        if entry is not None and entry.revoked_at is None:
+            key = entry.key
+            if hmac.compare_digest(key.digest, digest):
+                return Identity(key.key_id, key.scope, key.account_id)
+    else:
+        async with services.database.connect() as connection:
+            row = await queries.active_key(connection, digest)
+        if row is not None and hmac.compare_digest(row["digest"], digest):
+            return Identity(row["key_id"], row["scope"], row["account_id"])
+    raise _unauthorized("this API key is not known")
+
+
+async def identify(request: Request) -> Identity:
+    """The caller of a lean route, from its Authorization header."""
+    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise _unauthorized("this needs an API key")
+    return await authenticate(services_of(request), secret.strip())
+
+
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+async def _identity(request: Request, _: Credentials) -> Identity:
+    return await identify(request)
+
+
+async def _admin(identity: Annotated[Identity, Depends(_identity)]) -> Identity:
+    if not identity.is_admin:
+        raise _forbidden("admin")
+    return identity
+
+
+async def _trader(identity: Annotated[Identity, Depends(_identity)]) -> Identity:
+    if identity.scope == "feed":
+        raise _forbidden("trader")
+    return identity
+
+
+async def _own_account(
+    identity: Annotated[Identity, Depends(_identity)],
+    account_id: Annotated[str, Path(pattern=ACCOUNT_PATTERN, examples=["alice"])],
+) -> str:
+    identity.check_account(account_id)
+    return account_id
+
+
+async def _optional(request: Request) -> Identity | None:
+    if "authorization" not in request.headers:
+        return None
+    return await identify(request)
+
+
+AnyKey = Annotated[Identity, Depends(_identity)]
+Admin = Annotated[Identity, Depends(_admin)]
+Trader = Annotated[Identity, Depends(_trader)]
+"""An admin's or a trader's key."""
+OwnAccount = Annotated[str, Depends(_own_account)]
+"""The `account_id` of the path, which the key may touch."""
+MaybeKey = Annotated[Identity | None, Depends(_optional)]
+"""A public route's caller; a key that is given must be known."""
+
+
+def visible_account(identity: Identity | None, account_id: str | None) -> str | None:
+    """The `account_id` that a public list may be filtered by: an admin's or the key's own."""
+    if account_id is not None:
+        if identity is None:
+            raise _unauthorized("account_id needs an API key")
+        identity.check_account(account_id)
+    return account_id

@@ -1,0 +1,272 @@
+"""Accounts: opening, money, settings, positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from decimal import localcontext
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.access import Admin, OwnAccount
+from app.api.changing import Changing, Posting
+from app.api.contracts import SymbolPath
+from app.api.paging import Paged
+from app.api.problems import unknown
+from app.api.ranking import Queues
+from app.api.routing import ADMIN_CHANGE, KEYED, problems, router
+from app.api.schemas.accounts import (
+    AccountBody,
+    AccountDetailView,
+    AccountPatch,
+    AccountView,
+    LedgerEntryView,
+    MarginBody,
+    MovedView,
+    NewAccountView,
+    PositionView,
+    SettingsBody,
+    SettingsView,
+    TransferBody,
+    WalletView,
+)
+from app.api.schemas.base import ACCOUNT_PATTERN, ASSET_PATTERN, Page
+from app.api.services import Reading, Services, ServicesDep
+from app.engine import margin
+from app.engine.commands import (
+    AdjustMargin,
+    ConfigureContract,
+    Deposit,
+    OpenAccount,
+    SetPositionMode,
+    Withdraw,
+)
+from app.engine.events import LedgerKind, Moved
+from app.engine.numbers import EXACT
+from app.engine.state import Account, State
+from app.runner.keys import make_key
+from app.store.loader import load_account
+from app.store.queries import accounts as queries
+
+accounts = router("accounts")
+
+AccountPath = Annotated[str, Path(pattern=ACCOUNT_PATTERN, examples=["alice"])]
+OWN_CHANGE = problems(401, 403, 404, 409, 422)
+OWN = problems(401, 403, 404)
+
+
+@accounts.post("/accounts", status_code=201, responses=ADMIN_CHANGE, summary="Open an account")
+async def open_account(
+    _: Admin, changes: Posting, services: ServicesDep, body: AccountBody
+) -> NewAccountView:
+    """Open a trader's account together with its key, which is shown only here."""
+    key, secret = make_key(f"trader {body.account_id}", "trader", body.account_id)
+    command = OpenAccount(body.account_id, body.position_mode, key)
+    _done, replayed = await changes.apply(command)
+    stored = await _stored(services, body.account_id)
+    return NewAccountView(**stored.model_dump(), api_key=None if replayed else secret)
+
+
+@accounts.get("/accounts", responses=KEYED, summary="List accounts")
+async def list_accounts(_: Admin, reading: Reading, paging: Paged) -> Page[AccountView]:
+    """All accounts, by identifier."""
+    rows = await queries.list_accounts(reading, paging.fetch, paging.after_name())
+    return paging.page(rows, lambda row: AccountView(**row), "account_id")
+
+
+@accounts.get("/accounts/{account_id}", responses=OWN, summary="One account")
+async def get_account(account_id: OwnAccount, reading: Reading) -> AccountDetailView:
+    """An account and its cross wallets, one per asset it holds or has positions in."""
+    state, account = await loaded(reading, account_id)
+    assets = set(account.wallets) | {
+        state.markets[symbol].contract.settlement_asset for symbol, _ in account.positions
+    }
+    with localcontext(EXACT):
+        wallets = [margin.cross_summary(state, account, asset) for asset in sorted(assets)]
+    return AccountDetailView(
+        account_id=account.account_id,
+        position_mode=account.position_mode,
+        created_at=account.created_at,
+        wallets=[WalletView(**asdict(wallet)) for wallet in wallets],
+    )
+
+
+@accounts.patch(
+    "/accounts/{account_id}", responses=ADMIN_CHANGE, summary="Change an account's position mode"
+)
+async def update_account(
+    _: Admin, changes: Changing, services: ServicesDep, account_id: AccountPath, body: AccountPatch
+) -> AccountView:
+    """Change the position mode, while nothing is open."""
+    await changes.apply(SetPositionMode(account_id, body.position_mode))
+    return await _stored(services, account_id)
+
+
+@accounts.get("/accounts/{account_id}/ledger", responses=OWN, summary="An account's ledger")
+async def list_ledger(
+    account_id: OwnAccount,
+    reading: Reading,
+    paging: Paged,
+    asset: Annotated[str | None, Query(pattern=ASSET_PATTERN)] = None,
+    kind: Annotated[LedgerKind | None, Query()] = None,
+) -> Page[LedgerEntryView]:
+    """Every movement of the account's wallets with its reason, newest first."""
+    if await queries.get_account(reading, account_id) is None:
+        raise unknown("account_id")
+    rows = await queries.list_ledger(
+        reading, account_id, paging.fetch, asset=asset, kind=kind, before=paging.decode(int, int)
+    )
+    return paging.page(rows, _ledger_entry, "transfer_id", "receiving")
+
+
+@accounts.post(
+    "/accounts/{account_id}/deposits",
+    status_code=201, responses=ADMIN_CHANGE, summary="Deposit",
+)  # fmt: skip
+async def deposit(
+    _: Admin, changes: Posting, account_id: AccountPath, body: TransferBody
+) -> MovedView:
+    """Money from outside into the account's cross wallet."""
+    command = Deposit(account_id, body.asset, body.amount, body.reference)
+    return moved_view((await changes.apply(command))[0])
+
+
+@accounts.post(
+    "/accounts/{account_id}/withdrawals",
+    status_code=201, responses=OWN_CHANGE, summary="Withdraw",
+)  # fmt: skip
+async def withdraw(account_id: OwnAccount, changes: Posting, body: TransferBody) -> MovedView:
+    """Money out of the account's cross wallet: at most what is available (ORD-6)."""
+    command = Withdraw(account_id, body.asset, body.amount, body.reference)
+    return moved_view((await changes.apply(command))[0])
+
+
+@accounts.put(
+    "/accounts/{account_id}/contracts/{symbol}",
+    responses=OWN_CHANGE, summary="Set leverage and margin mode",
+)  # fmt: skip
+async def configure_contract(
+    account_id: OwnAccount,
+    changes: Changing,
+    services: ServicesDep,
+    symbol: SymbolPath,
+    body: SettingsBody,
+) -> SettingsView:
+    """Leverage and margin mode of the account in a contract (ORD-3)."""
+    command = ConfigureContract(account_id, symbol, body.leverage, body.margin_mode)
+    await changes.apply(command, {"unknown_contract": 404})
+    async with services.database.connect() as connection:
+        row = await queries.get_settings(connection, account_id, symbol)
+    assert row is not None, (account_id, symbol)
+    return SettingsView(symbol=symbol, leverage=row["leverage"], margin_mode=row["margin_mode"])
+
+
+@accounts.post(
+    "/accounts/{account_id}/contracts/{symbol}/margin",
+    status_code=201, responses=OWN_CHANGE, summary="Move isolated margin",
+)  # fmt: skip
+async def adjust_margin(
+    account_id: OwnAccount, changes: Posting, symbol: SymbolPath, body: MarginBody
+) -> MovedView:
+    """Move money between the cross wallet and an isolated position; negative takes back.
+
+    `balance` is the isolated wallet's.
+    """
+    command = AdjustMargin(account_id, symbol, body.position_side, body.amount)
+    return moved_view((await changes.apply(command, {"unknown_contract": 404}))[0])
+
+
+@accounts.get(
+    "/accounts/{account_id}/positions", responses=OWN, summary="An account's open positions"
+)
+async def list_positions(
+    account_id: OwnAccount, reading: Reading, services: ServicesDep, paging: Paged
+) -> Page[PositionView]:
+    """The open positions, by symbol."""
+    after = paging.decode(str, str) or ("", "")
+    state, account = await loaded(reading, account_id)
+    keys = sorted(
+        key for key, position in account.positions.items() if position.quantity and key > after
+    )
+    rows = [{"symbol": symbol, "side": side} for symbol, side in keys[: paging.fetch]]
+    views = {
+        (row["symbol"], row["side"]): _position_view(
+            state, account, row, await services.rankings.of(reading, row["symbol"])
+        )
+        for row in rows[: paging.limit]
+    }
+    return paging.page(rows, lambda row: views[row["symbol"], row["side"]], "symbol", "side")
+
+
+async def _stored(services: Services, account_id: str) -> AccountView:
+    """The account as it was committed."""
+    async with services.database.connect() as connection:
+        row = await queries.get_account(connection, account_id)
+    assert row is not None, account_id
+    return AccountView(**row)
+
+
+async def loaded(reading: AsyncConnection, account_id: str) -> tuple[State, Account]:
+    """The account's part of the state as of one moment; raises 404."""
+    raw = (await reading.get_raw_connection()).driver_connection
+    assert raw is not None
+    state = await load_account(raw, account_id)
+    account = state.accounts.get(account_id)
+    if account is None:
+        raise unknown("account_id")
+    return state, account
+
+
+def _position_view(
+    state: State, account: Account, key: Mapping[str, Any], queues: Queues
+) -> PositionView:
+    place = queues.by_leg.get((account.account_id, key["side"]))
+    with localcontext(EXACT):
+        found = margin.position_summary(
+            state, account, account.positions[key["symbol"], key["side"]]
+        )
+    return PositionView(
+        symbol=key["symbol"],
+        position_side=key["side"],
+        quantity=found.position.quantity,
+        entry_price=found.entry_price,
+        mark_price=found.mark_price,
+        notional=found.notional,
+        unrealized_profit=found.unrealized_profit,
+        margin_mode=found.margin_mode,
+        isolated_wallet=found.isolated_wallet,
+        leverage=found.leverage,
+        initial_margin=found.initial_margin,
+        maintenance_margin=found.maintenance_margin,
+        liquidation_price=found.liquidation_price,
+        bankruptcy_price=found.bankruptcy_price,
+        adl_quantile=place.quantile if place else 0,
+    )
+
+
+def moved_view(moved: Moved) -> MovedView:
+    """A result of the engine that moved money."""
+    return MovedView(
+        transfer_id=str(moved.transfer_id),
+        time=moved.time,
+        asset=moved.asset,
+        amount=moved.amount,
+        balance=moved.balance,
+    )
+
+
+def _ledger_entry(row: Mapping[Any, Any]) -> LedgerEntryView:
+    mode, _account, _asset, *name = row["wallet"].split("/")
+    return LedgerEntryView(
+        transfer_id=row["transfer_id"],
+        time=row["time"],
+        kind=row["kind"],
+        asset=row["asset"],
+        amount=row["amount"],
+        wallet=name[0] if name else mode,
+        balance_after=row["balance_after"],
+        symbol=row["symbol"],
+        reference=row["reference"],
+    )

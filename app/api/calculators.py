@@ -1,0 +1,67 @@
+"""Calculators: public, no account needed."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+from app.api.contracts import brackets_of
+from app.api.routing import problems, router
+from app.api.schemas.calculators import LiquidationPriceBody, LiquidationPriceView
+from app.engine import calculator
+from app.engine.contracts import Bracket
+from app.engine.numbers import EXACT, ZERO, round_value
+from app.engine.rejections import Rejected
+
+calculators = router("calculators")
+
+UNBOUNDED = Decimal(10) ** 30
+"""A cap that no notional reaches: one bracket for every size."""
+
+
+@calculators.post(
+    "/calculators/liquidation-price", responses=problems(422), summary="Liquidation price"
+)
+async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
+    """Where a linear position is liquidated and where it is bankrupt, to eight decimals.
+
+    The maintenance margin comes from `brackets`, or from one `maintenance_margin_rate` and `cum`.
+    For an isolated position leave out what other positions add and give its own wallet.
+    """
+    if body.quantity <= 0:
+        raise Rejected("quantity_not_positive", "quantity must be positive")
+    if body.entry_price <= 0:
+        raise Rejected("price_not_positive", "entry_price must be positive")
+    if body.contract_size <= 0:
+        raise Rejected("contract_size_not_positive", "contract_size must be positive")
+    with localcontext(EXACT):
+        brackets = _brackets(body)
+        quantity = body.quantity if body.side == "long" else -body.quantity
+        cost = quantity * body.contract_size * body.entry_price
+        behind = body.wallet_balance + body.other_unrealized_profit
+        liquidation = calculator.liquidation_price(
+            brackets, body.contract_size, quantity, cost, behind - body.other_maintenance_margin
+        )
+        bankruptcy = calculator.bankruptcy_price(body.contract_size, quantity, cost, behind)
+        return LiquidationPriceView(
+            liquidation_price=None if liquidation is None else round_value(liquidation),
+            bankruptcy_price=None if bankruptcy is None else round_value(bankruptcy),
+        )
+
+
+def _brackets(body: LiquidationPriceBody) -> tuple[Bracket, ...]:
+    """The bracket table of the request; raises `Rejected`."""
+    rate = body.maintenance_margin_rate
+    if body.brackets is not None:
+        if rate is not None or body.cum is not None:
+            raise _one_of_two()
+        return brackets_of(body.brackets)
+    if rate is None:
+        raise _one_of_two()
+    if not 0 < rate <= 1:
+        raise Rejected("invalid_brackets", "maintenance_margin_rate is not in (0, 1]")
+    cum = ZERO if body.cum is None else body.cum
+    return (Bracket(ZERO, UNBOUNDED, 1, rate, cum),)
+
+
+def _one_of_two() -> Rejected:
+    return Rejected("brackets_or_rate", "give either brackets or maintenance_margin_rate (and cum)")

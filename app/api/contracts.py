@@ -1,0 +1,262 @@
+"""Contracts, their books and ADL queues, and the mark prices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, localcontext
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Query, Request
+
+from app.api.access import OPTIONAL_KEY, Admin, MaybeKey
+from app.api.changing import Changing, Posting
+from app.api.paging import Paged
+from app.api.problems import Problem, malformed, unknown
+from app.api.routing import ADMIN_CHANGE, PUBLIC, problems, router
+from app.api.schemas.base import SYMBOL_PATTERN, Page
+from app.api.schemas.contracts import (
+    BookView,
+    BracketBody,
+    ContractBody,
+    ContractPatch,
+    ContractView,
+    ImportBody,
+    ImportView,
+    PriceView,
+    SkippedView,
+)
+from app.api.schemas.liquidations import QueueView
+from app.api.services import Reading, ServicesDep
+from app.catalogue.exchange import parse_exchange
+from app.engine.commands import CreateContract, ImportContracts, UpdateContract
+from app.engine.contracts import (
+    DEFAULT_RESTORE_RATIO,
+    Bracket,
+    Contract,
+    build_brackets,
+)
+from app.engine.numbers import EXACT, ZERO
+from app.store.queries import contracts as queries
+
+contracts = router("contracts")
+prices = router("prices")
+
+Row = Mapping[Any, Any]
+
+
+async def _known_symbol(
+    symbol: Annotated[str, Path(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])], reading: Reading
+) -> str:
+    if not await queries.contract_exists(reading, symbol):
+        raise unknown("symbol")
+    return symbol
+
+
+SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])]
+KnownSymbol = Annotated[str, Depends(_known_symbol)]
+"""The `symbol` of the path, which is a contract's."""
+
+
+def contract_view(row: Row) -> ContractView:
+    """A contract from its row."""
+    return ContractView(**row)
+
+
+@contracts.get("/contracts", responses=PUBLIC, summary="List contracts")
+async def list_contracts(reading: Reading, paging: Paged) -> Page[ContractView]:
+    """All contracts, by symbol."""
+    rows = await queries.list_contracts(reading, paging.fetch, paging.after_name())
+    return paging.page(rows, contract_view, "symbol")
+
+
+@contracts.get("/contracts/{symbol}", responses=problems(404), summary="One contract")
+async def get_contract(reading: Reading, symbol: SymbolPath) -> ContractView:
+    """The terms of a contract."""
+    row = await queries.get_contract(reading, symbol)
+    if row is None:
+        raise unknown("symbol")
+    return contract_view(row)
+
+
+@contracts.post(
+    "/contracts", status_code=201, responses=ADMIN_CHANGE, summary="List a new contract"
+)
+async def create_contract(
+    _: Admin, changes: Posting, services: ServicesDep, body: ContractBody
+) -> ContractView:
+    """List a contract. Its insurance fund must exist."""
+    contract = Contract(**_terms(body, type(body).model_fields))
+    await changes.apply(CreateContract(contract), {"unknown_fund": 422})
+    return await _stored(services, body.symbol)
+
+
+@contracts.patch("/contracts/{symbol}", responses=ADMIN_CHANGE, summary="Change a contract's terms")
+async def update_contract(
+    _: Admin, changes: Changing, services: ServicesDep, symbol: SymbolPath, body: ContractPatch
+) -> ContractView:
+    """Change the given terms. What identifies a contract never changes; tick and lot size change
+    only while nothing is open in it."""
+    command = UpdateContract(symbol, _terms(body, body.model_fields_set))
+    await changes.apply(command, {"unknown_contract": 404, "unknown_fund": 422})
+    return await _stored(services, symbol)
+
+
+@contracts.post(
+    "/contracts/import",
+    responses=ADMIN_CHANGE,
+    summary="Import the exchange's own contracts",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"$ref": "#/components/schemas/ImportBody"}}
+            },
+        }
+    },
+)
+async def import_contracts(_: Admin, changes: Posting, request: Request) -> ImportView:
+    """List or change many contracts from `exchangeInfo` and `leverageBracket`: all, or none.
+
+    Unknown fields are ignored; a symbol in only one of the two is skipped with a reason.
+    """
+    body = _exchange_body(await request.body())
+    found = parse_exchange(body["exchange_info"], body["leverage_brackets"])
+    result, _replayed = await changes.apply(ImportContracts(found.contracts))
+    return ImportView(
+        created=result.created,
+        updated=result.updated,
+        skipped=[SkippedView(symbol=one.symbol, reason=one.reason) for one in found.skipped],
+    )
+
+
+@contracts.get("/contracts/{symbol}/book", responses=problems(404), summary="A contract's book")
+async def get_book(
+    reading: Reading,
+    symbol: KnownSymbol,
+    depth: Annotated[int, Query(ge=1, le=1000, description="Levels per side.")] = 50,
+) -> BookView:
+    """The best price levels of both sides, best first."""
+    bids = await queries.book_side(reading, symbol, "buy", depth)
+    asks = await queries.book_side(reading, symbol, "sell", depth)
+    return BookView(
+        symbol=symbol,
+        bids=[[row["price"], row["quantity"]] for row in bids],
+        asks=[[row["price"], row["quantity"]] for row in asks],
+    )
+
+
+@contracts.get(
+    "/contracts/{symbol}/adl-queue",
+    responses=problems(401, 404),
+    openapi_extra=OPTIONAL_KEY,
+    summary="A contract's ADL queue",
+    tags=["liquidations"],
+)
+async def get_adl_queue(
+    services: ServicesDep,
+    paging: Paged,
+    identity: MaybeKey,
+    symbol: KnownSymbol,
+    reading: Reading,
+) -> Page[QueueView]:
+    """The ranked positions, longs first, without accounts; a trader's key marks its own.
+
+    At most a second old. The cursor is a place, not a snapshot.
+    """
+    start = (paging.before_id() or 0) if paging.cursor else 0
+    queues = await services.rankings.of(reading, symbol)
+    own = identity.account_id if identity else None
+    rows = [
+        {"place": number, "of": place}
+        for number, place in enumerate(queues.places[start : start + paging.fetch], start=start + 1)
+    ]
+    return paging.page(
+        rows,
+        lambda row: QueueView(
+            side=row["of"].side,
+            rank=row["of"].rank,
+            quantile=row["of"].quantile,
+            score=row["of"].score,
+            quantity=row["of"].quantity,
+            own=row["of"].account_id == own,
+        ),
+        "place",
+    )
+
+
+@prices.get("/prices", responses=PUBLIC, summary="List mark prices")
+async def list_prices(reading: Reading, paging: Paged) -> Page[PriceView]:
+    """The newest mark price of every contract that has one, by symbol."""
+    rows = await queries.list_marks(reading, paging.fetch, paging.after_name())
+    return paging.page(rows, _price_view, "symbol")
+
+
+@prices.get("/prices/{symbol}", responses=problems(404), summary="One mark price")
+async def get_price(reading: Reading, symbol: SymbolPath) -> PriceView:
+    """The newest mark price of a contract; 404 `no_mark` before its first."""
+    row = await queries.get_mark(reading, symbol)
+    if row is None:
+        if await queries.contract_exists(reading, symbol):
+            raise Problem(404, "no_mark", f"{symbol} has no mark price yet")
+        raise unknown("symbol")
+    return _price_view(row)
+
+
+def _price_view(row: Row) -> PriceView:
+    return PriceView(
+        symbol=row["symbol"],
+        mark_price=row["price"],
+        time=row["time"],
+        index_price=row["index_price"],
+        source_time=row["source_time"],
+        sequence=row["sequence"],
+    )
+
+
+def _terms(body: ContractBody | ContractPatch, names: Iterable[str]) -> dict[str, Any]:
+    """The named terms as `Contract` has them; raises `Rejected`."""
+    terms = {name: getattr(body, name) for name in names}
+    if "brackets" in terms:
+        terms["brackets"] = brackets_of(terms["brackets"])
+    if terms.get("liquidation_restore_ratio", ZERO) is None:
+        terms["liquidation_restore_ratio"] = DEFAULT_RESTORE_RATIO
+    return terms
+
+
+def brackets_of(rows: list[BracketBody]) -> tuple[Bracket, ...]:
+    """A bracket table, its cum computed or checked (CON-4); raises `Rejected`."""
+    with localcontext(EXACT):
+        return build_brackets([
+            (
+                row.notional_floor, row.notional_cap, row.max_leverage,
+                row.maintenance_margin_rate, row.cum,
+            )
+            for row in rows
+        ])  # fmt: skip
+
+
+async def _stored(services: ServicesDep, symbol: str) -> ContractView:
+    """The contract as it was committed."""
+    async with services.database.connect() as connection:
+        row = await queries.get_contract(connection, symbol)
+    assert row is not None, symbol
+    return contract_view(row)
+
+
+def _exchange_body(raw: bytes) -> dict[str, Any]:
+    """The import's body: strict JSON whose numbers stay exact."""
+    try:
+        body = json.loads(
+            raw.decode(), parse_float=Decimal, parse_int=int, parse_constant=_no_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise malformed(f"the body is not JSON: {str(error)[:200]}") from None
+    names = set(ImportBody.model_fields)
+    if not isinstance(body, dict) or body.keys() != names:
+        raise malformed(f"the body is an object of {' and '.join(sorted(names))}")
+    return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

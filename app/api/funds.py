@@ -1,0 +1,194 @@
+"""Insurance funds, their money and policy; the treasury; alerts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal, localcontext
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.access import Admin
+from app.api.accounts import moved_view
+from app.api.changing import Changing, Posting
+from app.api.fund_views import fund_view
+from app.api.liquidations import FundFilter
+from app.api.orders import SymbolFilter
+from app.api.paging import Paged
+from app.api.problems import unknown
+from app.api.routing import ADMIN_CHANGE, KEYED, PUBLIC, problems, router
+from app.api.schemas.accounts import MovedView
+from app.api.schemas.base import FUND_PATTERN, Page
+from app.api.schemas.funds import (
+    AlertView,
+    FundBody,
+    FundContributionBody,
+    FundPatch,
+    FundView,
+    PolicyBody,
+    TreasuryContributionBody,
+    TreasuryView,
+)
+from app.api.services import Reading, Services, ServicesDep
+from app.engine.commands import (
+    ContributeToFund,
+    ContributeToTreasury,
+    CreateFund,
+    FundPolicy,
+    UpdateFund,
+)
+from app.engine.events import AlertKind
+from app.engine.numbers import EXACT, ZERO
+from app.store.queries import funds as queries
+
+funds = router("insurance funds")
+treasury = router("treasury")
+
+FundPath = Annotated[str, Path(pattern=FUND_PATTERN, examples=["usdt-major"])]
+Row = Mapping[Any, Any]
+
+
+@funds.get("/insurance-funds", responses=PUBLIC, summary="List insurance funds")
+async def list_funds(
+    reading: Reading, paging: Paged, symbol: SymbolFilter = None
+) -> Page[FundView]:
+    """All funds by identifier, or with `symbol` the one behind a contract."""
+    rows = await queries.list_funds(reading, paging.fetch, symbol=symbol, after=paging.after_name())
+    views = await _views(reading, rows[: paging.limit])
+    return paging.page(rows, lambda row: views[row["fund_id"]], "fund_id")
+
+
+@funds.get("/insurance-funds/{fund_id}", responses=problems(404), summary="One insurance fund")
+async def get_fund(reading: Reading, fund_id: FundPath) -> FundView:
+    """A fund: money, inventory, policy, and how near it is to auto-deleveraging."""
+    return await _one(reading, fund_id)
+
+
+@funds.post(
+    "/insurance-funds", status_code=201, responses=ADMIN_CHANGE, summary="Open an insurance fund"
+)
+async def create_fund(
+    _: Admin, changes: Posting, services: ServicesDep, body: FundBody
+) -> FundView:
+    """Open a fund, without money."""
+    policy = _changed(FundPolicy(), body.policy)
+    await changes.apply(CreateFund(body.fund_id, body.name, policy))
+    return await _stored(services, body.fund_id)
+
+
+@funds.patch(
+    "/insurance-funds/{fund_id}", responses=ADMIN_CHANGE, summary="Change an insurance fund"
+)
+async def update_fund(
+    _: Admin, changes: Changing, services: ServicesDep, fund_id: FundPath, body: FundPatch
+) -> FundView:
+    """Set name, policy or required minimums by hand (FND-7)."""
+    fund = services.runner.engine.state.funds.get(fund_id)
+    if fund is None:
+        raise unknown("fund_id")
+    policy = _changed(fund.policy, body.policy) if "policy" in body.model_fields_set else None
+    command = UpdateFund(fund_id, body.name, policy, body.required_minimum)
+    await changes.apply(command)
+    return await _stored(services, fund_id)
+
+
+@funds.post(
+    "/insurance-funds/{fund_id}/contributions",
+    status_code=201, responses=ADMIN_CHANGE, summary="Pay into an insurance fund",
+)  # fmt: skip
+async def contribute_to_fund(
+    _: Admin, changes: Posting, fund_id: FundPath, body: FundContributionBody
+) -> MovedView:
+    """Money into one of the fund's wallets, which opens with its first. `balance` is the
+    wallet's."""
+    command = ContributeToFund(
+        fund_id, body.wallet, body.asset, body.amount, body.kind, body.reference
+    )
+    return moved_view((await changes.apply(command))[0])
+
+
+@treasury.get("/treasury", responses=KEYED, summary="The exchange's own money")
+async def get_treasury(_: Admin, reading: Reading, paging: Paged) -> Page[TreasuryView]:
+    """Treasury and revenue, by asset."""
+    totals: defaultdict[str, dict[str, Decimal]] = defaultdict(
+        lambda: {"treasury": ZERO, "revenue": ZERO}
+    )
+    for row in await queries.house_wallets(reading):
+        totals[row["asset"]][row["kind"]] += row["balance"]
+    after = paging.after_name() or ""
+    rows = [{"asset": asset, **both} for asset, both in sorted(totals.items()) if asset > after]
+    return paging.page(rows, lambda row: TreasuryView(**row), "asset")
+
+
+@treasury.post(
+    "/treasury/contributions",
+    status_code=201, responses=ADMIN_CHANGE, summary="Pay into the treasury",
+)  # fmt: skip
+async def contribute_to_treasury(
+    _: Admin, changes: Posting, body: TreasuryContributionBody
+) -> MovedView:
+    """The exchange's own money into its treasury."""
+    command = ContributeToTreasury(body.asset, body.amount, body.reference)
+    return moved_view((await changes.apply(command))[0])
+
+
+@treasury.get("/alerts", responses=KEYED, summary="List alerts")
+async def list_alerts(
+    _: Admin,
+    reading: Reading,
+    paging: Paged,
+    kind: Annotated[AlertKind | None, Query()] = None,
+    fund: FundFilter = None,
+) -> Page[AlertView]:
+    """What the operators must know, newest first."""
+    rows = await queries.list_alerts(
+        reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
+    )
+    return paging.page(rows, _alert, "alert_id")
+
+
+def _alert(row: Row) -> AlertView:
+    return AlertView(
+        alert_id=row["alert_id"],
+        time=row["time"],
+        kind=row["kind"],
+        fund=row["fund_id"],
+        asset=row["asset"],
+        detail=row["detail"],
+    )
+
+
+def _changed(policy: FundPolicy, body: PolicyBody) -> FundPolicy:
+    return replace(policy, **{name: getattr(body, name) for name in body.model_fields_set})
+
+
+async def _stored(services: Services, fund_id: str) -> FundView:
+    """The fund as it was committed."""
+    async with services.database.connect() as connection:
+        return await _one(connection, fund_id)
+
+
+async def _one(connection: AsyncConnection, fund_id: str) -> FundView:
+    rows = await queries.list_funds(connection, 1, fund_id=fund_id)
+    if not rows:
+        raise unknown("fund_id")
+    return (await _views(connection, rows))[fund_id]
+
+
+async def _views(connection: AsyncConnection, rows: Sequence[Row]) -> dict[str, FundView]:
+    """The bodies of some funds, with one query for each part of all."""
+    ids = [row["fund_id"] for row in rows]
+    parts: defaultdict[str, dict[str, list[Row]]] = defaultdict(
+        lambda: {"wallets": [], "contracts": [], "inventory": []}
+    )
+    for wallet in await queries.wallets_of_funds(connection, ids):
+        parts[wallet["owner"]]["wallets"].append(wallet)
+    for contract in await queries.contracts_of_funds(connection, ids):
+        parts[contract["insurance_fund"]]["contracts"].append(contract)
+    for held in await queries.inventory_of_funds(connection, ids):
+        parts[held["fund_id"]]["inventory"].append(held)
+    with localcontext(EXACT):
+        return {row["fund_id"]: fund_view(row, **parts[row["fund_id"]]) for row in rows}

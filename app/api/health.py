@@ -1,0 +1,80 @@
+"""Whether the process lives, reads and leads, and what it counted."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from sqlalchemy import text
+from starlette.responses import PlainTextResponse
+
+from app.api import metrics
+from app.api.access import OPTIONAL_KEY, MaybeKey
+from app.api.problems import Problem, not_leader
+from app.api.routing import PUBLIC, StrictRoute, problems
+from app.api.schemas.base import View
+from app.api.services import Reading, ServicesDep
+
+health = APIRouter(tags=["health"], route_class=StrictRoute)
+
+
+class AliveView(View):
+    """The process answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class ReadyView(View):
+    """Reads are served."""
+
+    status: Literal["ready"] = "ready"
+
+
+class LeaderView(View):
+    """Writes are taken here."""
+
+    status: Literal["leader"] = "leader"
+
+
+@health.get("/healthz", responses=PUBLIC, summary="Is the process alive?")
+async def healthz() -> AliveView:
+    """200 as long as the process answers."""
+    return AliveView()
+
+
+@health.get("/readyz", responses=PUBLIC, summary="Are reads served?")
+async def readyz(reading: Reading) -> ReadyView:
+    """200 while the database answers."""
+    await reading.execute(text("SELECT 1"))
+    return ReadyView()
+
+
+@health.get("/leaderz", responses=PUBLIC, summary="Are writes taken here?")
+async def leaderz(services: ServicesDep) -> LeaderView:
+    """200 only on the leader; for load balancers."""
+    if not services.runner.leading:
+        raise not_leader(1)
+    return LeaderView()
+
+
+@health.get(
+    "/metrics",
+    responses=problems(401, 403),
+    response_class=PlainTextResponse,
+    openapi_extra=OPTIONAL_KEY,
+    summary="Prometheus metrics",
+)
+async def get_metrics(services: ServicesDep, identity: MaybeKey) -> PlainTextResponse:
+    """For Prometheus. Without a key only where the service is bound to loopback."""
+    if not services.open_metrics:
+        if identity is None:
+            raise Problem(
+                401, "unauthorized", "this needs an API key",
+                headers={"WWW-Authenticate": "Bearer"},
+            )  # fmt: skip
+        if not identity.is_admin:
+            raise Problem(403, "forbidden", "this needs a key of scope admin")
+    runner = services.runner
+    state = runner.engine.state if runner.leading else None
+    body = metrics.render(services.metrics, runner.metrics, state)
+    return PlainTextResponse(body, media_type=metrics.MEDIA_TYPE)

@@ -1,0 +1,163 @@
+"""Liquidations with their steps, clearance fees, auto-deleveraging events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import Path, Query
+
+from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, visible_account
+from app.api.orders import AccountFilter, SymbolFilter
+from app.api.paging import Paged
+from app.api.problems import unknown
+from app.api.routing import PUBLIC, problems, router
+from app.api.schemas.base import FUND_PATTERN, ID_PATTERN, Page
+from app.api.schemas.liquidations import (
+    AdlEventDetailView,
+    AdlEventView,
+    ClearanceFeeView,
+    CounterpartyView,
+    LiquidationDetailView,
+    LiquidationView,
+    QueuePlaceView,
+    StepView,
+)
+from app.api.services import Reading
+from app.engine.events import Outcome_
+from app.store.queries import liquidations as queries
+
+liquidations = router("liquidations")
+
+FundFilter = Annotated[str | None, Query(pattern=FUND_PATTERN)]
+IdPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["1"])]
+Row = Mapping[Any, Any]
+
+
+@liquidations.get(
+    "/liquidations",
+    responses=problems(401, 403, 404),
+    openapi_extra=OPTIONAL_KEY,
+    response_model_exclude_unset=True,
+    summary="List liquidations",
+)
+async def list_liquidations(
+    identity: MaybeKey,
+    reading: Reading,
+    paging: Paged,
+    symbol: SymbolFilter = None,
+    fund: FundFilter = None,
+    outcome: Annotated[Outcome_ | None, Query()] = None,
+    account_id: AccountFilter = None,
+) -> Page[LiquidationView]:
+    """Liquidated positions, newest first. `account_id` is shown, and may be asked for, only with
+    an admin's key or the account's own."""
+    account = visible_account(identity, account_id)
+    rows = await queries.list_liquidations(
+        reading, paging.fetch, symbol=symbol, fund=fund, outcome=outcome, account_id=account,
+        before=paging.before_id(),
+    )  # fmt: skip
+    return paging.page(
+        rows, lambda row: LiquidationView(**_liquidation(row, identity)), "liquidation_id"
+    )
+
+
+@liquidations.get(
+    "/liquidations/{liquidation_id}",
+    responses=problems(401, 404),
+    openapi_extra=OPTIONAL_KEY,
+    response_model_exclude_unset=True,
+    summary="One liquidation",
+)
+async def get_liquidation(
+    identity: MaybeKey, reading: Reading, liquidation_id: IdPath
+) -> LiquidationDetailView:
+    """A liquidation as one story (LIQ-9)."""
+    row = await queries.get_liquidation(reading, int(liquidation_id))
+    if row is None:
+        raise unknown("liquidation_id")
+    steps = await queries.list_steps(reading, int(liquidation_id))
+    return LiquidationDetailView(
+        **_liquidation(row, identity),
+        steps=[
+            StepView(number=step["number"], kind=step["kind"], detail=step["detail"])
+            for step in steps
+        ],
+    )
+
+
+@liquidations.get("/clearance-fees", responses=PUBLIC, summary="List clearance fees")
+async def list_clearance_fees(
+    reading: Reading, paging: Paged, symbol: SymbolFilter = None, fund: FundFilter = None
+) -> Page[ClearanceFeeView]:
+    """Liquidation clearance fees and their split between fund and revenue, newest first."""
+    rows = await queries.list_clearance_fees(
+        reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
+    )
+    return paging.page(rows, lambda row: ClearanceFeeView(**_with_fund(row)), "liquidation_id")
+
+
+@liquidations.get(
+    "/adl-events",
+    responses=problems(401, 403, 404),
+    openapi_extra=OPTIONAL_KEY,
+    summary="List ADL events",
+)
+async def list_adl_events(
+    identity: MaybeKey, reading: Reading, paging: Paged, account_id: AccountFilter = None
+) -> Page[AdlEventView]:
+    """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
+    account = visible_account(identity, account_id)
+    rows = await queries.list_adl_events(
+        reading, paging.fetch, account_id=account, before=paging.before_id()
+    )
+    return paging.page(rows, lambda row: AdlEventView(**_with_fund(row)), "adl_event_id")
+
+
+@liquidations.get(
+    "/adl-events/{adl_event_id}",
+    responses=problems(401, 404),
+    openapi_extra=OPTIONAL_KEY,
+    response_model_exclude_unset=True,
+    summary="One ADL event",
+)
+async def get_adl_event(
+    identity: MaybeKey, reading: Reading, adl_event_id: IdPath
+) -> AdlEventDetailView:
+    """An event with the head of the ranked queue as it was and the counterparties' parts."""
+    row = await queries.get_adl_event(reading, int(adl_event_id))
+    if row is None:
+        raise unknown("adl_event_id")
+    parts = await queries.list_counterparties(reading, int(adl_event_id))
+    event = _with_fund(row)
+    queue = event.pop("queue")
+    return AdlEventDetailView(
+        **event,
+        queue=[QueuePlaceView(**_if_visible(place, identity)) for place in queue],
+        counterparties=[
+            CounterpartyView(**_if_visible(part, identity, "adl_event_id", "number"))
+            for part in parts
+        ],
+    )
+
+
+def _with_fund(row: Row) -> dict[str, Any]:
+    """The row, with `fund_id` under the name that filters have."""
+    shown = dict(row)
+    shown["fund"] = shown.pop("fund_id")
+    return shown
+
+
+def _if_visible(row: Row, identity: Identity | None, *hidden: str) -> dict[str, Any]:
+    """The row without what is hidden, and without the account unless the key may know it."""
+    shown = {name: value for name, value in row.items() if name not in hidden}
+    if identity is None or not identity.sees(row["account_id"]):
+        del shown["account_id"]
+    return shown
+
+
+def _liquidation(row: Row, identity: Identity | None) -> dict[str, Any]:
+    return _if_visible(
+        _with_fund(row), identity,
+        "position_side", "equity", "maintenance_margin", "filled_value", "final_wallet",
+    )  # fmt: skip

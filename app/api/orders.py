@@ -1,0 +1,218 @@
+"""Orders and trades but for placing, which is in `lean`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from decimal import localcontext
+from typing import Annotated, Any, Literal
+
+from fastapi import Path, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_account
+from app.api.accounts import loaded
+from app.api.changing import Changing
+from app.api.paging import Paged
+from app.api.problems import malformed, refused, unknown
+from app.api.routing import problems, router
+from app.api.schemas.base import ACCOUNT_PATTERN, ID_PATTERN, SYMBOL_PATTERN, Page
+from app.api.schemas.orders import (
+    CanceledView,
+    OrderBody,
+    PreviewView,
+    StoredOrderView,
+    TradeView,
+)
+from app.api.services import Reading, ServicesDep
+from app.engine import assessment, orderbook
+from app.engine.commands import CancelOrder, CancelOrders, OrderStatus, PlaceOrder, TimeInForce
+from app.engine.numbers import EXACT, divide_half_even
+from app.engine.rejections import Rejection
+from app.engine.state import Order
+from app.store.queries import contracts as contract_queries
+from app.store.queries import orders as queries
+from app.store.tables import orders as order_table
+
+orders = router("orders")
+trades = router("orders")
+
+OrderPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["1"])]
+AccountFilter = Annotated[str | None, Query(pattern=ACCOUNT_PATTERN)]
+SymbolFilter = Annotated[str | None, Query(pattern=SYMBOL_PATTERN)]
+Row = Mapping[Any, Any]
+
+
+def command_of(body: OrderBody) -> PlaceOrder:
+    """The order as a command; a market order is ioc unless it says otherwise."""
+    default: TimeInForce = "ioc" if body.type == "market" else "gtc"
+    return PlaceOrder(
+        body.account_id, body.symbol, body.side, body.type, body.quantity, body.price,
+        body.time_in_force or default, body.reduce_only, body.position_side, body.client_order_id,
+        body.self_trade_prevention,
+    )  # fmt: skip
+
+
+@orders.post(
+    "/orders/preview", responses=problems(401, 403, 404, 422), summary="What an order would do"
+)
+async def preview_order(identity: Trader, reading: Reading, body: OrderBody) -> PreviewView:
+    """What an order would need and leave, or the refusal it would get; nothing changes.
+
+    It is judged on committed data, which may be a moment old.
+    """
+    identity.check_account(body.account_id)
+    state, _account = await loaded(reading, body.account_id)
+    market = state.markets.get(body.symbol)
+    if market is not None:
+        for row in await queries.open_orders_of_contract(reading, body.symbol):
+            orderbook.insert(market, _order(row))
+    with localcontext(EXACT):
+        found = assessment.preview(state, command_of(body), datetime.now(UTC))
+    if isinstance(found, Rejection):
+        raise refused(found)
+    return PreviewView(**asdict(found))
+
+
+@orders.get("/orders", responses=problems(401, 403, 404), summary="List orders")
+async def list_orders(
+    identity: Trader,
+    reading: Reading,
+    paging: Paged,
+    account_id: AccountFilter = None,
+    symbol: SymbolFilter = None,
+    status: Annotated[
+        OrderStatus | Literal["open"] | None,
+        Query(description="`open` is new or partially filled."),
+    ] = None,
+) -> Page[StoredOrderView]:
+    """Orders, newest first. A trader sees its own; an admin everyone's."""
+    if account_id is not None:
+        identity.check_account(account_id)
+    rows = await queries.list_orders(
+        reading, paging.fetch, account_id=account_id or identity.account_id, symbol=symbol,
+        status=status, before=paging.before_id(),
+    )  # fmt: skip
+    sizes = await _contract_sizes(reading, rows)
+    return paging.page(rows, lambda row: order_view(row, sizes[row["symbol"]]), "order_id")
+
+
+@orders.get("/orders/{order_id}", responses=problems(401, 403, 404), summary="One order")
+async def get_order(identity: Trader, reading: Reading, order_id: OrderPath) -> StoredOrderView:
+    """An order as it is now."""
+    return await _own_order(reading, identity, order_id)
+
+
+@orders.delete(
+    "/orders/{order_id}", responses=problems(401, 403, 404, 422), summary="Cancel an order"
+)
+async def cancel_order(
+    identity: Trader, changes: Changing, services: ServicesDep, order_id: OrderPath
+) -> StoredOrderView:
+    """Cancel an open order; 422 `order_not_open` for one that is not open any more."""
+    async with services.database.connect() as connection:
+        await _own_order(connection, identity, order_id)
+    await changes.apply(CancelOrder(int(order_id), identity.account_id))
+    async with services.database.connect() as connection:
+        return await _own_order(connection, identity, order_id)
+
+
+@orders.delete(
+    "/orders", responses=problems(401, 403, 404, 422), summary="Cancel an account's orders"
+)
+async def cancel_orders(
+    identity: Trader,
+    changes: Changing,
+    account_id: AccountFilter = None,
+    symbol: SymbolFilter = None,
+) -> CanceledView:
+    """Cancel an account's open orders, in one contract or in all. A trader may leave out
+    `account_id`; an admin may not."""
+    account = account_id or identity.account_id
+    if account is None:
+        raise malformed("account_id is needed", "malformed_query", field="account_id")
+    identity.check_account(account)
+    canceled, _ = await changes.apply(CancelOrders(account, symbol))
+    return CanceledView(order_ids=list(canceled.order_ids))
+
+
+@trades.get(
+    "/trades",
+    responses=problems(401, 403, 404),
+    openapi_extra=OPTIONAL_KEY,
+    response_model_exclude_unset=True,
+    summary="List trades",
+)
+async def list_trades(
+    identity: MaybeKey,
+    reading: Reading,
+    paging: Paged,
+    account_id: AccountFilter = None,
+    symbol: SymbolFilter = None,
+) -> Page[TradeView]:
+    """Trades, newest first: of a contract (public, without accounts), or with `account_id` and
+    a key those of an account, with its side, order, role and fee. One of the two is needed."""
+    account = visible_account(identity, account_id)
+    if account is None and symbol is None:
+        raise malformed("symbol or account_id is needed", "malformed_query", field="symbol")
+    rows = await queries.list_trades(
+        reading, paging.fetch, account_id=account, symbol=symbol, before=paging.before_id()
+    )
+    return paging.page(rows, lambda row: _trade_view(row, account), "trade_id")
+
+
+async def _own_order(
+    connection: AsyncConnection, identity: Identity, order_id: str
+) -> StoredOrderView:
+    """The order; 404 for one that the key may not see."""
+    row = await queries.get_order(connection, int(order_id))
+    if row is None or not identity.sees(row["account_id"]):
+        raise unknown("order_id")
+    sizes = await _contract_sizes(connection, [row])
+    return order_view(row, sizes[row["symbol"]])
+
+
+async def _contract_sizes(connection: AsyncConnection, rows: Any) -> dict[str, Any]:
+    return await contract_queries.sizes(connection, {row["symbol"] for row in rows})
+
+
+def order_view(row: Row, contract_size: Any) -> StoredOrderView:
+    """An order from its row."""
+    filled = row["filled_quantity"]
+    average = None
+    if filled:
+        with localcontext(EXACT):
+            average = divide_half_even(row["filled_value"], filled * contract_size)
+    shown = {
+        name: row[name]
+        for name in StoredOrderView.model_fields
+        if name not in ("remaining_quantity", "average_price")
+    }
+    return StoredOrderView(
+        **shown, remaining_quantity=row["quantity"] - filled, average_price=average
+    )
+
+
+def _order(row: Row) -> Order:
+    return Order(**{column.name: row[column.name] for column in order_table.columns})
+
+
+def _trade_view(row: Row, account_id: str | None) -> TradeView:
+    public = {
+        name: row[name]
+        for name in ("trade_id", "time", "symbol", "price", "quantity", "value", "taker_side")
+    }
+    public["liquidation"] = row["liquidation_id"] is not None
+    if account_id is None:
+        return TradeView(**public)
+    role: Literal["taker", "maker"] = "taker" if row["taker_account_id"] == account_id else "maker"
+    taker = row["taker_side"]
+    return TradeView(
+        **public,
+        account_id=account_id,
+        order_id=row[f"{role}_order_id"],
+        side=taker if role == "taker" else orderbook.opposite(taker),
+        role=role,
+        fee=row[f"{role}_fee"],
+    )

@@ -1,0 +1,225 @@
+"""Errors as RFC 9457 problem documents: one shape, one table of codes, for every route."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import ValidationError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from app.engine.rejections import Rejected, Rejection
+from app.runner.runner import AnswerConflict, Busy, NotLeader
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS_OF_CODE = {
+    "malformed_body": 400,
+    "unknown_account": 404,
+    "unknown_order": 404,
+    "unknown_fund": 404,
+    "unknown_key": 404,
+}
+"""Statuses of the engine's refusals that are not 422; `*_exists` and `*_conflict` are 409."""
+
+CODE_OF_STATUS = {
+    400: "malformed_body",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+}
+
+UNREACHABLE = (
+    OSError,
+    PoolTimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+"""How a database shows that it is not there."""
+
+UNKNOWN_IN_PATH = {
+    "account_id": "unknown_account",
+    "symbol": "unknown_contract",
+    "order_id": "unknown_order",
+    "fund_id": "unknown_fund",
+    "key_id": "unknown_key",
+    "liquidation_id": "unknown_liquidation",
+    "adl_event_id": "unknown_adl_event",
+}
+"""The answer to a path parameter that names nothing, malformed or not."""
+
+
+class Problem(HTTPException):
+    """An error answer. `context` holds plain decimals and identifiers that decided it."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        context: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(status, detail, dict(headers) if headers else None)
+        self.code = code
+        self.context = dict(context or {})
+
+    def document(self) -> dict[str, Any]:
+        """The body of the answer, also used for the items of a batch."""
+        document: dict[str, Any] = {
+            "type": "about:blank",
+            "title": HTTPStatus(self.status_code).phrase,
+            "status": self.status_code,
+            "detail": self.detail,
+            "code": self.code,
+        }
+        if self.context:
+            document["context"] = self.context
+        return document
+
+    def response(self) -> Response:
+        """The whole answer."""
+        return JSONResponse(
+            self.document(), self.status_code, headers=self.headers, media_type=MEDIA_TYPE
+        )
+
+
+def refused(rejection: Rejection, statuses: Mapping[str, int] | None = None) -> Problem:
+    """The problem of an engine's refusal; `statuses` says what this route answers otherwise."""
+    code = rejection.code
+    status = (statuses or {}).get(code) or STATUS_OF_CODE.get(code)
+    if status is None:
+        status = 409 if code.endswith(("_exists", "_conflict")) else 422
+    return Problem(status, code, rejection.detail, rejection.context)
+
+
+def unknown(parameter: str) -> Problem:
+    """404 for a path parameter that names nothing the caller may see."""
+    code = UNKNOWN_IN_PATH[parameter]
+    thing = code.removeprefix("unknown_").replace("_", " ")
+    return Problem(404, code, f"there is no such {thing}")
+
+
+def not_leader(retry_after: int) -> Problem:
+    """503 where writes are not taken."""
+    return Problem(
+        503, "not_leader", "this instance does not take writes at the moment",
+        headers={"Retry-After": str(retry_after)},
+    )  # fmt: skip
+
+
+def malformed(detail: str, code: str = "malformed_body", **context: Any) -> Problem:
+    """400 for what does not parse."""
+    return Problem(400, code, detail, context)
+
+
+def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
+    """The problem of a request that does not fit its schema: its first error, by place."""
+    error = next(iter(errors))
+    place, *path = error["loc"] or ("body",)
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if place == "path" and path and path[0] in UNKNOWN_IN_PATH:
+        return unknown(str(path[0]))
+    where = ".".join(str(part) for part in path)
+    return malformed(
+        f"{where}: {message}" if where else message,
+        "malformed_body" if place == "body" else "malformed_query",
+        **({"field": where} if where else {}),
+    )
+
+
+def from_validation(error: ValidationError) -> Problem:
+    """The problem of a body that a lean route could not parse."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return invalid([{**one, "loc": ("body", *one["loc"])} for one in errors])
+
+
+async def _http(_: Request, error: HTTPException) -> Response:
+    if isinstance(error, Problem):
+        return error.response()
+    status = error.status_code
+    code = CODE_OF_STATUS.get(status, f"http_{status}")
+    return Problem(status, code, error.detail, headers=error.headers).response()
+
+
+async def _validation(_: Request, error: RequestValidationError) -> Response:
+    return invalid(error.errors()).response()
+
+
+async def _rejected(_: Request, error: Rejected) -> Response:
+    return refused(error.rejection).response()
+
+
+async def _not_leader(_: Request, error: NotLeader) -> Response:
+    return not_leader(error.retry_after).response()
+
+
+async def _busy(_: Request, error: Busy) -> Response:
+    return Problem(
+        503, "busy", "too many commands are waiting",
+        headers={"Retry-After": str(error.retry_after)},
+    ).response()  # fmt: skip
+
+
+async def _conflict(_: Request, __: AnswerConflict) -> Response:
+    return Problem(
+        409, "idempotency_key_conflict", "this Idempotency-Key was used for another request"
+    ).response()
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    logger.warning("the database does not answer: %r", error)
+    return Problem(
+        503, "unavailable", "the database does not answer", headers={"Retry-After": "1"}
+    ).response()
+
+
+async def _database(request: Request, error: DBAPIError) -> Response:
+    cause = error.orig.__cause__ if error.orig else None
+    if error.connection_invalidated or isinstance(cause, UNREACHABLE):
+        return await _unavailable(request, error)
+    raise error
+
+
+async def _unexpected(_: Request, __: Exception) -> Response:
+    # The server logs the exception, which goes on to it.
+    return Problem(500, "internal_error", "an unexpected error; it was logged").response()
+
+
+HANDLERS: dict[type[Exception], Any] = {
+    HTTPException: _http,
+    RequestValidationError: _validation,
+    Rejected: _rejected,
+    NotLeader: _not_leader,
+    Busy: _busy,
+    AnswerConflict: _conflict,
+    DBAPIError: _database,
+    **dict.fromkeys(UNREACHABLE, _unavailable),
+    Exception: _unexpected,
+}
+
+
+async def problem_of(request: Request, error: Exception) -> Response:
+    """The answer for an exception of a route that FastAPI does not serve."""
+    handler = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    if handler is _unexpected:
+        logger.error("a request failed", exc_info=error)
+    response: Response = await handler(request, error)
+    return response
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception that can reach the edge with a problem document."""
+    for kind, handler in HANDLERS.items():
+        app.add_exception_handler(kind, handler)

@@ -1,0 +1,79 @@
+"""The ADL queues of the contracts as readers see them (ADL-1, ADL-3), remembered for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.engine import ranking as rules
+from app.store.queries import positions as queries
+
+REMEMBERED_SECONDS = 1.0
+
+Direction = Literal["long", "short"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a position stands in the queue of its side; rank 1 is deleveraged first."""
+
+    side: Direction
+    rank: int
+    quantile: int
+    score: Decimal
+    quantity: Decimal
+    account_id: str
+    position_side: str
+
+
+@dataclass(slots=True)
+class Queues:
+    """A contract's queues: all places, longs first, and each by account and leg."""
+
+    places: list[Place] = field(default_factory=list)
+    by_leg: dict[tuple[str, str], Place] = field(default_factory=dict)
+
+
+class Rankings:
+    """The queues by contract. Ranking costs as much as the contract has positions; hence once
+    a second at most, and not on the event loop."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[float, Queues]] = {}
+        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+
+    async def of(self, connection: AsyncConnection, symbol: str) -> Queues:
+        """The queues of an existing contract, at most a second old."""
+        async with self._locks[symbol]:
+            made, queues = self._known.get(symbol, (float("-inf"), Queues()))
+            if time.monotonic() - made < REMEMBERED_SECONDS:
+                return queues
+            rows = await queries.list_holders(connection, symbol)
+            queues = await asyncio.to_thread(_rank, rows)
+            self._known[symbol] = time.monotonic(), queues
+            return queues
+
+
+def _rank(rows: Sequence[RowMapping]) -> Queues:
+    sides: dict[Direction, list[tuple[Decimal, str, str, Decimal]]] = {"long": [], "short": []}
+    for row in rows:
+        score = rules.score(row["unrealized_profit"], row["notional"], row["equity"])
+        side: Direction = "long" if row["quantity"] > 0 else "short"
+        sides[side].append((-score, row["account_id"], row["side"], abs(row["quantity"])))
+    queues = Queues()
+    for side, entries in sides.items():
+        entries.sort()
+        for rank, (key, account_id, leg, quantity) in enumerate(entries, start=1):
+            quantile = rules.quantile(rank, len(entries))
+            place = Place(side, rank, quantile, -key, quantity, account_id, leg)
+            queues.places.append(place)
+            queues.by_leg[account_id, leg] = place
+    return queues

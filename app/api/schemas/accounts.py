@@ -1,0 +1,191 @@
+"""Accounts, their money, their settings and their positions; API keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.api.schemas.base import (
+    LEFT_OUT,
+    AccountId,
+    Asset,
+    Body,
+    Exact,
+    Id,
+    Name,
+    Number,
+    Reference,
+    Time,
+    View,
+    example,
+)
+from app.engine.commands import KeyScope, MarginMode, PositionMode, PositionSide
+from app.engine.events import LedgerKind
+
+Leverage = Annotated[int, Field(ge=-(2**31), le=2**31 - 1, examples=[20])]
+"""Any integer that PostgreSQL holds; the engine says which are allowed."""
+
+
+class AccountBody(Body):
+    """A new account."""
+
+    account_id: AccountId
+    position_mode: PositionMode = "one_way"
+
+
+class AccountPatch(Body):
+    """The position mode changes only while nothing is open."""
+
+    position_mode: PositionMode
+
+
+class AccountView(View):
+    """An account."""
+
+    account_id: str
+    position_mode: PositionMode
+    created_at: Time
+
+
+class NewAccountView(AccountView):
+    """A new account with its trader key, shown once: null when the answer is given again."""
+
+    api_key: str | None
+
+
+class WalletView(View):
+    """An account's cross scope in one asset.
+
+    `initial_margin` holds all requirements, open orders' among them; `margin_ratio` is maintenance
+    margin / equity, null without equity.
+    """
+
+    asset: str
+    wallet_balance: Exact
+    unrealized_profit: Exact
+    equity: Exact
+    initial_margin: Exact
+    maintenance_margin: Exact
+    margin_ratio: Exact | None
+    available_balance: Exact
+
+
+class AccountDetailView(AccountView):
+    """An account with its cross wallets."""
+
+    wallets: list[WalletView]
+
+
+class TransferBody(Body):
+    """Money into or out of a cross wallet; at most eight decimals."""
+
+    asset: Asset
+    amount: Number
+    reference: Reference | None = None
+
+    model_config = example({"asset": "USDT", "amount": "1000", "reference": "x"})
+
+
+class MovedView(View):
+    """Money that was moved, and the balance it left."""
+
+    transfer_id: Id
+    time: Time
+    asset: str
+    amount: Exact
+    balance: Exact
+
+
+class LedgerEntryView(View):
+    """A movement of one wallet: `amount` is negative where it paid.
+
+    `wallet` is `cross`, or the isolated position as `BTCUSDT:both`.
+    """
+
+    transfer_id: Id
+    time: Time
+    kind: LedgerKind
+    asset: str
+    amount: Exact
+    wallet: str
+    balance_after: Exact
+    symbol: str | None
+    reference: str | None
+
+
+class SettingsBody(Body):
+    """Leverage and margin mode in a contract; what is left out stays (ORD-3)."""
+
+    leverage: Leverage = LEFT_OUT
+    margin_mode: MarginMode = LEFT_OUT
+
+    model_config = example({"leverage": 20, "margin_mode": "cross"})
+
+
+class SettingsView(View):
+    """Leverage and margin mode of an account in a contract."""
+
+    symbol: str
+    leverage: int
+    margin_mode: MarginMode
+
+
+class MarginBody(Body):
+    """Money from the cross wallet to an isolated position; negative takes back."""
+
+    amount: Number
+    position_side: PositionSide = "both"
+
+    model_config = example({"amount": "25", "position_side": "both"})
+
+
+class PositionView(View):
+    """An open position; prices to eight decimals, null where there is none.
+
+    `adl_quantile` is 4 for the fifth of the contract's positions that is deleveraged first, 0 for
+    the last (ADL-3).
+    """
+
+    symbol: str
+    position_side: PositionSide
+    quantity: Exact
+    entry_price: Exact
+    mark_price: Exact
+    notional: Exact
+    unrealized_profit: Exact
+    margin_mode: MarginMode
+    isolated_wallet: Exact | None
+    leverage: int
+    initial_margin: Exact
+    maintenance_margin: Exact
+    liquidation_price: Exact | None
+    bankruptcy_price: Exact | None
+    adl_quantile: Annotated[int, Field(ge=0, le=4)]
+
+
+class KeyBody(Body):
+    """A new API key; a trader's, and no other, names its account."""
+
+    name: Name
+    scope: KeyScope
+    account_id: AccountId | None = None
+
+    model_config = example({"name": "price feed", "scope": "feed"})
+
+
+class KeyView(View):
+    """An API key, without its secret."""
+
+    key_id: str
+    name: str
+    scope: KeyScope
+    account_id: str | None
+    created_at: Time
+    revoked_at: Time | None
+
+
+class NewKeyView(KeyView):
+    """A new key with its secret, shown once: null when the answer is given again."""
+
+    api_key: str | None

@@ -1,0 +1,158 @@
+"""What every body is made of: exact decimals as strings, UTC times, bounded identifiers."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+from app.engine.numbers import plain
+
+INTEGER_DIGITS = 15
+FRACTION_DIGITS = 12
+LARGEST_ID = 10**18 - 1
+"""Identifiers and sequences have at most 18 digits and so fit PostgreSQL's BIGINT."""
+
+_NUMBER = re.compile(r"(-?)0*([0-9]{1,40}?)(?:\.([0-9]{1,40}?)0*)?", re.ASCII)
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+
+
+class Body(BaseModel):
+    """A request body: unknown fields and other JSON types than the documented ones are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class View(BaseModel):
+    """A response body."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def example(body: dict[str, Any]) -> ConfigDict:
+    """The configuration of a body with an example."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+LEFT_OUT: Any = Field(default=None, json_schema_extra=_without_default)
+"""The default of a field that may be left out but, unless its type says so, not be null."""
+
+
+def parse_decimal(value: object) -> Decimal:
+    """A decimal from its JSON string; a JSON number is refused (NUM-1)."""
+    if isinstance(value, Decimal):
+        return value
+    if not isinstance(value, str):
+        raise ValueError('a decimal is a JSON string, for example "0.1"')  # noqa: TRY004
+    match = _NUMBER.fullmatch(value) if len(value) <= 100 else None
+    if match is None:
+        raise ValueError("not a decimal in plain notation")
+    if len(match[2]) > INTEGER_DIGITS or len(match[3] or "") > FRACTION_DIGITS:
+        raise ValueError(f"at most {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits")
+    return Decimal(value)
+
+
+def parse_time(value: object) -> datetime:
+    """A time from its RFC 3339 string, as UTC."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _TIME.fullmatch(value):
+        raise ValueError('not an RFC 3339 time, for example "2026-01-31T12:00:00Z"')
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time outside the years 1 to 9999") from None
+
+
+def time_text(time: datetime) -> str:
+    """RFC 3339 in UTC with six decimals and Z, as the history is hashed."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+Number = Annotated[
+    Decimal,
+    BeforeValidator(parse_decimal),
+    WithJsonSchema({
+        "type": "string",
+        "pattern": rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$",
+        "description": "An exact decimal in plain notation.",
+        "examples": ["0.001"],
+    }),
+]  # fmt: skip
+"""A decimal of a request."""
+
+Exact = Annotated[
+    Decimal,
+    PlainSerializer(plain, return_type=str, when_used="unless-none"),
+    WithJsonSchema({
+        "type": "string",
+        "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+        "description": "An exact decimal in plain notation.",
+        "examples": ["0.001"],
+    }),
+]  # fmt: skip
+"""A decimal of an answer."""
+
+Time = Annotated[
+    datetime,
+    BeforeValidator(parse_time),
+    PlainSerializer(time_text, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-01-31T12:00:00Z"]}),
+]
+
+
+def _identifier(value: Any) -> Any:
+    return str(value) if isinstance(value, int) else value
+
+
+Id = Annotated[str, BeforeValidator(_identifier), Field(pattern=r"^[0-9]+$", examples=["42"])]
+"""An identifier in an answer: an integer of the engine, printed as a string."""
+
+ID_PATTERN = r"^[0-9]{1,18}$"
+SYMBOL_PATTERN = r"^[A-Z0-9_]{1,32}$"
+ASSET_PATTERN = r"^[A-Z0-9]{1,20}$"
+ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+FUND_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
+KEY_PATTERN = r"^[a-z0-9-]{1,64}$"
+
+Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])]
+Asset = Annotated[str, Field(pattern=ASSET_PATTERN, examples=["USDT"])]
+AccountId = Annotated[str, Field(pattern=ACCOUNT_PATTERN, examples=["alice"])]
+FundId = Annotated[str, Field(pattern=FUND_PATTERN, examples=["usdt-major"])]
+WalletName = Annotated[str, Field(pattern=FUND_PATTERN, examples=["main"])]
+ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,64}$", examples=["a-1"])]
+Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,100}$", examples=["desk 1"])]
+Reference = Annotated[
+    str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", examples=["bank transfer 17"])
+]
+Sequence = Annotated[int, Field(ge=0, le=LARGEST_ID, examples=[1001])]
+
+
+Item = TypeVar("Item")
+
+
+class Page(View, Generic[Item]):
+    """One page of a list; `next_cursor` is null on the last."""
+
+    items: list[Item]
+    next_cursor: str | None = Field(
+        default=None, description="Pass it as `cursor` to get the next page."
+    )

@@ -1,0 +1,227 @@
+"""Contracts, books and prices."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from app.api.schemas.base import (
+    LEFT_OUT,
+    Asset,
+    Body,
+    Exact,
+    FundId,
+    Number,
+    Sequence,
+    Symbol,
+    Time,
+    View,
+    example,
+)
+from app.engine.contracts import ContractStatus, Kind, Margining
+
+BRACKET = {
+    "notional_floor": "0", "notional_cap": "50000", "max_leverage": 100,
+    "maintenance_margin_rate": "0.005", "cum": "0",
+}  # fmt: skip
+CONTRACT = {
+    "symbol": "TESTUSDT", "base_asset": "TEST", "quote_asset": "USDT", "settlement_asset": "USDT",
+    "kind": "perpetual", "margining": "linear", "contract_size": "1", "tick_size": "0.01",
+    "lot_size": "0.001", "min_notional": "5", "maker_fee_rate": "0.0002",
+    "taker_fee_rate": "0.0005", "clearance_fee_rate": "0.0125", "insurance_fund": "usdt-other",
+    "price_band": None, "brackets": [BRACKET], "status": "trading",
+}  # fmt: skip
+
+MaxLeverage = Annotated[int, Field(ge=1, le=1000, examples=[100])]
+Seconds = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[30])]
+
+
+class BracketBody(Body):
+    """One row of a leverage bracket table, notionals in the quote asset (CON-4)."""
+
+    notional_floor: Number
+    notional_cap: Number
+    max_leverage: MaxLeverage
+    maintenance_margin_rate: Number
+    cum: Number | None = Field(default=None, description="Computed when left out.")
+
+
+Brackets = Annotated[list[BracketBody], Field(min_length=1, max_length=100)]
+
+
+class ContractBody(Body):
+    """A new contract (CON-1). Rates and bands are fractions."""
+
+    symbol: Symbol
+    base_asset: Asset
+    quote_asset: Asset
+    settlement_asset: Asset
+    kind: Kind = "perpetual"
+    margining: Margining = "linear"
+    contract_size: Number
+    tick_size: Number
+    lot_size: Number
+    min_notional: Number
+    maker_fee_rate: Number
+    taker_fee_rate: Number
+    clearance_fee_rate: Number
+    insurance_fund: FundId
+    price_band: Number | None = Field(
+        default=None, description="How far from mark an order's price may be; null: any."
+    )
+    brackets: Brackets
+    status: ContractStatus = "trading"
+    delivery_at: Time | None = None
+    mark_staleness_seconds: Seconds | None = None
+    tick_jump_limit: Number | None = None
+    liquidation_restore_ratio: Number | None = Field(
+        default=None, description="1.1 when null or left out (LIQ-4)."
+    )
+
+    model_config = example(CONTRACT)
+
+
+class ContractPatch(Body):
+    """The terms to change; what is left out stays."""
+
+    tick_size: Number = LEFT_OUT
+    lot_size: Number = LEFT_OUT
+    min_notional: Number = LEFT_OUT
+    maker_fee_rate: Number = LEFT_OUT
+    taker_fee_rate: Number = LEFT_OUT
+    clearance_fee_rate: Number = LEFT_OUT
+    insurance_fund: FundId = LEFT_OUT
+    price_band: Number | None = LEFT_OUT
+    brackets: Brackets = LEFT_OUT
+    status: ContractStatus = LEFT_OUT
+    delivery_at: Time | None = LEFT_OUT
+    mark_staleness_seconds: Seconds | None = LEFT_OUT
+    tick_jump_limit: Number | None = LEFT_OUT
+    liquidation_restore_ratio: Number | None = LEFT_OUT
+
+    model_config = example({"status": "reduce_only"})
+
+
+class ImportBody(Body):
+    """The exchange's own JSON, numbers as the exchange writes them."""
+
+    exchange_info: dict[str, Any] = Field(description="The answer of `exchangeInfo`.")
+    leverage_brackets: list[Any] = Field(description="The answer of `leverageBracket`.")
+
+    model_config = example({"exchange_info": {"symbols": []}, "leverage_brackets": []})
+
+
+class SkippedView(View):
+    """A symbol that an import left out."""
+
+    symbol: str
+    reason: str
+
+
+class ImportView(View):
+    """What an import did."""
+
+    created: int
+    updated: int
+    skipped: list[SkippedView]
+
+
+class BracketView(View):
+    """One row of a leverage bracket table (CON-4)."""
+
+    notional_floor: Exact
+    notional_cap: Exact
+    max_leverage: int
+    maintenance_margin_rate: Exact
+    cum: Exact
+
+
+class ContractView(View):
+    """The terms of a contract (CON-1)."""
+
+    symbol: str
+    base_asset: str
+    quote_asset: str
+    settlement_asset: str
+    kind: Kind
+    margining: Margining
+    contract_size: Exact
+    tick_size: Exact
+    lot_size: Exact
+    min_notional: Exact
+    maker_fee_rate: Exact
+    taker_fee_rate: Exact
+    clearance_fee_rate: Exact
+    insurance_fund: str
+    price_band: Exact | None
+    brackets: list[BracketView]
+    status: ContractStatus
+    delivery_at: Time | None
+    mark_staleness_seconds: int | None
+    tick_jump_limit: Exact | None
+    liquidation_restore_ratio: Exact
+
+
+Level = Annotated[list[Exact], Field(min_length=2, max_length=2, examples=[["60000", "0.25"]])]
+
+
+class BookView(View):
+    """The best levels of a book, best first: price and open quantity."""
+
+    symbol: str
+    bids: list[Level]
+    asks: list[Level]
+
+
+class PriceView(View):
+    """The newest mark price of a contract; `time` is when it was accepted."""
+
+    symbol: str
+    mark_price: Exact
+    time: Time
+    index_price: Exact | None
+    source_time: Time | None
+    sequence: int | None
+
+
+class TickBody(Body):
+    """A mark price (MRK-1). A sequence or source time that is not newer is refused."""
+
+    symbol: Symbol
+    mark_price: Number
+    index_price: Number | None = None
+    source_time: Time | None = None
+    sequence: Sequence | None = None
+
+    model_config = example({"symbol": "BTCUSDT", "mark_price": "60000.0", "sequence": 1001})
+
+
+class TickView(View):
+    """A tick that was applied, its liquidations finished and durable."""
+
+    symbol: str
+    mark_price: Exact
+    time: Time
+    accounts_at_risk: int = Field(description="How many accounts the tick put at risk.")
+
+
+class TicksBody(Body):
+    """Ticks, applied in order, each as if alone (MRK-2)."""
+
+    ticks: Annotated[list[TickBody], Field(min_length=1, max_length=10_000)]
+
+
+class RefusedTick(View):
+    """A tick of a batch that a rule refused."""
+
+    index: int
+    code: str
+
+
+class TicksView(View):
+    """What a batch of ticks did."""
+
+    accepted: int
+    refused: list[RefusedTick]
+    accounts_at_risk: int

@@ -1,0 +1,144 @@
+"""Liquidations, clearance fees, auto-deleveraging."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.api.schemas.base import (
+    LEFT_OUT,
+    Exact,
+    Id,
+    Time,
+    View,
+)
+from app.engine.commands import MarginMode, PositionSide
+from app.engine.events import Outcome_, StepKind
+
+PositionDirection = Literal["long", "short"]
+Own = Annotated[
+    str, Field(description="Only with an admin's key or the account's own; otherwise left out.")
+]
+
+
+class LiquidationView(View):
+    """The record of one liquidated position (LIQ-9); `side` is the position's.
+
+    `fund_amount` is what the fund gained (negative: lost) by takeover and deficit cover, without
+    the clearance fee. Those of one account and trigger share `event_id`.
+    """
+
+    liquidation_id: Id
+    event_id: Id
+    time: Time
+    account_id: Own = LEFT_OUT
+    symbol: str
+    fund: str
+    side: PositionDirection
+    margin_mode: MarginMode
+    quantity: Exact
+    bankruptcy_price: Exact
+    mark_price: Exact
+    filled_quantity: Exact
+    clearance_fee: Exact
+    clearance_fee_to_fund: Exact
+    taken_over_quantity: Exact
+    deleveraged_quantity: Exact
+    fund_amount: Exact
+    treasury_amount: Exact
+    outcome: Outcome_
+
+
+class StepView(View):
+    """One line of a liquidation's story; `detail` holds decimals and identifiers as strings."""
+
+    number: int
+    kind: StepKind
+    detail: dict[str, str]
+
+
+class LiquidationDetailView(LiquidationView):
+    """A liquidation with its steps, in order."""
+
+    steps: list[StepView]
+
+
+class ClearanceFeeView(View):
+    """A liquidation clearance fee and its split (LIQ-5, LIQ-6); capped: less than rate x value."""
+
+    time: Time
+    liquidation_id: Id
+    symbol: str
+    fund: str
+    asset: str
+    rate: Exact
+    value: Exact
+    fee: Exact
+    to_fund: Exact
+    to_revenue: Exact
+    capped: bool
+
+
+class AdlEventView(View):
+    """An auto-deleveraging (ADL-4); `side` is the bankrupt position's."""
+
+    adl_event_id: Id
+    liquidation_id: Id
+    time: Time
+    symbol: str
+    fund: str
+    side: PositionDirection
+    quantity: Exact
+    bankruptcy_price: Exact
+    mark_price: Exact
+    deficit: Exact
+    notional_closed: Exact
+    overshoot: Exact
+    queue_length: int
+
+
+class QueuePlaceView(View):
+    """A place in the queue as it stood before the event; rank from 1."""
+
+    rank: int
+    account_id: Own = LEFT_OUT
+    position_side: PositionSide
+    score: Exact
+    quantity: Exact
+
+
+class CounterpartyView(View):
+    """A counterparty's part in an event (ADL-3)."""
+
+    rank: int
+    account_id: Own = LEFT_OUT
+    position_side: PositionSide
+    score: Exact
+    quantity_before: Exact
+    quantity: Exact
+    price: Exact
+    realized_profit: Exact
+    reason: Literal["bankruptcy_price", "mark_price"]
+
+
+class AdlEventDetailView(AdlEventView):
+    """An event with the head of the queue as it was, and who was deleveraged."""
+
+    queue: list[QueuePlaceView]
+    counterparties: list[CounterpartyView]
+
+
+class QueueView(View):
+    """A place in a contract's ADL queue now; rank 1 is deleveraged first.
+
+    `side` is the ranked position's: when a long goes bankrupt, shorts are deleveraged.
+    `quantile` is 4 for the first fifth of the side, 0 for the last. `own`: it is the key's.
+    """
+
+    side: PositionDirection
+    rank: int
+    quantile: Annotated[int, Field(ge=0, le=4)]
+    score: Exact
+    quantity: Exact
+    own: bool

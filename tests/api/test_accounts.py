@@ -1,0 +1,162 @@
+"""Accounts: money, settings, isolated margin, positions, the ledger."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.api.conftest import Api
+
+
+async def test_opening(api: Api) -> None:
+    opened = await api("POST /v1/accounts", {"account_id": "alice"}, status=201)
+    assert opened["account_id"] == "alice"
+    assert opened["position_mode"] == "one_way"
+    assert opened["api_key"].startswith("bk_")
+    body = {"account_id": "alice", "position_mode": "one_way"}
+    assert await api.refused("POST /v1/accounts", body) == (409, "account_exists")
+    for body, expected in (
+        ({"account_id": "bob", "position_mode": "hedge"}, (422, "unsupported_position_mode")),
+        ({"account_id": "bob", "position_mode": "both"}, (400, "malformed_body")),
+        ({"account_id": "b/b"}, (400, "malformed_body")),
+    ):
+        assert await api.refused("POST /v1/accounts", body) == expected
+    patched = await api("PATCH /v1/accounts/alice", {"position_mode": "one_way"})
+    assert patched == {name: opened[name] for name in patched}
+    assert await api("GET /v1/accounts/alice", key=opened["api_key"]) == {**patched, "wallets": []}
+    assert (await api("GET /v1/accounts"))["items"] == [patched]
+    unknown = await api.refused("PATCH /v1/accounts/bob", {"position_mode": "one_way"})
+    assert unknown == (404, "unknown_account")
+
+
+async def test_money_in_and_out(api: Api) -> None:
+    await api.open("alice", "0")
+    moved = await api(
+        "POST /v1/accounts/alice/deposits",
+        {"asset": "USDT", "amount": "100.5", "reference": "bank 17"}, status=201,
+    )  # fmt: skip
+    assert (moved["asset"], moved["amount"], moved["balance"]) == ("USDT", "100.5", "100.5")
+    out = await api(
+        "POST /v1/accounts/alice/withdrawals", {"asset": "USDT", "amount": "0.5"},
+        key="alice", status=201,
+    )  # fmt: skip
+    assert out["balance"] == "100"
+    for call, body, expected in (
+        ("withdrawals", {"asset": "USDT", "amount": "100.00000001"}, "insufficient_balance"),
+        ("withdrawals", {"asset": "USDC", "amount": "1"}, "insufficient_balance"),
+        ("deposits", {"asset": "XYZ", "amount": "1"}, "unknown_asset"),
+    ):
+        refused = await api.refused(f"POST /v1/accounts/alice/{call}", body)
+        assert refused == (422, expected)
+    ledger = await api("GET /v1/accounts/alice/ledger", key="alice")
+    assert [(one["kind"], one["amount"], one["balance_after"]) for one in ledger["items"]] == [
+        ("withdrawal", "-0.5", "100"), ("deposit", "100.5", "100.5"),
+    ]  # fmt: skip
+    assert ledger["items"][1]["reference"] == "bank 17"
+    assert ledger["items"][1]["transfer_id"] == moved["transfer_id"]
+    only = await api("GET /v1/accounts/alice/ledger?kind=deposit&asset=USDT")
+    assert only["items"] == ledger["items"][1:]
+    assert (await api("GET /v1/accounts/alice/ledger?asset=USDC"))["items"] == []
+
+
+async def test_wallet_and_position_figures(api: Api) -> None:
+    """A cross long of 0.1 at 60,000, 20x, marked at 59,000; and an open bid."""
+    await api.mark("BTCUSDT", "60000")
+    await api.open("alice", "1000")
+    await api.open("bob", "10000")
+    await api.order("bob", "sell", "0.1", "60000")
+    await api.order("alice", "buy", "0.1", "60000")
+    await api.mark("BTCUSDT", "59000")
+    await api.order("alice", "buy", "0.01", "58000")
+    account = await api("GET /v1/accounts/alice", key="alice")
+    (wallet,) = account["wallets"]
+    assert wallet == {
+        "asset": "USDT",
+        "wallet_balance": "997",  # less the taker fee, 0.05 % of 6,000
+        "unrealized_profit": "-100",
+        "equity": "897",
+        "initial_margin": "324",  # (5,900 + 580) / 20
+        "maintenance_margin": "23.6",  # 0.4 % of 5,900
+        "margin_ratio": "0.02630992",
+        "available_balance": "573",
+    }
+    (position,) = (await api("GET /v1/accounts/alice/positions", key="alice"))["items"]
+    assert position == {
+        "symbol": "BTCUSDT", "position_side": "both", "quantity": "0.1", "entry_price": "60000",
+        "mark_price": "59000", "notional": "5900", "unrealized_profit": "-100",
+        "margin_mode": "cross", "isolated_wallet": None, "leverage": 20, "initial_margin": "295",
+        "maintenance_margin": "23.6",
+        "liquidation_price": "50230.92369478",  # 997 + 0.1 p - 6,000 = 0.0004 p
+        "bankruptcy_price": "50030", "adl_quantile": 4,
+    }  # fmt: skip
+    (short,) = (await api("GET /v1/accounts/bob/positions", key="bob"))["items"]
+    assert short["quantity"] == "-0.1"
+    assert short["unrealized_profit"] == "100"
+
+
+async def test_settings_and_isolated_margin(api: Api) -> None:
+    await api.mark("BTCUSDT", "60000")
+    await api.open("alice", "1000")
+    await api.open("bob", "10000")
+    path = "/v1/accounts/alice/contracts/BTCUSDT"
+    body = {"leverage": 10, "margin_mode": "isolated"}
+    assert await api(f"PUT {path}", body, key="alice") == {"symbol": "BTCUSDT", **body}
+    assert (await api(f"PUT {path}", {"leverage": 12}, key="alice"))["margin_mode"] == "isolated"
+    for wrong, expected in (
+        ({"leverage": 0}, (422, "leverage_too_low")),
+        ({"leverage": 1000}, (422, "leverage_too_high")),
+        ({"leverage": 2**31}, (400, "malformed_body")),
+        ({"leverage": "10"}, (400, "malformed_body")),
+        ({"leverage": 10.0}, (400, "malformed_body")),
+        ({"leverage": True}, (400, "malformed_body")),
+        ({"leverage": None}, (400, "malformed_body")),
+        ({"margin_mode": "portfolio"}, (400, "malformed_body")),
+    ):
+        assert await api.refused(f"PUT {path}", wrong, key="alice") == expected, wrong
+    margin = f"POST {path}/margin"
+    refused = await api.refused(margin, {"amount": "1"}, key="alice")
+    assert refused == (422, "no_isolated_position")
+    await api.order("bob", "sell", "0.01", "60000")
+    await api.order("alice", "buy", "0.01", "60000")
+    added = await api(margin, {"amount": "25"}, key="alice", status=201)
+    assert (added["amount"], added["balance"]) == ("25", "75")
+    (position,) = (await api("GET /v1/accounts/alice/positions", key="alice"))["items"]
+    assert (position["margin_mode"], position["isolated_wallet"]) == ("isolated", "75")
+    back = await api(margin, {"amount": "-25", "position_side": "both"}, key="alice", status=201)
+    assert back["balance"] == "50"
+    refused = await api.refused(margin, {"amount": "-1"}, key="alice")
+    assert refused == (422, "insufficient_margin")
+    refused = await api.refused(f"PUT {path}", {"margin_mode": "cross"}, key="alice")
+    assert refused == (422, "position_open")
+
+
+async def test_the_ledger_adds_up(api: Api) -> None:
+    """Each wallet's entries sum to its last balance; both sides of a transfer show."""
+    await api.mark("BTCUSDT", "60000")
+    await api.open("alice", "1000")
+    await api.open("bob", "10000")
+    await api.configure("alice", 10, "isolated")
+    await api.order("bob", "sell", "0.01", "60000")
+    await api.order("alice", "buy", "0.01", "60000")
+    await api.order("bob", "buy", "0.01", "60100")
+    await api.order("alice", "sell", "0.01", "60100")
+    everything = (await api("GET /v1/accounts/alice/ledger?limit=1000"))["items"]
+    paged = []
+    path = "/v1/accounts/alice/ledger?limit=1"
+    while path:
+        page = await api(f"GET {path}")
+        paged += page["items"]
+        cursor = page["next_cursor"]
+        path = f"/v1/accounts/alice/ledger?limit=1&cursor={cursor}" if cursor else ""
+    assert paged == everything
+    wallets = {entry["wallet"] for entry in everything}
+    assert wallets == {"cross", "BTCUSDT:both"}
+    for wallet in wallets:
+        entries = [entry for entry in everything if entry["wallet"] == wallet]
+        total = sum(Decimal(entry["amount"]) for entry in entries)
+        assert total == Decimal(entries[0]["balance_after"])
+    kinds = [entry["kind"] for entry in everything]
+    assert kinds.count("margin_in") == 2
+    account = await api("GET /v1/accounts/alice")
+    assert Decimal(account["wallets"][0]["wallet_balance"]) == Decimal(
+        next(entry["balance_after"] for entry in everything if entry["wallet"] == "cross")
+    )

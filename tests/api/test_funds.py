@@ -1,0 +1,137 @@
+"""Insurance funds, the treasury, alerts."""
+
+from __future__ import annotations
+
+from tests.api.conftest import Api, crash
+
+
+async def test_the_default_funds(api: Api) -> None:
+    funds = (await api("GET /v1/insurance-funds?limit=1000", key=None))["items"]
+    ids = [fund["fund_id"] for fund in funds]
+    assert ids == sorted(ids)
+    assert {"usdt-major", "usdt-75x", "usdt-other", "usdc", "coin-btc"} <= set(ids)
+    major = next(fund for fund in funds if fund["fund_id"] == "usdt-major")
+    assert major["contracts"] == ["BNBUSDT", "BTCUSDT", "ETHUSDT"]
+    assert major["wallets"] == []
+    assert major["adl"] == {"active": True, "reason": "no_balance", "distance": "0"}
+    assert (await api("GET /v1/insurance-funds?symbol=BTCUSDT"))["items"] == [major]
+    assert (await api("GET /v1/insurance-funds?symbol=NOPE"))["items"] == []
+    assert await api("GET /v1/insurance-funds/usdt-major") == major
+
+
+async def test_create_change_pay(api: Api) -> None:
+    body = {"fund_id": "usdt-new", "name": "New", "policy": {"share_above_minimum": "0.25"}}
+    made = await api("POST /v1/insurance-funds", body, status=201)
+    assert made["policy"] == {
+        "max_net_notional_ratio": "1", "share_below_minimum": "1", "share_above_minimum": "0.25"
+    }  # fmt: skip
+    assert await api.refused("POST /v1/insurance-funds", body) == (409, "fund_exists")
+
+    await api.seed_fund("usdt-new", "750")
+    path = "/v1/insurance-funds/usdt-new"
+    change = {"required_minimum": {"USDT": "1000"}, "policy": {"max_net_notional_ratio": "2.5"}}
+    changed = await api(f"PATCH {path}", change)
+    assert changed["policy"] == {
+        "max_net_notional_ratio": "2.5", "share_below_minimum": "1", "share_above_minimum": "0.25"
+    }  # fmt: skip
+    assert changed["balances"] == [
+        {"asset": "USDT", "balance": "750", "required_minimum": "1000", "coverage": "0.75",
+         "excess": "0"}
+    ]  # fmt: skip
+    (alert,) = (await api("GET /v1/alerts"))["items"]
+    assert (alert["kind"], alert["fund"], alert["asset"]) == (
+        "fund_below_minimum", "usdt-new", "USDT",
+    )  # fmt: skip
+
+    refused = await api.refused(
+        f"POST {path}/contributions", {"asset": "USDT", "amount": "500", "kind": "top_up"}
+    )
+    assert refused == (422, "insufficient_balance")
+    paid = await api(
+        "POST /v1/treasury/contributions", {"asset": "USDT", "amount": "800"}, status=201
+    )
+    assert paid["balance"] == "800"
+    for wallet, kind in (("main", "top_up"), ("second", "adjustment")):
+        body = {"wallet": wallet, "asset": "USDT", "amount": "500", "kind": kind}
+        await api(f"POST {path}/contributions", body, status=201)
+    fund = await api(f"GET {path}")
+    assert [(one["wallet"], one["balance"]) for one in fund["wallets"]] == [
+        ("main", "1250"), ("second", "500"),
+    ]  # fmt: skip
+    assert fund["balances"][0]["balance"] == "1750"
+    assert fund["balances"][0]["coverage"] == "1.75"
+    assert fund["balances"][0]["excess"] == "750"
+    assert (await api("GET /v1/treasury"))["items"] == [
+        {"asset": "USDT", "treasury": "300", "revenue": "0"}
+    ]
+    removed = await api(f"PATCH {path}", {"required_minimum": {"USDT": None}, "name": "Newer"})
+    assert removed["name"] == "Newer"
+    assert removed["balances"][0] == {
+        "asset": "USDT", "balance": "1750", "required_minimum": None, "coverage": None,
+        "excess": None,
+    }  # fmt: skip
+
+
+async def test_what_cannot_be(api: Api) -> None:
+    path = "/v1/insurance-funds/usdt-major"
+    pay = {"asset": "USDT", "amount": "1", "kind": "seed_capital"}
+    for call, body, expected in (
+        (f"POST {path}/contributions", {**pay, "amount": "0"}, (422, "amount_not_positive")),
+        (f"POST {path}/contributions", {**pay, "amount": "-1"}, (422, "amount_not_positive")),
+        (f"POST {path}/contributions", {**pay, "amount": "0.000000001"},
+         (422, "too_many_decimals")),
+        (f"POST {path}/contributions", {**pay, "asset": "XYZ"}, (422, "unknown_asset")),
+        (f"POST {path}/contributions", {**pay, "kind": "bankruptcy_loss"},
+         (400, "malformed_body")),
+        (f"POST {path}/contributions", {**pay, "wallet": "Main"}, (400, "malformed_body")),
+        ("POST /v1/insurance-funds/nope/contributions", pay, (404, "unknown_fund")),
+        (f"PATCH {path}", {"name": None}, (400, "malformed_body")),
+        (f"PATCH {path}", {"policy": None}, (400, "malformed_body")),
+        (f"PATCH {path}", {"policy": {"share_above_minimum": None}}, (400, "malformed_body")),
+        (f"PATCH {path}", {"policy": {"share_above_minimum": "1.1"}}, (422, "invalid_policy")),
+        (f"PATCH {path}", {"policy": {"max_net_notional_ratio": "-1"}}, (422, "invalid_policy")),
+        (f"PATCH {path}", {"required_minimum": {"usdt": "1"}}, (400, "malformed_body")),
+        (f"PATCH {path}", {"required_minimum": {"USDT": "-1"}}, (422, "amount_not_positive")),
+        ("POST /v1/insurance-funds", {"fund_id": "UP", "name": "x"}, (400, "malformed_body")),
+        ("POST /v1/treasury/contributions", {"asset": "USDT", "amount": "-1"},
+         (422, "amount_not_positive")),
+    ):  # fmt: skip
+        assert await api.refused(call, body) == expected, (call, body)
+    assert (await api(f"GET {path}"))["wallets"] == []
+
+
+async def test_inventory_and_distance(api: Api) -> None:
+    """After a takeover: what the fund holds, its cap, and how near it is to ADL."""
+    await crash(api)
+    fund = await api("GET /v1/insurance-funds/usdt-major")
+    assert fund["adl"] == {"active": False, "reason": None, "distance": "1000"}
+    await api.mark("BTCUSDT", "47000")
+    fund = await api("GET /v1/insurance-funds/usdt-major")
+    assert fund["inventory"] == [
+        {"symbol": "BTCUSDT", "quantity": "0.021", "cost": "987", "mark_price": "47000",
+         "unrealized_profit": "0"}
+    ]  # fmt: skip
+    assert fund["balances"][0]["balance"] == "989.5"
+    assert (fund["net_notional"], fund["max_net_notional"]) == ("987", "989.5")
+    assert fund["adl"] == {"active": False, "reason": None, "distance": "2.5"}
+    await api.mark("BTCUSDT", "50000")
+    fund = await api("GET /v1/insurance-funds/usdt-major")
+    (held,) = fund["inventory"]
+    assert held["unrealized_profit"] == "63"
+    assert fund["adl"]["distance"] == "2.5"  # 989.5 + 63 - 1,050
+    await api("PATCH /v1/insurance-funds/usdt-major", {"policy": {"max_net_notional_ratio": "0.5"}})
+    fund = await api("GET /v1/insurance-funds/usdt-major")
+    assert fund["adl"] == {"active": True, "reason": "net_notional_cap", "distance": "0"}
+
+
+async def test_alerts_have_filters(api: Api) -> None:
+    for fund in ("usdt-major", "usdc"):
+        asset = "USDC" if fund == "usdc" else "USDT"
+        await api(f"PATCH /v1/insurance-funds/{fund}", {"required_minimum": {asset: "1"}})
+    alerts = (await api("GET /v1/alerts"))["items"]
+    assert [alert["fund"] for alert in alerts] == ["usdc", "usdt-major"]
+    assert (await api("GET /v1/alerts?fund=usdc"))["items"] == alerts[:1]
+    assert (await api("GET /v1/alerts?kind=adl"))["items"] == []
+    page = await api("GET /v1/alerts?limit=1")
+    rest = await api(f"GET /v1/alerts?limit=1&cursor={page['next_cursor']}")
+    assert page["items"] + rest["items"] == alerts

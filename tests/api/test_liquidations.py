@@ -1,0 +1,159 @@
+"""Liquidations as stories, clearance fees, ADL; and what the public sees of them."""
+
+from __future__ import annotations
+
+from decimal import Decimal, localcontext
+
+from app.engine import ranking
+from app.engine.numbers import EXACT, plain
+from tests.api.conftest import Api, crash
+
+
+async def test_taken_over_and_deleveraged(api: Api) -> None:
+    """A fund of 1,000 takes what FND-2 lets it (0.021), the counterparties the rest."""
+    await crash(api)
+    tick = await api.mark("BTCUSDT", "47000")
+    assert tick["accounts_at_risk"] == 1
+    (record,) = (await api("GET /v1/liquidations", key=None))["items"]
+    assert {name: value for name, value in record.items() if name != "time"} == {
+        "liquidation_id": "1", "event_id": "1", "symbol": "BTCUSDT", "fund": "usdt-major",
+        "side": "long", "margin_mode": "isolated", "quantity": "1", "bankruptcy_price": "47500",
+        "mark_price": "47000", "filled_quantity": "0", "clearance_fee": "0",
+        "clearance_fee_to_fund": "0", "taken_over_quantity": "0.021",
+        "deleveraged_quantity": "0.979", "fund_amount": "-10.5", "treasury_amount": "0",
+        "outcome": "mixed",
+    }  # fmt: skip
+    story = await api("GET /v1/liquidations/1", key=None)
+    assert {**story, "steps": None} == {**record, "steps": None}
+    assert [step["kind"] for step in story["steps"]] == [
+        "trigger", "order", "takeover", "deleveraging", "end"
+    ]  # fmt: skip
+    assert story["steps"][-1]["detail"] == {"outcome": "mixed", "final_wallet": "0"}
+    assert [step["number"] for step in story["steps"]] == [1, 2, 3, 4, 5]
+    (position,) = (await api("GET /v1/accounts/carol/positions", key="carol"))["items"]
+    assert position["quantity"] == "-0.021"
+
+
+async def test_filters(api: Api) -> None:
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    for query, found in {
+        "symbol=BTCUSDT": 1, "symbol=ETHUSDT": 0, "fund=usdt-major": 1, "fund=usdc": 0,
+        "outcome=mixed": 1, "outcome=closed": 0, "fund=usdt-major&outcome=mixed": 1,
+    }.items():  # fmt: skip
+        assert len((await api(f"GET /v1/liquidations?{query}"))["items"]) == found, query
+
+
+async def test_the_public_sees_no_accounts(api: Api) -> None:
+    """Public answers name no account; a trader's key shows its own, an admin's all."""
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    for path in (
+        "/v1/liquidations", "/v1/liquidations/1", "/v1/clearance-fees", "/v1/adl-events",
+        "/v1/adl-events/1", "/v1/contracts/BTCUSDT/adl-queue", "/v1/trades?symbol=BTCUSDT",
+        "/v1/insurance-funds", "/v1/insurance-fund-history", "/v1/contracts/BTCUSDT/book",
+        "/v1/insurance-fund-history?format=csv",
+    ):  # fmt: skip
+        for key in (None, "feed"):
+            text = (await api.send(f"GET {path}", key=key)).text
+            assert "account" not in text, path
+            assert not any(name in text for name in ("alice", "bob", "carol")), path
+        text = (await api.send(f"GET {path}", key="bob")).text
+        assert not any(name in text for name in ("alice", "carol")), path
+    (mine,) = (await api("GET /v1/liquidations", key="alice"))["items"]
+    assert mine["account_id"] == "alice"
+    assert (await api("GET /v1/liquidations/1"))["account_id"] == "alice"
+    own = await api("GET /v1/liquidations?account_id=alice", key="alice")
+    assert own["items"] == [mine]
+    assert (await api("GET /v1/liquidations?account_id=bob", key="bob"))["items"] == []
+    refused = await api.refused("GET /v1/liquidations?account_id=alice", key=None)
+    assert refused == (401, "unauthorized")
+
+
+async def test_adl_events(api: Api) -> None:
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    (event,) = (await api("GET /v1/adl-events", key=None))["items"]
+    assert (event["side"], event["quantity"], event["deficit"]) == ("long", "0.979", "489.5")
+    detail = await api(f"GET /v1/adl-events/{event['adl_event_id']}", key=None)
+    assert detail == {**event, "queue": detail["queue"], "counterparties": detail["counterparties"]}
+    assert [place["rank"] for place in detail["queue"]] == [1, 2]
+    closed = sum(Decimal(part["quantity"]) for part in detail["counterparties"])
+    assert closed == Decimal(event["quantity"])
+    seen = await api("GET /v1/adl-events/1", key="carol")
+    assert [part.get("account_id") for part in seen["counterparties"]] == [None, "carol"]
+    seen = await api("GET /v1/adl-events/1")
+    assert [part["account_id"] for part in seen["counterparties"]] == ["bob", "carol"]
+    # Each counterparty finds the events that deleveraged it; the liquidated account is none.
+    assert len((await api("GET /v1/adl-events?account_id=bob", key="bob"))["items"]) == 1
+    assert (await api("GET /v1/adl-events?account_id=alice", key="alice"))["items"] == []
+
+
+async def test_the_adl_queue(api: Api) -> None:
+    """Ranked as an event ranks: before the crash the queue shows who would be first."""
+    await crash(api)
+    await api.mark("BTCUSDT", "49000")
+    queue = (await api("GET /v1/contracts/BTCUSDT/adl-queue", key="carol"))["items"]
+    assert [(place["side"], place["rank"], place["quantity"], place["own"]) for place in queue] == [
+        ("long", 1, "1", False), ("short", 1, "0.6", False), ("short", 2, "0.4", True),
+    ]  # fmt: skip
+    assert [place["quantile"] for place in queue] == [4, 4, 2]
+    page = await api("GET /v1/contracts/BTCUSDT/adl-queue?limit=2", key="carol")
+    rest = await api(
+        f"GET /v1/contracts/BTCUSDT/adl-queue?cursor={page['next_cursor']}", key="carol"
+    )
+    assert page["items"] + rest["items"] == queue
+    (position,) = (await api("GET /v1/accounts/carol/positions", key="carol"))["items"]
+    assert position["adl_quantile"] == 2
+    await api.mark("BTCUSDT", "47000")
+    event = await api("GET /v1/adl-events/1")
+    assert [place["quantity"] for place in event["queue"]] == ["0.6", "0.4"]
+
+
+async def test_the_same_queue_as_the_engine(api: Api) -> None:
+    """What readers see, from committed rows, is what the engine would deleverage by."""
+    await crash(api)
+    await api.mark("ETHUSDT", "3000")
+    for account, side in (("bob", "buy"), ("carol", "sell")):
+        await api.order(account, side, "3", "3000", symbol="ETHUSDT")
+    await api.mark("ETHUSDT", "3100")
+    await api.mark("BTCUSDT", "48123.4")
+    state = api.runner.engine.state
+    for symbol in ("BTCUSDT", "ETHUSDT"):
+        market = state.markets[symbol]
+        with localcontext(EXACT):
+            expected = sorted(
+                (
+                    "long" if position.quantity > 0 else "short",
+                    -ranking.position_score(state, market, position),
+                    account,
+                )
+                for (account, _), position in market.positions.items()
+            )
+        queue = (await api(f"GET /v1/contracts/{symbol}/adl-queue"))["items"]
+        assert [(place["side"], place["score"]) for place in queue] == [
+            (side, plain(-score)) for side, score, _ in expected
+        ]
+
+
+async def test_clearance_fees(api: Api) -> None:
+    """A position that the book can take pays 1.25 % of the liquidated part, half to the fund."""
+    await crash(api, cushion="2")
+    await api.mark("BTCUSDT", "47690")
+    (record,) = (await api("GET /v1/liquidations"))["items"]
+    assert Decimal(record["filled_quantity"]) > 0
+    (fee,) = (await api("GET /v1/clearance-fees", key=None))["items"]
+    assert fee["liquidation_id"] == record["liquidation_id"]
+    assert fee["fee"] == record["clearance_fee"]
+    assert fee["to_fund"] == record["clearance_fee_to_fund"]
+    assert Decimal(fee["to_fund"]) + Decimal(fee["to_revenue"]) == Decimal(fee["fee"])
+    assert Decimal(fee["fee"]) <= Decimal(fee["value"]) * Decimal(fee["rate"])
+    assert fee["capped"] is (Decimal(fee["fee"]) < Decimal(fee["value"]) * Decimal(fee["rate"]))
+    for query, found in {
+        "symbol=BTCUSDT": 1, "symbol=ETHUSDT": 0, "fund=usdt-major": 1, "fund=usdc": 0
+    }.items():  # fmt: skip
+        assert len((await api(f"GET /v1/clearance-fees?{query}"))["items"]) == found
+    liquidation_trades = (await api("GET /v1/trades?symbol=BTCUSDT"))["items"]
+    assert liquidation_trades[0]["liquidation"] is True
+    taken = (await api("GET /v1/trades?account_id=alice", key="alice"))["items"]
+    assert (taken[0]["order_id"], taken[0]["fee"]) == (None, "0")
