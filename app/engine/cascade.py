@@ -81,7 +81,7 @@ def check_touched(step: Step) -> None:
             _check(step, scope)
 
 
-def _check(step: Step, scope: ScopeKey, *, ticked: bool = False) -> None:
+def _check(step: Step, scope: ScopeKey) -> None:
     """Arm a scope anew; enrol it when it is at risk, or hold it open for its tick (MRK-4)."""
     state = step.state
     health = _arm(state, scope)
@@ -93,8 +93,6 @@ def _check(step: Step, scope: ScopeKey, *, ticked: bool = False) -> None:
         return
     if not health.at_risk:
         state.held.pop(scope, None)
-        return
-    if scope in state.held and not ticked:
         return
     if liquidation.is_held_open(state, scope, step.now):
         canceled = len(liquidation.cancel_scope_orders(step, scope))
@@ -149,7 +147,7 @@ def _find(step: Step, cascade: Cascade) -> None:
     state, left = step.state, FINDS_PER_STEP
     while cascade.finding and left > 0:
         if cascade.unchecked:
-            _check(step, cascade.unchecked.pop(), ticked=cascade.tick is not None)
+            _check(step, cascade.unchecked.pop())
             left -= 1
             continue
         if cascade.tick is None:
@@ -220,5 +218,8 @@ def recover(step: Step) -> None:
         market.rankings.clear()
         market.triggers.watched.clear()
         scopes.update((scope_of(state, p), None) for p in market.positions.values())
+    for order in state.orders.values():  # isolated orders are held back in the cross wallet
+        asset = state.markets[order.symbol].contract.settlement_asset
+        scopes["cross", order.account_id, asset, "both"] = None
     for scope in sorted(scopes, reverse=True):
         cascade_of(state, asset_of(state, scope)).unchecked.append(scope)

@@ -196,9 +196,9 @@ def spendable(state: State, account: Account, asset: str) -> Decimal:
 
 
 def is_stale(market: Market, now: datetime) -> bool:
-    """Whether the newest mark is older than the contract's staleness limit (MRK-4)."""
+    """Whether the newest mark is older than the contract's staleness limit, or awaited (MRK-4)."""
     limit = market.contract.mark_staleness_seconds
-    if market.mark is None:
+    if market.mark is None or market.mark.awaited:
         return True
     return limit is not None and now - market.mark.time > timedelta(seconds=limit)
 

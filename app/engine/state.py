@@ -125,13 +125,17 @@ class Account:
 
 @dataclass(slots=True, eq=False)
 class Mark:
-    """The newest mark price of a contract (MRK-1); `time` is when it was accepted."""
+    """The newest mark price of a contract (MRK-1); `time` is when it was accepted.
+
+    `awaited`: it stems from before a halt, and counts as stale until the next tick (MRK-4).
+    """
 
     price: Decimal
     time: datetime
     index_price: Decimal | None = None
     source_time: datetime | None = None
     sequence: int | None = None
+    awaited: bool = False
 
 
 @dataclass(slots=True, eq=False)

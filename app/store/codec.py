@@ -42,17 +42,20 @@ def decode_command(kind: str, body: str) -> Command:
 
 
 def encode_results(results: Sequence[object]) -> str:
-    """The results of an answer as a JSON list of {class name: fields}."""
-    return _dumps([{type(result).__name__: to_json(type(result), result)} for result in results])
+    """The results of an answer as a JSON list of {class name: fields}; null: not known yet."""
+    return _dumps(
+        [result and {type(result).__name__: to_json(type(result), result)} for result in results]
+    )
 
 
 def decode_results(text: str) -> list[object]:
     """The results that `encode_results` wrote."""
-    return [
-        from_json(_RESULTS[kind], value)
-        for item in json.loads(text)
-        for kind, value in item.items()
-    ]
+    return [item and _decode_result(item) for item in json.loads(text)]
+
+
+def _decode_result(item: dict[str, Any]) -> object:
+    ((kind, value),) = item.items()
+    return from_json(_RESULTS[kind], value)
 
 
 def to_text(value: object) -> str:

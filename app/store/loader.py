@@ -143,11 +143,9 @@ async def _load_markets(connection: asyncpg.Connection, state: State) -> None:
         key = wallet_key("clearing", symbol, asset)
         clearing = state.wallets.setdefault(key, Wallet(key, "clearing", symbol, asset, ""))
         state.markets[symbol] = Market(contract, clearing)
-    for symbol, price, time, index_price, source_time, sequence in await connection.fetch(
-        _select("marks")
-    ):
+    for symbol, price, time, index_price, *rest in await connection.fetch(_select("marks")):
         index = None if index_price is None else Decimal(index_price)
-        state.markets[symbol].mark = Mark(Decimal(price), time, index, source_time, sequence)
+        state.markets[symbol].mark = Mark(Decimal(price), time, index, *rest)
 
 
 _DECIMAL_TERMS = frozenset(

@@ -27,13 +27,18 @@ Rows = dict[str, list[Row]]
 
 @dataclass(frozen=True, slots=True)
 class StoredAnswer:
-    """The first answer to a request or order, kept under its idempotency key."""
+    """The first answer to a request or order, kept under its idempotency key.
+
+    A request whose effects take several commits is stored with the first of them, None for what
+    is not applied yet; what is stored later `replaces` that.
+    """
 
     scope: str
     key: str
     digest: str
     results: Sequence[object]
     time: datetime
+    replaces: bool = False
 
 
 @dataclass(slots=True)
@@ -54,7 +59,7 @@ class Batch:
     @property
     def empty(self) -> bool:
         """Whether there is nothing to commit: every command was refused, and no answer is kept."""
-        return not (self.commands or self.appends)
+        return not (self.commands or self.appends or self.upserts)
 
 
 def collect(
@@ -76,11 +81,9 @@ def collect(
             merged.update(of_outcome)
         _add_records(batch.appends, outcome)
     _add_state(batch, touched)
-    kept = [
-        (answer.scope, answer.key, answer.digest, codec.encode_results(answer.results), answer.time)
-        for answer in answers
-    ]
-    _add(batch.appends, "answers", kept)
+    for answer in answers:
+        rows = batch.upserts if answer.replaces else batch.appends
+        _add(rows, "answers", [_answer_row(answer)])
     return batch
 
 
@@ -159,6 +162,11 @@ def _add_records(appends: Rows, outcome: Outcome) -> None:
         for a in outcome.alerts
     ]
     _add(appends, "alerts", alerts)
+
+
+def _answer_row(answer: StoredAnswer) -> Row:
+    results = codec.encode_results(answer.results)
+    return answer.scope, answer.key, answer.digest, results, answer.time
 
 
 def _settings(key: tuple[str, str], settings: Settings) -> Row:

@@ -51,6 +51,7 @@ STATEMENTS = (
         index_price NUMERIC,
         source_time TIMESTAMP WITH TIME ZONE,
         sequence BIGINT,
+        awaited BOOLEAN NOT NULL,
         CONSTRAINT marks_pkey PRIMARY KEY (symbol),
         CONSTRAINT marks_positive CHECK (price > 0 AND price < 'Infinity')
     ) WITH (fillfactor = 50)

@@ -172,6 +172,7 @@ class Expectations:
 
     def expect_counterparties(self, *parts: str) -> None:
         """`counterparties bob:10 carol:5`: all parts of the newest ADL event, in order."""
+        assert self.world.events, "no ADL happened"
         found = [f"{p.account_id}:{p.quantity.normalize():f}"
                  for p in self.world.events[-1].counterparties]  # fmt: skip
         assert found == list(parts), self.world.events[-1].counterparties

@@ -21,6 +21,7 @@ from app.engine.state import State
 from app.engine.step import Outcome
 from tests.engine.arithmetic import UNITS, is_unit, rounded, value
 from tests.engine.laws import check_laws
+from tests.engine.records import check_records
 
 Key = tuple[str, str]
 """An owner (account or fund) and a contract: one-way mode only."""
@@ -94,6 +95,7 @@ class Books:
             self._transfers(outcome)
             self._fund_entries(outcome)
             self._positions(outcome, state)
+            check_records(outcome, state)
         self._compare_wallets(state)
         self._compare_positions(outcome, state)
         self._compare_funds(state)

@@ -14,6 +14,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     order alice TEST sell 10 market               trade alice bob TEST 10 @ 100   (alice buys)
     cancel a1                                     cancel-all alice [TEST]
     hold tick ...                                 continue   (leave the cascade pending; finish it)
+    restart                                       (a new leader, without what is derived)
 
 `-> rejected code [key=value ...]`, `-> filled`, `-> partially_filled 3 [average=99]`,
 `-> at_risk 2`, `-> pending USDT`. Expectations: see the methods `expect_...` of `Scenario`.
@@ -223,6 +224,11 @@ class Scenario(Expectations):
 
     def do_continue(self) -> None:
         """Finish the pending cascade."""
+        self.world.finish()
+
+    def do_restart(self) -> None:
+        """A new leader takes over."""
+        self.world.restart()
         self.world.finish()
 
     def do_order(

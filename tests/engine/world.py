@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 from app.engine.commands import (
     Command,
@@ -32,8 +32,9 @@ from app.engine.events import (
     OrderReceipt,
     Trade,
 )
+from app.engine.numbers import EXACT
 from app.engine.rejections import Rejection
-from app.engine.state import State
+from app.engine.state import State, Triggers
 from app.engine.step import Outcome
 from tests.engine.naive import Books
 
@@ -49,6 +50,9 @@ DEFAULT_BRACKETS: tuple[Row, ...] = (
     ("100000", "1000000", 50, "0.01"),
     ("1000000", "100000000", 10, "0.05"),
 )
+
+
+DERIVED = ("triggers", "trigger_version", "rankings", "unranked", "held")
 
 
 class World:
@@ -77,7 +81,8 @@ class World:
         """One command, checked; a cascade it begins is left pending."""
         self.now = self.next_time()
         outcome = self.engine.apply(command, self.now)
-        self.books.observe(outcome, self.state, self.now)
+        with localcontext(EXACT):
+            self.books.observe(outcome, self.state, self.now)
         if outcome.accepted:
             self.log.append((command, self.now))
             self._remember(outcome)
@@ -129,6 +134,16 @@ class World:
         result = self.run(command)
         assert not isinstance(result, Rejection), f"{command}: {result}"
         return result
+
+    def restart(self) -> Outcome:
+        """A new leader: what is derived is lost, then `Recover`."""
+        state = self.state
+        for market in state.markets.values():
+            market.triggers, market.rankings = Triggers(), {}
+            for position in market.positions.values():
+                position.trigger_version = 0
+        state.cascades, state.held, state.unranked = {}, {}, {}
+        return self.apply(Recover())
 
     # What most tests need
 
@@ -187,20 +202,29 @@ def contract(symbol: str, fund_id: str, rows: tuple[Row, ...] = DEFAULT_BRACKETS
 def dump(value: object) -> object:
     """A canonical picture of a state, for equality: names, numbers without trailing zeros, order.
 
-    Dictionaries keep their order where it matters (books, wallets of a fund are lists); elsewhere
-    they are sorted by key.
+    Dictionaries are sorted by key: order matters in lists alone (and orders rest in the order of
+    their numbers). What is derived, and lost at a restart, is left out.
     """
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f") if value else "0"
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: dump(getattr(value, field.name)) for field in fields(value)}
+        text = format(value, "f") if value else "0"
+        return text.rstrip("0").rstrip(".") if "." in text else text
     if isinstance(value, dict):
         return {str(key): dump(item) for key, item in sorted(value.items(), key=_by_text)}
     if isinstance(value, list | tuple):
         return [dump(item) for item in value]
-    if isinstance(value, set | frozenset):
-        return sorted(str(dump(item)) for item in value)
-    return str(value)
+    names = _fields(type(value))
+    return {name: dump(getattr(value, name)) for name in names} if names else str(value)
+
+
+FIELDS: dict[type, tuple[str, ...]] = {}
+"""The fields of each dataclass that are not derived; nothing for anything else."""
+
+
+def _fields(kind: type) -> tuple[str, ...]:
+    if kind not in FIELDS:
+        names = [field.name for field in fields(kind)] if is_dataclass(kind) else []
+        FIELDS[kind] = tuple(name for name in names if name not in DERIVED)
+    return FIELDS[kind]
 
 
 def _by_text(item: tuple[object, object]) -> str:

@@ -93,7 +93,7 @@ UNLAWFUL = [
     ("INSERT INTO wallets VALUES ('w', 'piggy', 'a', 'USDT', '', 0)", "kind"),
     ("INSERT INTO positions VALUES ('a', 'S', 'both', 0, 0)", "held"),
     ("INSERT INTO positions VALUES ('a', 'S', 'long', -1, 0)", "leg"),
-    ("INSERT INTO marks VALUES ('S', 'NaN', now(), NULL, NULL, NULL)", "positive"),
+    ("INSERT INTO marks VALUES ('S', 'NaN', now(), NULL, NULL, NULL, false)", "positive"),
     ("INSERT INTO leadership SELECT false, 0, 0, NULL, 0, 0, 0, 0, 0, 0, 0", "one"),
     (
         "INSERT INTO clearance_fees VALUES (1, now(), 'S', 'f', 'USDT', 1, 9, 3, 1, 1, false)",

@@ -68,6 +68,7 @@ marks = Table(
     decimal("index_price", null=True),
     moment("source_time", null=True),
     number("sequence", null=True),
+    Column("awaited", Boolean, nullable=False),
     positive("price"),
     postgresql_with={"fillfactor": "50"},
 )

@@ -1,0 +1,162 @@
+"""What an outcome's records must say among themselves, and of the state they left (LIQ, ADL)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from fractions import Fraction
+
+from app.engine.events import AdlEvent, Liquidation, Trade
+from app.engine.state import State
+from app.engine.step import Outcome
+from tests.engine.arithmetic import rounded, value
+
+FUND_KINDS = ("bankruptcy_loss", "takeover_gain", "deficit_cover")
+"""What a liquidation's `fund_amount` adds up; the clearance fee stands beside it."""
+
+
+def check_records(outcome: Outcome, state: State) -> None:
+    """Every record of an outcome."""
+    for trade in outcome.trades:
+        _no_better_order_is_left(trade, state)
+    for record in outcome.liquidations:
+        _fills(record, outcome)
+        _fee(record, outcome, state)
+        _ending(record, outcome)
+        _story(record)
+    for event in outcome.adl_events:
+        _adl(event, outcome, state)
+    _bankrupt_wallets_are_empty(outcome, state)
+
+
+def _no_better_order_is_left(trade: Trade, state: State) -> None:
+    """Price first, then time: whoever stood before the maker is gone (ORD-2)."""
+    selling = trade.taker_side == "buy"
+    side = "sell" if selling else "buy"
+    for order in state.orders.values():
+        if (order.symbol, order.side) != (trade.symbol, side) or order.price is None:
+            continue
+        better = order.price < trade.price if selling else order.price > trade.price
+        earlier = order.price == trade.price and order.order_id < trade.maker_order_id
+        assert not better, f"{order} was passed over by {trade}"
+        assert not earlier, f"{order} was passed over by {trade}"
+
+
+def _fills(record: Liquidation, outcome: Outcome) -> None:
+    """The fills of liquidation orders, none beyond its limit (LIQ-4)."""
+    trades = {t.trade_id: t for t in outcome.trades if t.liquidation_id == record.liquidation_id}
+    assert record.filled_quantity == sum((t.quantity for t in trades.values()), Decimal(0)), record
+    assert record.filled_value == sum((t.value for t in trades.values()), Decimal(0)), record
+    side = "sell" if record.side == "long" else "buy"
+    limit = Decimal(0)
+    for step in record.steps:
+        if step.kind == "order":
+            text = step.detail["limit_price"]
+            limit = Decimal(0) if text == "none" else Decimal(text)
+        elif step.kind == "fill":
+            trade = trades.pop(int(step.detail["trade_id"]))
+            assert (trade.taker_account_id, trade.taker_side) == (record.account_id, side), trade
+            within = trade.price >= limit if side == "sell" else trade.price <= limit
+            assert within, f"{trade} is beyond the limit {limit}"
+    assert not trades, f"not in the story: {trades}"
+
+
+def _fee(record: Liquidation, outcome: Outcome, state: State) -> None:
+    """min(rate x filled value, what remains); nothing where a part is bankrupt (LIQ-5, LIQ-6)."""
+    fees = [f for f in outcome.clearance_fees if f.liquidation_id == record.liquidation_id]
+    assert len(fees) <= 1, fees
+    charged = fees[0].fee if fees else Decimal(0)
+    assert record.clearance_fee == charged, record
+    rate = state.markets[record.symbol].contract.clearance_fee_rate
+    full = rounded(Fraction(rate) * Fraction(record.filled_value))
+    bankrupt = record.taken_over_quantity + record.deleveraged_quantity > 0
+    assert charged <= full, record
+    assert not (charged and bankrupt), record
+    if charged < full and record.margin_mode == "isolated" and not bankrupt:
+        assert record.outcome == "closed", record
+        assert record.final_wallet == 0, f"a capped fee leaves something: {record}"
+    for fee in fees:
+        policy = state.funds[fee.fund_id].policy
+        shares = (policy.share_below_minimum, policy.share_above_minimum)
+        assert fee.to_fund + fee.to_revenue == fee.fee, fee
+        assert Fraction(fee.to_fund) in [rounded(Fraction(charged * share)) for share in shares]
+        assert fee.capped == (charged < full), fee
+        assert record.clearance_fee_to_fund == fee.to_fund, record
+
+
+def _ending(record: Liquidation, outcome: Outcome) -> None:
+    """Quantities, outcome and the fund's part agree with what happened (LIQ-9)."""
+    parts = (record.filled_quantity, record.taken_over_quantity, record.deleveraged_quantity)
+    filled, taken, deleveraged = (part > 0 for part in parts)
+    assert all(part >= 0 for part in parts), record
+    assert sum(parts) <= record.quantity, record
+    if taken or deleveraged or record.outcome == "closed":
+        assert sum(parts) == record.quantity, record
+    expected = {
+        (False, False, False): ("orders_canceled",),
+        (True, False, False): ("reduced", "closed"),
+        (False, True, False): ("taken_over",),
+        (False, False, True): ("deleveraged",),
+    }.get((filled, taken, deleveraged), ("mixed",))
+    assert record.outcome in expected, record
+    assert record.outcome != "reduced" or sum(parts) < record.quantity, record
+    moved = sum(
+        (e.amount for e in outcome.fund_entries
+         if e.liquidation_id == record.liquidation_id and e.kind in FUND_KINDS), Decimal(0),
+    )  # fmt: skip
+    assert record.fund_amount == moved, f"{record.fund_amount}, in the history {moved}: {record}"
+
+
+def _story(record: Liquidation) -> None:
+    """Numbered from 1, from the trigger to the end (LIQ-9)."""
+    numbers = [step.number for step in record.steps]
+    assert numbers == list(range(1, len(numbers) + 1)), record.steps
+    kinds = [step.kind for step in record.steps]
+    assert (kinds[0], kinds[-1]) == ("trigger", "end"), kinds
+    assert kinds.count("trigger") == kinds.count("end") == 1, kinds
+
+
+def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
+    """Ranked, priced at the bankruptcy price or at mark, and announced (ADL-2 to ADL-4)."""
+    ranks = [entry.rank for entry in event.queue]
+    assert ranks == list(range(1, len(ranks) + 1)), event
+    scores = [entry.score for entry in event.queue]
+    assert scores == sorted(scores, reverse=True), event
+    at_bankruptcy = [p for p in event.counterparties if p.reason == "bankruptcy_price"]
+    at_mark = [p for p in event.counterparties if p.reason == "mark_price"]
+    assert list(event.counterparties) == at_bankruptcy + at_mark, event
+    for parts in (at_bankruptcy, at_mark):
+        assert [p.rank for p in parts] == sorted({p.rank for p in parts}), event
+    for part in event.counterparties:
+        assert 0 < part.quantity <= part.quantity_before, part
+    contract = state.markets[event.symbol].contract
+    sign = 1 if event.side == "long" else -1
+    notional = value(contract, event.quantity, event.mark_price)
+    bankrupt = Fraction(event.quantity * contract.contract_size * event.bankruptcy_price)
+    deficit = max(Fraction(0), sign * (bankrupt - notional))
+    tolerance = Fraction(event.quantity * contract.contract_size + 2) / 10**8
+    assert abs(Fraction(event.deficit) - deficit) <= tolerance, event
+    assert Fraction(event.notional_closed) == notional, event
+    assert event.overshoot >= 0, event
+    assert any(alert.kind == "adl" for alert in outcome.alerts), "not announced (FND-11)"
+
+
+def _bankrupt_wallets_are_empty(outcome: Outcome, state: State) -> None:
+    """Takeover and ADL leave a scope's wallet at exactly zero (FND-1).
+
+    Of a cross account: once no position is open, and if no fill of another one left a surplus.
+    """
+    filled = {record.event_id for record in outcome.liquidations if record.filled_quantity}
+    for record in outcome.liquidations:
+        if record.taken_over_quantity + record.deleveraged_quantity == 0:
+            continue
+        positions = state.accounts[record.account_id].positions.values()
+        asset = state.markets[record.symbol].contract.settlement_asset
+        more = record.margin_mode == "cross" and (
+            record.event_id in filled
+            or any(
+                p.quantity and not p.wallet
+                and state.markets[p.symbol].contract.settlement_asset == asset
+                for p in positions
+            )
+        )  # fmt: skip
+        assert more or record.final_wallet == 0, record

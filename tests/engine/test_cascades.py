@@ -1,0 +1,130 @@
+"""Cascades longer than one step: bounded, in order, with other requests between (LIQ-10, MRK-2)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.engine import cascade, ranking
+from app.engine.commands import (
+    CancelOrders,
+    ContinueCascade,
+    Deposit,
+    PlaceOrder,
+    Recover,
+    Tick,
+    Withdraw,
+)
+from app.engine.events import Moved, OrderReceipt, Ticked
+from app.engine.rejections import Rejection
+from tests.engine.world import World, contract, differences, dump, replayed
+
+MANY = 2 * cascade.LIQUIDATIONS_PER_STEP + 7
+"""Accounts enough for three steps."""
+
+
+def names() -> list[str]:
+    """Accounts, the poorest last: they are liquidated in the opposite order."""
+    return [f"trader-{number:03}" for number in range(MANY)]
+
+
+@pytest.fixture
+def world() -> World:
+    """Many longs of 10 with 50.00 to 50.xx each against one rich short; a market in USDC."""
+    world = World()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    world.contract(replace(contract("COIN", "F"), settlement_asset="USDC", quote_asset="USDC"))
+    for symbol in ("TEST", "COIN"):
+        world.must(Tick(symbol, Decimal(100)))
+    world.account("rich")
+    for asset in ("USDT", "USDC"):
+        world.deposit("rich", "10000000", asset)
+    size = Decimal(10) * MANY
+    world.order(PlaceOrder("rich", "TEST", "sell", "limit", size, Decimal(100)))
+    for number, name in enumerate(names()):
+        world.account(name)
+        world.deposit(name, f"{51 - number * Decimal('0.001')}")
+        world.order(PlaceOrder(name, "TEST", "buy", "limit", Decimal(10), Decimal(100)))
+    world.seed("F", "1000000")
+    return world
+
+
+def liquidated(world: World) -> list[str]:
+    """The accounts in the order of their liquidation."""
+    return [record.account_id for record in world.liquidations.values()]
+
+
+def test_liq_10_a_step_is_bounded_and_the_whole_is_in_order(world: World) -> None:
+    """LIQ-10, LIQ-2: lowest ratio first over all steps; the tick is answered by the last."""
+    outcome = world.apply(Tick("TEST", Decimal("95.3")))
+    assert outcome.result is None
+    assert outcome.pending == "USDT"
+    steps = [len(world.liquidations)]
+    result: object = None
+    while world.pending:
+        result = world.apply(ContinueCascade("USDT")).result
+        steps.append(len(world.liquidations) - sum(steps))
+    assert result == Ticked("TEST", Decimal("95.3"), world.state.markets["TEST"].mark.time, MANY)  # type: ignore[union-attr]
+    assert max(steps) <= cascade.LIQUIDATIONS_PER_STEP
+    assert liquidated(world) == names()[::-1]
+
+
+def test_liq_10_others_are_served_between_and_the_waiting_are_not(world: World) -> None:
+    """LIQ-10: an account that waits is refused; deposits, other accounts and assets go on."""
+    world.apply(Tick("TEST", Decimal("95.3")))
+    first, last = names()[0], names()[-1]
+    assert last in liquidated(world)
+    assert first not in liquidated(world)
+    price = Decimal(90)
+    for command in (
+        PlaceOrder(first, "TEST", "sell", "limit", Decimal(1), price),
+        PlaceOrder(first, "COIN", "buy", "limit", Decimal(1), price),
+        Withdraw(first, "USDT", Decimal(1)),
+    ):
+        refused = world.apply(command).result
+        assert isinstance(refused, Rejection), command
+        assert refused.code == "account_in_liquidation"
+    served = world.apply(PlaceOrder("rich", "COIN", "buy", "limit", Decimal(1), price)).result
+    assert isinstance(served, OrderReceipt)
+    assert isinstance(world.apply(Tick("COIN", Decimal(101))).result, Ticked)
+    saved = world.apply(Deposit(first, "USDT", Decimal(100))).result
+    assert isinstance(saved, Moved)
+    world.finish()
+    assert first not in liquidated(world)
+    assert len(world.liquidations) == MANY - 1
+
+
+def test_liq_10_a_new_leader_finishes_what_was_under_way(world: World) -> None:
+    """LIQ-10: forgetting the cascade and looking afresh comes to the same liquidations."""
+    world.apply(Tick("TEST", Decimal("95.3")))
+    world.apply(Recover())
+    world.finish()
+    assert liquidated(world) == names()[::-1]
+    assert not list(differences(dump(world.state), dump(replayed(world).state)))
+
+
+def test_mrk_2_a_tick_waits_for_the_cascade_of_its_asset(world: World) -> None:
+    """MRK-2: the runner holds it back; the engine insists."""
+    world.apply(Tick("TEST", Decimal("95.3")))
+    with pytest.raises(AssertionError):
+        world.engine.apply(Tick("TEST", Decimal(95)), world.next_time())
+
+
+def test_liq_10_what_cannot_go_on_is_refused(world: World) -> None:
+    """ORD-7: continuing nothing changes nothing."""
+    refused = world.apply(ContinueCascade("USDT")).result
+    assert isinstance(refused, Rejection)
+    world.must(CancelOrders("rich"))
+
+
+@pytest.mark.parametrize(
+    ("rank", "length", "light"),
+    [(1, 1, 4), (1, 5, 4), (2, 5, 3), (5, 5, 0), (1, 10, 4), (2, 10, 4), (3, 10, 3), (10, 10, 0),
+     (2, 3, 3), (1, 1000, 4), (1000, 1000, 0)],
+)  # fmt: skip
+def test_adl_3_lights(rank: int, length: int, light: int) -> None:
+    """ADL-3: quantiles 0 to 4; 4 is deleveraged first."""
+    assert ranking.quantile(rank, length) == light
