@@ -22,6 +22,14 @@ from app.store.embedded import EmbeddedPostgres
 _numbers = count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of single folders: pytest reads them only here."""
+    parser.addoption("--kills", type=int, default=20, help="how often tests/kills kills")
+    parser.addoption("--kill-seed", type=int, default=0, help="when and whom tests/kills kills")
+    parser.addoption("--simulations", type=int, default=40, help="seeds of tests/simulation")
+    parser.addoption("--simulation-seed", type=int, help="the one seed of tests/simulation")
+
+
 @contextmanager
 def new_database(server: str, template: str = "template0") -> Iterator[str]:
     """A database for as long as the body runs; yields its address."""

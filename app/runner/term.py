@@ -150,11 +150,12 @@ class Term:
                 await self._turn()
         finally:
             self._ending = True
+            # First of all, for what is awaited here can be canceled once more.
+            for submission in self._open:
+                submission.refuse(NotLeader())
             if self._flush:
                 self._flush.cancel()
                 await asyncio.gather(self._flush, return_exceptions=True)
-            for submission in self._open:
-                submission.refuse(NotLeader())
 
     def _idle(self) -> bool:
         return not (self._queue or self._batch or self._flush)
@@ -345,10 +346,9 @@ class Term:
         self._memory.put(key.name, Known(key.digest, results), self._batch.number)
 
     def _keep(self, key: AnswerKey, results: list[object], *, replaces: bool) -> None:
-        time = self._clock.now()
-        self._batch.answers.append(
-            StoredAnswer(key.scope, key.key, key.digest, results, time, replaces)
-        )
+        now = self._clock.now()
+        answer = StoredAnswer(key.scope, key.key, key.digest, results, now, replaces)
+        self._batch.answers.append(answer)
 
     def _store_parts(self) -> None:
         """Store with their effects the ticks of requests that this batch does not finish.
@@ -366,10 +366,10 @@ class Term:
                 submission.stored = True
 
     def _ticked_so_far(self, asset: str) -> Ticked:
-        cascade = self.engine.state.cascades[asset]
-        assert cascade.tick is not None
-        mark = self.engine.state.markets[cascade.tick.symbol].mark
-        assert mark is not None
+        state, cascade = self.engine.state, self.engine.state.cascades[asset]
+        assert cascade.tick
+        mark = state.markets[cascade.tick.symbol].mark
+        assert mark
         return Ticked(cascade.tick.symbol, mark.price, mark.time, len(cascade.accounts))
 
     def _close(self, submission: Submission) -> None:

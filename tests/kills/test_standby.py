@@ -1,0 +1,165 @@
+"""Two instances on one database: one leads, the other stands by and takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from app.store.writer import COPY_ROWS
+from tests.kills.service import ADMIN_KEY, PATIENCE_SECONDS, Service
+
+TREASURY = "/v1/treasury/contributions"
+
+
+@pytest.fixture
+def pair(tmp_path: Path, address: str) -> Iterator[tuple[Service, Service]]:
+    """Two instances that are not started yet."""
+    services = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        services.append(Service(tmp_path / name, address))
+    yield services[0], services[1]
+    for service in services:
+        service.end()
+
+
+async def request(
+    service: Service, method: str, path: str, body: Any = None, key: str | None = None
+) -> httpx.Response:
+    """A request with the admin key."""
+    headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    if key:
+        headers["Idempotency-Key"] = key
+    async with httpx.AsyncClient(base_url=service.address, timeout=PATIENCE_SECONDS) as client:
+        return await client.request(method, path, json=body, headers=headers)
+
+
+async def contribute(service: Service, amount: str, key: str | None = None) -> httpx.Response:
+    """Pay the exchange's own money into its treasury; `amount` is unlike any other."""
+    body = {"asset": "USDT", "amount": amount, "reference": amount}
+    return await request(service, "POST", TREASURY, body, key)
+
+
+async def create(service: Service, path: str, body: Any) -> None:
+    """A write that is accepted."""
+    answer = await request(service, "POST", path, body)
+    assert answer.is_success, answer.text
+
+
+async def paid(connection: asyncpg.Connection) -> list[str]:
+    """The amounts that were paid in, in order."""
+    rows = await connection.fetch("SELECT reference FROM transfers ORDER BY transfer_id")
+    return [row["reference"] for row in rows]
+
+
+async def start(pair: tuple[Service, Service]) -> tuple[Service, Service]:
+    """The leader and the standby, serving."""
+    leader, standby = pair
+    leader.start()
+    await leader.until_leading()
+    standby.start()
+    await standby.until("/readyz", 200)
+    return pair
+
+
+def refuses(answer: httpx.Response) -> bool:
+    """Whether a write was refused for want of leadership."""
+    return (
+        answer.status_code == 503
+        and answer.json()["code"] == "not_leader"
+        and int(answer.headers["Retry-After"]) >= 1
+    )
+
+
+async def test_the_second_reads_and_takes_over_when_the_first_dies(
+    pair: tuple[Service, Service],
+    connection: asyncpg.Connection,
+    measured: dict[str, list[float]],
+) -> None:
+    leader, standby = await start(pair)
+    assert (await contribute(leader, "1")).is_success
+    assert (await request(standby, "GET", "/leaderz")).status_code == 503
+    assert refuses(await contribute(standby, "2"))
+    read = await request(standby, "GET", "/v1/treasury")
+    assert {row["asset"]: row["treasury"] for row in read.json()["items"]}["USDT"] == "1"
+    leader.kill()
+    killed = monotonic()
+    while not (await contribute(standby, "3")).is_success:
+        await asyncio.sleep(0.05)
+    measured.setdefault("kill -9 of the leader, with a standby", []).append(monotonic() - killed)
+    leader.start()
+    await leader.until("/readyz", 200)
+    assert refuses(await contribute(leader, "4"))
+    assert await paid(connection) == ["1", "3"]
+
+
+async def test_a_paused_leader_is_replaced_and_cannot_commit(
+    pair: tuple[Service, Service],
+    connection: asyncpg.Connection,
+    measured: dict[str, list[float]],
+) -> None:
+    old, new = await start(pair)
+    assert (await contribute(old, "1")).is_success
+    old.signal(signal.SIGSTOP)
+    stopped = monotonic()
+    sent = [
+        asyncio.create_task(contribute(old, "2")),
+        asyncio.create_task(contribute(old, "3", key="three")),
+    ]
+    await new.until_leading()
+    assert (await contribute(new, "3", key="three")).is_success
+    measured.setdefault("SIGSTOP of the leader, with a standby", []).append(monotonic() - stopped)
+    assert not any(task.done() for task in sent)
+
+    old.signal(signal.SIGCONT)
+    for answer in await asyncio.gather(*sent):
+        assert refuses(answer), answer.text
+    assert await paid(connection) == ["1", "3"]
+    await old.until("/leaderz", 503)
+    assert refuses(await contribute(old, "4"))
+    assert (await contribute(new, "5")).is_success
+
+    new.kill()
+    await old.until_leading()
+    again = await contribute(old, "3", key="three")
+    assert again.is_success
+    assert (await contribute(old, "6")).is_success
+    assert await paid(connection) == ["1", "3", "5", "6"]
+
+
+async def test_a_leader_paused_in_a_transaction_is_replaced(
+    pair: tuple[Service, Service], connection: asyncpg.Connection
+) -> None:
+    """A long batch is several statements: between them its session locks the epoch."""
+    old, new = await start(pair)
+    await create(old, "/v1/accounts", {"account_id": "alice"})
+    await create(old, "/v1/accounts/alice/deposits", {"asset": "USDT", "amount": "100000"})
+    await create(old, "/v1/prices", {"symbol": "BTCUSDT", "mark_price": "60000"})
+    order = {
+        "account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
+        "quantity": "0.002", "price": "59000",
+    }  # fmt: skip
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE commands IN SHARE MODE")
+        batch = asyncio.create_task(
+            request(old, "POST", "/v1/orders/batch", {"orders": [order] * COPY_ROWS})
+        )
+        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            await asyncio.sleep(0.02)
+        old.signal(signal.SIGSTOP)
+    with pytest.raises(asyncpg.LockNotAvailableError):
+        await connection.execute("SELECT FROM leadership FOR UPDATE NOWAIT")
+    await new.until_leading()
+    assert (await contribute(new, "1")).is_success
+    old.signal(signal.SIGCONT)
+    assert refuses(await batch)
+    assert await connection.fetchval("SELECT count(*) FROM orders") == 0
+    assert (await paid(connection))[1:] == ["1"]

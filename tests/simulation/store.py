@@ -1,0 +1,206 @@
+"""A store in memory, behind a network that loses, delays and repeats nothing twice.
+
+It stands in for writer, loader and the table of answers. What it is given are the real row
+snapshots of `rows.collect`; like PostgreSQL it takes a batch whole or not at all, and only under
+the epoch of the newest leader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from app.engine.commands import Command
+from app.engine.engine import Engine
+from app.engine.state import State
+from app.store import codec
+from app.store.rows import Batch, Row
+from app.store.tables import metadata
+from app.store.writer import StaleLeader
+
+FAULTS = ("before", "during", "after", "late")
+"""When a commit fails: nothing sent; sent and lost; written, and the answer lost; sent, given up
+by the leader, and arriving at some later time."""
+
+
+Name = tuple[str, str]
+"""A command's kind and body: the simulation sends no two commands that are equal."""
+
+
+class Network:
+    """Chance, and the time that everything takes: turns of the event loop instead of seconds."""
+
+    def __init__(self, seed: int, fault_rate: float) -> None:
+        self.chance = random.Random(seed)
+        self.fault_rate = fault_rate
+        self.faults: Counter[str] = Counter()
+        self._deliveries: dict[asyncio.Task[None], None] = {}
+
+    async def pause(self, most: int) -> None:
+        """Let others run for a random while."""
+        for _ in range(self.chance.randint(0, most)):
+            await asyncio.sleep(0)
+
+    def fault(self) -> str | None:
+        """The fault that befalls a commit, mostly none."""
+        if self.chance.random() >= self.fault_rate:
+            return None
+        fault = self.chance.choice(FAULTS)
+        self.faults[fault] += 1
+        return fault
+
+    def deliver(self, arrive: Callable[[], None], most: int) -> asyncio.Task[None]:
+        """Let something arrive after a while, whether its sender still waits or not."""
+
+        async def travel() -> None:
+            await self.pause(most)
+            arrive()
+
+        delivery = asyncio.create_task(travel())
+        self._deliveries[delivery] = None
+        delivery.add_done_callback(self._arrived)
+        return delivery
+
+    def _arrived(self, delivery: asyncio.Task[None]) -> None:
+        del self._deliveries[delivery]
+        no_news(delivery)  # its sender may have given up
+
+    async def settle(self) -> None:
+        """Wait until nothing is on its way."""
+        while self._deliveries:
+            await asyncio.sleep(0)
+
+
+def no_news(task: asyncio.Task[Any]) -> None:
+    """Nobody may be asking any more how this task ended."""
+    if not task.cancelled():
+        task.exception()
+
+
+class Store:
+    """What is durable: the epoch, the command log, the answers and the rows of the state."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.log: list[tuple[Command, datetime]] = []
+        self.written: Counter[Name] = Counter()
+        self.rows: defaultdict[str, dict[Row, Mapping[str, Any]]] = defaultdict(dict)
+        self.refused = 0
+        """Commits of leaders that were replaced."""
+
+    def raise_epoch(self) -> int:
+        """A new leader; from here on no older one can write."""
+        self.epoch += 1
+        return self.epoch
+
+    def write(self, epoch: int, batch: Batch) -> None:
+        """A batch, whole; raises `StaleLeader`."""
+        if epoch != self.epoch:
+            self.refused += 1
+            raise StaleLeader
+        for sequence, time, kind, body in batch.commands:
+            assert sequence == len(self.log) + 1, "the log has no gaps"
+            self.log.append((codec.decode_command(kind, body), time))
+            self.written[kind, body] += 1
+        for name, rows in batch.upserts.items():
+            for key, row in _keyed(name, rows):
+                self.rows[name][key] = row
+        for name, keys in batch.deletes.items():
+            for key in keys:
+                self.rows[name].pop(key, None)
+        for name, rows in batch.appends.items():
+            for key, row in _keyed(name, rows):
+                assert key not in self.rows[name], f"{name} has {key} twice"
+                self.rows[name][key] = row
+
+    def replay(self) -> tuple[Engine, dict[Name, object]]:
+        """The log from its beginning: a fresh engine, and the result of each command."""
+        engine, results = Engine(State()), dict[Name, object]()
+        for command, now in self.log:
+            outcome = engine.apply(command, now)
+            assert outcome.accepted, f"{command} was accepted first, then {outcome.result}"
+            results[codec.encode_command(command)] = outcome.result
+        return engine, results
+
+    def check_rows(self, state: State) -> None:
+        """The rows are those of this state."""
+        balances = {
+            row["key"]: row["balance"] for row in self.rows["wallets"].values() if row["balance"]
+        }
+        assert balances == {
+            wallet.key: wallet.balance for wallet in state.wallets.values() if wallet.balance
+        }
+        positions = {
+            (row["account_id"], row["symbol"], row["side"]): (row["quantity"], row["cost"])
+            for row in self.rows["positions"].values()
+        }
+        assert positions == {
+            (p.account_id, p.symbol, p.side): (p.quantity, p.cost)
+            for market in state.markets.values()
+            for p in market.positions.values()
+        }
+        orders = {
+            row["order_id"]: row["filled_quantity"]
+            for row in self.rows["orders"].values()
+            if row["status"] in ("new", "partially_filled")
+        }
+        assert orders == {order.order_id: order.filled_quantity for order in state.orders.values()}
+
+
+def _keyed(name: str, rows: Iterable[Row]) -> Iterator[tuple[Row, Mapping[str, Any]]]:
+    table = metadata.tables[name]
+    for values in rows:
+        row = dict(zip(table.columns.keys(), values, strict=True))
+        yield tuple(row[column.name] for column in table.primary_key.columns), row
+
+
+class SimulatedWriter:
+    """A leader's way to the store."""
+
+    def __init__(self, network: Network, store: Store, epoch: int) -> None:
+        self._network = network
+        self._store = store
+        self._epoch = epoch
+
+    async def commit(self, batch: Batch) -> None:
+        """Like `Writer.commit`."""
+        if batch.empty:
+            return
+        network, fault = self._network, self._network.fault()
+        await network.pause(3)
+        if fault == "before":
+            raise ConnectionError("nothing was sent")
+        if fault == "during":
+            await network.pause(20)
+            raise ConnectionError("what was sent was lost")
+        delivery = network.deliver(
+            lambda: self._store.write(self._epoch, batch), 200 if fault == "late" else 20
+        )
+        if fault == "late":
+            raise ConnectionError("no answer in time")
+        await asyncio.shield(delivery)
+        await network.pause(5)
+        if fault == "after":
+            raise ConnectionError("the answer was lost")
+
+
+class SimulatedReader:
+    """A connection that answers the one query a term asks: stored answers by scope and key."""
+
+    def __init__(self, network: Network, store: Store) -> None:
+        self._network = network
+        self._store = store
+
+    async def fetch(
+        self, _query: str, scopes: Iterable[str], keys: Iterable[str]
+    ) -> list[Mapping[str, Any]]:
+        """Like asyncpg's, for `answers.look_up`."""
+        await self._network.pause(5)
+        if self._network.chance.random() < self._network.fault_rate / 10:
+            raise ConnectionError("the query was lost")
+        answers = self._store.rows["answers"]
+        return [answers[name] for name in zip(scopes, keys, strict=True) if name in answers]
