@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from app.engine.commands import Command
+from app.engine.commands import Command, PlaceOrder
 from app.engine.step import Outcome
-from app.runner.answers import Answer, AnswerKey
+from app.runner.answers import Answer, AnswerKey, order_name
 from app.store.rows import StoredAnswer
 
 
@@ -40,6 +40,14 @@ class Submission:
     def __post_init__(self) -> None:
         self.results = [None] * len(self.commands)
         self.missing = len(self.commands)
+
+    def names(self) -> Iterator[tuple[str, str]]:
+        """The keys under which it may have been answered before."""
+        if self.key:
+            yield self.key.name
+        for command in self.commands:
+            if isinstance(command, PlaceOrder) and (name := order_name(command)):
+                yield name
 
     def answer(self, answer: Answer) -> None:
         """Tell the caller, if it still waits."""

@@ -32,7 +32,6 @@ from app.runner.answers import (
     look_up,
     order_conflict,
     order_key,
-    order_name,
 )
 from app.runner.clock import Clock
 from app.runner.metrics import Metrics
@@ -195,13 +194,7 @@ class Term:
     async def _look_up(self, taken: Sequence[Submission]) -> None:
         """Fetch the answers in the table that these submissions may repeat: one query, or none."""
         self._memory.trim(self._durable)
-        names: dict[tuple[str, str], None] = {}
-        for submission in taken:
-            if submission.key:
-                names[submission.key.name] = None
-            for command in submission.commands:
-                if isinstance(command, PlaceOrder) and (name := order_name(command)):
-                    names[name] = None
+        names = dict.fromkeys(name for submission in taken for name in submission.names())
         unknown = [name for name in names if self._memory.get(name) is None]
         self._stored = await look_up(self._reader, unknown) if unknown else {}
 
