@@ -138,7 +138,7 @@ def _check_account(state: State, account: Account, position: Position) -> None:
 
 def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
     resting = sum(
-        (o.remaining for o in position.orders.values() if o.reduce_only and o.side == command.side),
+        (o.remaining for o in position.reducing.values() if o.side == command.side),
         ZERO,
     )
     held = abs(position.quantity) if positions.reduces(position, command.side) else ZERO

@@ -183,8 +183,8 @@ def book(
 
 def drop_idle_reduce_only(step: Step, position: Position) -> None:
     """Expire reduce-only orders that have nothing left to reduce (ORD-1)."""
-    for order in list(position.orders.values()):
-        if order.reduce_only and not reduces(position, order.side):
+    for order in list(position.reducing.values()):
+        if not reduces(position, order.side):
             step.close_order(order, "expired", "nothing_to_reduce")
 
 

@@ -49,7 +49,9 @@ class Wallet:
 
 def wallet_key(kind: WalletKind, owner: str, asset: str, name: str = "") -> str:
     """The key of a wallet, readable in the ledger: `isolated/alice/USDT/BTCUSDT:both`."""
-    return "/".join(part for part in (kind, owner, asset, name) if part)
+    if not owner:
+        return f"{kind}/{asset}"
+    return f"{kind}/{owner}/{asset}/{name}" if name else f"{kind}/{owner}/{asset}"
 
 
 @dataclass(slots=True, eq=False)
@@ -86,7 +88,8 @@ class Position:
     """An account's leg in a contract: signed quantity and signed cost (NUM-3), and its orders.
 
     `bid_value` and `ask_value` are the exact values at limit price of the open orders that can
-    increase the position (ORD-4); `wallet` is the isolated wallet while margin mode is isolated.
+    increase the position (ORD-4); `reducing` are the reduce-only ones among `orders`; `wallet` is
+    the isolated wallet while margin mode is isolated.
     """
 
     account_id: str
@@ -96,6 +99,7 @@ class Position:
     cost: Decimal = ZERO
     wallet: Wallet | None = None
     orders: dict[int, Order] = field(default_factory=dict)
+    reducing: dict[int, Order] = field(default_factory=dict)
     bid_value: Decimal = ZERO
     ask_value: Decimal = ZERO
     bid_quantity: Decimal = ZERO

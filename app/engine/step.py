@@ -243,8 +243,10 @@ class Step:
 
     def forget_empty(self, position: Position) -> None:
         """Drop a leg that holds nothing: no quantity, no orders, no margin."""
+        if position.quantity != 0 or position.orders:
+            return
         wallet = position.wallet or self.state.wallets.get(self._isolated_key(position))
-        if position.quantity != 0 or position.orders or (wallet and wallet.balance != 0):
+        if wallet and wallet.balance != 0:
             return
         account = self.state.accounts[position.account_id]
         account.positions.pop((position.symbol, position.side), None)
@@ -280,6 +282,8 @@ class Step:
         self.state.orders[order.order_id] = order
         orderbook.insert(self.state.markets[order.symbol], order)
         position.orders[order.order_id] = order
+        if order.reduce_only:
+            position.reducing[order.order_id] = order
         self._reserve(position, order, order.remaining)
         self.touch_order(order)
 
@@ -290,6 +294,7 @@ class Step:
         orderbook.remove(self.state.markets[order.symbol], order)
         del self.state.orders[order.order_id]
         del position.orders[order.order_id]
+        position.reducing.pop(order.order_id, None)
         self._reserve(position, order, -order.remaining)
         order.status = status
         order.reason = reason

@@ -240,7 +240,9 @@ async def _load_orders(
             order.price = Decimal(row["price"])
             position = _leg(state, order.account_id, order.symbol, order.position_side)
             position.orders[order.order_id] = state.orders[order.order_id] = order
-            if not order.reduce_only:
+            if order.reduce_only:
+                position.reducing[order.order_id] = order
+            else:
                 _reserve(state.markets[order.symbol].contract, position, order)
 
 

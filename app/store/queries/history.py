@@ -106,27 +106,37 @@ opening AS (
   FROM wallets WHERE kind = 'fund' AND owner = :fund AND asset = :asset
 ),
 changes AS (
-  SELECT date_bin(:width, time, :origin) AS start, sequence, kind, amount,
-         opening.total + sum(amount) OVER (ORDER BY sequence) AS total
-  FROM fund_history, bounds, opening
-  WHERE fund_id = :fund AND asset = :asset AND time >= bounds.first AND time < bounds.last
+  SELECT date_bin(:width, time, :origin) AS start, kind, amount,
+         (SELECT total FROM opening) + sum(amount) OVER (ORDER BY time, sequence) AS total
+  FROM fund_history
+  WHERE fund_id = :fund AND asset = :asset
+    AND time >= (SELECT first FROM bounds) AND time < (SELECT last FROM bounds)
 ),
 kinds AS (
-  SELECT start, jsonb_object_agg(kind, amount::text) AS by_kind
-  FROM (SELECT start, kind, sum(amount) AS amount FROM changes GROUP BY start, kind) AS sums
-  GROUP BY start
+  SELECT start, kind, sum(amount) AS net, max(total) AS high, min(total) AS low,
+         COALESCE(sum(amount) FILTER (WHERE amount > 0), 0) AS inflow
+  FROM changes GROUP BY start, kind
+),
+intervals AS (
+  SELECT start, sum(net) AS net, max(high) AS high, min(low) AS low, sum(inflow) AS inflow,
+         jsonb_object_agg(kind, net::text) AS by_kind
+  FROM kinds GROUP BY start
+),
+closed AS (
+  SELECT *, (SELECT total FROM opening) + sum(net) OVER (ORDER BY start) AS close FROM intervals
 )
-SELECT start AS time,
-       (array_agg(total - amount ORDER BY sequence))[1] AS open,
-       max(GREATEST(total, total - amount)) AS high,
-       min(LEAST(total, total - amount)) AS low,
-       (array_agg(total ORDER BY sequence DESC))[1] AS close,
-       COALESCE(sum(amount) FILTER (WHERE amount > 0), 0) AS inflow,
-       COALESCE(-sum(amount) FILTER (WHERE amount < 0), 0) AS outflow,
-       by_kind
-FROM changes JOIN kinds USING (start)
-GROUP BY start, by_kind ORDER BY start DESC
+SELECT start AS time, close - net AS open, GREATEST(high, close - net) AS high,
+       LEAST(low, close - net) AS low, close, inflow, inflow - net AS outflow, by_kind
+FROM closed ORDER BY start DESC
 """)
+
+
+_PLAN = text("""
+SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
+       set_config('jit', 'off', true)
+""")
+"""For this transaction: walk the index from where the answer is. Without statistics (new rows,
+not analysed yet) PostgreSQL would gather a fund's whole history and sort it for each interval."""
 
 
 async def list_intervals(
@@ -143,6 +153,7 @@ async def list_intervals(
 
     `start` and `end` must be multiples of `width` since midnight UTC. `by_kind` is the net amount.
     """
+    await connection.execute(_PLAN)
     result = await connection.execute(
         _INTERVALS,
         {
