@@ -1,0 +1,1 @@
+"""`backstop replay`: recorded market data against a running service, with a seeded population."""
