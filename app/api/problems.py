@@ -189,7 +189,8 @@ async def _database(request: Request, error: DBAPIError) -> Response:
     cause = error.orig.__cause__ if error.orig else None
     if error.connection_invalidated or isinstance(cause, UNREACHABLE):
         return await _unavailable(request, error)
-    raise error
+    logger.error("the database refused a query", exc_info=error)
+    return await _unexpected(request, error)
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:

@@ -177,6 +177,10 @@ STATEMENTS = (
     """,
     "CREATE INDEX orders_account_id_order_id ON orders (account_id, order_id)",
     """
+    CREATE INDEX orders_book
+        ON orders (symbol, side, price) WHERE status IN ('new', 'partially_filled')
+    """,
+    """
     CREATE INDEX orders_open
         ON orders (account_id, order_id) WHERE status IN ('new', 'partially_filled')
     """,

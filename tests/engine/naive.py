@@ -174,6 +174,7 @@ class Books:
             counterparties[event.liquidation_id] += self._deleverage(event, state)
         for record in outcome.liquidations:
             self._liquidation(record, counterparties.pop(record.liquidation_id, Fraction(0)))
+            self._was_ready(record, outcome, state)
         assert not counterparties, f"ADL of liquidations that are not reported: {counterparties}"
 
     def _trade(self, trade: Trade, contract: Contract) -> None:
@@ -223,6 +224,17 @@ class Books:
         assert taken >= 0, record
         assert against_inventory >= 0, record
         self.inventory[record.fund_id, record.symbol] += sign * (taken + against_inventory)
+
+    def _was_ready(self, record: Liquidation, outcome: Outcome, state: State) -> None:
+        """Only positions with a fresh mark, and not before the tick after a halt, are closed."""
+        closed = record.filled_quantity + record.taken_over_quantity + record.deleveraged_quantity
+        if closed:
+            market = state.markets[record.symbol]
+            limit = market.contract.mark_staleness_seconds
+            assert market.mark is not None
+            age = (outcome.time - market.mark.time).total_seconds()
+            assert record.symbol not in self.waiting, f"halted, not ticked since: {record}"
+            assert limit is None or age <= limit, f"at a stale mark: {record}"
 
     def _compare_wallets(self, state: State) -> None:
         for key in {*self.wallets, *state.wallets}:

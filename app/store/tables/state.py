@@ -195,6 +195,7 @@ orders = Table(
     booked("filled_value"),
     Index(None, "account_id", "order_id"),
     Index(None, "symbol", "order_id"),
+    Index("orders_book", "symbol", "side", "price", postgresql_where=sql(OPEN)),
     Index("orders_open", "account_id", "order_id", postgresql_where=sql(OPEN)),
     postgresql_with={"fillfactor": "85"},
 )
