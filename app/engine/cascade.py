@@ -100,7 +100,7 @@ def _check(step: Step, scope: ScopeKey) -> None:
         return
     cascade = cascade_of(state, asset_of(state, scope))
     if scope not in cascade.waiting:
-        _enrol(step, cascade, scope)
+        _enrol(step, cascade, scope, health)
 
 
 def _arm(state: State, scope: ScopeKey) -> margin.Health:
@@ -124,12 +124,14 @@ def _cover_empty(step: Step, scope: ScopeKey) -> None:
     deficits.cover(step, contract, account.wallets[scope[2]], -balance, None)
 
 
-def _enrol(step: Step, cascade: Cascade, scope: ScopeKey) -> None:
+def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health) -> None:
     """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
     state = step.state
     cascade.accounts.add(scope[1])
-    canceled = state.held.pop(scope, 0) + len(liquidation.cancel_scope_orders(step, scope))
-    health = margin.health(state, scope)
+    canceled = state.held.pop(scope, 0)
+    if orders := liquidation.cancel_scope_orders(step, scope):
+        canceled += len(orders)
+        health = margin.health(state, scope)
     if not health.at_risk:
         liquidation.record_healed(step, scope, canceled)
         return
@@ -161,8 +163,10 @@ def _find(step: Step, cascade: Cascade) -> None:
         cascade.unchecked = list(dict.fromkeys(scope_of(state, p) for p in reversed(crossed)))
     check_touched(step)
     while not cascade.finding and cascade.unarmed and left > 0:
-        triggers.arm(state, cascade.unarmed.popitem()[0])
+        scope = cascade.unarmed.popitem()[0]
         left -= 1
+        if scope not in cascade.waiting:  # those are armed when they are liquidated
+            triggers.arm(state, scope)
 
 
 def _liquidate(step: Step, cascade: Cascade) -> None:
@@ -178,8 +182,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
             return
         scope = heappop(cascade.queue)[-1]
         canceled = cascade.waiting.pop(scope)
-        if margin.health(step.state, scope).at_risk:
-            liquidation.liquidate(step, scope, canceled)
+        liquidation.liquidate(step, scope, canceled)
         step.scopes[scope] = None
         check_touched(step)
 

@@ -25,8 +25,8 @@ class Case:
     step: Step
     scope: ScopeKey
     account: Account
-    event_id: int
     canceled: int
+    event_id: int = 0
     records: dict[LegKey, Liquidation] = field(default_factory=dict)
     fees: dict[LegKey, Decimal] = field(default_factory=dict)
     offered: dict[LegKey, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
@@ -36,9 +36,7 @@ class Case:
     @staticmethod
     def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
         """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
-        step.state.counters.liquidation_event += 1
-        account = step.state.accounts[scope[1]]
-        return Case(step, scope, account, step.state.counters.liquidation_event, canceled)
+        return Case(step, scope, step.state.accounts[scope[1]], canceled)
 
     def wallet(self) -> Wallet:
         """The scope's wallet."""
@@ -89,6 +87,9 @@ class Case:
         assert market.mark is not None
         contract, counters = market.contract, self.step.state.counters
         counters.liquidation += 1
+        if self.event_id == 0:
+            counters.liquidation_event += 1
+            self.event_id = counters.liquidation_event
         now, allotted = self.health(), self.allot(position)
         value = allotment.bankruptcy_value(market, position, allotted)
         record = Liquidation(

@@ -51,6 +51,8 @@ def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
 def liquidate(step: Step, scope: ScopeKey, canceled: int) -> None:
     """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt."""
     case = Case.open(step, scope, canceled)
+    if not case.at_risk():
+        return  # healed while it waited
     for leg in case.figures().legs:
         if can_liquidate(leg.market, step.now) and case.at_risk():
             _reduce(case, leg)

@@ -6,7 +6,7 @@ from bisect import bisect_left, insort
 from decimal import Decimal
 
 from app.engine import margin
-from app.engine.commands import PositionSide
+from app.engine.commands import PositionMode, PositionSide
 from app.engine.numbers import ONE, ratio
 from app.engine.state import Market, Position, Ranking, State
 from app.engine.step import scope_of
@@ -15,7 +15,10 @@ LAST = Decimal("-1E+60")
 """The score of a scope whose equity is not positive: it ranks last."""
 
 QUANTILES = 5
-LEGS: tuple[PositionSide, ...] = ("both", "long", "short")
+LEGS: dict[PositionMode, tuple[PositionSide, ...]] = {
+    "one_way": ("both",),
+    "hedge": ("long", "short"),
+}
 
 
 def score(unrealized_profit: Decimal, notional: Decimal, equity: Decimal) -> Decimal:
@@ -57,7 +60,7 @@ def _refresh(state: State) -> None:
     ranked = [market for market in state.markets.values() if market.rankings]
     for account_id in state.unranked:
         for market in ranked:
-            for side in LEGS:
+            for side in LEGS[state.accounts[account_id].position_mode]:
                 _rank_anew(state, market, (account_id, side))
     state.unranked.clear()
 
