@@ -1,4 +1,4 @@
-FROM python:3.11-slim-bookworm AS build
+FROM python:3.11.15-slim-bookworm AS build
 WORKDIR /build
 RUN python -m venv /opt/backstop
 # The locked packages first: they change seldom, and this layer is then taken from the cache.
@@ -9,7 +9,7 @@ COPY app app
 COPY migrations migrations
 RUN /opt/backstop/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
 
-FROM python:3.11-slim-bookworm
+FROM python:3.11.15-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/backstop --create-home backstop \
     && install --directory --owner=backstop --mode=0700 /var/lib/backstop/data
 COPY --from=build /opt/backstop /opt/backstop
@@ -23,7 +23,7 @@ ENV PATH=/opt/backstop/bin:$PATH \
 USER 10001
 WORKDIR /var/lib/backstop
 EXPOSE 8000
-HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+HEALTHCHECK --interval=5s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f\"http://127.0.0.1:{os.environ['BACKSTOP_PORT']}/healthz\", timeout=2)"]
 ENTRYPOINT ["backstop"]
 CMD ["serve"]

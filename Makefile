@@ -20,9 +20,17 @@ help: ## Show this list
 run: $(VENV)/.runtime ## Start the service (installs it first, into .venv)
 	@exec $(PYTHON) -m app.cli serve # exec: signals must reach the service, not a shell around it
 
+.PHONY: demo
+demo: $(VENV)/.runtime ## Show a market crash in a minute; options with ARGS="--seed 2"
+	@exec $(PYTHON) -m app.cli demo $(ARGS)
+
 .PHONY: test
 test: $(VENV)/.dev ## Run the tests; options with ARGS="-k name"
 	@$(PYTHON) -m pytest $(ARGS)
+
+.PHONY: bench
+bench: $(VENV)/.dev ## Measure beside floors and peers; options with ARGS="--only ticks"
+	@$(PYTHON) -m benchmarks $(ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## Run the tests with branch coverage

@@ -43,6 +43,8 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     _add_serve(commands)
     _add_keys(commands)
     _add_replay(commands, wanted="replay" in arguments[:1])
+    _add_demo(commands, wanted="demo" in arguments[:1])
+    _add_import(commands)
     _add_verify(commands)
     return parser
 
@@ -73,10 +75,34 @@ def _add_keys(commands: Any) -> None:
 def _add_replay(commands: Any, *, wanted: bool) -> None:
     replay = commands.add_parser("replay", help="drive a running service from market data")
     if wanted:
-        from app.replay.cli import add_arguments, run  # noqa: PLC0415 - lazy
+        from app.replay.cli import add_arguments  # noqa: PLC0415 - lazy
 
         add_arguments(replay)
-        replay.set_defaults(run=run)
+        replay.set_defaults(run=_replay)
+
+
+def _add_demo(commands: Any, *, wanted: bool) -> None:
+    demo = commands.add_parser("demo", help="show a market crash, from nothing, in a minute")
+    if wanted:
+        from app.demo.cli import add_arguments  # noqa: PLC0415 - lazy
+
+        add_arguments(demo)
+        demo.set_defaults(run=_demo)
+
+
+def _add_import(commands: Any) -> None:
+    importing = commands.add_parser(
+        "import",
+        help="import the exchange's own contracts into a running service",
+        description="List or change contracts from two files of the exchange, as they come from"
+        " it: all, or none. Numbers stay exact. Files may be gzipped (.gz).",
+    )
+    importing.add_argument("exchange_info", type=Path, metavar="EXCHANGE_INFO")
+    importing.add_argument("leverage_brackets", type=Path, metavar="LEVERAGE_BRACKETS")
+    importing.add_argument("--url", help="the service (http://BACKSTOP_HOST:BACKSTOP_PORT)")
+    importing.add_argument("--admin-key", metavar="KEY", help="(BACKSTOP_ADMIN_KEY)")
+    importing.add_argument("--verbose", action="store_true", help="name the skipped symbols")
+    importing.set_defaults(run=_import)
 
 
 def _add_verify(commands: Any) -> None:
@@ -131,6 +157,41 @@ def _create_key(options: argparse.Namespace) -> int:
         print(await create_key(settings, _mutter, **new_key))
 
     return _run(create())
+
+
+def _replay(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+
+    from app.replay import cli as replay_cli  # noqa: PLC0415 - lazy
+
+    return replay_cli.run(options, settings.address, settings.admin_key)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+
+    from app.demo import cli as demo_cli  # noqa: PLC0415 - lazy
+
+    return demo_cli.run(options, settings.admin_key)
+
+
+def _import(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    admin_key = options.admin_key or settings.admin_key
+    if not admin_key:
+        return _fail("an admin's key is needed: --admin-key, or BACKSTOP_ADMIN_KEY", USAGE)
+
+    from app.importing import ImportingError, import_files  # noqa: PLC0415 - lazy
+
+    try:
+        imported = import_files(
+            options.url or settings.address, admin_key,
+            options.exchange_info, options.leverage_brackets,
+        )  # fmt: skip
+    except ImportingError as error:
+        return _fail(str(error))
+    print(imported.summary(verbose=options.verbose))
+    return OK
 
 
 def _verify(options: argparse.Namespace) -> int:
