@@ -142,10 +142,10 @@ async def _serve_http(
     preparing = asyncio.create_task(_prepare(settings, announce, runner))
     serving: asyncio.Task[None] | None = None
     try:
-        if runner.leading:
-            await asyncio.wait({preparing, *ends}, return_when=asyncio.FIRST_COMPLETED)
-            if preparing.done():
-                preparing.result()
+        while runner.leading and not any(task.done() for task in (preparing, *ends)):
+            await asyncio.wait({preparing, *ends}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
+        if preparing.done():
+            preparing.result()
         serving = asyncio.create_task(server.serve([listener.dup()]))
         announce(f"Backstop serves on {settings.address}")
         announce(f"API documentation: {settings.address}/docs")
