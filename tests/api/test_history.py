@@ -1,4 +1,4 @@
-"""The insurance fund history: raw, as intervals, as CSV, and its hash chain from outside."""
+"""The insurance fund history (HIS-1, HIS-2): raw, as intervals, as CSV, and its hash chain."""
 
 from __future__ import annotations
 
