@@ -22,7 +22,7 @@ from app.replay.inputs import InputError, Window
 from app.replay.progress import Progress
 from app.replay.report import look_before, render, write_report
 from app.replay.setup import find_contracts
-from app.replay.steps import Survey, steps, survey
+from app.replay.steps import Step, Survey, steps, survey
 
 DESCRIPTION = """\
 Drive a running service from recorded market data, with a seeded population of traders and market
@@ -96,9 +96,13 @@ async def _run(args: argparse.Namespace, url: str, admin_key: str) -> dict[str, 
 
 
 async def replay(
-    service: Service, args: argparse.Namespace, window: Window, found: Survey
+    service: Service,
+    args: argparse.Namespace,
+    window: Window,
+    found: Survey,
+    watch: Callable[[Step], None] | None = None,
 ) -> dict[str, Any]:
-    """Replay the inputs against a service; returns the report."""
+    """Replay the inputs against a service; returns the report. `watch` sees each step done."""
     began = time.monotonic()
     contracts = await find_contracts(service, found.first_prices)
     before = await look_before(service, list(contracts))
@@ -110,10 +114,13 @@ async def replay(
     progress = Progress(found.start, found.end, run.tally, sys.stderr)
     progress.say(f"opening {args.traders:,} accounts ...")
     await run.open()
-    await run.run(
-        steps(args.files, window, args.ticks_per_candle, args.every),
-        lambda step: progress.show(step.time),
-    )
+
+    def done(step: Step) -> None:
+        progress.show(step.time)
+        if watch:
+            watch(step)
+
+    await run.run(steps(args.files, window, args.ticks_per_candle, args.every), done)
     progress.show(found.end, last=True)
     progress.say("reading the books ...")
     report = await write_report(service, before, run.tally, list(contracts))

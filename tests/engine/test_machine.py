@@ -33,8 +33,10 @@ from app.engine.commands import (
     Withdraw,
 )
 from app.engine.contracts import Contract
+from app.engine.invariants import check_all, state_hash
 from app.engine.rejections import Rejection
 from tests.engine.oracles import foretell
+from tests.engine.readings import check_readings
 from tests.engine.world import World, brackets, contract, differences, dump, replayed
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
@@ -314,6 +316,11 @@ class Exchange(RuleBasedStateMachine):
             self.crash("1")
 
     @invariant()
+    def readers_see_the_truth(self) -> None:
+        """Figures and queues at any moment, also within a cascade."""
+        check_readings(self.world.state)
+
+    @invariant()
     def nothing_waits_for_nobody(self) -> None:
         """A cascade in the state is known to be pending, so that somebody continues it."""
         assert set(self.world.state.cascades) <= self.world.pending, self.world.pending
@@ -324,6 +331,9 @@ class Exchange(RuleBasedStateMachine):
         again = replayed(self.world)
         found = list(differences(dump(self.world.state), dump(again.state)))
         assert not found, found[:5]
+        assert state_hash(again.state) == state_hash(self.world.state)
+        check_all(self.world.state)
+        check_readings(self.world.state)
 
 
 TestExchange = Exchange.TestCase

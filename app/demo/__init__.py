@@ -1,0 +1,1 @@
+"""`backstop demo`: a market crash from nothing, told by what the service recorded of it."""

@@ -1,0 +1,116 @@
+"""What readers are shown, against naive arithmetic: account and position figures, ADL queues."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal, localcontext
+from fractions import Fraction
+
+from app.engine import margin, ranking
+from app.engine.numbers import EXACT
+from app.engine.state import Market, Position, State
+from tests.engine.arithmetic import (
+    UNITS,
+    Leg,
+    Scope,
+    available,
+    cross_scope,
+    leverage_of,
+    scopes,
+)
+
+ROUNDING = Fraction(20, UNITS)
+HAIR = Fraction(1, 10**6)
+"""How far from a liquidation price, relatively, a scope is certainly at risk or certainly not."""
+
+
+def check_readings(state: State) -> None:
+    """Everything that can be read of every account and contract."""
+    with localcontext(EXACT):
+        for account in state.accounts.values():
+            for asset in account.wallets:
+                _account(state, account.account_id, asset)
+        for _, scope in scopes(state):
+            for leg in scope.legs:
+                _position(state, scope, leg)
+        for market in state.markets.values():
+            for longs in (True, False):
+                _queue(state, market, longs=longs)
+
+
+def _account(state: State, account_id: str, asset: str) -> None:
+    account = state.accounts[account_id]
+    shown, scope = margin.cross_summary(state, account, asset), cross_scope(state, account, asset)
+    equity = scope.equity + scope.reserved
+    assert Fraction(shown.equity) == equity, shown
+    assert shown.equity == shown.wallet_balance + shown.unrealized_profit, shown
+    assert Fraction(shown.maintenance_margin) == scope.maintenance, shown
+    free = available(state, account, asset)
+    assert abs(Fraction(shown.available_balance) - max(Fraction(0), free)) <= ROUNDING, shown
+    assert abs(Fraction(shown.initial_margin) - (equity - free)) <= ROUNDING, shown
+    assert (shown.margin_ratio is None) == (equity <= 0), shown
+
+
+def _position(state: State, scope: Scope, leg: Leg) -> None:
+    shown = margin.position_summary(state, leg.account, leg.position)
+    assert Fraction(shown.unrealized_profit) == leg.profit, shown
+    assert Fraction(shown.maintenance_margin) == leg.maintenance, shown
+    assert Fraction(shown.notional) == abs(leg.mark_value), shown
+    assert shown.leverage == leverage_of(leg.account, leg.contract), shown
+    assert (shown.isolated_wallet is not None) == leg.isolated, shown
+    long = leg.position.quantity > 0
+    if shown.liquidation_price is None:
+        # No positive price does it: as far as there is, the scope is on its safe side, or beyond.
+        return
+    price = Fraction(shown.liquidation_price)
+    near = price * HAIR + Fraction(2, UNITS)
+    safe, risky = (price + near, price - near) if long else (price - near, price + near)
+    if risky > 0 and safe > 0:
+        assert _slack_at(scope, leg, risky) < ROUNDING, f"not at risk beyond {shown}"
+        assert _slack_at(scope, leg, safe) > -ROUNDING, f"at risk before {shown}"
+
+
+def _slack_at(scope: Scope, leg: Leg, price: Fraction) -> Fraction:
+    """Equity less maintenance margin of a scope if only this leg's mark were `price`."""
+    assert leg.market.mark is not None
+    moved = replace(leg.market.mark, price=Decimal(price.numerator) / _divisor(price))
+    before, leg.market.mark = leg.market.mark, moved
+    try:
+        return scope.equity - scope.maintenance
+    finally:
+        leg.market.mark = before
+
+
+def _divisor(price: Fraction) -> Decimal:
+    assert (price * 10**20).denominator == 1, price
+    return Decimal(price.denominator)
+
+
+def _queue(state: State, market: Market, *, longs: bool) -> None:
+    """The ranked queue, made anew from scratch; a copy, so that looking changes nothing (ADL-1)."""
+    side = [p for p in market.positions.values() if (p.quantity > 0) == longs]
+    expected = sorted((-_score(state, p), p.account_id) for p in side)
+    kept = market.rankings.get(longs)
+    if kept is not None and not state.unranked:
+        shown = [account for _, account, _ in kept.entries]
+        assert shown == [account for _, account in expected], (kept.entries, expected)
+    for p in side:
+        found = Fraction(ranking.position_score(state, market, p))
+        naive = _score(state, p)
+        assert abs(found - naive) <= abs(naive) / 10**25, f"{p}: {found}, not {naive}"
+
+
+def _score(state: State, position: Position) -> Fraction:
+    """pnl% x effective leverage, or divided by it at a loss; last without equity (ADL-1)."""
+    leg = Leg(state, position)
+    if leg.isolated:
+        assert position.wallet is not None
+        equity = Fraction(position.wallet.balance) + leg.profit
+    else:
+        scope = cross_scope(state, leg.account, leg.contract.settlement_asset)
+        equity = scope.equity + scope.reserved
+    notional = abs(leg.mark_value)
+    if equity <= 0 or notional == 0:
+        return Fraction(ranking.LAST)
+    pnl, leverage = leg.profit / notional, notional / equity
+    return pnl * leverage if pnl > 0 else pnl / leverage

@@ -1,0 +1,128 @@
+"""The engine's own laws notice every broken state (NUM-4), and equal states have equal hashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from app.engine import invariants
+from app.engine.commands import ConfigureContract, Deposit, PlaceOrder, Tick
+from app.engine.state import State
+from tests.engine.world import World, contract, replayed
+
+
+def built() -> World:
+    """A fund with inventory, a cross and an isolated position, an open order."""
+    world = World()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    world.must(Tick("TEST", Decimal(100)))
+    for account, amount in (("ann", "50"), ("bob", "10000"), ("cyd", "1000")):
+        world.account(account)
+        world.deposit(account, amount)
+    world.seed("F", "10000")
+    world.must(ConfigureContract("cyd", "TEST", 10, "isolated"))
+    for buyer in ("ann", "cyd"):
+        for account, side in (("bob", "sell"), (buyer, "buy")):
+            command = PlaceOrder(account, "TEST", side, "limit", Decimal(10), Decimal(100))  # type: ignore[arg-type]
+            world.order(command)
+    world.must(Tick("TEST", Decimal("95.4")))
+    assert world.state.funds["F"].inventory["TEST"].quantity == 10
+    world.order(PlaceOrder("bob", "TEST", "buy", "limit", Decimal(1), Decimal(90)))
+    return world
+
+
+def change_wallet(key: str, amount: str) -> Callable[[State], None]:
+    """Money from nowhere."""
+
+    def change(state: State) -> None:
+        state.wallets[key].balance += Decimal(amount)
+
+    return change
+
+
+def move(source: str, destination: str, amount: str) -> Callable[[State], None]:
+    """Money to where it must not be; the sum stays."""
+
+    def change(state: State) -> None:
+        state.wallets[source].balance -= Decimal(amount)
+        state.wallets[destination].balance += Decimal(amount)
+
+    return change
+
+
+def change_position(state: State) -> None:
+    """A quantity from nowhere."""
+    state.accounts["bob"].positions["TEST", "both"].quantity += 1
+
+
+def change_cost(state: State) -> None:
+    """A cost from nowhere."""
+    state.accounts["bob"].positions["TEST", "both"].cost += Decimal("0.00000001")
+
+
+def change_inventory(state: State) -> None:
+    """Inventory from nowhere."""
+    state.funds["F"].inventory["TEST"].quantity += 1
+
+
+def crash(state: State) -> None:
+    """A mark that nobody looked at."""
+    mark = state.markets["TEST"].mark
+    assert mark is not None
+    mark.price = Decimal(91)
+
+
+@pytest.mark.parametrize(
+    "corrupt",
+    [
+        change_wallet("cross/bob/USDT", "0.00000001"),
+        change_wallet("fund/F/USDT/main", "-0.00000001"),
+        move("fund/F/USDT/main", "cross/bob/USDT", "10004.00000001"),
+        move("cross/ann/USDT", "cross/bob/USDT", "0.00000001"),
+        move("clearing/TEST/USDT", "cross/bob/USDT", "0.00000001"),
+        move("isolated/cyd/USDT/TEST:both", "cross/cyd/USDT", "60"),
+        change_position, change_cost, change_inventory, crash,
+    ],
+)  # fmt: skip
+def test_num_4_every_broken_law_is_noticed(corrupt: Callable[[State], None]) -> None:
+    """NUM-4: what a start checks before it serves."""
+    state = built().state
+    invariants.check_all(state)
+    corrupt(state)
+    with pytest.raises(invariants.LawBroken):
+        invariants.check_all(state)
+
+
+def test_num_4_a_broken_law_stops_the_engine() -> None:
+    """NUM-4: checked after every command on what it touched."""
+    world = built()
+    change_wallet("clearing/TEST/USDT", "1")(world.state)
+    for side in ("sell", "buy"):
+        account = "bob" if side == "buy" else "cyd"
+        command = PlaceOrder(account, "TEST", side, "limit", Decimal(1), Decimal(95))  # type: ignore[arg-type]
+        if side == "sell":
+            world.engine.apply(command, world.next_time())
+            continue
+        with pytest.raises(invariants.LawBroken):
+            world.engine.apply(command, world.next_time())
+
+
+def test_equal_states_have_equal_hashes_and_others_do_not() -> None:
+    """A replay comes to the same hash; a unit more in a wallet to another."""
+    world = built()
+    again = replayed(world).state
+    assert invariants.state_hash(again) == invariants.state_hash(world.state)
+    world.must(Deposit("bob", "USDT", Decimal("0.00000001")))
+    assert invariants.state_hash(again) != invariants.state_hash(world.state)
+
+
+def test_a_hash_does_not_depend_on_how_a_number_is_written() -> None:
+    """0.10 and 0.1 are the same number."""
+    world = built()
+    before = invariants.state_hash(world.state)
+    position = world.state.accounts["bob"].positions["TEST", "both"]
+    position.quantity = Decimal(f"{position.quantity}000")
+    assert invariants.state_hash(world.state) == before
