@@ -220,15 +220,21 @@ def _listener(settings: Settings) -> Iterator[socket.socket]:
 def _until_signal() -> Iterator[None]:
     """Leave the body in order when SIGINT or SIGTERM comes; further signals change nothing."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    numbers = (signal.SIGINT, signal.SIGTERM)
     requested = False
 
     def request() -> None:
         nonlocal requested
-        if not requested and task:
-            requested = True
+        requested = True
+        for number in numbers:
+            # Not left to the loop: it would bring the default action back when it closes, and a
+            # signal that comes after that would end a process which is ending in order.
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)
+        if task:
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         loop.add_signal_handler(number, request)
     try:
         yield

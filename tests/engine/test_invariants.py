@@ -72,7 +72,7 @@ def crash(state: State) -> None:
     """A mark that nobody looked at."""
     mark = state.markets["TEST"].mark
     assert mark is not None
-    mark.price = Decimal(91)
+    mark.price = Decimal(90)
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,9 @@ def test_num_4_a_broken_law_stops_the_engine() -> None:
     """NUM-4: checked after every command on what it touched."""
     world = built()
     change_wallet("clearing/TEST/USDT", "1")(world.state)
-    for side in ("sell", "buy"):
-        account = "bob" if side == "buy" else "cyd"
-        command = PlaceOrder(account, "TEST", side, "limit", Decimal(1), Decimal(95))  # type: ignore[arg-type]
-        if side == "sell":
-            world.engine.apply(command, world.next_time())
-            continue
-        with pytest.raises(invariants.LawBroken):
-            world.engine.apply(command, world.next_time())
+    command = PlaceOrder("cyd", "TEST", "sell", "limit", Decimal(1), Decimal(95))
+    with pytest.raises(invariants.LawBroken):
+        world.engine.apply(command, world.next_time())
 
 
 def test_equal_states_have_equal_hashes_and_others_do_not() -> None:
@@ -124,5 +119,5 @@ def test_a_hash_does_not_depend_on_how_a_number_is_written() -> None:
     world = built()
     before = invariants.state_hash(world.state)
     position = world.state.accounts["bob"].positions["TEST", "both"]
-    position.quantity = Decimal(f"{position.quantity}000")
+    position.quantity = position.quantity.quantize(Decimal("0.000000"))
     assert invariants.state_hash(world.state) == before
