@@ -1,0 +1,196 @@
+"""Ticks at a million positions, in process, beside NumPy recomputing every position (NP).
+
+NP is as quick as NumPy makes it: floats in arrays laid out for it, the first bracket's rate for
+all, and nothing done about those at risk. Ours is `Engine.apply`, liquidations included.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import cycle, groupby
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.engine.commands import ContinueCascade, Recover, Tick
+from app.engine.engine import Engine
+from app.engine.events import Ticked
+from app.engine.state import State
+from app.engine.step import Outcome, scope_of
+from app.store import database
+from app.store.loader import load_state
+from benchmarks import peer, servers
+from benchmarks.options import Options
+from benchmarks.population import MARKS, populate, setting, spread
+from benchmarks.table import Row, duration, say
+
+SCANS = 10
+STEP = Decimal("0.0005")
+
+
+@dataclass(slots=True)
+class Scan:
+    """NumPy's copy of the book: one row per position, ordered by margin scope."""
+
+    symbols: list[str]
+    contract: NDArray[np.int64]
+    quantity: NDArray[np.float64]
+    cost: NDArray[np.float64]
+    rate: NDArray[np.float64]
+    starts: NDArray[np.int64]
+    balance: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, state: State) -> Scan:
+        """Copy the state."""
+        symbols = [symbol for symbol, market in state.markets.items() if market.positions]
+        number = {symbol: index for index, symbol in enumerate(symbols)}
+        positions = [p for s in symbols for p in state.markets[s].positions.values()]
+        held = sorted(((scope_of(state, p), p) for p in positions), key=lambda pair: pair[0])
+        rates = [state.markets[s].contract.brackets[0].maintenance_margin_rate for s in symbols]
+        sizes = [(scope, len(list(of))) for scope, of in groupby(held, key=lambda pair: pair[0])]
+        contract = np.array([number[p.symbol] for _, p in held])
+        return cls(
+            symbols, contract,
+            np.array([float(p.quantity) for _, p in held]),
+            np.array([float(p.cost) for _, p in held]),
+            np.array([float(rate) for rate in rates])[contract],
+            np.concatenate(([0], np.cumsum([size for _, size in sizes])[:-1])),
+            np.array([_balance(state, scope) for scope, _ in sizes]),
+        )  # fmt: skip
+
+    def at_risk(self, marks: dict[str, Decimal]) -> int:
+        """How many scopes have less equity than maintenance margin at these marks."""
+        value = self.quantity * np.array([float(marks[s]) for s in self.symbols])[self.contract]
+        slack = value - self.cost - np.abs(value) * self.rate
+        if len(self.starts) < len(slack):
+            slack = np.add.reduceat(slack, self.starts)
+        return int(np.count_nonzero(self.balance + slack < 0))
+
+
+def _balance(state: State, scope: tuple[str, str, str, str]) -> float:
+    mode, account_id, owner, side = scope
+    account = state.accounts[account_id]
+    if mode == "cross":
+        return float(account.wallets[owner].balance)
+    wallet = account.positions[owner, side].wallet  # type: ignore[index]
+    return float(wallet.balance) if wallet else 0.0
+
+
+class Book:
+    """The engine with a population loaded, and ticks applied to it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.marks = {symbol: Decimal(price) for symbol, price in MARKS.items()}
+        self.at_risk = 0
+
+    def tick(self, symbol: str, price: Decimal) -> float:
+        """Apply a tick with its cascade; returns its seconds."""
+        self.marks[symbol] = price
+        started = perf_counter()
+        outcome = self.engine.apply(Tick(symbol, price), datetime.now(UTC))
+        while outcome.pending is not None:
+            outcome = self._go_on(outcome)
+        seconds = perf_counter() - started
+        assert isinstance(outcome.result, Ticked), outcome.result
+        self.at_risk += outcome.result.accounts_at_risk
+        return seconds
+
+    def _go_on(self, outcome: Outcome) -> Outcome:
+        assert outcome.pending is not None
+        return self.engine.apply(ContinueCascade(outcome.pending), datetime.now(UTC))
+
+    def recover(self) -> None:
+        """What a new leader does first."""
+        outcome = self.engine.apply(Recover(), datetime.now(UTC))
+        while outcome.pending is not None:
+            outcome = self._go_on(outcome)
+
+
+async def open_book(server: str, positions: int, contracts: int, leverage: int) -> Book:
+    """A population loaded into an engine, as a start loads it."""
+    async with servers.new_database(server) as address:
+        await servers.prepare(address, setting())
+        await populate(address, positions, contracts=contracts, margin=spread(leverage))
+        connection = await database.connect(address)
+        try:
+            book = Book(Engine(await load_state(connection)))
+        finally:
+            await connection.close()
+    book.recover()
+    return book
+
+
+async def rows(server: str, options: Options) -> list[Row]:
+    """Quiet ticks with one position per scope, then a walk with several."""
+    return [*await _quiet(server, options), await _walk(server, options)]
+
+
+async def _quiet(server: str, options: Options) -> list[Row]:
+    say(f"quiet ticks: loading {options.positions:,} positions")
+    book = await open_book(server, options.positions, 1, 50)
+    symbol, mark = "BTCUSDT", book.marks["BTCUSDT"]
+    prices = cycle([mark, mark + Decimal("0.1")])
+    scans, ours = _measure(
+        book, options, ((symbol, next(prices)) for _ in range(options.ticks * (options.rounds + 1)))
+    )
+    assert book.at_risk == 0
+    what = f"tick that hits nobody, {options.positions:,} positions"
+    found = [_row(what, scans, ours, f"NP: {duration(median(scans))}", 500, "NP")]
+    if peer.INSTALLED:
+        theirs = peer.Peer(options.positions, 0.5)
+        times = [theirs.tick(peer.MARK + n % 2)[0] for n in range(options.rounds + 1)][1:]
+        beside = f"lrvx: {duration(median(times))}"
+        found.append(_row(what, times, ours, beside, 1000, "lrvx"))
+    return found
+
+
+async def _walk(server: str, options: Options) -> Row:
+    """Accounts whose positions come to at most 20 times their equity, ORD-3's default leverage."""
+    say(f"ticks of 5 bp: loading {options.positions:,} positions")
+    book = await open_book(server, options.positions, len(MARKS), 20)
+    scans, ours = _measure(book, options, _steps(book, options.ticks * (options.rounds + 1)))
+    what = (
+        f"ticks of 5 bp, {options.positions:,} positions, {len(MARKS)} in each cross account, "
+        f"mean of {options.ticks * options.rounds:,} with {book.at_risk} liquidations"
+    )
+    return _row(what, scans, ours, f"NP: {duration(median(scans))}", 100, "NP")
+
+
+def _steps(book: Book, number: int) -> Iterator[tuple[str, Decimal]]:
+    """Each contract in turn goes up or down by 5 bp."""
+    draw = random.Random(1)
+    for symbol, _ in zip(cycle(MARKS), range(number), strict=False):
+        change = 1 + draw.choice((STEP, -STEP))
+        yield symbol, round(book.marks[symbol] * change, 8)
+
+
+def _measure(
+    book: Book, options: Options, ticks: Iterator[tuple[str, Decimal]]
+) -> tuple[list[float], list[float]]:
+    """Mean seconds of a scan and of a tick, by turns; the first round warms up."""
+    scan = Scan.of(book.engine.state)
+    scans: list[float] = []
+    ours: list[float] = []
+    for _ in range(options.rounds + 1):
+        book.at_risk = 0 if len(ours) < 2 else book.at_risk
+        started = perf_counter()
+        for _ in range(SCANS):
+            scan.at_risk(book.marks)
+        scans.append((perf_counter() - started) / SCANS)
+        ours.append(sum(book.tick(*next(ticks)) for _ in range(options.ticks)) / options.ticks)
+    return scans[1:], ours[1:]
+
+
+def _row(
+    what: str, theirs: list[float], ours: list[float], beside: str, goal: float, unit: str
+) -> Row:
+    ratio = median(a / b for a, b in zip(theirs, ours, strict=True))
+    return Row(what, duration(median(ours)), beside, ratio, unit, goal)
