@@ -55,24 +55,25 @@ def create_key(step: Step, command: CreateKey) -> Done:
 
 
 def _check_key(step: Step, key: NewKey) -> None:
-    if key.digest in step.state.keys:
+    if key.digest in step.state.keys or key.key_id in step.state.key_ids:
         raise Rejected("key_exists", "this key is registered already")
 
 
 def _add_key(step: Step, key: NewKey) -> None:
     registered = ApiKey(key, step.now)
     step.state.keys[key.digest] = registered
+    step.state.key_ids[key.key_id] = registered
     step.outcome.touched.keys[key.digest] = registered
 
 
 def revoke_key(step: Step, command: RevokeKey) -> Done:
     """Revoke an API key, at once and for ever."""
-    for registered in step.state.keys.values():
-        if registered.key.key_id == command.key_id and registered.revoked_at is None:
-            registered.revoked_at = step.now
-            step.outcome.touched.keys[registered.key.digest] = registered
-            return Done(command.key_id)
-    raise Rejected("unknown_key", f"there is no key {command.key_id}")
+    registered = step.state.key_ids.get(command.key_id)
+    if registered is None or registered.revoked_at is not None:
+        raise Rejected("unknown_key", f"there is no key {command.key_id}")
+    registered.revoked_at = step.now
+    step.outcome.touched.keys[registered.key.digest] = registered
+    return Done(command.key_id)
 
 
 def set_position_mode(step: Step, command: SetPositionMode) -> Done:

@@ -273,7 +273,7 @@ class Counters:
 
 @dataclass(slots=True)
 class State:
-    """Everything the engine knows.
+    """Everything the engine knows; `keys` are by digest, `key_ids` the same by identifier.
 
     `held` are scopes at risk whose liquidation waits for a tick (MRK-4), with how many orders of
     theirs were cancelled; `unranked` are accounts that changed since the ADL queues were made.
@@ -287,6 +287,7 @@ class State:
     wallets: dict[str, Wallet] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
+    key_ids: dict[str, ApiKey] = field(default_factory=dict)
     cascades: dict[str, Cascade] = field(default_factory=dict)
     held: dict[ScopeKey, int] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)

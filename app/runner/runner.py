@@ -31,6 +31,7 @@ __all__ = ["Answer", "AnswerConflict", "AnswerKey", "Busy", "Metrics", "NotLeade
 log = logging.getLogger("backstop.runner")
 
 QUEUE_LIMIT = 10_000
+COLLECT_AFTER = (20_000, 20, 100)
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 10.0
 CLEANING_INTERVAL_SECONDS = 3600.0
@@ -179,9 +180,15 @@ class Runner:
 
 @contextmanager
 def _long_lived() -> Iterator[None]:
-    """Spare the garbage collector the loaded state: millions of objects that stay."""
+    """Spare the garbage collector the state: millions of objects that stay, and no cycles.
+
+    What was loaded is frozen; what comes later is looked at more rarely than by default.
+    """
+    thresholds = gc.get_threshold()
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         yield
     finally:
+        gc.set_threshold(*thresholds)
         gc.unfreeze()

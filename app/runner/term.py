@@ -44,8 +44,8 @@ TURN_COMMANDS = 256
 """Commands taken from the queue per turn (or one larger submission)."""
 TURN_SECONDS = 0.02
 """Applying gives way to the rest of the event loop at least this often."""
-BATCH_RECORDS = 5_000
-"""A batch this large waits for the flush before it, however much is in the queue."""
+BATCH_RECORDS = 1_000
+"""A batch this large waits for the flush before it: whoever comes next waits for both."""
 
 
 class Term:

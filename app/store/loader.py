@@ -186,7 +186,8 @@ async def _load_funds(connection: asyncpg.Connection, state: State) -> None:
 async def _load_keys(connection: asyncpg.Connection, state: State) -> None:
     for row in await connection.fetch("SELECT * FROM api_keys ORDER BY created_at, key_id"):
         key = NewKey(**{name: row[name] for name in NewKey.__slots__})
-        state.keys[key.digest] = ApiKey(key, row["created_at"], row["revoked_at"])
+        registered = ApiKey(key, row["created_at"], row["revoked_at"])
+        state.keys[key.digest] = state.key_ids[key.key_id] = registered
 
 
 async def _load_accounts(

@@ -1,0 +1,99 @@
+"""Accounts, keys and settings beyond what scenarios say (ORD-3, ORD-7)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from app.engine.commands import (
+    Command,
+    CreateKey,
+    NewKey,
+    OpenAccount,
+    PlaceOrder,
+    RevokeKey,
+    SetPositionMode,
+    Tick,
+)
+from app.engine.events import Done
+from app.engine.rejections import Rejection
+from tests.engine.world import World, contract, open_account
+
+ADMIN = NewKey("key-1", "ops", "admin", "a" * 64)
+
+
+def refused(world: World, command: Command) -> str:
+    """The code a command is refused with; nothing changed."""
+    result = world.run(command)
+    assert isinstance(result, Rejection), result
+    return result.code
+
+
+@pytest.fixture
+def world() -> World:
+    """A contract and an account."""
+    world = World()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    world.must(Tick("TEST", Decimal(100)))
+    world.account("alice")
+    return world
+
+
+def test_an_account_is_opened_once(world: World) -> None:
+    """ORD-7: the refusal has a stable code."""
+    assert refused(world, open_account("alice")) == "account_exists"
+
+
+def test_keys_are_registered_once_and_revoked_for_ever(world: World) -> None:
+    """A digest and an identifier name one key each."""
+    assert world.must(CreateKey(ADMIN)) == Done("key-1")
+    assert refused(world, CreateKey(ADMIN)) == "key_exists"
+    assert refused(world, CreateKey(replace(ADMIN, key_id="key-2"))) == "key_exists"
+    assert refused(world, CreateKey(replace(ADMIN, digest="b" * 64))) == "key_exists"
+    world.must(RevokeKey("key-1"))
+    assert world.state.keys["a" * 64].revoked_at == world.now
+    assert refused(world, RevokeKey("key-1")) == "unknown_key"
+    assert refused(world, RevokeKey("key-9")) == "unknown_key"
+
+
+def test_a_trader_key_and_no_other_is_bound_to_an_account(world: World) -> None:
+    """A key without an account moves none."""
+    unbound = replace(ADMIN, scope="trader")
+    assert refused(world, CreateKey(unbound)) == "invalid_key"
+    assert refused(world, CreateKey(replace(ADMIN, account_id="alice"))) == "invalid_key"
+    assert refused(world, CreateKey(replace(unbound, account_id="nobody"))) == "unknown_account"
+    world.must(CreateKey(replace(unbound, account_id="alice")))
+
+
+def test_ord_3_one_way_is_the_only_mode_yet(world: World) -> None:
+    """ORD-3: hedge mode is refused, never half done."""
+    key = replace(ADMIN, scope="trader", account_id="bob")
+    assert refused(world, OpenAccount("bob", "hedge", key)) == "unsupported_position_mode"
+    assert refused(world, SetPositionMode("alice", "hedge")) == "unsupported_position_mode"
+    assert world.must(SetPositionMode("alice", "one_way")) == Done("alice")
+    world.deposit("alice", "100")
+    order = PlaceOrder("alice", "TEST", "buy", "limit", Decimal(1), Decimal(99))
+    for side in ("long", "short"):
+        code = refused(world, replace(order, position_side=side))
+        assert code == "position_side_mismatch"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"type": "market"}, "price_not_allowed"),
+        ({"price": None}, "price_required"),
+        ({"type": "market", "price": None, "time_in_force": "gtc"}, "time_in_force_not_allowed"),
+        ({"type": "market", "price": None, "time_in_force": "gtx"}, "time_in_force_not_allowed"),
+    ],
+)
+def test_ord_1_type_price_and_time_in_force_belong_together(
+    world: World, changes: dict[str, object], code: str
+) -> None:
+    """ORD-1, ORD-7."""
+    world.deposit("alice", "100")
+    order = PlaceOrder("alice", "TEST", "buy", "limit", Decimal(1), Decimal(99))
+    assert refused(world, replace(order, **changes)) == code  # type: ignore[arg-type]
