@@ -104,7 +104,9 @@ class Exchange:
         step.outcome.touched.settings[account_id, symbol] = settings
         number = len(self.state.keys)
         key = NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id)
-        self.state.keys[key.digest] = step.outcome.touched.keys[key.key_id] = ApiKey(key, step.now)
+        registered = ApiKey(key, step.now)
+        self.state.keys[key.digest] = self.state.key_ids[key.key_id] = registered
+        step.outcome.touched.keys[key.key_id] = registered
         wallet = step.cross_wallet(account, "USDT")
         step.transfer("deposit", step.wallet("external", "", "USDT"), wallet, Decimal(1000))
         return account
