@@ -29,7 +29,8 @@ def note() -> str:
     """What the table says about the peer."""
     if not INSTALLED:
         return "lrvx does not install here; its rows are left out"
-    return f"lrvx {version('lrvx')}: in memory, floats, no orders, nothing stored"
+    what = "in memory, floats, no orders, nothing stored; run after ours, not by turns"
+    return f"lrvx {version('lrvx')}: {what}"
 
 
 class Peer:

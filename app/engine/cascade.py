@@ -215,6 +215,7 @@ def recover(step: Step) -> None:
     state.cascades.clear()
     step.pending_before = frozenset()
     state.held.clear()
+    state.ranked.clear()
     state.unranked.clear()
     scopes: dict[ScopeKey, None] = {}
     for market in state.markets.values():

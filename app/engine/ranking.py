@@ -46,6 +46,7 @@ def queue(state: State, market: Market, *, longs: bool) -> Ranking:
     ranking = market.rankings.get(longs)
     if ranking is None:
         ranking = market.rankings[longs] = Ranking()
+        state.ranked[market.contract.symbol] = market
         for key, position in market.positions.items():
             if (position.quantity > 0) == longs:
                 entry = (-position_score(state, market, position), *key)
@@ -57,9 +58,8 @@ def queue(state: State, market: Market, *, longs: bool) -> Ranking:
 
 def _refresh(state: State) -> None:
     """Rank the accounts anew that changed since the queues were made."""
-    ranked = [market for market in state.markets.values() if market.rankings]
     for account_id in state.unranked:
-        for market in ranked:
+        for market in state.ranked.values():
             for side in LEGS[state.accounts[account_id].position_mode]:
                 _rank_anew(state, market, (account_id, side))
     state.unranked.clear()
@@ -79,10 +79,11 @@ def _rank_anew(state: State, market: Market, key: tuple[str, PositionSide]) -> N
 
 def forget(state: State, asset: str) -> None:
     """A mark changed: the queues of the asset's contracts are void."""
-    for market in state.markets.values():
-        if market.rankings and market.contract.settlement_asset == asset:
+    for symbol, market in list(state.ranked.items()):
+        if market.contract.settlement_asset == asset:
             market.rankings.clear()
-    if not any(market.rankings for market in state.markets.values()):
+            del state.ranked[symbol]
+    if not state.ranked:
         state.unranked.clear()
 
 

@@ -276,8 +276,8 @@ class State:
     """Everything the engine knows; `keys` are by digest, `key_ids` the same by identifier.
 
     `held` are scopes at risk whose liquidation waits for a tick (MRK-4), with how many orders of
-    theirs were cancelled; `unranked` are accounts that changed since the ADL queues were made.
-    Both are derived.
+    theirs were cancelled; `ranked` are markets with ADL queues, `unranked` the accounts that
+    changed since those were made. All three are derived.
     """
 
     counters: Counters = field(default_factory=Counters)
@@ -290,5 +290,6 @@ class State:
     key_ids: dict[str, ApiKey] = field(default_factory=dict)
     cascades: dict[str, Cascade] = field(default_factory=dict)
     held: dict[ScopeKey, int] = field(default_factory=dict)
+    ranked: dict[str, Market] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)
     time: datetime | None = None

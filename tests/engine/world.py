@@ -52,7 +52,7 @@ DEFAULT_BRACKETS: tuple[Row, ...] = (
 )
 
 
-DERIVED = ("triggers", "trigger_version", "rankings", "unranked", "held")
+DERIVED = ("triggers", "trigger_version", "rankings", "ranked", "unranked", "held")
 
 
 class World:
@@ -142,7 +142,7 @@ class World:
             market.triggers, market.rankings = Triggers(), {}
             for position in market.positions.values():
                 position.trigger_version = 0
-        state.cascades, state.held, state.unranked = {}, {}, {}
+        state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
         return self.apply(Recover())
 
     # What most tests need

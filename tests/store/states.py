@@ -224,7 +224,7 @@ def small_exchange() -> Exchange:
     return exchange
 
 
-DERIVED = {"triggers", "rankings", "trigger_version", "cascades", "unranked"}
+DERIVED = {"triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked"}
 """What the engine makes again after a start."""
 
 
