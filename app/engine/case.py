@@ -8,7 +8,7 @@ from decimal import Decimal
 from app.engine import allotment, margin
 from app.engine.allotment import LegKey
 from app.engine.events import Liquidation, LiquidationStep, Outcome_, StepKind
-from app.engine.numbers import ZERO, divide_half_even, plain
+from app.engine.numbers import ZERO, divide_half_even, texts
 from app.engine.state import Account, Market, Position, ScopeKey, Wallet
 from app.engine.step import Step
 
@@ -78,7 +78,7 @@ class Case:
 
     def record(self, market: Market, position: Position) -> Liquidation:
         """The position's record, opened with what triggered it."""
-        key = (position.symbol, position.side)
+        key = allotment.key_of(position)
         if key not in self.records:
             self.records[key] = self._open_record(market, position)
         return self.records[key]
@@ -119,11 +119,7 @@ class Case:
 
     def tell(self, record: Liquidation, kind: StepKind, **detail: Decimal | int | str) -> None:
         """Add a line to a record's story."""
-        texts = {
-            name: plain(value) if isinstance(value, Decimal) else str(value)
-            for name, value in detail.items()
-        }
-        record.steps.append(LiquidationStep(len(record.steps) + 1, kind, texts))
+        record.steps.append(LiquidationStep(len(record.steps) + 1, kind, texts(detail)))
 
     def tell_cover(self, record: Liquidation, paid: Decimal, injected: Decimal) -> None:
         """Add what the fund and the treasury paid for a deficit (FND-4)."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine.numbers import ONE, ZERO, quotient, round_value
+from app.engine.numbers import ONE, ZERO, round_value
 from app.engine.rejections import Rejected
 
 Kind = Literal["perpetual", "delivery"]
@@ -158,8 +158,3 @@ def check_contract(contract: Contract) -> None:
         (b.notional_floor, b.notional_cap, b.max_leverage, b.maintenance_margin_rate, b.cum)
         for b in contract.brackets
     ])  # fmt: skip
-
-
-def derived_price(contract: Contract, quantity: Decimal, value: Decimal) -> Decimal:
-    """The price at which `quantity` is worth `value`, to 200 digits (entry, bankruptcy)."""
-    return quotient(value, quantity * contract.contract_size)

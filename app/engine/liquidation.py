@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.engine import allotment, deficits, deleveraging, funds, margin, matching, takeover
+from app.engine.allotment import key_of
 from app.engine.case import Case
 from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
@@ -41,11 +42,9 @@ def cancel_scope_orders(step: Step, scope: ScopeKey) -> list[Order]:
 
 def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
     """The record of a scope that the cancellation of its orders healed (LIQ-2, LIQ-9)."""
-    case = Case.open(step, scope, 0)
+    case = Case.open(step, scope, canceled)
     leg = case.figures().legs[0]
-    record = case.record(leg.market, leg.position)
-    case.tell(record, "orders_canceled", orders=canceled)
-    case.finish(record)
+    case.finish(case.record(leg.market, leg.position))
 
 
 def liquidate(step: Step, scope: ScopeKey, canceled: int) -> None:
@@ -69,15 +68,14 @@ def liquidate(step: Step, scope: ScopeKey, canceled: int) -> None:
 def _reduce(case: Case, leg: Leg) -> None:
     """Offer what restores the scope, then the rest, at the bankruptcy price (LIQ-4)."""
     market, position, health = leg.market, leg.position, case.health()
-    own = margin.maintenance_margin(market, position)
     quantity = allotment.restoring_quantity(
-        market, position, health.equity - case.fees_due(), health.maintenance_margin - own
+        market, position, health.equity - case.fees_due(), health.maintenance_margin - leg.margin
     )
     _offer(case, market, position, quantity)
     if position.quantity and case.at_risk():
         _offer(case, market, position, abs(position.quantity))
     if not position.quantity or not case.at_risk():
-        _settle_fee(case, (position.symbol, position.side))
+        _settle_fee(case, key_of(position))
 
 
 def _offer(case: Case, market: Market, position: Position, quantity: Decimal) -> None:
@@ -87,7 +85,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
     limit = allotment.limit_price(market, position, value)
-    key = (position.symbol, position.side)
+    key = key_of(position)
     if case.offered.get(key) == (quantity, limit):
         return  # the book has just refused the very same
     case.offered[key] = (quantity, limit)
@@ -109,8 +107,12 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
         record.filled_quantity += fill.quantity
         record.filled_value += market.contract.value(fill.quantity, fill.price)
     remaining = allotted + case.health().equity - equity_before
-    full = round_value(market.contract.clearance_fee_rate * record.filled_value)
-    case.fees[key] = max(ZERO, min(full, remaining))
+    case.fees[key] = max(ZERO, min(_full_fee(market.contract, record), remaining))
+
+
+def _full_fee(contract: Contract, record: Liquidation) -> Decimal:
+    """The clearance fee on what the orders filled, before its cap (LIQ-5)."""
+    return round_value(contract.clearance_fee_rate * record.filled_value)
 
 
 def _settle_fee(case: Case, key: tuple[str, str]) -> None:
@@ -141,13 +143,12 @@ def _settle_fee(case: Case, key: tuple[str, str]) -> None:
     step.touch_cross(case.account.account_id, asset)
     record.clearance_fee += fee
     record.clearance_fee_to_fund += to_fund
-    full = round_value(contract.clearance_fee_rate * record.filled_value)
     case.tell(record, "clearance_fee", fee=fee, to_fund=to_fund, to_revenue=fee - to_fund)
     step.outcome.clearance_fees.append(
         ClearanceFee(
             record.liquidation_id, step.now, record.symbol, fund.fund_id, asset,
             contract.clearance_fee_rate, record.filled_value, fee, to_fund, fee - to_fund,
-            fee < full,
+            fee < _full_fee(contract, record),
         )
     )  # fmt: skip
 
@@ -155,7 +156,7 @@ def _settle_fee(case: Case, key: tuple[str, str]) -> None:
 def _close_out(case: Case, market: Market, position: Position) -> None:
     """Offer once more; the fund, then the counterparties, take what is not filled (LIQ-7)."""
     _offer(case, market, position, abs(position.quantity))
-    key = (position.symbol, position.side)
+    key = key_of(position)
     if not position.quantity or not case.at_risk():
         _settle_fee(case, key)
         return

@@ -7,6 +7,7 @@ functions enter it with `decimal.localcontext(EXACT)`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -18,7 +19,6 @@ from decimal import (
     Inexact,
     InvalidOperation,
     Overflow,
-    localcontext,
 )
 
 EXACT = Context(
@@ -38,11 +38,6 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 UNIT = Decimal("0.00000001")
 """The smallest amount of every settlement asset: eight decimals (NUM-2)."""
-
-
-def exact() -> object:
-    """A context manager in which digits cannot be lost silently."""
-    return localcontext(EXACT)
 
 
 def round_value(value: Decimal) -> Decimal:
@@ -103,6 +98,14 @@ def plain(value: Decimal) -> str:
         return "0"
     text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def texts(detail: Mapping[str, object]) -> dict[str, str]:
+    """Values as the records keep them: decimals in plain notation."""
+    return {
+        name: plain(value) if isinstance(value, Decimal) else str(value)
+        for name, value in detail.items()
+    }
 
 
 _RATIO = Context(

@@ -27,7 +27,7 @@ from app.engine.events import (
     Trade,
     Transfer,
 )
-from app.engine.numbers import plain
+from app.engine.numbers import plain, texts
 from app.engine.rejections import Rejection
 from app.engine.state import (
     Account,
@@ -345,12 +345,8 @@ class Step:
     ) -> None:
         """Announce something the operators must know."""
         self.state.counters.alert += 1
-        texts = {
-            key: plain(value) if isinstance(value, Decimal) else str(value)
-            for key, value in detail.items()
-        }
         self.outcome.alerts.append(
-            Alert(self.state.counters.alert, self.now, kind, fund_id, asset, texts)
+            Alert(self.state.counters.alert, self.now, kind, fund_id, asset, texts(detail))
         )
 
 
