@@ -197,7 +197,14 @@ class EmbeddedPostgres:
         )
 
     async def _succeeds(self, *command: str | Path) -> bool:
-        return await (await self._launch(*command)).wait() == 0
+        process = await self._launch(*command)
+        try:
+            return await process.wait() == 0
+        except BaseException:  # cancelled: what it started must not write on behind our back
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            raise
 
     def _failed(self, program: str) -> EmbeddedPostgresError:
         log = self._directory / "postgres.log"
