@@ -18,6 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.application import create_app
+from app.api.wire import Protocol
 from app.catalogue.default import default_commands
 from app.engine.commands import CreateKey, KeyScope
 from app.engine.rejections import Rejection
@@ -128,7 +129,7 @@ async def _serve_http(
     app = create_app(runner, engine, open_metrics=settings.loopback)
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         ws="none",
         log_config=None,
         access_log=False,

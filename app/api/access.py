@@ -7,8 +7,7 @@ prices, `trader` its one account. To a trader another's account is an unknown on
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -27,8 +26,7 @@ OPTIONAL_KEY: dict[str, Any] = {"security": [{"bearer": []}, {}]}
 """`openapi_extra` of a public route that shows more with a key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """An authenticated key."""
 
     key_id: str
@@ -48,22 +46,25 @@ class Identity:
         """Raise the 403 or 404 of a key that must not touch the account."""
         if self.sees(account_id):
             return
-        if self.scope != "trader":
-            raise _forbidden("trader")
+        self.check_scope("trader")
         raise unknown("account_id")
+
+    def check_scope(self, scope: KeyScope) -> None:
+        """Raise the 403 of a key that has neither this scope nor an admin's."""
+        if self.scope not in (scope, "admin"):
+            raise Problem(403, "forbidden", f"this needs a key of scope {scope}")
 
 
 def _unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _forbidden(scope: str) -> Problem:
-    return Problem(403, "forbidden", f"this needs a key of scope {scope}")
-
-
-async def authenticate(services: Services, secret: str) -> Identity:
-    """The identity of a secret; raises 401 for an unknown or revoked key."""
-    digest = digest_of(secret)
+async def authenticate(services: Services, authorization: str) -> Identity:
+    """The caller, from the Authorization header; raises 401 for an unknown or revoked key."""
+    scheme, _, secret = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not secret:
+        raise _unauthorized("this needs an API key")
+    digest = digest_of(secret.strip())
     if services.runner.leading:
         entry = services.runner.engine.state.keys.get(digest)
         if entry is not None and entry.revoked_at is None:
@@ -78,30 +79,20 @@ async def authenticate(services: Services, secret: str) -> Identity:
     raise _unauthorized("this API key is not known")
 
 
-async def identify(request: Request) -> Identity:
-    """The caller of a lean route, from its Authorization header."""
-    scheme, _, secret = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret:
-        raise _unauthorized("this needs an API key")
-    return await authenticate(services_of(request), secret.strip())
-
-
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
 async def _identity(request: Request, _: Credentials) -> Identity:
-    return await identify(request)
+    return await authenticate(services_of(request), request.headers.get("authorization", ""))
 
 
 async def _admin(identity: Annotated[Identity, Depends(_identity)]) -> Identity:
-    if not identity.is_admin:
-        raise _forbidden("admin")
+    identity.check_scope("admin")
     return identity
 
 
 async def _trader(identity: Annotated[Identity, Depends(_identity)]) -> Identity:
-    if identity.scope == "feed":
-        raise _forbidden("trader")
+    identity.check_scope("trader")
     return identity
 
 
@@ -114,9 +105,10 @@ async def _own_account(
 
 
 async def _optional(request: Request) -> Identity | None:
-    if "authorization" not in request.headers:
+    authorization = request.headers.get("authorization")
+    if authorization is None:
         return None
-    return await identify(request)
+    return await authenticate(services_of(request), authorization)
 
 
 AnyKey = Annotated[Identity, Depends(_identity)]

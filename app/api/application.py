@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app.api import docs, openapi, problems
 from app.api.accounts import accounts
@@ -18,7 +18,7 @@ from app.api.funds import funds, treasury
 from app.api.health import health
 from app.api.history import history
 from app.api.keys import keys
-from app.api.lean import LEAN, LEAN_HANDLERS, answer
+from app.api.lean import LEAN
 from app.api.liquidations import liquidations
 from app.api.orders import orders, trades
 from app.api.services import Services
@@ -26,25 +26,23 @@ from app.runner.runner import Runner
 
 
 class Application(FastAPI):
-    """FastAPI behind the edge; the lean routes are answered before any of its machinery."""
+    """FastAPI behind the edge; the lean routes are served before any of its machinery."""
 
-    def behind(self, edge: Callable[[ASGIApp], Edge]) -> None:
-        """Put every request through an edge."""
-        self._edge = edge(self._dispatch)
+    def __init__(self, services: Services, **options: Any) -> None:
+        super().__init__(**options)
+        self.state.services = self._services = services
+        self._edge = Edge(super().__call__, services.metrics)
+        # They are served before the router; here it learns which methods their paths have.
+        self.router.routes.extend(lean.route() for lean in LEAN)
+        self._lean = {lean.path: lean for lean in LEAN}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        scope["app"] = self
-        await self._edge(scope, receive, send)
-
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler = None
-        if scope["type"] == "http" and scope["method"] == "POST":
-            handler = LEAN_HANDLERS.get(scope["path"])
-        if handler is None:
-            await super().__call__(scope, receive, send)
+        lean = self._lean.get(scope["path"]) if scope.get("method") == "POST" else None
+        if lean is None:
+            await self._edge(scope, receive, send)
         else:
-            await answer(handler, scope, receive, send)
+            await lean.serve(self._services, scope, receive, send)
 
 
 def create_app(runner: Runner, database: AsyncEngine, *, open_metrics: bool) -> FastAPI:
@@ -54,6 +52,7 @@ def create_app(runner: Runner, database: AsyncEngine, *, open_metrics: bool) -> 
     """
     services = Services(runner, database, open_metrics=open_metrics)
     app = Application(
+        services,
         title="Backstop",
         version=version("backstop"),
         docs_url=None,
@@ -61,10 +60,6 @@ def create_app(runner: Runner, database: AsyncEngine, *, open_metrics: bool) -> 
         redirect_slashes=False,
         strict_content_type=False,
     )
-    app.state.services = services
-    app.behind(lambda inner: Edge(inner, services.metrics))
-    # They are answered before the router; here it learns which methods their paths have.
-    app.router.routes.extend(lean.route() for lean in LEAN)
     for router in (
         contracts, prices, accounts, keys, orders, trades, liquidations, funds, treasury, history,
         calculators, health,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Header, Request
 
 from app.api.access import AnyKey, Identity
+from app.api.edge import first_headers
 from app.api.problems import malformed, refused
 from app.api.services import services_of
 from app.engine.commands import Command
@@ -21,8 +21,7 @@ IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,200}$"
 _matches = re.compile(IDEMPOTENCY_KEY).fullmatch
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """The way to change something for one request."""
 
     runner: Runner
@@ -41,24 +40,24 @@ class Changes:
             raise refused(result, statuses)
         return result, answer.replayed
 
+    async def apply_all(self, commands: Sequence[Command]) -> list[object]:
+        """The durable results of the commands, refusals among them."""
+        answer = await self.runner.submit(commands, self.key)
+        return answer.results
+
 
 def answer_key(
-    request: Request, identity: Identity, key: str | None, body: bytes
+    identity: Identity, headers: Mapping[bytes, bytes], path: str, body: bytes
 ) -> AnswerKey | None:
-    """What a request's answer is kept under for 7 days, if it has an Idempotency-Key."""
-    if key is None:
+    """What the answer to a POST is kept under for 7 days, if it has an Idempotency-Key."""
+    header = headers.get(b"idempotency-key")
+    if header is None:
         return None
-    target = f"{request.method} {request.scope['path']}\n".encode()
-    digest = hashlib.sha256(target + body).hexdigest()
-    return AnswerKey(f"request/{identity.key_id}", key, digest)
-
-
-def idempotency_key(request: Request) -> str | None:
-    """The header of a lean route."""
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _matches(key):
+    key = header.decode("latin-1")
+    if not _matches(key):
         raise malformed("Idempotency-Key is 1 to 200 visible characters", "malformed_query")
-    return key
+    digest = hashlib.sha256(f"POST {path}\n".encode() + body).hexdigest()
+    return AnswerKey(f"request/{identity.key_id}", key, digest)
 
 
 async def _changes(request: Request) -> Changes:
@@ -77,7 +76,8 @@ async def _idempotent_changes(
         ),
     ] = None,
 ) -> Changes:
-    key = answer_key(request, identity, idempotency_key(request), await request.body())
+    scope, body = request.scope, await request.body()
+    key = answer_key(identity, first_headers(scope), scope["path"], body)
     return Changes(services_of(request).runner, key)
 
 

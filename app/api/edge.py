@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,6 +11,7 @@ from app.api.metrics import HttpMetrics
 from app.api.problems import Problem
 
 BODY_LIMIT = 8 * 1024 * 1024
+NOSNIFF = b"x-content-type-options", b"nosniff"
 
 
 class Edge:
@@ -32,7 +34,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-content-type-options", b"nosniff"))
+                message["headers"].append(NOSNIFF)
             await send(message)
 
         async def limited_receive() -> Message:
@@ -40,12 +42,12 @@ class Edge:
             message = await receive()
             left -= len(message.get("body", b""))
             if left < 0:
-                raise _too_large()
+                raise too_large()
             return message
 
         try:
-            if _announced(scope) > BODY_LIMIT:
-                await _too_large().response()(scope, receive, counted_send)
+            if announced(first_headers(scope)) > BODY_LIMIT:
+                await too_large().response()(scope, receive, counted_send)
             else:
                 await self._app(scope, limited_receive, counted_send)
         finally:
@@ -53,14 +55,19 @@ class Edge:
             self._metrics.count(_template(scope), scope["method"], status, seconds)
 
 
-def _announced(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+def first_headers(scope: Scope) -> dict[bytes, bytes]:
+    """A request's headers; of one that is sent twice, the first."""
+    return dict(reversed(scope["headers"]))
 
 
-def _too_large() -> Problem:
+def announced(headers: Mapping[bytes, bytes]) -> int:
+    """The length of the body, where the headers tell it."""
+    length = headers.get(b"content-length", b"")
+    return int(length) if length.isdigit() else 0
+
+
+def too_large() -> Problem:
+    """413, also of a lean route."""
     # The server discards what still comes: closing would reset a client before it has read this.
     return Problem(413, "body_too_large", "a body has at most 8 MiB", {"limit": str(BODY_LIMIT)})
 

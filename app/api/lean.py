@@ -1,46 +1,47 @@
 """The hot routes: orders and prices, without FastAPI's request machinery.
 
-It costs more than everything else on a single order. A lean route is a plain Starlette route: raw
-body -> schema -> commands -> runner -> JSON. `openapi` documents it from the same schemas.
+It costs more than everything else on a single order. A lean route works on the server's messages
+themselves: key -> raw body -> schema -> commands -> runner -> JSON. What the edge does for other
+routes (limit, counts, headers), it does itself. `openapi` documents it from the same schemas.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from time import perf_counter
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from pydantic_core import to_json
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.api.access import Identity, identify
-from app.api.changing import answer_key, idempotency_key
+from app.api.access import Identity, authenticate
+from app.api.changing import Changes, answer_key
+from app.api.edge import BODY_LIMIT, NOSNIFF, announced, first_headers, too_large
 from app.api.orders import command_of
 from app.api.problems import Problem, from_validation, malformed, problem_of, refused
 from app.api.schemas.base import time_text
 from app.api.schemas.contracts import TickBody, TicksBody, TicksView, TickView
 from app.api.schemas.orders import OrderBody, OrdersBody, OrdersView, PlacedOrderView
-from app.api.services import services_of
-from app.engine.commands import Command, Tick
+from app.api.services import Services
+from app.engine.commands import Command, KeyScope, Tick
 from app.engine.events import OrderReceipt, Ticked
 from app.engine.numbers import plain
 from app.engine.rejections import Rejection
 
-Model = TypeVar("Model", bound=BaseModel)
-Handler = Callable[[Request], Awaitable[Response]]
-
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+Document = dict[str, Any]
+Handler = Callable[[Identity, Changes, Any], Awaitable[Document]]
 
 
 @dataclass(frozen=True, slots=True)
 class Lean:
-    """A lean route and what its documentation is made of."""
+    """A lean route: who may use it, what it does, and what its documentation is made of."""
 
     path: str
+    key_scope: KeyScope
     handler: Handler
     request: type[BaseModel]
     response: type[BaseModel]
@@ -48,29 +49,62 @@ class Lean:
     tag: str
     summary: str
 
+    async def serve(self, services: Services, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; every exception becomes a problem document."""
+        started, status = perf_counter(), 500
+        try:
+            try:
+                content = to_json(await self._document(services, scope, receive))
+                headers = [
+                    (b"content-length", b"%d" % len(content)),
+                    (b"content-type", b"application/json"),
+                    NOSNIFF,
+                ]
+                status = self.status
+            except Exception as error:
+                response = await problem_of(Request(scope), error)
+                content = bytes(response.body)
+                headers = [*response.raw_headers, NOSNIFF]
+                status = response.status_code
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": content})
+        finally:
+            services.metrics.count(self.path, "POST", status, perf_counter() - started)
+
+    async def _document(self, services: Services, scope: Scope, receive: Receive) -> Document:
+        headers = first_headers(scope)
+        if announced(headers) > BODY_LIMIT:
+            raise too_large()
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        identity = await authenticate(services, authorization)
+        identity.check_scope(self.key_scope)
+        if scope["query_string"]:
+            raise malformed("this route has no query parameters", "malformed_query")
+        raw = await _read(receive)
+        try:
+            body = self.request.model_validate_json(raw)
+        except ValidationError as error:
+            raise from_validation(error) from None
+        key = answer_key(identity, headers, self.path, raw)
+        return await self.handler(identity, Changes(services.runner, key), body)
+
     def route(self) -> Route:
-        """The Starlette route."""
+        """For the router, which does not serve it."""
         return Route(self.path, self.handler, methods=["POST"], include_in_schema=False)
 
 
-async def place_order(request: Request) -> Response:
+async def place_order(identity: Identity, changes: Changes, order: OrderBody) -> Document:
     """Place an order; 201 with what it did at once, after it is durable (ORD)."""
-    identity = _of_scope(await identify(request), "trader")
-    raw, body = await _read(request, OrderBody)
-    identity.check_account(body.account_id)
-    (result,) = await _submit(request, identity, raw, [command_of(body)])
-    if isinstance(result, Rejection):
-        raise refused(result)
-    return _json(order_json(result), 201)
+    identity.check_account(order.account_id)
+    result, _ = await changes.apply(command_of(order))
+    return order_json(result)
 
 
-async def place_orders(request: Request) -> Response:
+async def place_orders(identity: Identity, changes: Changes, body: OrdersBody) -> Document:
     """Place up to 1,000 orders, applied in order; one durable answer with a result for each.
 
     A malformed order refuses the whole batch; a rule refuses only its own.
     """
-    identity = _of_scope(await identify(request), "trader")
-    raw, body = await _read(request, OrdersBody)
     results: list[object] = []
     commands: list[Command] = []
     for order in body.orders:
@@ -81,70 +115,73 @@ async def place_orders(request: Request) -> Response:
         else:
             results.append(None)
             commands.append(command_of(order))
-    answers = iter(await _submit(request, identity, raw, commands))
+    answers = iter(await changes.apply_all(commands))
     results = [next(answers) if result is None else result for result in results]
-    return _json({"results": [_order_result(result) for result in results]}, 200)
+    return {"results": [_order_result(result) for result in results]}
 
 
-async def post_price(request: Request) -> Response:
+async def post_price(_: Identity, changes: Changes, tick: TickBody) -> Document:
     """Apply a mark price; answered when the liquidations it causes are durable (MRK)."""
-    identity = _of_scope(await identify(request), "feed")
-    raw, body = await _read(request, TickBody)
-    (result,) = await _submit(request, identity, raw, [_tick(body)])
-    if isinstance(result, Rejection):
-        raise refused(result)
-    assert isinstance(result, Ticked)
-    return _json(
-        {
-            "symbol": result.symbol,
-            "mark_price": plain(result.mark_price),
-            "time": time_text(result.time),
-            "accounts_at_risk": result.accounts_at_risk,
-        },
-        200,
-    )
+    result, _replayed = await changes.apply(_tick(tick))
+    return {
+        "symbol": result.symbol,
+        "mark_price": plain(result.mark_price),
+        "time": time_text(result.time),
+        "accounts_at_risk": result.accounts_at_risk,
+    }
 
 
-async def post_prices(request: Request) -> Response:
+async def post_prices(_: Identity, changes: Changes, body: TicksBody) -> Document:
     """Apply up to 10,000 ticks in order, each as if alone (MRK-2)."""
-    identity = _of_scope(await identify(request), "feed")
-    raw, body = await _read(request, TicksBody)
-    results = await _submit(request, identity, raw, [_tick(tick) for tick in body.ticks])
+    results = await changes.apply_all([_tick(tick) for tick in body.ticks])
     refusals = [
         {"index": index, "code": result.code}
         for index, result in enumerate(results)
         if isinstance(result, Rejection)
     ]
     at_risk = sum(result.accounts_at_risk for result in results if isinstance(result, Ticked))
-    return _json(
-        {
-            "accepted": len(results) - len(refusals),
-            "refused": refusals,
-            "accounts_at_risk": at_risk,
-        },
-        200,
-    )
+    return {
+        "accepted": len(results) - len(refusals),
+        "refused": refusals,
+        "accounts_at_risk": at_risk,
+    }
 
 
 LEAN = (
-    Lean("/v1/orders", place_order, OrderBody, PlacedOrderView, 201, "orders", "Place an order"),
-    Lean("/v1/orders/batch", place_orders, OrdersBody, OrdersView, 200, "orders", "Place orders"),
-    Lean("/v1/prices", post_price, TickBody, TickView, 200, "prices", "Send a mark price"),
-    Lean("/v1/prices/batch", post_prices, TicksBody, TicksView, 200, "prices", "Send mark prices"),
-)
+    Lean(
+        "/v1/orders", "trader", place_order, OrderBody,
+        PlacedOrderView, 201, "orders", "Place an order",
+    ),
+    Lean(
+        "/v1/orders/batch", "trader", place_orders, OrdersBody,
+        OrdersView, 200, "orders", "Place orders",
+    ),
+    Lean(
+        "/v1/prices", "feed", post_price, TickBody,
+        TickView, 200, "prices", "Send a mark price",
+    ),
+    Lean(
+        "/v1/prices/batch", "feed", post_prices, TicksBody,
+        TicksView, 200, "prices", "Send mark prices",
+    ),
+)  # fmt: skip
 
-LEAN_HANDLERS = {lean.path: lean.handler for lean in LEAN}
 
-
-async def answer(handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
-    """Serve a request by a lean handler; every exception becomes a problem document."""
-    scope["endpoint"] = handler
-    request = Request(scope, receive)
-    try:
-        response = await handler(request)
-    except Exception as error:
-        response = await problem_of(request, error)
-    await response(scope, receive, send)
+async def _read(receive: Receive) -> bytes:
+    """The whole body."""
+    parts: list[bytes] = []
+    left = BODY_LIMIT
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise malformed("the body ended early")
+        part, more = message.get("body", b""), message.get("more_body", False)
+        left -= len(part)
+        if left < 0:
+            raise too_large()
+        parts.append(part)
+    return b"".join(parts)
 
 
 def order_json(receipt: object) -> dict[str, Any]:
@@ -191,35 +228,3 @@ def _order_result(result: object) -> dict[str, Any]:
 
 def _tick(body: TickBody) -> Tick:
     return Tick(body.symbol, body.mark_price, body.index_price, body.source_time, body.sequence)
-
-
-def _of_scope(identity: Identity, scope: str) -> Identity:
-    if identity.scope not in (scope, "admin"):
-        raise Problem(403, "forbidden", f"this needs a key of scope {scope}")
-    return identity
-
-
-async def _read(request: Request, model: type[Model]) -> tuple[bytes, Model]:
-    """The raw body and what it says; raises 400."""
-    if request.scope["query_string"]:
-        raise malformed("this route has no query parameters", "malformed_query")
-    try:
-        raw = await request.body()
-        return raw, model.model_validate_json(raw)
-    except ValidationError as error:
-        raise from_validation(error) from None
-    except ClientDisconnect:
-        raise malformed("the body ended early") from None
-
-
-async def _submit(
-    request: Request, identity: Identity, raw: bytes, commands: Sequence[Command]
-) -> list[object]:
-    """The durable results of the commands."""
-    key = answer_key(request, identity, idempotency_key(request), raw)
-    answer = await services_of(request).runner.submit(commands, key)
-    return answer.results
-
-
-def _json(body: dict[str, Any], status: int) -> Response:
-    return Response(_dump(body).encode(), status, media_type="application/json")

@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.api.application import create_app
+from app.api.wire import Protocol
 from app.catalogue.default import default_commands
 from app.engine.commands import CreateKey
 from app.engine.rejections import Rejection
@@ -138,7 +139,7 @@ async def served(api: Api) -> AsyncIterator[int]:
     # With its protocol named asyncio sends without delay (Nagle); `create_server` leaves it 0.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(api.app, http="httptools", ws="none", log_config=None, lifespan="off")
+    config = uvicorn.Config(api.app, http=Protocol, ws="none", log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:

@@ -19,13 +19,15 @@ async def test_metrics(api: Api) -> None:
     await api("GET /v1/contracts/BTCUSDT", key=None)
     await api.mark("BTCUSDT", "60000")
     await api.refused("GET /v1/contracts/NOPE", key=None)
+    await api.refused("POST /v1/prices", {}, key=None)
     await api.seed_fund("usdt-major", "12.5")
     text = (await api.send("GET /metrics", key=None)).text
     for line in (
         'backstop_http_requests_total{route="/v1/contracts/{symbol}",method="GET",status="200"} 1',
         'backstop_http_requests_total{route="/v1/contracts/{symbol}",method="GET",status="404"} 1',
         'backstop_http_requests_total{route="/v1/prices",method="POST",status="200"} 1',
-        'backstop_http_request_seconds_count{route="/v1/prices"} 1',
+        'backstop_http_requests_total{route="/v1/prices",method="POST",status="401"} 1',
+        'backstop_http_request_seconds_count{route="/v1/prices"} 2',
         'backstop_commands_total{kind="Tick"} 1',
         "backstop_leader 1",
         'backstop_fund_balance{fund="usdt-major",asset="USDT"} 12.5',

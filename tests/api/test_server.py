@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 import httpx
@@ -52,6 +53,43 @@ async def test_a_client_that_leaves(api: Api, served: int) -> None:
     await raw(served, head, b'{"account_id"')
     assert (await api("GET /v1/orders"))["items"] == []
     assert await api("GET /leaderz") == {"status": "leader"}
+
+
+async def test_a_client_that_asks_first(api: Api, served: int) -> None:
+    """It is told to go on before it sends the body."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", served)
+    body = b'{"symbol": "BTCUSDT", "mark_price": "60000"}'
+    head = (
+        f"POST /v1/prices HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.keys['feed']}\r\n"
+        f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n"
+    )
+    writer.write(head.encode())
+    assert await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10) == (
+        b"HTTP/1.1 100 Continue\r\n\r\n"
+    )
+    writer.write(body)
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b'"accounts_at_risk":0}')
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_several_requests_at_once(api: Api, served: int) -> None:
+    """Pipelined: answered in order."""
+    heads = [
+        f"{call} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n{last}\r\n".encode()
+        for call, last in (
+            ("GET /healthz", ""), ("HEAD /docs", ""), ("POST /v1/orders", ""),
+            ("GET /nothing", "Connection: close\r\n"),
+        )
+    ]  # fmt: skip
+    reader, writer = await asyncio.open_connection("127.0.0.1", served)
+    writer.write(b"".join(heads))
+    answer = await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+    await writer.wait_closed()
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"200", b"401", b"404"]
 
 
 async def test_one_connection_many_requests(api: Api, served: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.api.conftest import Api
+from tests.api.conftest import PROBLEM, Api
 
 ORDER: dict[str, Any] = {
     "account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
@@ -210,3 +210,17 @@ async def test_too_large(api: Api) -> None:
         assert await api.refused(call, content=body) == (413, "body_too_large"), call
         assert await api.refused(call, content=b" " * limit) == (400, "malformed_body"), call
     assert await api.refused("GET /v1/contracts", content=body) == (413, "body_too_large")
+
+
+async def test_headers_of_every_answer(api: Api) -> None:
+    """The same of a lean route as of any other, answered or refused."""
+    tick = {"symbol": "BTCUSDT", "mark_price": "60000"}
+    for call, body, status in (
+        ("POST /v1/prices", tick, 200), ("POST /v1/prices", {}, 400),
+        ("GET /v1/contracts", None, 200), ("GET /nothing", None, 404),
+    ):  # fmt: skip
+        answer = await api.send(call, body)
+        assert answer.status_code == status
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]
+        assert answer.headers["content-length"] == str(len(answer.content))
+        assert answer.headers["content-type"] == ("application/json" if status == 200 else PROBLEM)

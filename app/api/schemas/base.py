@@ -12,9 +12,11 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    GetPydanticSchema,
     PlainSerializer,
     WithJsonSchema,
 )
+from pydantic_core import CoreSchema, core_schema
 
 from app.engine.numbers import plain
 
@@ -23,7 +25,6 @@ FRACTION_DIGITS = 12
 LARGEST_ID = 10**18 - 1
 """Identifiers and sequences have at most 18 digits and so fit PostgreSQL's BIGINT."""
 
-_NUMBER = re.compile(r"(-?)0*([0-9]{1,40}?)(?:\.([0-9]{1,40}?)0*)?", re.ASCII)
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})",
@@ -56,20 +57,6 @@ LEFT_OUT: Any = Field(default=None, json_schema_extra=_without_default)
 """The default of a field that may be left out but, unless its type says so, not be null."""
 
 
-def parse_decimal(value: object) -> Decimal:
-    """A decimal from its JSON string; a JSON number is refused (NUM-1)."""
-    if isinstance(value, Decimal):
-        return value
-    if not isinstance(value, str):
-        raise ValueError('a decimal is a JSON string, for example "0.1"')  # noqa: TRY004
-    match = _NUMBER.fullmatch(value) if len(value) <= 100 else None
-    if match is None:
-        raise ValueError("not a decimal in plain notation")
-    if len(match[2]) > INTEGER_DIGITS or len(match[3] or "") > FRACTION_DIGITS:
-        raise ValueError(f"at most {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits")
-    return Decimal(value)
-
-
 def parse_time(value: object) -> datetime:
     """A time from its RFC 3339 string, as UTC."""
     if isinstance(value, datetime):
@@ -87,9 +74,31 @@ def time_text(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _string(message: str, **limits: Any) -> CoreSchema:
+    """A string within limits, and what is said of one that is not."""
+    schema = core_schema.str_schema(strict=True, **limits)
+    return core_schema.custom_error_schema(schema, "decimal", custom_error_message=message)
+
+
+# Orders are full of decimals: only the last step of reading one is Python's.
+_NUMBER = core_schema.no_info_after_validator_function(
+    Decimal,
+    core_schema.chain_schema([
+        _string('a decimal is a JSON string, for example "0.1"'),
+        _string(
+            "not a decimal in plain notation",
+            pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=100,
+        ),
+        _string(
+            f"at most {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits",
+            pattern=rf"^-?0*[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}}0*)?$",
+        ),
+    ]),
+)  # fmt: skip
+
 Number = Annotated[
     Decimal,
-    BeforeValidator(parse_decimal),
+    GetPydanticSchema(lambda _source, _handler: _NUMBER),
     WithJsonSchema({
         "type": "string",
         "pattern": rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$",
@@ -97,7 +106,7 @@ Number = Annotated[
         "examples": ["0.001"],
     }),
 ]  # fmt: skip
-"""A decimal of a request."""
+"""A decimal of a request: a JSON string, for a JSON number would not be exact (NUM-1)."""
 
 Exact = Annotated[
     Decimal,
