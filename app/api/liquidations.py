@@ -24,7 +24,7 @@ from app.api.schemas.liquidations import (
     StepView,
 )
 from app.api.services import Reading
-from app.engine.events import Outcome_
+from app.engine.events import Outcome_, QueueEntry
 from app.store.queries import liquidations as queries
 
 liquidations = router("liquidations")
@@ -76,13 +76,11 @@ async def get_liquidation(
     row = await queries.get_liquidation(reading, int(liquidation_id))
     if row is None:
         raise unknown("liquidation_id")
-    steps = await queries.list_steps(reading, int(liquidation_id))
+    story = _liquidation(row, identity)
+    steps = enumerate(story.pop("steps"), start=1)
     return LiquidationDetailView(
-        **_liquidation(row, identity),
-        steps=[
-            StepView(number=step["number"], kind=step["kind"], detail=step["detail"])
-            for step in steps
-        ],
+        **story,
+        steps=[StepView(number=n, kind=kind, detail=detail) for n, (kind, detail) in steps],
     )
 
 
@@ -130,10 +128,13 @@ async def get_adl_event(
         raise unknown("adl_event_id")
     parts = await queries.list_counterparties(reading, int(adl_event_id))
     event = _with_fund(row)
-    queue = event.pop("queue")
+    queue = enumerate(map(QueueEntry._make, event.pop("queue")), start=1)
     return AdlEventDetailView(
         **event,
-        queue=[QueuePlaceView(**_if_visible(place, identity)) for place in queue],
+        queue=[
+            QueuePlaceView(rank=rank, **_if_visible(place._asdict(), identity))
+            for rank, place in queue
+        ],
         counterparties=[
             CounterpartyView(**_if_visible(part, identity, "adl_event_id", "number"))
             for part in parts

@@ -32,7 +32,7 @@ def open_account(step: Step, command: OpenAccount) -> Done:
     _check_key(step, command.key)
     account = Account(command.account_id, command.position_mode, step.now)
     step.state.accounts[command.account_id] = account
-    step.outcome.touched.accounts[command.account_id] = account
+    step.touch(account)
     _add_key(step, command.key)
     return Done(command.account_id)
 
@@ -63,7 +63,7 @@ def _add_key(step: Step, key: NewKey) -> None:
     registered = ApiKey(key, step.now)
     step.state.keys[key.digest] = registered
     step.state.key_ids[key.key_id] = registered
-    step.outcome.touched.keys[key.digest] = registered
+    step.touch(registered)
 
 
 def revoke_key(step: Step, command: RevokeKey) -> Done:
@@ -72,7 +72,7 @@ def revoke_key(step: Step, command: RevokeKey) -> Done:
     if registered is None or registered.revoked_at is not None:
         raise Rejected("unknown_key", f"there is no key {command.key_id}")
     registered.revoked_at = step.now
-    step.outcome.touched.keys[registered.key.digest] = registered
+    step.touch(registered)
     return Done(command.key_id)
 
 
@@ -83,7 +83,7 @@ def set_position_mode(step: Step, command: SetPositionMode) -> Done:
     if account.positions and command.position_mode != account.position_mode:
         raise Rejected("position_open", "positions or orders are open")
     account.position_mode = command.position_mode
-    step.outcome.touched.accounts[account.account_id] = account
+    step.touch(account)
     return Done(account.account_id)
 
 
@@ -166,6 +166,8 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
     _check_not_waiting(step, account)
     current = margin.settings_of(account, contract)
     wanted = Settings(
+        account.account_id,
+        contract.symbol,
         command.leverage if command.leverage is not None else current.leverage,
         command.margin_mode or current.margin_mode,
     )
@@ -181,7 +183,7 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
         for leg in legs:
             _check_lower_leverage(step, account, leg, current, wanted)
     account.settings[contract.symbol] = wanted
-    step.outcome.touched.settings[account.account_id, contract.symbol] = wanted
+    step.touch(wanted)
     for leg in legs:
         step.touch_position(leg)
         step.touch_cross(account.account_id, contract.settlement_asset)

@@ -6,23 +6,21 @@ from decimal import Decimal
 
 from app.engine import margin
 from app.engine.margin import Figures
-from app.engine.numbers import ZERO, ceil_to, floor_to, quotient, ratio, share
+from app.engine.numbers import ONE, ZERO, ceil_quotient, ceil_to, floor_quotient, ratio, share
 from app.engine.state import Market, Position
 
-LegKey = tuple[str, str]
 
-
-def allot(figures: Figures) -> dict[LegKey, Decimal]:
-    """Each open position's share of the scope's equity, by (symbol, side).
+def allot(figures: Figures) -> dict[Position, Decimal]:
+    """Each open position's share of the scope's equity.
 
     Equity of zero or more goes by maintenance margin, negative equity by unrealised loss and never
     beyond it. Shares are rounded half-even; the largest takes what rounding left.
     """
     equity = figures.health.equity
     if equity >= 0:
-        weights = {key_of(leg.position): leg.margin for leg in figures.legs}
+        weights = {leg.position: leg.margin for leg in figures.legs}
     else:
-        weights = {key_of(leg.position): max(ZERO, -leg.profit) for leg in figures.legs}
+        weights = {leg.position: max(ZERO, -leg.profit) for leg in figures.legs}
     whole = sum(weights.values(), ZERO)
     if whole == 0:
         return dict.fromkeys(weights, ZERO)
@@ -30,15 +28,10 @@ def allot(figures: Figures) -> dict[LegKey, Decimal]:
         equity = -min(-equity, whole)
     if len(weights) == 1:
         return dict.fromkeys(weights, equity)
-    shares = {key: share(equity, weight, whole) for key, weight in weights.items()}
-    largest = max(sorted(weights), key=lambda key: weights[key])
+    shares = {position: share(equity, weight, whole) for position, weight in weights.items()}
+    largest = min(weights, key=lambda p: (-weights[p], p.symbol, p.side))
     shares[largest] += equity - sum(shares.values(), ZERO)
     return shares
-
-
-def key_of(position: Position) -> LegKey:
-    """What tells the legs of a scope apart."""
-    return position.symbol, position.side
 
 
 def bankruptcy_value(market: Market, position: Position, allotted: Decimal) -> Decimal:
@@ -46,21 +39,16 @@ def bankruptcy_value(market: Market, position: Position, allotted: Decimal) -> D
     return margin.mark_value(market, position) - allotted
 
 
-def bankruptcy_price(market: Market, position: Position, value: Decimal) -> Decimal:
-    """The bankruptcy price, derived from the value, to 200 digits."""
-    return quotient(value, position.quantity * market.contract.contract_size)
-
-
 def limit_price(market: Market, position: Position, value: Decimal) -> Decimal | None:
     """The liquidation order's limit: the bankruptcy price, to the tick on the side that leaves no
     deficit (LIQ-4). None where a short could only buy at zero or less.
     """
-    tick = market.contract.tick_size
-    price = bankruptcy_price(market, position, value)
+    contract = market.contract
+    tick_value = position.quantity * contract.contract_size * contract.tick_size
     if position.quantity > 0:
-        return max(tick, ceil_to(price, tick))
-    price = floor_to(price, tick)
-    return price if price > 0 else None
+        return max(ONE, ceil_quotient(value, tick_value)) * contract.tick_size
+    ticks = floor_quotient(value, tick_value)
+    return ticks * contract.tick_size if ticks > 0 else None
 
 
 def restoring_quantity(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from app.engine import calculator, margin, orderbook, positions
 from app.engine.commands import PlaceOrder
@@ -31,8 +32,7 @@ def market_of(state: State, symbol: str) -> Market:
     return market
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(NamedTuple):
     """An acceptable order's figures (ORD-4, ORD-5), in the settlement asset.
 
     `limit` is the worst price it may trade at (None: there is nothing to trade with).
@@ -251,7 +251,7 @@ def _extra_requirement(
     asks = position.ask_value + (value if command.side == "sell" else ZERO)
     before = margin.gross_requirement(market, position)
     after = max(abs(held + bids), abs(held - asks))
-    leverage = margin.settings_of(account, contract).leverage
+    leverage = margin.leverage_of(account, contract)
     if after > before:
         check_leverage(contract, leverage, after)
     divisor = Decimal(leverage)
@@ -316,7 +316,7 @@ def _resulting_liquidation_price(
     before = margin.health(state, scope)
     held = margin.mark_value(market, position)
     behind = before.equity - (held - position.cost) + after.profit - after.fee + after.margin
-    others = before.maintenance_margin - contract.maintenance_margin(abs(held))
+    others = before.maintenance_margin - position.margin
     price = calculator.liquidation_price(
         contract.brackets, contract.contract_size, after.quantity, after.cost, behind - others
     )

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 
 from app.engine import deficits, liquidation, margin, ranking, triggers
 from app.engine.commands import Tick
-from app.engine.events import Done, Ticked
+from app.engine.events import Done, Liquidation, Ticked, Trade
 from app.engine.numbers import ratio
 from app.engine.state import Cascade, ScopeKey, State
 from app.engine.step import Step, scope_of
@@ -37,24 +37,27 @@ def cascade_of(state: State, asset: str) -> Cascade:
     return state.cascades.setdefault(asset, Cascade(asset))
 
 
-def begin_tick(step: Step, tick: Tick) -> None:
-    """A mark changed: crossed triggers, and who watches or waits for it, say whom to look at."""
-    state = step.state
-    asset = state.markets[tick.symbol].contract.settlement_asset
+def begin_tick(step: Step, tick: Tick) -> str | None:
+    """A mark changed: crossed triggers, and who watches or waits for it, say whom to look at.
+
+    Returns the asset whose cascade that begins; None where there is nobody to look at.
+    """
+    state, market = step.state, step.state.markets[tick.symbol]
+    asset = market.contract.settlement_asset
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
-    cascade = cascade_of(state, asset)
-    cascade.tick = tick
-    watched = state.markets[tick.symbol].triggers.watched
-    cascade.unchecked = sorted(watched)
+    watched = market.triggers.watched
+    unchecked = sorted(watched) + [s for s in sorted(state.held) if _holds(state, s, tick.symbol)]
+    if not unchecked and not triggers.any_crossed(market.triggers, tick.mark_price):
+        step.outcome.result = Ticked(tick.symbol, tick.mark_price, step.now, 0)
+        return None
     watched.clear()
-    cascade.unchecked += [
-        scope
-        for scope in sorted(state.held)
-        if any(
-            position.symbol == tick.symbol for _, position in margin.scope_positions(state, scope)
-        )
-    ]
+    state.cascades[asset] = Cascade(asset, tick, unchecked=unchecked)
+    return asset
+
+
+def _holds(state: State, scope: ScopeKey, symbol: str) -> bool:
+    return any(position.symbol == symbol for _, position in margin.scope_positions(state, scope))
 
 
 def run(step: Step, asset: str | None) -> None:
@@ -85,7 +88,7 @@ def _check(step: Step, scope: ScopeKey) -> None:
     """Arm a scope anew; enrol it when it is at risk, or hold it open for its tick (MRK-4)."""
     state = step.state
     health = _arm(state, scope)
-    if not margin.scope_positions(state, scope):
+    if not health.positions:
         state.held.pop(scope, None)
         if health.at_risk:  # its isolated orders require more than it has
             liquidation.cancel_scope_orders(step, scope)
@@ -117,9 +120,8 @@ def _cover_empty(step: Step, scope: ScopeKey) -> None:
     balance = margin.scope_balance(step.state, scope)
     if balance >= 0:
         return
-    symbols = [record.symbol for record in step.outcome.liquidations]
-    symbols += [trade.symbol for trade in step.outcome.trades]
-    contract = step.state.markets[symbols[-1]].contract
+    causes = [r for r in step.outcome.records if isinstance(r, Liquidation | Trade)]
+    contract = step.state.markets[causes[-1].symbol].contract
     account = step.state.accounts[scope[1]]
     deficits.cover(step, contract, account.wallets[scope[2]], -balance, None)
 

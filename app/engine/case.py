@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.engine import allotment, margin
-from app.engine.allotment import LegKey
 from app.engine.events import Liquidation, LiquidationStep, Outcome_, StepKind
 from app.engine.numbers import ZERO, divide_half_even, texts
 from app.engine.state import Account, Market, Position, ScopeKey, Wallet
@@ -27,11 +26,11 @@ class Case:
     account: Account
     canceled: int
     event_id: int = 0
-    records: dict[LegKey, Liquidation] = field(default_factory=dict)
-    fees: dict[LegKey, Decimal] = field(default_factory=dict)
-    offered: dict[LegKey, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
+    records: dict[Position, Liquidation] = field(default_factory=dict)
+    fees: dict[Position, Decimal] = field(default_factory=dict)
+    offered: dict[Position, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
     worked_out: margin.Figures | None = None
-    allotted: dict[LegKey, Decimal] | None = None
+    allotted: dict[Position, Decimal] | None = None
 
     @staticmethod
     def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
@@ -43,6 +42,9 @@ class Case:
         mode, account_id, owner, side = self.scope
         if mode == "cross":
             return self.step.cross_wallet(self.account, owner)
+        position = self.account.positions.get((owner, side))
+        if position is not None and position.wallet is not None:
+            return position.wallet
         asset = self.step.state.markets[owner].contract.settlement_asset
         return self.step.wallet("isolated", account_id, asset, f"{owner}:{side}")
 
@@ -63,25 +65,25 @@ class Case:
 
     def fees_due(self) -> Decimal:
         """Clearance fees earned and not yet charged."""
-        return sum(self.fees.values(), ZERO)
+        return sum(self.fees.values(), ZERO) if self.fees else ZERO
 
     def at_risk(self) -> bool:
         """Whether the scope is at risk, its fees counted."""
-        now = self.health()
+        now = self.figures().health
         return now.equity - self.fees_due() < now.maintenance_margin
 
     def allot(self, position: Position) -> Decimal:
         """The equity allotted to a position now (LIQ-3)."""
         if self.allotted is None:
             self.allotted = allotment.allot(self.figures())
-        return self.allotted[allotment.key_of(position)]
+        return self.allotted[position]
 
     def record(self, market: Market, position: Position) -> Liquidation:
         """The position's record, opened with what triggered it."""
-        key = allotment.key_of(position)
-        if key not in self.records:
-            self.records[key] = self._open_record(market, position)
-        return self.records[key]
+        record = self.records.get(position)
+        if record is None:
+            record = self.records[position] = self._open_record(market, position)
+        return record
 
     def _open_record(self, market: Market, position: Position) -> Liquidation:
         assert market.mark is not None
@@ -119,7 +121,7 @@ class Case:
 
     def tell(self, record: Liquidation, kind: StepKind, **detail: Decimal | int | str) -> None:
         """Add a line to a record's story."""
-        record.steps.append(LiquidationStep(len(record.steps) + 1, kind, texts(detail)))
+        record.steps.append(LiquidationStep(kind, texts(detail)))
 
     def tell_cover(self, record: Liquidation, paid: Decimal, injected: Decimal) -> None:
         """Add what the fund and the treasury paid for a deficit (FND-4)."""
@@ -138,7 +140,7 @@ class Case:
         if self.scope[0] == "cross" or not closed:
             record.final_wallet = margin.scope_balance(self.step.state, self.scope)
         self.tell(record, "end", outcome=record.outcome, final_wallet=record.final_wallet)
-        self.step.outcome.liquidations.append(record)
+        self.step.outcome.records.append(record)
 
 
 def _outcome(record: Liquidation, *, closed: bool) -> Outcome_:

@@ -7,10 +7,9 @@ from decimal import Decimal
 
 from app.engine import allotment, deficits, funds, margin, orders, positions, ranking
 from app.engine.case import Case
-from app.engine.commands import PositionSide
-from app.engine.events import AdlEvent, Deleveraged, Liquidation, QueueEntry
+from app.engine.events import AdlEvent, Deleveraged, Liquidation
 from app.engine.numbers import ZERO, divide_half_even, share
-from app.engine.state import Account, Market, Position
+from app.engine.state import Account, Market, Position, RankingEntry
 from app.engine.step import Step, scope_of
 
 QUEUE_KEPT = 20
@@ -26,7 +25,7 @@ class _Closing:
     position: Position
     record: Liquidation
     value: Decimal
-    queue: list[tuple[Decimal, str, PositionSide]]
+    queue: list[RankingEntry]
     closed: list[Deleveraged] = field(default_factory=list)
     given_up: Decimal = ZERO
 
@@ -45,8 +44,9 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     quantity = position.quantity
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
-    entries = ranking.queue(case.step.state, market, longs=quantity < 0).entries
-    closing = _Closing(case, market, position, record, value, entries)
+    queue = ranking.queue(case.step.state, market, longs=quantity < 0)
+    kept = ranking.head(queue, market, QUEUE_KEPT)
+    closing = _Closing(case, market, position, record, value, queue.entries)
     price = divide_half_even(value, quantity * market.contract.contract_size)
     mark_value = market.contract.value(quantity, closing.mark)
     _against_ranked(closing, at_mark=False)
@@ -64,26 +64,14 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
         "adl", record.fund_id, market.contract.settlement_asset, symbol=market.contract.symbol,
         quantity=abs(quantity), deficit=deficit, liquidation_id=record.liquidation_id,
     )  # fmt: skip
-    case.step.outcome.adl_events.append(
+    case.step.outcome.records.append(
         AdlEvent(
             case.step.state.counters.adl_event, record.liquidation_id, case.step.now,
             market.contract.symbol, record.fund_id, record.side, abs(quantity), price,
             closing.mark, deficit, abs(mark_value), max(ZERO, closing.given_up - deficit),
-            len(closing.queue), _kept_queue(closing), tuple(closing.closed),
+            len(closing.queue), kept, tuple(closing.closed),
         )
     )  # fmt: skip
-
-
-def _kept_queue(closing: _Closing) -> tuple[QueueEntry, ...]:
-    """The head of the queue as it was; quantities are those before the event."""
-    before = {(c.account_id, c.position_side): c.quantity_before for c in closing.closed}
-    kept = []
-    for rank, (key, account_id, side) in enumerate(closing.queue[:QUEUE_KEPT], start=1):
-        quantity = before.get((account_id, side))
-        if quantity is None:
-            quantity = abs(closing.market.positions[account_id, side].quantity)
-        kept.append(QueueEntry(rank, account_id, side, -key, quantity))
-    return tuple(kept)
 
 
 def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:

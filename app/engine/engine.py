@@ -98,9 +98,8 @@ def _handle(step: Step, command: Command) -> str | None:
     """Do what the command says; returns the settlement asset whose cascade it drives, if any."""
     match command:
         case Tick():
-            market = prices.tick(step, command)
-            cascade.begin_tick(step, command)
-            return market.contract.settlement_asset
+            prices.tick(step, command)
+            return cascade.begin_tick(step, command)
         case ContinueCascade(asset):
             if asset not in step.state.cascades:
                 raise Rejected("no_cascade", f"{asset} has no cascade under way")

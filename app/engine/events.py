@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.engine.commands import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 
@@ -27,8 +27,7 @@ LedgerKind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
+class Transfer(NamedTuple):
     """One double-entry movement: `amount` (> 0) leaves `source` and reaches `destination`.
 
     `account_id` names the one trader it concerns (None: no trader). Balances are those after.
@@ -48,8 +47,7 @@ class Transfer:
     reference: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class FundEntry:
+class FundEntry(NamedTuple):
     """One row of a fund's balance history, linked into the fund's hash chain (HIS-1)."""
 
     fund_id: str
@@ -66,8 +64,7 @@ class FundEntry:
     hash: str
 
 
-@dataclass(frozen=True, slots=True)
-class Trade:
+class Trade(NamedTuple):
     """A fill in the book. Of a liquidation order, `taker_order_id` is None."""
 
     trade_id: int
@@ -92,11 +89,9 @@ StepKind = Literal[
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class LiquidationStep:
+class LiquidationStep(NamedTuple):
     """One line of a liquidation's story (LIQ-9); `detail` holds plain decimals as strings."""
 
-    number: int
     kind: StepKind
     detail: dict[str, str]
 
@@ -139,8 +134,7 @@ class Liquidation:
     steps: list[LiquidationStep] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class ClearanceFee:
+class ClearanceFee(NamedTuple):
     """A liquidation clearance fee and its split (LIQ-5, LIQ-6). `capped`: below rate x value."""
 
     liquidation_id: int
@@ -156,8 +150,7 @@ class ClearanceFee:
     capped: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Deleveraged:
+class Deleveraged(NamedTuple):
     """One counterparty's part in an ADL event, and its notification (ADL-3).
 
     `reason` is `bankruptcy_price` or `mark_price` (nobody could bear the bankruptcy price).
@@ -174,22 +167,20 @@ class Deleveraged:
     reason: Literal["bankruptcy_price", "mark_price"]
 
 
-@dataclass(frozen=True, slots=True)
-class QueueEntry:
-    """One place in the ADL queue as it stood before the event; rank from 1."""
+class QueueEntry(NamedTuple):
+    """One place in the ADL queue as it stood before the event; plain decimals as strings."""
 
-    rank: int
     account_id: str
     position_side: PositionSide
-    score: Decimal
-    quantity: Decimal
+    score: str
+    quantity: str
 
 
-@dataclass(frozen=True, slots=True)
-class AdlEvent:
+class AdlEvent(NamedTuple):
     """One auto-deleveraging (ADL-3, ADL-4); `side` is the bankrupt position's.
 
-    `queue` keeps the head of the ranked queue as it was, `queue_length` its whole length.
+    `queue` keeps the head of the ranked queue as it was (place 1 first), `queue_length` its whole
+    length.
     """
 
     adl_event_id: int
@@ -212,8 +203,7 @@ class AdlEvent:
 AlertKind = Literal["fund_below_minimum", "fund_empty", "emergency_injection", "adl"]
 
 
-@dataclass(frozen=True, slots=True)
-class Alert:
+class Alert(NamedTuple):
     """Something the operators must know (FND-7, FND-11)."""
 
     alert_id: int
@@ -227,8 +217,7 @@ class Alert:
 # Results: what the caller is told.
 
 
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     """One fill of an order as its owner sees it."""
 
     trade_id: int
@@ -237,8 +226,7 @@ class Fill:
     fee: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class OrderReceipt:
+class OrderReceipt(NamedTuple):
     """An accepted order as it stood when its command ended.
 
     `average_price` is to eight decimals, None without a fill; `reason` says why it ended early.
@@ -264,15 +252,13 @@ class OrderReceipt:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(NamedTuple):
     """A command that has nothing to report but its identifier, where it made one."""
 
     identifier: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(NamedTuple):
     """Money moved: the transfer and the balance it left."""
 
     transfer_id: int
@@ -282,23 +268,20 @@ class Moved:
     balance: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(NamedTuple):
     """How many contracts an import created and updated."""
 
     created: int
     updated: int
 
 
-@dataclass(frozen=True, slots=True)
-class Canceled:
+class Canceled(NamedTuple):
     """The orders that a cancel command closed."""
 
     order_ids: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ticked:
+class Ticked(NamedTuple):
     """A tick that was applied, its cascade finished."""
 
     symbol: str

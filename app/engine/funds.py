@@ -31,7 +31,7 @@ def wallet(step: Step, fund: Fund, asset: str, name: str = MAIN) -> Wallet:
             return existing
     opened = step.wallet("fund", fund.fund_id, asset, name)
     fund.wallets.append(opened)
-    step.outcome.touched.funds[fund.fund_id] = fund
+    step.touch(fund)
     return opened
 
 

@@ -14,7 +14,7 @@ from app.engine import liquidation, margin
 from app.engine.cascade import asset_of
 from app.engine.commands import PositionSide
 from app.engine.numbers import EXACT, ZERO, plain
-from app.engine.state import Market, ScopeKey, State, Wallet
+from app.engine.state import Inventory, Market, Position, ScopeKey, State, Wallet
 from app.engine.step import Step, history_time, scope_of
 
 
@@ -24,11 +24,12 @@ class LawBroken(AssertionError):  # noqa: N818 - a law, not an error of the call
 
 def check_step(step: Step) -> None:
     """Assert the laws on everything a step touched: O(what it touched), always on."""
-    state, touched = step.state, step.outcome.touched
-    for wallet in touched.wallets.values():
-        _check_wallet(state, wallet)
-    symbols = {symbol for _, symbol, _ in touched.positions}
-    symbols.update(symbol for _, symbol in touched.inventory)
+    state, symbols = step.state, set()
+    for kept in step.outcome.touched:
+        if isinstance(kept, Wallet):
+            _check_wallet(state, kept)
+        elif isinstance(kept, Position | Inventory):
+            symbols.add(kept.symbol)
     for symbol in symbols:
         _check_market(state.markets[symbol])
     assert not step.scopes, step.scopes
@@ -67,6 +68,8 @@ def check_all(state: State, now: datetime | None = None) -> None:
     moment = now or state.time
     if moment is not None:
         with localcontext(EXACT):
+            for market in state.markets.values():
+                _check_remembered(market)
             for scope in _scopes(state):
                 _check_scope(state, scope, moment)
 
@@ -100,6 +103,17 @@ def _check_sums(state: State, market: Market) -> None:
     if (quantity, cost) != (market.quantity_total, market.cost_total):
         raise LawBroken(f"{symbol}: running totals differ from the positions")
     _check_market(market)
+
+
+def _check_remembered(market: Market) -> None:
+    """Value and margin that a position remembers are those at its mark, worked out anew."""
+    contract, mark = market.contract, market.mark
+    for position in market.positions.values():
+        if mark is not None and position.valued is mark:
+            value = contract.value(position.quantity, mark.price)
+            margin = contract.maintenance_margin(abs(value))
+            if (position.value, position.margin) != (value, margin):
+                raise LawBroken(f"{position} is worth {value} at mark, and maintains {margin}")
 
 
 def _scopes(state: State) -> dict[ScopeKey, None]:

@@ -6,7 +6,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.engine import allotment, deficits, deleveraging, funds, margin, matching, takeover
-from app.engine.allotment import key_of
 from app.engine.case import Case
 from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
@@ -58,8 +57,8 @@ def liquidate(step: Step, scope: ScopeKey, canceled: int) -> None:
     for leg in case.figures().legs:
         if can_liquidate(leg.market, step.now) and case.at_risk():
             _close_out(case, leg.market, leg.position)
-    for key in list(case.fees):
-        _settle_fee(case, key)
+    for position in list(case.fees):
+        _settle_fee(case, position)
     _close_scope(case)
     for record in case.records.values():
         case.finish(record)
@@ -75,7 +74,7 @@ def _reduce(case: Case, leg: Leg) -> None:
     if position.quantity and case.at_risk():
         _offer(case, market, position, abs(position.quantity))
     if not position.quantity or not case.at_risk():
-        _settle_fee(case, key_of(position))
+        _settle_fee(case, position)
 
 
 def _offer(case: Case, market: Market, position: Position, quantity: Decimal) -> None:
@@ -85,10 +84,9 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
     limit = allotment.limit_price(market, position, value)
-    key = key_of(position)
-    if case.offered.get(key) == (quantity, limit):
+    if case.offered.get(position) == (quantity, limit):
         return  # the book has just refused the very same
-    case.offered[key] = (quantity, limit)
+    case.offered[position] = (quantity, limit)
     if limit is None:
         case.tell(record, "order", quantity=quantity, limit_price="none", allotted=allotted)
         return
@@ -107,7 +105,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
         record.filled_quantity += fill.quantity
         record.filled_value += market.contract.value(fill.quantity, fill.price)
     remaining = allotted + case.health().equity - equity_before
-    case.fees[key] = max(ZERO, min(_full_fee(market.contract, record), remaining))
+    case.fees[position] = max(ZERO, min(_full_fee(market.contract, record), remaining))
 
 
 def _full_fee(contract: Contract, record: Liquidation) -> Decimal:
@@ -115,12 +113,12 @@ def _full_fee(contract: Contract, record: Liquidation) -> Decimal:
     return round_value(contract.clearance_fee_rate * record.filled_value)
 
 
-def _settle_fee(case: Case, key: tuple[str, str]) -> None:
+def _settle_fee(case: Case, position: Position) -> None:
     """Charge the clearance fee of a finished position and split it (LIQ-5, LIQ-6)."""
-    fee = case.fees.pop(key, ZERO)
+    fee = case.fees.pop(position, ZERO)
     if fee == 0:
         return
-    step, record = case.step, case.records[key]
+    step, record = case.step, case.records[position]
     contract = step.state.markets[record.symbol].contract
     fund = funds.fund_of(step.state, contract)
     asset = contract.settlement_asset
@@ -144,7 +142,7 @@ def _settle_fee(case: Case, key: tuple[str, str]) -> None:
     record.clearance_fee += fee
     record.clearance_fee_to_fund += to_fund
     case.tell(record, "clearance_fee", fee=fee, to_fund=to_fund, to_revenue=fee - to_fund)
-    step.outcome.clearance_fees.append(
+    step.outcome.records.append(
         ClearanceFee(
             record.liquidation_id, step.now, record.symbol, fund.fund_id, asset,
             contract.clearance_fee_rate, record.filled_value, fee, to_fund, fee - to_fund,
@@ -156,11 +154,10 @@ def _settle_fee(case: Case, key: tuple[str, str]) -> None:
 def _close_out(case: Case, market: Market, position: Position) -> None:
     """Offer once more; the fund, then the counterparties, take what is not filled (LIQ-7)."""
     _offer(case, market, position, abs(position.quantity))
-    key = key_of(position)
     if not position.quantity or not case.at_risk():
-        _settle_fee(case, key)
+        _settle_fee(case, position)
         return
-    case.fees.pop(key, None)  # nothing is charged once a part is bankrupt (LIQ-5)
+    case.fees.pop(position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
     record = case.record(market, position)
     takeover.take_over(case, market, position, record)
     case.changed()

@@ -58,7 +58,7 @@ def _list(step: Step, contract: Contract) -> None:
     clearing = step.wallet("clearing", contract.symbol, contract.settlement_asset)
     market = Market(contract, clearing)
     step.state.markets[contract.symbol] = market
-    step.outcome.touched.contracts[contract.symbol] = market
+    step.touch(contract)
 
 
 def update_contract(step: Step, command: UpdateContract) -> Done:
@@ -100,11 +100,12 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
     margins_changed = market.contract.brackets != contract.brackets
     if market.mark is not None and not liquidation.can_liquidate(market, step.now):
         market.mark.awaited = True  # a changed term does not make an old mark fresh (MRK-4)
-        step.outcome.touched.marks[contract.symbol] = market
+        step.touch(market.mark)
     market.contract = contract
-    step.outcome.touched.contracts[contract.symbol] = market
+    step.touch(contract)
     if margins_changed:
         for key in sorted(market.positions):  # an order that no restart changes
+            market.positions[key].valued = None
             step.touch_position(market.positions[key])
 
 
@@ -135,7 +136,7 @@ def create_fund(step: Step, command: CreateFund) -> Done:
     _check_policy(command.policy)
     fund = Fund(command.fund_id, command.name, command.policy, step.now)
     step.state.funds[command.fund_id] = fund
-    step.outcome.touched.funds[command.fund_id] = fund
+    step.touch(fund)
     return Done(command.fund_id)
 
 
@@ -169,7 +170,7 @@ def update_fund(step: Step, command: UpdateFund) -> Done:
     fund.policy = command.policy or fund.policy
     for asset, minimum in minimums.items():
         _set_minimum(step, fund, asset, minimum)
-    step.outcome.touched.funds[fund.fund_id] = fund
+    step.touch(fund)
     return Done(fund.fund_id)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from app.engine import calculator
 from app.engine.commands import MarginMode
@@ -19,29 +20,53 @@ def settings_of(account: Account, contract: Contract) -> Settings:
     """The account's leverage and margin mode in a contract, or the defaults of ORD-3."""
     settings = account.settings.get(contract.symbol)
     if settings is None:
-        return Settings(min(DEFAULT_LEVERAGE, contract.brackets[0].max_leverage))
+        return Settings(account.account_id, contract.symbol, leverage_of(account, contract))
     return settings
+
+
+def leverage_of(account: Account, contract: Contract) -> int:
+    """The account's leverage in a contract, or the default of ORD-3."""
+    settings = account.settings.get(contract.symbol)
+    if settings is None:
+        return min(DEFAULT_LEVERAGE, contract.brackets[0].max_leverage)
+    return settings.leverage
 
 
 def mark_value(market: Market, position: Position) -> Decimal:
     """The signed value of a position at mark, rounded like a trade's (CON-3)."""
-    if position.quantity == 0:
-        return ZERO
-    assert market.mark is not None, position
-    return market.contract.value(position.quantity, market.mark.price)
+    if position.valued is not market.mark:
+        _revalue(market, position)
+    return position.value
 
 
 def maintenance_margin(market: Market, position: Position) -> Decimal:
     """A position's maintenance margin at mark (CON-4)."""
-    return market.contract.maintenance_margin(abs(mark_value(market, position)))
+    if position.valued is not market.mark:
+        _revalue(market, position)
+    return position.margin
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """A scope's equity (for a cross account less the margin of open isolated orders) and margin."""
+def _revalue(market: Market, position: Position) -> None:
+    """Work value and margin out, once for each mark that the position sees.
+
+    Whoever changes a position's quantity or its contract's brackets forgets them (`valued`).
+    """
+    contract, mark = market.contract, market.mark
+    assert mark is not None, position
+    position.value = contract.value(position.quantity, mark.price)
+    position.margin = contract.maintenance_margin(abs(position.value))
+    position.valued = mark
+
+
+class Health(NamedTuple):
+    """A scope's equity (for a cross account less the margin of open isolated orders) and margin.
+
+    `positions` says how many it has open.
+    """
 
     equity: Decimal
     maintenance_margin: Decimal
+    positions: int
 
     @property
     def at_risk(self) -> bool:
@@ -86,19 +111,17 @@ def scope_balance(state: State, scope: ScopeKey) -> Decimal:
 
 def health(state: State, scope: ScopeKey) -> Health:
     """Equity and maintenance margin of a scope at mark."""
-    equity = scope_balance(state, scope)
-    margin = ZERO
-    for market, position in scope_positions(state, scope):
-        value = mark_value(market, position)
-        equity += value - position.cost
-        margin += market.contract.maintenance_margin(abs(value))
+    held = scope_positions(state, scope)
+    equity, required = scope_balance(state, scope), ZERO
+    for market, position in held:
+        equity += mark_value(market, position) - position.cost
+        required += position.margin
     if scope[0] == "cross":
         equity -= isolated_order_margin(state, scope[1], scope[2])
-    return Health(equity, margin)
+    return Health(equity, required, len(held))
 
 
-@dataclass(frozen=True, slots=True)
-class Leg:
+class Leg(NamedTuple):
     """An open position at mark: its signed value, unrealised profit and maintenance margin."""
 
     market: Market
@@ -108,30 +131,31 @@ class Leg:
     margin: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
+class Figures(NamedTuple):
     """A scope worked out once: its health, and its legs, largest maintenance margin first.
 
     Ties go by symbol and leg (LIQ-4).
     """
 
     health: Health
-    legs: tuple[Leg, ...]
+    legs: list[Leg]
 
 
 def figures(state: State, scope: ScopeKey) -> Figures:
     """Work a scope out at mark."""
     legs = []
+    equity, required = scope_balance(state, scope), ZERO
     for market, position in scope_positions(state, scope):
         value = mark_value(market, position)
-        own = market.contract.maintenance_margin(abs(value))
-        legs.append(Leg(market, position, value, value - position.cost, own))
+        profit = value - position.cost
+        equity += profit
+        required += position.margin
+        legs.append(Leg(market, position, value, profit, position.margin))
     if len(legs) > 1:
         legs.sort(key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
-    equity = sum((leg.profit for leg in legs), scope_balance(state, scope))
     if scope[0] == "cross":
         equity -= isolated_order_margin(state, scope[1], scope[2])
-    return Figures(Health(equity, sum((leg.margin for leg in legs), ZERO)), tuple(legs))
+    return Figures(Health(equity, required, len(legs)), legs)
 
 
 def gross_requirement(market: Market, position: Position) -> Decimal:
@@ -172,13 +196,13 @@ def uncommitted(state: State, account: Account, asset: str) -> Decimal:
         market = state.markets[position.symbol]
         if market.contract.settlement_asset != asset:
             continue
-        settings = settings_of(account, market.contract)
-        if settings.margin_mode == "isolated":
+        leverage = leverage_of(account, market.contract)
+        if is_isolated(account, position):
             if position.orders:
-                total -= order_margin(market, position, settings.leverage)
+                total -= order_margin(market, position, leverage)
         else:
             total += mark_value(market, position) - position.cost
-            total -= requirement(market, position, settings.leverage)
+            total -= requirement(market, position, leverage)
     return total
 
 
@@ -239,7 +263,7 @@ def cross_summary(state: State, account: Account, asset: str) -> WalletSummary:
     margin = ZERO
     for market, position in scope_positions(state, scope):
         profit += mark_value(market, position) - position.cost
-        margin += maintenance_margin(market, position)
+        margin += position.margin
     equity = balance + profit
     required = equity - uncommitted(state, account, asset)
     ratio = divide_half_even(margin, equity) if equity > 0 else None
@@ -274,7 +298,7 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     assert position.quantity != 0
     settings = settings_of(account, market.contract)
     value = mark_value(market, position)
-    own_margin = market.contract.maintenance_margin(abs(value))
+    own_margin = position.margin
     isolated = settings.margin_mode == "isolated"
     if isolated:
         scope: ScopeKey = ("isolated", account.account_id, position.symbol, position.side)

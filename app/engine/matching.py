@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import NamedTuple
 
 from app.engine import margin, orderbook, positions
 from app.engine.commands import SelfTradePrevention, Side
@@ -13,8 +14,7 @@ from app.engine.state import Account, Market, Order, Position, State
 from app.engine.step import Step, scope_of
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A resting order to be filled, and by how much."""
 
     maker: Order
@@ -40,8 +40,7 @@ class _Exposure:
     fee: Decimal = ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class Taker:
+class Taker(NamedTuple):
     """The incoming side of a match; `order_id` None for a liquidation order."""
 
     account: Account
@@ -132,9 +131,7 @@ def _survives(
     new_profit = positions.unrealized(market, after.quantity, after.cost)
     equity = before.equity + new_profit - (held_value - position.cost) + after.profit - after.fee
     required = (
-        before.maintenance_margin
-        - market.contract.maintenance_margin(abs(held_value))
-        + positions.rest_margin(market, after.quantity)
+        before.maintenance_margin - position.margin + positions.rest_margin(market, after.quantity)
     )
     if scope[0] == "cross":
         return equity >= required
@@ -149,7 +146,7 @@ def _survives(
 def _order_margin(state: State, account: Account, position: Position) -> Decimal:
     """What the position's own open orders hold back: a fill of theirs may use it."""
     market = state.markets[position.symbol]
-    leverage = margin.settings_of(account, market.contract).leverage
+    leverage = margin.leverage_of(account, market.contract)
     return margin.order_margin(market, position, leverage)
 
 
@@ -185,7 +182,7 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
             state, account, position, sign * match.quantity, sign * value, price, fee, manner
         )
         positions.book(step, account, position, settlement, f"trade/{trade_id}", liquidation_id)
-    step.outcome.trades.append(
+    step.outcome.records.append(
         Trade(
             trade_id, step.now, contract.symbol, price, match.quantity, value, taker.side,
             taker.account.account_id, taker.order_id, taker_fee,

@@ -55,11 +55,6 @@ def round_down(value: Decimal) -> Decimal:
     return value.quantize(UNIT, ROUND_FLOOR, _ROUNDING)
 
 
-def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """`dividend / divisor` to 200 digits: for comparing and deriving, never for booking."""
-    return _ROUNDING.divide(dividend, divisor)
-
-
 def divide_up(dividend: Decimal, divisor: Decimal) -> Decimal:
     """The quotient to eight decimals, towards +infinity: what a trader must provide."""
     return round_up(_ROUNDING.divide(dividend, divisor))
@@ -77,14 +72,26 @@ def share(total: Decimal, part: Decimal, whole: Decimal) -> Decimal:
     return round_value(_ROUNDING.divide(total * part, whole))
 
 
+def floor_quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The largest whole number not above `dividend / divisor`."""
+    whole, rest = divmod(dividend, divisor)  # towards zero
+    return whole - 1 if rest and (rest < 0) != (divisor < 0) else whole
+
+
+def ceil_quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The smallest whole number not below `dividend / divisor`."""
+    whole, rest = divmod(dividend, divisor)
+    return whole + 1 if rest and (rest < 0) == (divisor < 0) else whole
+
+
 def floor_to(value: Decimal, step: Decimal) -> Decimal:
     """The largest multiple of `step` not above `value`."""
-    return _ROUNDING.divide(value, step).quantize(ONE, ROUND_FLOOR, _ROUNDING) * step
+    return floor_quotient(value, step) * step
 
 
 def ceil_to(value: Decimal, step: Decimal) -> Decimal:
     """The smallest multiple of `step` not below `value`."""
-    return _ROUNDING.divide(value, step).quantize(ONE, ROUND_CEILING, _ROUNDING) * step
+    return ceil_quotient(value, step) * step
 
 
 def is_multiple(value: Decimal, step: Decimal) -> bool:
@@ -94,9 +101,11 @@ def is_multiple(value: Decimal, step: Decimal) -> bool:
 
 def plain(value: Decimal) -> str:
     """Plain notation: no exponent, no trailing zeros, `-0` as `0` (HIS-1 and every answer)."""
-    if value == 0:
+    if not value:
         return "0"
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -6,22 +6,20 @@ of a resting order (ORD-9) and the booking.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.engine import deficits, margin
 from app.engine.events import LedgerKind
 from app.engine.numbers import ZERO, divide_up, round_down, share
-from app.engine.state import Account, Market, Position, Settings, State, Wallet
+from app.engine.state import Account, Market, Position, State, Wallet
 from app.engine.step import Step
 
 Manner = Literal["trade", "liquidation", "deleveraging"]
 """Why a position changes: its owner's order, its own liquidation, or somebody else's (ADL)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What a fill does: the position after it, and the money it moves.
 
     `profit` goes from clearing to the scope's wallet; `fee` from that wallet to revenue;
@@ -66,8 +64,7 @@ def settle(
     profit = -closed_value - cost_share
     after = held + quantity
     cost = position.cost - cost_share + opened_value
-    settings = margin.settings_of(account, contract)
-    if settings.margin_mode == "cross":
+    if not margin.is_isolated(account, position):
         return Settlement(after, cost, profit, fee, ZERO, ZERO)
     closing_fee = share(fee, closing, quantity) if closing else ZERO
     moved = ZERO
@@ -75,7 +72,8 @@ def settle(
         moved -= _released(state, account, market, position, closing, profit, closing_fee, manner)
     if opened_value:
         opening = quantity - closing
-        moved += _opening_margin(market, settings, opening, opened_value)
+        leverage = margin.leverage_of(account, contract)
+        moved += _opening_margin(market, leverage, opening, opened_value)
     return Settlement(after, cost, profit, closing_fee, fee - closing_fee, moved)
 
 
@@ -86,13 +84,11 @@ def _closing(held: Decimal, quantity: Decimal) -> Decimal:
     return quantity if abs(quantity) <= abs(held) else -held
 
 
-def _opening_margin(
-    market: Market, settings: Settings, quantity: Decimal, value: Decimal
-) -> Decimal:
+def _opening_margin(market: Market, leverage: int, quantity: Decimal, value: Decimal) -> Decimal:
     """Initial margin of an isolated fill and, so that it starts whole, its open loss (ORD-5)."""
     assert market.mark is not None
     open_loss = value - market.contract.value(quantity, market.mark.price)
-    return divide_up(abs(value), Decimal(settings.leverage)) + max(ZERO, open_loss)
+    return divide_up(abs(value), Decimal(leverage)) + max(ZERO, open_loss)
 
 
 def _released(
@@ -156,7 +152,7 @@ def book(
     contract = market.contract
     asset = contract.settlement_asset
     cross = step.cross_wallet(account, asset)
-    isolated = margin.settings_of(account, contract).margin_mode == "isolated"
+    isolated = margin.is_isolated(account, position)
     wallet = step.isolated_wallet(position, asset) if isolated else cross
     revenue = step.wallet("revenue", "", asset)
     moves: list[tuple[LedgerKind, Wallet, Wallet, Decimal]] = [
@@ -167,9 +163,10 @@ def book(
         ("margin_out", wallet, cross, max(ZERO, -settlement.margin)),
     ]
     for kind, source, destination, amount in moves:
-        step.transfer(
-            kind, source, destination, amount, symbol=position.symbol, reference=reference
-        )
+        if amount:
+            step.transfer(
+                kind, source, destination, amount, symbol=position.symbol, reference=reference
+            )
     turned = position.quantity * settlement.quantity <= 0
     step.set_position(position, settlement.quantity, settlement.cost)
     if isolated:

@@ -10,7 +10,7 @@ from app.engine.state import Mark, Market
 from app.engine.step import Step
 
 
-def tick(step: Step, command: Tick) -> Market:
+def tick(step: Step, command: Tick) -> None:
     """Accept a mark price; the cascade that it may begin is `cascade`'s."""
     market = market_of(step.state, command.symbol)
     if market.contract.status == "settled":
@@ -22,14 +22,14 @@ def tick(step: Step, command: Tick) -> Market:
         _check_newer(command, last)
         _check_jump(command, last, market)
     market.mark = Mark(
+        command.symbol,
         command.mark_price,
         step.now,
         command.index_price,
         command.source_time,
         command.sequence if command.sequence is not None or last is None else last.sequence,
     )
-    step.outcome.touched.marks[command.symbol] = market
-    return market
+    step.touch(market.mark)
 
 
 def _check_newer(command: Tick, last: Mark) -> None:

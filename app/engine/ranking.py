@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from app.engine import margin
 from app.engine.commands import PositionMode, PositionSide
-from app.engine.numbers import ONE, ratio
-from app.engine.state import Market, Position, Ranking, State
+from app.engine.events import QueueEntry
+from app.engine.numbers import ONE, plain, ratio
+from app.engine.state import Market, Position, Ranking, RankingEntry, State
 from app.engine.step import scope_of
 
 LAST = Decimal("-1E+60")
@@ -56,6 +57,20 @@ def queue(state: State, market: Market, *, longs: bool) -> Ranking:
     return ranking
 
 
+def head(ranking: Ranking, market: Market, length: int) -> tuple[QueueEntry, ...]:
+    """The first places of the queue as an event keeps them (ADL-3)."""
+    return tuple([_shown(ranking, market, entry) for entry in ranking.entries[:length]])
+
+
+def _shown(ranking: Ranking, market: Market, entry: RankingEntry) -> QueueEntry:
+    key = entry[1:]
+    shown = ranking.shown.get(key)
+    if shown is None:
+        quantity = plain(abs(market.positions[key].quantity))
+        shown = ranking.shown[key] = QueueEntry(*key, plain(-entry[0]), quantity)
+    return shown
+
+
 def _refresh(state: State) -> None:
     """Rank the accounts anew that changed since the queues were made."""
     for account_id in state.unranked:
@@ -69,6 +84,7 @@ def _rank_anew(state: State, market: Market, key: tuple[str, PositionSide]) -> N
     position = market.positions.get(key)
     for longs, ranking in market.rankings.items():
         old = ranking.keys.pop(key, None)
+        ranking.shown.pop(key, None)
         if old is not None:
             del ranking.entries[bisect_left(ranking.entries, old)]
         if position is not None and (position.quantity > 0) == longs:

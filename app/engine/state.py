@@ -22,6 +22,7 @@ from app.engine.commands import (
     TimeInForce,
 )
 from app.engine.contracts import Contract
+from app.engine.events import QueueEntry
 from app.engine.numbers import ZERO
 
 WalletKind = Literal[
@@ -89,7 +90,8 @@ class Position:
 
     `bid_value` and `ask_value` are the exact values at limit price of the open orders that can
     increase the position (ORD-4); `reducing` are the reduce-only ones among `orders`; `wallet` is
-    the isolated wallet while margin mode is isolated.
+    the isolated wallet while margin mode is isolated. `value` and `margin` are remembered from when
+    the position was last `valued`, at that mark (see `margin`).
     """
 
     account_id: str
@@ -105,12 +107,17 @@ class Position:
     bid_quantity: Decimal = ZERO
     ask_quantity: Decimal = ZERO
     trigger_version: int = 0
+    valued: Mark | None = None
+    value: Decimal = ZERO
+    margin: Decimal = ZERO
 
 
 @dataclass(slots=True, eq=False)
 class Settings:
     """An account's leverage and margin mode in one contract (ORD-3)."""
 
+    account_id: str
+    symbol: str
     leverage: int
     margin_mode: MarginMode = "cross"
 
@@ -134,6 +141,7 @@ class Mark:
     `awaited`: it stems from before a halt, and counts as stale until the next tick (MRK-4).
     """
 
+    symbol: str
     price: Decimal
     time: datetime
     index_price: Decimal | None = None
@@ -169,14 +177,20 @@ class Triggers:
     number: int = 0
 
 
+RankingEntry = tuple[Decimal, str, PositionSide]
+"""(-score, account, side)."""
+
+
 @dataclass(slots=True, eq=False)
 class Ranking:
-    """The ADL queue of one side of a contract: sorted entries (-score, account, side)."""
+    """The ADL queue of one side of a contract, sorted; `keys` finds an entry.
 
-    entries: list[tuple[Decimal, str, PositionSide]] = field(default_factory=list)
-    keys: dict[tuple[str, PositionSide], tuple[Decimal, str, PositionSide]] = field(
-        default_factory=dict
-    )
+    `shown` are entries as records keep them, made when first kept.
+    """
+
+    entries: list[RankingEntry] = field(default_factory=list)
+    keys: dict[tuple[str, PositionSide], RankingEntry] = field(default_factory=dict)
+    shown: dict[tuple[str, PositionSide], QueueEntry] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

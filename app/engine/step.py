@@ -11,10 +11,11 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import cast, get_args
+from typing import TypeVar, cast, get_args
 
 from app.engine import orderbook
 from app.engine.commands import Command, OrderStatus, PositionSide
+from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,
     Alert,
@@ -34,7 +35,7 @@ from app.engine.state import (
     ApiKey,
     Fund,
     Inventory,
-    Market,
+    Mark,
     Order,
     Position,
     ScopeKey,
@@ -46,27 +47,14 @@ from app.engine.state import (
 )
 
 HISTORY_KINDS = frozenset(get_args(HistoryKind))
+TRADER_WALLETS = ("cross", "isolated")
 
 
-@dataclass(slots=True)
-class Touched:
-    """The state rows a step changed, each once, in the order first touched (dicts as sets)."""
-
-    wallets: dict[str, Wallet] = field(default_factory=dict)
-    accounts: dict[str, Account] = field(default_factory=dict)
-    settings: dict[tuple[str, str], Settings] = field(default_factory=dict)
-    positions: dict[tuple[str, str, PositionSide], Position] = field(default_factory=dict)
-    orders: dict[int, Order] = field(default_factory=dict)
-    contracts: dict[str, Market] = field(default_factory=dict)
-    marks: dict[str, Market] = field(default_factory=dict)
-    funds: dict[str, Fund] = field(default_factory=dict)
-    inventory: dict[tuple[str, str], Inventory] = field(default_factory=dict)
-    keys: dict[str, ApiKey] = field(default_factory=dict)
-
-    @property
-    def any(self) -> bool:
-        """Whether anything was touched."""
-        return any(getattr(self, name) for name in self.__slots__)
+Kept = Wallet | Account | Settings | Position | Order | Contract | Mark | Fund | Inventory | ApiKey
+"""State that the store keeps a row of."""
+Record = Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert
+"""What happened, append-only."""
+R = TypeVar("R", bound=Record)
 
 
 @dataclass(slots=True)
@@ -74,8 +62,9 @@ class Outcome:
     """All that one command did.
 
     `result` is what the caller is told (a `Rejection` changed nothing and is not logged);
-    `pending` is the settlement asset whose cascade must go on (LIQ-10), if any. Position rows
-    with quantity 0 and no orders are gone. Records are append-only, in order.
+    `pending` is the settlement asset whose cascade must go on (LIQ-10), if any. `touched` is the
+    state it changed, in the order first touched (a dict as a set): where two stand for the same
+    row, the later holds. Positions and inventory with quantity 0 are gone. `records` are in order.
     """
 
     sequence: int
@@ -83,19 +72,17 @@ class Outcome:
     command: Command
     result: object = None
     pending: str | None = None
-    touched: Touched = field(default_factory=Touched)
-    transfers: list[Transfer] = field(default_factory=list)
-    fund_entries: list[FundEntry] = field(default_factory=list)
-    trades: list[Trade] = field(default_factory=list)
-    liquidations: list[Liquidation] = field(default_factory=list)
-    clearance_fees: list[ClearanceFee] = field(default_factory=list)
-    adl_events: list[AdlEvent] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
+    touched: dict[Kept, None] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
 
     @property
     def accepted(self) -> bool:
         """Whether the command changed anything (and so belongs into the command log)."""
         return not isinstance(self.result, Rejection)
+
+    def of(self, kind: type[R]) -> list[R]:
+        """The records of one kind, in order."""
+        return [record for record in self.records if isinstance(record, kind)]
 
 
 class Step:
@@ -115,7 +102,11 @@ class Step:
     @property
     def changed(self) -> bool:
         """Whether anything was changed yet."""
-        return bool(self.outcome.transfers or self.scopes or self.outcome.touched.any)
+        return bool(self.outcome.touched or self.scopes)
+
+    def touch(self, kept: Kept) -> None:
+        """Remember that something changed that the store keeps."""
+        self.outcome.touched[kept] = None
 
     # Wallets and the ledger
 
@@ -126,7 +117,7 @@ class Step:
         if wallet is None:
             wallet = Wallet(key, kind, owner, asset, name)
             self.state.wallets[key] = wallet
-            self.outcome.touched.wallets[key] = wallet
+            self.touch(wallet)
         return wallet
 
     def cross_wallet(self, account: Account, asset: str) -> Wallet:
@@ -166,41 +157,44 @@ class Step:
         assert source is not destination, source.key
         source.balance -= amount
         destination.balance += amount
-        touched = self.outcome.touched.wallets
-        touched[source.key] = source
-        touched[destination.key] = destination
+        touched = self.outcome.touched
+        touched[source] = None
+        touched[destination] = None
+        trader = source if source.kind in TRADER_WALLETS else destination
         counters = self.state.counters
         counters.transfer += 1
-        self.outcome.transfers.append(
+        self.outcome.records.append(
             Transfer(
                 counters.transfer, self.now, kind, source.asset, amount,
                 source.key, source.balance, destination.key, destination.balance,
-                _trader(source) or _trader(destination), symbol,
+                trader.owner if trader.kind in TRADER_WALLETS else None, symbol,
                 reference if reference is not None or liquidation_id is None
                 else f"liquidation/{liquidation_id}",
             )
         )  # fmt: skip
-        for wallet, change in ((source, -amount), (destination, amount)):
-            if wallet.kind == "fund":
-                assert kind in HISTORY_KINDS, kind  # money moves in a fund only so (FND-10)
-                self._fund_entry(wallet, cast("HistoryKind", kind), change, symbol, liquidation_id)
+        if source.kind == "fund":
+            self._fund_entry(source, kind, -amount, symbol, liquidation_id)
+        if destination.kind == "fund":
+            self._fund_entry(destination, kind, amount, symbol, liquidation_id)
 
     def _fund_entry(
         self,
         wallet: Wallet,
-        kind: HistoryKind,
+        kind: LedgerKind,
         amount: Decimal,
         symbol: str | None,
         liquidation_id: int | None,
     ) -> None:
+        assert kind in HISTORY_KINDS, kind  # money moves in a fund only so (FND-10)
         fund = self.state.funds[wallet.owner]
         entry = fund_entry(
-            fund, self.now, wallet, kind, amount, symbol=symbol, liquidation_id=liquidation_id
-        )
+            fund, self.now, wallet, cast("HistoryKind", kind), amount,
+            symbol=symbol, liquidation_id=liquidation_id,
+        )  # fmt: skip
         fund.sequence = entry.sequence
         fund.last_hash = entry.hash
-        self.outcome.touched.funds[fund.fund_id] = fund
-        self.outcome.fund_entries.append(entry)
+        self.touch(fund)
+        self.outcome.records.append(entry)
 
     # Positions and inventory
 
@@ -219,6 +213,7 @@ class Step:
         market.cost_total += cost - position.cost
         position.quantity = quantity
         position.cost = cost
+        position.valued = None
         key = (position.account_id, position.side)
         if quantity == 0:
             assert cost == 0, position
@@ -231,8 +226,7 @@ class Step:
 
     def touch_position(self, position: Position) -> None:
         """Remember that a position, its orders or its margin changed."""
-        key = (position.account_id, position.symbol, position.side)
-        self.outcome.touched.positions[key] = position
+        self.outcome.touched[position] = None
         self.scopes[scope_of(self.state, position)] = None
         self.state.unranked[position.account_id] = None
 
@@ -269,7 +263,7 @@ class Step:
         market.cost_total += cost - inventory.cost
         inventory.quantity = quantity
         inventory.cost = cost
-        self.outcome.touched.inventory[fund.fund_id, symbol] = inventory
+        self.touch(inventory)
         if quantity == 0:
             assert cost == 0, inventory
             del fund.inventory[symbol]
@@ -323,7 +317,7 @@ class Step:
     def touch_order(self, order: Order) -> None:
         """Remember that an order changed."""
         order.updated_at = self.now
-        self.outcome.touched.orders[order.order_id] = order
+        self.touch(order)
 
     def _reserve(self, position: Position, order: Order, quantity: Decimal) -> None:
         assert order.price is not None
@@ -345,7 +339,7 @@ class Step:
     ) -> None:
         """Announce something the operators must know."""
         self.state.counters.alert += 1
-        self.outcome.alerts.append(
+        self.outcome.records.append(
             Alert(self.state.counters.alert, self.now, kind, fund_id, asset, texts(detail))
         )
 
@@ -384,8 +378,4 @@ def fund_entry(
 
 def history_time(time: datetime) -> str:
     """RFC 3339 UTC with six decimals and Z."""
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _trader(wallet: Wallet) -> str | None:
-    return wallet.owner if wallet.kind in ("cross", "isolated") else None
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -17,7 +17,8 @@ import heapq
 from decimal import Decimal
 
 from app.engine import calculator, margin
-from app.engine.numbers import ONE, UNIT, ZERO, divide_up, ratio
+from app.engine.margin import Health
+from app.engine.numbers import UNIT, ZERO, divide_up, ratio
 from app.engine.state import Market, Position, ScopeKey, State, Triggers
 
 ROUNDING_SLACK = 2 * UNIT
@@ -27,29 +28,24 @@ KEPT_STALE = 64
 """A heap is rebuilt when its void entries outnumber the live ones, and this many."""
 
 
-def arm(state: State, scope: ScopeKey) -> margin.Health:
+def arm(state: State, scope: ScopeKey) -> Health:
     """Give every position of a scope its trigger; returns the scope's health."""
-    parts = []
-    equity = margin.scope_balance(state, scope)
-    required = total = ZERO
-    for market, position in margin.scope_positions(state, scope):
+    held = margin.scope_positions(state, scope)
+    equity, required, total = margin.scope_balance(state, scope), ZERO, ZERO
+    for market, position in held:
         value = margin.mark_value(market, position)
-        notional = abs(value)
-        own = market.contract.maintenance_margin(notional)
-        profit = value - position.cost
-        equity += profit
-        required += own
-        total += notional
-        parts.append((market, position, notional, own - profit))
+        equity += value - position.cost
+        required += position.margin
+        total += abs(value)
     if scope[0] == "cross":
         equity -= margin.isolated_order_margin(state, scope[1], scope[2])
-    slack = equity - required - ROUNDING_SLACK * len(parts)
+    slack = equity - required - ROUNDING_SLACK * len(held)
     if scope[0] == "cross":
         slack = _after_order_margins(state, scope, slack)
-    for market, position, notional, used in parts:
-        weight = ratio(notional, total) if total else ONE
-        _push(market, position, slack * weight + used)
-    return margin.Health(equity, required)
+    for market, position in held:
+        notional = abs(position.value)
+        _push(market, position, slack if notional == total else slack * ratio(notional, total))
+    return Health(equity, required, len(held))
 
 
 def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decimal:
@@ -75,11 +71,12 @@ def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decim
     return slack
 
 
-def _push(market: Market, position: Position, backing: Decimal) -> None:
+def _push(market: Market, position: Position, slack: Decimal) -> None:
     contract = market.contract
     price = calculator.liquidation_price(
-        contract.brackets, contract.contract_size, position.quantity, position.cost, backing
-    )
+        contract.brackets, contract.contract_size, position.quantity, position.cost,
+        slack + position.margin - (position.value - position.cost),
+    )  # fmt: skip
     position.trigger_version += 1
     long = position.quantity > 0
     if price is None:
@@ -100,6 +97,12 @@ def _rebuild(heap: list[tuple[Decimal, int, Position, int]]) -> None:
         entry for entry in heap if entry[2].quantity and entry[2].trigger_version == entry[3]
     ]
     heapq.heapify(heap)
+
+
+def any_crossed(triggers: Triggers, price: Decimal) -> bool:
+    """Whether the mark `price` has reached a trigger, live or void."""
+    longs, shorts = triggers.longs, triggers.shorts
+    return bool((longs and longs[0][0] <= -price) or (shorts and shorts[0][0] <= price))
 
 
 def pop_crossed(triggers: Triggers, price: Decimal, most: int) -> list[Position]:

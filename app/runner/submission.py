@@ -30,12 +30,14 @@ class Submission:
 
     commands: Sequence[Command]
     key: AnswerKey | None
-    answered: asyncio.Future[Answer]
     results: list[object] = field(init=False)
     missing: int = field(init=False)
     """Results not given yet."""
     stored: bool = False
     """Whether a part of the answer is stored already."""
+    waiters: list[asyncio.Future[Answer]] = field(default_factory=list)
+    """A future for each caller: one that goes away takes neither its commands back nor the answer
+    from others that wait for the same one."""
 
     def __post_init__(self) -> None:
         self.results = [None] * len(self.commands)
@@ -49,16 +51,23 @@ class Submission:
             if isinstance(command, PlaceOrder) and (name := order_name(command)):
                 yield name
 
+    async def wait(self) -> Answer:
+        """The answer, when there is one; raises why there is none."""
+        waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.waiters.append(waiter)
+        return await waiter
+
     def answer(self, answer: Answer) -> None:
-        """Tell the caller, if it still waits."""
-        if not self.answered.done():
-            self.answered.set_result(answer)
+        """Tell all who still wait."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_result(answer)
 
     def refuse(self, reason: Exception) -> None:
-        """Tell the caller, if it still waits, that there is no answer."""
-        if not self.answered.done():
-            self.answered.set_exception(reason)
-            self.answered.exception()  # read: nobody may be waiting any more
+        """Tell all who still wait that there is no answer."""
+        for waiter in self.waiters:
+            if not waiter.done():
+                waiter.set_exception(reason)
 
 
 Place = tuple[Submission, int]

@@ -94,7 +94,7 @@ class Term:
         if key and (first := self._under_way.get(key.name)):
             digest, first_submission = first
             self._check_same(key, digest)
-            answer = await asyncio.shield(first_submission.answered)
+            answer = await first_submission.wait()
             return Answer(answer.results, replayed=True)
         if key and (known := self._memory.get(key.name)):
             self._check_same(key, known.digest)
@@ -102,16 +102,14 @@ class Term:
         if self._waiting >= self._queue_limit:
             self._metrics.busy += 1
             raise Busy
-        submission = Submission(commands, key, asyncio.get_running_loop().create_future())
+        submission = Submission(commands, key)
         if key:
             self._under_way[key.name] = key.digest, submission
         self._open[submission] = None
         self._queue.append(submission)
         self._waiting += len(commands)
         self._wake.set()
-        # Shielded: a client that goes away takes neither its command back nor the answer from
-        # others that wait for the same one.
-        return await asyncio.shield(submission.answered)
+        return await submission.wait()
 
     def _check_same(self, key: AnswerKey, digest: str) -> None:
         if digest != key.digest:
@@ -278,7 +276,7 @@ class Term:
             metrics.rejected[outcome.result.code] += 1
             return outcome
         self._batch.outcomes.append(outcome)
-        self._batch.records += 1 + len(outcome.transfers) + len(outcome.trades)
+        self._batch.records += 1 + len(outcome.records)
         if outcome.pending is not None:
             for asset in self.engine.state.cascades:
                 self._cascades.setdefault(asset, None)

@@ -1,19 +1,22 @@
 """Commands and answers as JSON and back, driven by the declared types of their dataclasses.
 
 A Decimal is a plain string (its digits kept as they are), a datetime RFC 3339 UTC with six
-decimals; a dataclass is an object of its fields. What to do with a class is worked out once.
+decimals; a dataclass or named tuple is an object of its fields. What to do with a class is worked
+out once.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, is_dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pydantic_core
 
 from app.engine.commands import Command, UpdateContract
 from app.engine.contracts import Contract
@@ -24,7 +27,10 @@ Result = OrderReceipt | Done | Moved | Imported | Canceled | Ticked | Rejection
 Convert = Callable[[Any], Any] | None
 """One direction of a type's conversion; None: the JSON value is the value."""
 
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Nothing that is written can hold itself, which saves looking for that.
+to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+"""JSON text of strings, numbers, dicts, lists and tuples (named ones too: a list of the fields)."""
+
 _COMMANDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Command)}
 _RESULTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Result)}
 
@@ -32,7 +38,7 @@ _RESULTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Result)}
 def encode_command(command: Command) -> tuple[str, str]:
     """The command's kind (its class name) and its body as JSON text."""
     kind = type(command)
-    return kind.__name__, _dumps(to_json(kind, command))
+    return kind.__name__, pydantic_core.to_json(to_json(kind, command)).decode()
 
 
 def decode_command(kind: str, body: str) -> Command:
@@ -43,9 +49,10 @@ def decode_command(kind: str, body: str) -> Command:
 
 def encode_results(results: Sequence[object]) -> str:
     """The results of an answer as a JSON list of {class name: fields}; null: not known yet."""
-    return _dumps(
-        [result and {type(result).__name__: to_json(type(result), result)} for result in results]
-    )
+    written = [
+        result and {type(result).__name__: to_json(type(result), result)} for result in results
+    ]
+    return pydantic_core.to_json(written).decode()
 
 
 def decode_results(text: str) -> list[object]:
@@ -56,13 +63,6 @@ def decode_results(text: str) -> list[object]:
 def _decode_result(item: dict[str, Any]) -> object:
     ((kind, value),) = item.items()
     return from_json(_RESULTS[kind], value)
-
-
-def to_text(value: object) -> str:
-    """JSON text of strings, numbers, lists, dicts of them, and dataclasses in a list."""
-    if isinstance(value, list):
-        value = [to_json(type(item), item) for item in value]
-    return _dumps(value)
 
 
 def to_json(hint: Any, value: Any) -> Any:
@@ -77,7 +77,7 @@ def from_json(hint: Any, value: Any) -> Any:
     return convert(value) if convert else value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Direction:
     """To JSON or from it: what becomes of the types that JSON does not have."""
 
@@ -97,7 +97,7 @@ def _converter(way: _Direction, hint: Any) -> Convert:
         return way.of_decimal
     if hint is datetime:
         return way.of_time
-    if isinstance(hint, type) and is_dataclass(hint):
+    if isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "_fields")):
         return way.of_class(hint)
     inner = [_converter(way, kind) for kind in get_args(hint) if kind is not Ellipsis]
     if origin in (Union, UnionType):
@@ -133,7 +133,7 @@ def _items(convert: Convert, sequence: Callable[[Any], Any]) -> Convert:
 def _encode_class(kind: type) -> Convert:
     if kind is UpdateContract:
         return _encode_changes
-    steps = [(name, _converter(_WRITE, hint)) for name, hint in _hints(kind).items()]
+    steps = [(name, _converter(_WRITE, hint)) for name, hint in get_type_hints(kind).items()]
 
     def encode(value: Any) -> dict[str, Any]:
         row = {}
@@ -148,7 +148,7 @@ def _encode_class(kind: type) -> Convert:
 def _decode_class(kind: type) -> Convert:
     if kind is UpdateContract:
         return _decode_changes
-    steps = {name: _converter(_READ, hint) for name, hint in _hints(kind).items()}
+    steps = {name: _converter(_READ, hint) for name, hint in get_type_hints(kind).items()}
 
     def decode(value: dict[str, Any]) -> Any:
         row = {}
@@ -161,21 +161,15 @@ def _decode_class(kind: type) -> Convert:
 
 
 def _encode_changes(command: UpdateContract) -> dict[str, Any]:
-    hints = _hints(Contract)
+    hints = get_type_hints(Contract)
     changes = {name: to_json(hints[name], value) for name, value in command.changes.items()}
     return {"symbol": command.symbol, "changes": changes}
 
 
 def _decode_changes(value: dict[str, Any]) -> UpdateContract:
-    hints = _hints(Contract)
+    hints = get_type_hints(Contract)
     changes = {name: from_json(hints[name], item) for name, item in value["changes"].items()}
     return UpdateContract(value["symbol"], changes)
-
-
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in fields(kind)}
 
 
 def _decimal_text(value: Decimal) -> str:

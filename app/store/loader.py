@@ -145,7 +145,7 @@ async def _load_markets(connection: asyncpg.Connection, state: State) -> None:
         state.markets[symbol] = Market(contract, clearing)
     for symbol, price, time, index_price, *rest in await connection.fetch(_select("marks")):
         index = None if index_price is None else Decimal(index_price)
-        state.markets[symbol].mark = Mark(Decimal(price), time, index, *rest)
+        state.markets[symbol].mark = Mark(symbol, Decimal(price), time, index, *rest)
 
 
 _DECIMAL_TERMS = frozenset(
@@ -199,8 +199,8 @@ async def _load_accounts(
         for row in chunk:
             accounts[row[0]] = Account(*row)
     async for chunk in _rows(connection, _select("account_contracts", where), *values):
-        for account_id, symbol, leverage, margin_mode in chunk:
-            accounts[account_id].settings[symbol] = Settings(leverage, margin_mode)
+        for row in chunk:
+            accounts[row[0]].settings[row[1]] = Settings(*row)
     for wallet in state.wallets.values():
         if wallet.kind == "cross":
             accounts[wallet.owner].wallets[wallet.asset] = wallet

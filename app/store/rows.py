@@ -6,18 +6,39 @@ applies anything else. State rows are the latest of each key; records keep their
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Table
 
-from app.engine.events import AdlEvent, Liquidation
+from app.engine.contracts import Bracket, Contract
+from app.engine.events import (
+    AdlEvent,
+    Alert,
+    ClearanceFee,
+    FundEntry,
+    Liquidation,
+    Trade,
+    Transfer,
+)
 from app.engine.numbers import plain
-from app.engine.state import ApiKey, Counters, Fund, Market, Settings
-from app.engine.step import Outcome, Touched
+from app.engine.state import (
+    Account,
+    ApiKey,
+    Counters,
+    Fund,
+    Inventory,
+    Mark,
+    Order,
+    Position,
+    Settings,
+    Wallet,
+)
+from app.engine.step import Kept, Outcome, Record
 from app.store import codec, tables
 
 Row = tuple[Any, ...]
@@ -51,9 +72,9 @@ class Batch:
     sequence: int
     time: datetime | None
     counters: Row
-    upserts: Rows = field(default_factory=dict)
-    deletes: Rows = field(default_factory=dict)
-    appends: Rows = field(default_factory=dict)
+    upserts: Rows = field(default_factory=lambda: defaultdict(list))
+    deletes: Rows = field(default_factory=lambda: defaultdict(list))
+    appends: Rows = field(default_factory=lambda: defaultdict(list))
     commands: list[Row] = field(default_factory=list)
 
     @property
@@ -70,21 +91,32 @@ def collect(
     Refused commands leave no row. A position or inventory without quantity is a delete.
     """
     batch = Batch(counters.command, None, _counters(counters))
-    touched = Touched()
+    touched: dict[Kept, None] = {}
     for outcome in outcomes:
         if not outcome.accepted:
             continue
         kind, body = codec.encode_command(outcome.command)
         batch.commands.append((outcome.sequence, outcome.time, kind, body))
         batch.time = outcome.time
-        for merged, of_outcome in zip(_dicts(touched), _dicts(outcome.touched), strict=True):
-            merged.update(of_outcome)
-        _add_records(batch.appends, outcome)
-    _add_state(batch, touched)
+        touched.update(outcome.touched)
+        for record in outcome.records:
+            _add_record(batch.appends, record)
+    for table, rows in state_rows(touched).items():
+        _add_state(batch, table, rows)
     for answer in answers:
-        rows = batch.upserts if answer.replaces else batch.appends
-        _add(rows, "answers", [_answer_row(answer)])
+        into = batch.upserts if answer.replaces else batch.appends
+        into["answers"].append(_answer_row(answer))
     return batch
+
+
+def state_rows(touched: Iterable[Kept]) -> dict[str, dict[Row, Row]]:
+    """The rows of the state as it is now, by table and primary key: of several, the last."""
+    found: dict[str, dict[Row, Row]] = {}
+    for kept in touched:
+        table, row_of, key_length = _STATE[type(kept)]
+        row = row_of(kept)
+        found.setdefault(table, {})[row[:key_length]] = row
+    return found
 
 
 def _getter(table: Table) -> Callable[[Any], Row]:
@@ -92,90 +124,15 @@ def _getter(table: Table) -> Callable[[Any], Row]:
     return attrgetter(*table.columns.keys())
 
 
-_dicts = attrgetter(*Touched.__slots__)
 _counters = attrgetter(*tables.COUNTERS)
-_wallet = _getter(tables.wallets)
-_account = _getter(tables.accounts)
-_position = _getter(tables.positions)
-_inventory = _getter(tables.inventory)
-_order = _getter(tables.orders)
-_mark = attrgetter(*tables.marks.columns.keys()[1:])
-_transfer = _getter(tables.transfers)
-_fund_entry = _getter(tables.fund_history)
-_trade = _getter(tables.trades)
-_liquidation = _getter(tables.liquidations)
-_clearance_fee = _getter(tables.clearance_fees)
-_adl_event = attrgetter(*tables.adl_events.columns.keys()[:-1])
-_counterparty = attrgetter(*tables.adl_counterparties.columns.keys()[2:])
+_liquidation = attrgetter(*tables.liquidations.columns.keys()[:-1])
 _contract = _getter(tables.contracts)
 _BRACKETS = tables.contracts.columns.keys().index("brackets")
 
 
-def _add(rows: Rows, table: str, more: list[Row]) -> None:
-    if more:
-        rows.setdefault(table, []).extend(more)
-
-
-def _add_held(batch: Batch, table: str, rows: Iterable[Row], *, key_length: int) -> None:
-    """Rows of (key ..., quantity, cost): those without quantity are deletes."""
-    held: list[Row] = []
-    gone: list[Row] = []
-    for row in rows:
-        if row[key_length]:
-            held.append(row)
-        else:
-            gone.append(row[:key_length])
-    _add(batch.upserts, table, held)
-    _add(batch.deletes, table, gone)
-
-
-def _add_state(batch: Batch, touched: Touched) -> None:
-    """Snapshots of the touched state."""
-    upserts = batch.upserts
-    _add(upserts, "wallets", [_wallet(wallet) for wallet in touched.wallets.values()])
-    _add(upserts, "accounts", [_account(account) for account in touched.accounts.values()])
-    _add(upserts, "account_contracts", [_settings(*item) for item in touched.settings.items()])
-    _add_held(batch, "positions", map(_position, touched.positions.values()), key_length=3)
-    _add_held(batch, "inventory", map(_inventory, touched.inventory.values()), key_length=2)
-    _add(upserts, "orders", [_order(order) for order in touched.orders.values()])
-    _add(upserts, "contracts", [_contract_row(market) for market in touched.contracts.values()])
-    _add(upserts, "marks", [(symbol, *_mark(m.mark)) for symbol, m in touched.marks.items()])
-    _add(upserts, "funds", [_fund_row(fund) for fund in touched.funds.values()])
-    _add(upserts, "api_keys", [_key_row(key) for key in touched.keys.values()])
-
-
-def _add_records(appends: Rows, outcome: Outcome) -> None:
-    """The append-only records of one outcome."""
-    _add(appends, "transfers", [_transfer(transfer) for transfer in outcome.transfers])
-    _add(appends, "fund_history", [_fund_entry(entry) for entry in outcome.fund_entries])
-    _add(appends, "trades", [_trade(trade) for trade in outcome.trades])
-    for liquidation in outcome.liquidations:
-        _add(appends, "liquidations", [_liquidation(liquidation)])
-        _add(appends, "liquidation_steps", _step_rows(liquidation))
-    _add(appends, "clearance_fees", [_clearance_fee(fee) for fee in outcome.clearance_fees])
-    for event in outcome.adl_events:
-        queue = codec.to_text(list(event.queue))
-        _add(appends, "adl_events", [(*_adl_event(event), queue)])
-        _add(appends, "adl_counterparties", _counterparty_rows(event))
-    alerts: list[Row] = [
-        (a.alert_id, a.time, a.kind, a.fund_id, a.asset, codec.to_text(a.detail))
-        for a in outcome.alerts
-    ]
-    _add(appends, "alerts", alerts)
-
-
-def _answer_row(answer: StoredAnswer) -> Row:
-    results = codec.encode_results(answer.results)
-    return answer.scope, answer.key, answer.digest, results, answer.time
-
-
-def _settings(key: tuple[str, str], settings: Settings) -> Row:
-    return (*key, settings.leverage, settings.margin_mode)
-
-
-def _contract_row(market: Market) -> Row:
-    row = list(_contract(market.contract))
-    row[_BRACKETS] = codec.to_text(list(market.contract.brackets))
+def _contract_row(contract: Contract) -> Row:
+    row = list(_contract(contract))
+    row[_BRACKETS] = codec.to_text(codec.to_json(tuple[Bracket, ...], contract.brackets))
     return tuple(row)
 
 
@@ -197,13 +154,63 @@ def _key_row(key: ApiKey) -> Row:
     )  # fmt: skip
 
 
-def _step_rows(liquidation: Liquidation) -> list[Row]:
-    key = liquidation.liquidation_id
-    return [(key, step.number, step.kind, codec.to_text(step.detail)) for step in liquidation.steps]
+def _state(table: Table, row_of: Callable[[Any], Row] | None = None) -> _State:
+    return table.name, row_of or _getter(table), len(table.primary_key)
 
 
-def _counterparty_rows(event: AdlEvent) -> list[Row]:
-    return [
-        (event.adl_event_id, number, *_counterparty(part))
-        for number, part in enumerate(event.counterparties, start=1)
-    ]
+_State = tuple[str, Callable[[Any], Row], int]
+"""A state table: its name, the row of an object, how many columns lead as its key."""
+_STATE: dict[type, _State] = {
+    Wallet: _state(tables.wallets),
+    Account: _state(tables.accounts),
+    Settings: _state(tables.account_contracts),
+    Position: _state(tables.positions),
+    Inventory: _state(tables.inventory),
+    Order: _state(tables.orders),
+    Contract: _state(tables.contracts, _contract_row),
+    Mark: _state(tables.marks),
+    Fund: _state(tables.funds, _fund_row),
+    ApiKey: _state(tables.api_keys, _key_row),
+}
+_HELD = {"positions": 3, "inventory": 2}
+"""Tables of which a row without quantity, in this column, is a delete."""
+_RECORDS: dict[type, str] = {
+    Transfer: "transfers", Trade: "trades", FundEntry: "fund_history",
+    ClearanceFee: "clearance_fees",
+}  # fmt: skip
+"""Records that are rows already: tuples whose fields are the table's columns."""
+
+
+def _add_state(batch: Batch, table: str, rows: dict[Row, Row]) -> None:
+    quantity = _HELD.get(table)
+    if quantity is None:
+        batch.upserts[table].extend(rows.values())
+        return
+    for key, row in rows.items():
+        if row[quantity]:
+            batch.upserts[table].append(row)
+        else:
+            batch.deletes[table].append(key)
+
+
+def _add_record(appends: Rows, record: Record) -> None:
+    table = _RECORDS.get(type(record))
+    if table is not None:
+        appends[table].append(cast("Row", record))
+    elif isinstance(record, Liquidation):
+        appends["liquidations"].append((*_liquidation(record), codec.to_text(record.steps)))
+    elif isinstance(record, AdlEvent):
+        *row, queue, counterparties = record
+        appends["adl_events"].append((*row, codec.to_text(queue)))
+        appends["adl_counterparties"].extend(
+            (record.adl_event_id, number, *part)
+            for number, part in enumerate(counterparties, start=1)
+        )
+    elif isinstance(record, Alert):
+        *row, detail = record
+        appends["alerts"].append((*row, codec.to_text(detail)))
+
+
+def _answer_row(answer: StoredAnswer) -> Row:
+    results = codec.encode_results(answer.results)
+    return answer.scope, answer.key, answer.digest, results, answer.time

@@ -21,8 +21,8 @@ from app.store.rows import Batch, Row, Rows, collect
 from app.verify.difference import Difference, Differs, Key, Layout
 
 RECORDS = (
-    "transfers", "fund_history", "trades", "liquidations", "liquidation_steps", "clearance_fees",
-    "adl_events", "adl_counterparties", "alerts",
+    "transfers", "fund_history", "trades", "liquidations", "clearance_fees", "adl_events",
+    "adl_counterparties", "alerts",
 )  # fmt: skip
 CLOSED = frozenset(get_args(OrderStatus)) - {"new", "partially_filled"}
 LAYOUTS = {name: Layout(name) for name in (*RECORDS, "orders")}

@@ -117,7 +117,7 @@ class _Replay:
         self._outcomes.append(outcome)
         self._writers.note(outcome, self._engine.state)
         self._count(entry)
-        return 1 + len(outcome.transfers) + len(outcome.trades)
+        return 1 + len(outcome.records)
 
     def _count(self, entry: Entry) -> None:
         findings = self._findings

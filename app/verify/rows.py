@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterable
+from itertools import chain
 
 import asyncpg
 
 from app.engine.commands import Recover
-from app.engine.state import State
-from app.engine.step import Outcome, Touched
-from app.store.rows import Row, collect
+from app.engine.state import Order, State
+from app.engine.step import Kept, Outcome
+from app.store.rows import Row, collect, state_rows
 from app.store.tables import COUNTERS, OPEN
 from app.verify.difference import Difference, Differs, Key, Layout
 
 CHUNK = 10_000
 """Rows fetched at a time."""
 
-TABLES = {
-    "wallets": "wallets", "accounts": "accounts", "account_contracts": "settings",
-    "positions": "positions", "orders": "orders", "contracts": "contracts", "marks": "marks",
-    "funds": "funds", "inventory": "inventory", "api_keys": "keys",
-}  # fmt: skip
-"""The state tables, with what `Touched` calls their rows."""
+TABLES = (
+    "wallets", "accounts", "account_contracts", "positions", "orders", "contracts", "marks",
+    "funds", "inventory", "api_keys",
+)  # fmt: skip
+"""The state tables."""
 
 ALIVE = {"wallets": "WHERE kind <> 'isolated' OR balance <> 0", "orders": f"WHERE {OPEN}"}
 """The rows that stand for state, where a table keeps others as well."""
@@ -33,23 +32,20 @@ class Writers:
     """The command that touched each state row last: as many entries as the state has rows."""
 
     def __init__(self) -> None:
-        self._last: dict[str, dict[Any, int]] = {name: {} for name in Touched.__slots__}
+        self._last: dict[str, dict[Row, int]] = {name: {} for name in TABLES}
 
     def note(self, outcome: Outcome, state: State) -> None:
         """Remember what a command touched; closed orders are compared at once and forgotten."""
-        for name, last in self._last.items():
-            for key in getattr(outcome.touched, name):
-                last[key] = outcome.sequence
-        for order_id in outcome.touched.orders:
-            if order_id not in state.orders:
-                del self._last["orders"][order_id]
+        for table, rows in state_rows(outcome.touched).items():
+            self._last[table] |= dict.fromkeys(rows, outcome.sequence)
+        orders = self._last["orders"]
+        for order in outcome.touched:
+            if isinstance(order, Order) and order.order_id not in state.orders:
+                del orders[order.order_id,]
 
     def of(self, table: str, key: Key) -> int | None:
-        """The command that touched the row with this primary key last.
-
-        None for API keys: they are touched under their digest, which is not the table's key.
-        """
-        return self._last[TABLES[table]].get(key[0] if len(key) == 1 else key)
+        """The command that touched the row with this primary key last."""
+        return self._last[table].get(key)
 
 
 async def check_state(
@@ -68,32 +64,21 @@ async def check_state(
 
 def _whole(state: State) -> Outcome:
     """The state as the outcome of a command that touched all of it."""
-    everything = Touched(
-        wallets={k: w for k, w in state.wallets.items() if w.kind != "isolated" or w.balance},
-        accounts=state.accounts,
-        settings={
-            (account.account_id, symbol): settings
-            for account in state.accounts.values()
-            for symbol, settings in account.settings.items()
-        },
-        positions={
-            (position.account_id, symbol, position.side): position
-            for symbol, market in state.markets.items()
-            for position in market.positions.values()
-        },
-        orders=state.orders,
-        contracts=state.markets,
-        marks={symbol: market for symbol, market in state.markets.items() if market.mark},
-        funds=state.funds,
-        inventory={
-            (fund.fund_id, symbol): inventory
-            for fund in state.funds.values()
-            for symbol, inventory in fund.inventory.items()
-        },
-        keys=state.keys,
-    )
+    everything: list[Iterable[Kept]] = [
+        (w for w in state.wallets.values() if w.kind != "isolated" or w.balance),
+        state.accounts.values(),
+        *(account.settings.values() for account in state.accounts.values()),
+        *(market.positions.values() for market in state.markets.values()),
+        state.orders.values(),
+        (market.contract for market in state.markets.values()),
+        (market.mark for market in state.markets.values() if market.mark),
+        state.funds.values(),
+        *(fund.inventory.values() for fund in state.funds.values()),
+        state.keys.values(),
+    ]
     assert state.time is not None
-    return Outcome(state.counters.command, state.time, Recover(), touched=everything)
+    touched = dict.fromkeys(chain.from_iterable(everything))
+    return Outcome(state.counters.command, state.time, Recover(), touched=touched)
 
 
 class _Table:

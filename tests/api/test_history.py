@@ -109,7 +109,7 @@ async def long_history(
         kind: Any = chance.choice(["bankruptcy_loss", "takeover_gain", "top_up"])
         entry = fund_entry(fund, time, wallet, kind, amount, symbol=None, liquidation_id=None)
         fund.sequence, fund.last_hash = entry.sequence, entry.hash
-        rows.append({name: getattr(entry, name) for name in entry.__slots__})
+        rows.append(entry._asdict())
     await connection.copy_records_to_table(
         "fund_history", records=[tuple(row.values()) for row in rows], columns=list(rows[0])
     )

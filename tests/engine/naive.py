@@ -15,7 +15,13 @@ from fractions import Fraction
 
 from app.engine.commands import ContributeToFund, ContributeToTreasury, Deposit, Tick, Withdraw
 from app.engine.contracts import Contract
-from app.engine.events import AdlEvent, FundEntry, Liquidation, Trade, Transfer
+from app.engine.events import (
+    AdlEvent,
+    FundEntry,
+    Liquidation,
+    Trade,
+    Transfer,
+)
 from app.engine.numbers import plain
 from app.engine.state import State
 from app.engine.step import Outcome
@@ -103,9 +109,7 @@ class Books:
 
     @staticmethod
     def _nothing(outcome: Outcome) -> None:
-        records = (outcome.transfers, outcome.fund_entries, outcome.trades, outcome.liquidations,
-                   outcome.clearance_fees, outcome.adl_events, outcome.alerts)  # fmt: skip
-        assert not any(records), f"a refusal left records: {outcome}"
+        assert not outcome.records, f"a refusal left records: {outcome}"
         assert outcome.pending is None, outcome
 
     def _outside(self, outcome: Outcome) -> None:
@@ -136,7 +140,7 @@ class Books:
         assert identifier == self.counts[kind], f"{kind} {identifier}, not {self.counts[kind]}"
 
     def _transfers(self, outcome: Outcome) -> None:
-        for transfer in outcome.transfers:
+        for transfer in outcome.of(Transfer):
             self._number("transfer", transfer.transfer_id)
             assert transfer.amount > 0, transfer
             assert is_unit(transfer.amount), transfer
@@ -150,13 +154,13 @@ class Books:
 
     def _fund_entries(self, outcome: Outcome) -> None:
         """One entry per movement of a fund wallet, chained as API.md says (HIS-1, HIS-4)."""
-        movements = [m for transfer in outcome.transfers for m in _fund_movements(transfer)]
+        movements = [m for transfer in outcome.of(Transfer) for m in _fund_movements(transfer)]
         entries = [
             (f"fund/{e.fund_id}/{e.asset}/{e.wallet}", e.kind, e.amount, e.balance_after, e.symbol)
-            for e in outcome.fund_entries
+            for e in outcome.of(FundEntry)
         ]
         assert entries == movements, f"history {entries}, ledger {movements}"
-        for entry in outcome.fund_entries:
+        for entry in outcome.of(FundEntry):
             sequence, head = self.heads[entry.fund_id]
             assert entry.sequence == sequence + 1, entry
             assert entry.previous_hash == head, entry
@@ -165,14 +169,14 @@ class Books:
             self.heads[entry.fund_id] = (entry.sequence, entry.hash)
 
     def _positions(self, outcome: Outcome, state: State) -> None:
-        for trade in outcome.trades:
+        for trade in outcome.of(Trade):
             self._number("trade", trade.trade_id)
             self._trade(trade, state.markets[trade.symbol].contract)
         counterparties: dict[int, Fraction] = defaultdict(Fraction)
-        for event in outcome.adl_events:
+        for event in outcome.of(AdlEvent):
             self._number("adl", event.adl_event_id)
             counterparties[event.liquidation_id] += self._deleverage(event, state)
-        for record in outcome.liquidations:
+        for record in outcome.of(Liquidation):
             self._liquidation(record, counterparties.pop(record.liquidation_id, Fraction(0)))
             self._was_ready(record, outcome, state)
         assert not counterparties, f"ADL of liquidations that are not reported: {counterparties}"
@@ -247,11 +251,11 @@ class Books:
         """Quantities exactly; costs too, but where trades and ADL of one outcome may interleave."""
         interleaved = {
             (part.account_id, event.symbol)
-            for event in outcome.adl_events
+            for event in outcome.of(AdlEvent)
             for part in event.counterparties
         } & {
             (account, trade.symbol)
-            for trade in outcome.trades
+            for trade in outcome.of(Trade)
             for account in (trade.taker_account_id, trade.maker_account_id)
         }
         actual = {

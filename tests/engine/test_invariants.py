@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -70,9 +71,15 @@ def change_inventory(state: State) -> None:
 
 def crash(state: State) -> None:
     """A mark that nobody looked at."""
-    mark = state.markets["TEST"].mark
-    assert mark is not None
-    mark.price = Decimal(90)
+    market = state.markets["TEST"]
+    assert market.mark is not None
+    market.mark = replace(market.mark, price=Decimal(90))
+
+
+def misremember(state: State) -> None:
+    """A position that takes an old value for today's."""
+    (position, *_) = state.markets["TEST"].positions.values()
+    position.value += 1
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,7 @@ def crash(state: State) -> None:
         move("cross/ann/USDT", "cross/bob/USDT", "0.00000001"),
         move("clearing/TEST/USDT", "cross/bob/USDT", "0.00000001"),
         move("isolated/cyd/USDT/TEST:both", "cross/cyd/USDT", "60"),
-        change_position, change_cost, change_inventory, crash,
+        change_position, change_cost, change_inventory, crash, misremember,
     ],
 )  # fmt: skip
 def test_num_4_every_broken_law_is_noticed(corrupt: Callable[[State], None]) -> None:

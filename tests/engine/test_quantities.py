@@ -64,7 +64,7 @@ def test_liq_4_the_smallest_quantity_that_restores(
         clearance_fee_rate=Decimal(fee), liquidation_restore_ratio=Decimal(restore),
     )  # fmt: skip
     clearing = Wallet("clearing/TEST/USDT", "clearing", "TEST", "USDT", "")
-    market = Market(terms, clearing, Mark(Decimal(mark), START))
+    market = Market(terms, clearing, Mark(terms.symbol, Decimal(mark), START))
     quantity = count * terms.lot_size
     position = Position("alice", "TEST", "both", quantity=quantity if long else -quantity)
     full = Fraction(others) + maintenance(terms, value(terms, quantity, Decimal(mark)))

@@ -107,7 +107,7 @@ def market_at(mark: Decimal, terms: Contract | None = None) -> Market:
     """A market with a mark and nothing else."""
     terms = terms or contract("TEST", "F")
     return Market(terms, Wallet("clearing/TEST/USDT", "clearing", "TEST", "USDT", ""),
-                  Mark(mark, START))  # fmt: skip
+                  Mark(terms.symbol, mark, START))  # fmt: skip
 
 
 def margin_requirement_one_way(inputs: Inputs) -> dict[str, Decimal]:

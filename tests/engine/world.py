@@ -34,7 +34,7 @@ from app.engine.events import (
 )
 from app.engine.numbers import EXACT
 from app.engine.rejections import Rejection
-from app.engine.state import State, Triggers
+from app.engine.state import Order, State, Triggers
 from app.engine.step import Outcome
 from tests.engine.naive import Books
 
@@ -52,7 +52,17 @@ DEFAULT_BRACKETS: tuple[Row, ...] = (
 )
 
 
-DERIVED = ("triggers", "trigger_version", "rankings", "ranked", "unranked", "held")
+DERIVED = (
+    "triggers",
+    "trigger_version",
+    "rankings",
+    "ranked",
+    "unranked",
+    "held",
+    "valued",
+    "value",
+    "margin",
+)
 
 
 class World:
@@ -86,15 +96,16 @@ class World:
         if outcome.accepted:
             self.log.append((command, self.now))
             self._remember(outcome)
-        self.trades += outcome.trades
-        self.fees += outcome.clearance_fees
-        self.events += outcome.adl_events
-        self.history += outcome.fund_entries
-        self.alerts += outcome.alerts
-        for record in outcome.liquidations:
+        self.trades += outcome.of(Trade)
+        self.fees += outcome.of(ClearanceFee)
+        self.events += outcome.of(AdlEvent)
+        self.history += outcome.of(FundEntry)
+        self.alerts += outcome.of(Alert)
+        for record in outcome.of(Liquidation):
             self.liquidations[record.liquidation_id] = record
-        for order in outcome.touched.orders.values():
-            self.orders[order.order_id] = (order.status, order.reason)
+        for order in outcome.touched:
+            if isinstance(order, Order):
+                self.orders[order.order_id] = (order.status, order.reason)
         return outcome
 
     def next_time(self) -> datetime:

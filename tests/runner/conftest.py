@@ -63,7 +63,7 @@ class ScriptedEngine(Engine):
 
     def _tick(self, tick: Tick, outcome: Outcome) -> None:
         market = self.state.markets[tick.symbol]
-        market.mark = Mark(tick.mark_price, outcome.time)
+        market.mark = Mark(tick.symbol, tick.mark_price, outcome.time)
         asset = market.contract.settlement_asset
         assert asset not in self.state.cascades, "the runner must hold this tick back"
         if self.steps.get(tick.symbol):

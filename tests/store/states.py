@@ -76,9 +76,10 @@ class Exchange:
             ]), mark_staleness_seconds=60,
         )  # fmt: skip
         market = Market(contract, step.wallet("clearing", symbol, "USDT"))
-        market.mark = Mark(Decimal("60000.5"), step.now, None, step.now, 2**40)
+        market.mark = Mark(symbol, Decimal("60000.5"), step.now, None, step.now, 2**40)
         self.state.markets[symbol] = market
-        step.outcome.touched.contracts[symbol] = step.outcome.touched.marks[symbol] = market
+        step.touch(contract)
+        step.touch(market.mark)
         return market
 
     def open_fund(self, fund_id: str) -> Fund:
@@ -98,15 +99,15 @@ class Exchange:
         """An account with its key, settings in a contract and money."""
         step = self.step()
         account = Account(account_id, "one_way", step.now)
-        account.settings[symbol] = settings = Settings(20, margin_mode)
+        account.settings[symbol] = settings = Settings(account_id, symbol, 20, margin_mode)
         self.state.accounts[account_id] = account
-        step.outcome.touched.accounts[account_id] = account
-        step.outcome.touched.settings[account_id, symbol] = settings
+        step.touch(account)
+        step.touch(settings)
         number = len(self.state.keys)
         key = NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id)
         registered = ApiKey(key, step.now)
         self.state.keys[key.digest] = self.state.key_ids[key.key_id] = registered
-        step.outcome.touched.keys[key.key_id] = registered
+        step.touch(registered)
         wallet = step.cross_wallet(account, "USDT")
         step.transfer("deposit", step.wallet("external", "", "USDT"), wallet, Decimal(1000))
         return account
@@ -164,7 +165,7 @@ class Exchange:
             orderbook.opposite(order.side), "taker", None, Decimal("0.00000001"), order.account_id,
             order.order_id, Decimal("-0.01"), None,
         )  # fmt: skip
-        step.outcome.trades.append(trade)
+        step.outcome.records.append(trade)
         step.fill_order(order, amount, value)
         return trade
 
@@ -181,18 +182,18 @@ class Exchange:
             fund.fund_id, "long", "both", "isolated", Decimal(3), price, price, one, one,
             filled_quantity=one, taken_over_quantity=one, deleveraged_quantity=one,
             outcome="mixed", steps=[
-                LiquidationStep(1, "trigger", {"mark_price": "59000"}),
-                LiquidationStep(2, "end", {"note": NASTY}),
+                LiquidationStep("trigger", {"mark_price": "59000"}),
+                LiquidationStep("end", {"note": NASTY}),
             ],
         )  # fmt: skip
-        outcome.liquidations.append(record)
-        outcome.clearance_fees.append(ClearanceFee(
+        outcome.records.append(record)
+        outcome.records.append(ClearanceFee(
             record.liquidation_id, step.now, symbol, fund.fund_id, "USDT", Decimal("0.0125"),
             price, Decimal(3), Decimal(2), one, capped=True,
         ))  # fmt: skip
-        outcome.adl_events.append(AdlEvent(
+        outcome.records.append(AdlEvent(
             counters.adl_event, record.liquidation_id, step.now, symbol, fund.fund_id, "long", one,
-            price, price, one, price, one, 2, (QueueEntry(1, "bob", "both", one, one),),
+            price, price, one, price, one, 2, (QueueEntry("bob", "both", "1", "1"),),
             (
                 Deleveraged(1, "bob", "both", one, one, one, price, one, "bankruptcy_price"),
                 Deleveraged(1, "bob", "both", one, one, one, price, one, "mark_price"),
@@ -224,7 +225,10 @@ def small_exchange() -> Exchange:
     return exchange
 
 
-DERIVED = {"triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked"}
+DERIVED = {
+    "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
+    "margin",
+}  # fmt: skip
 """What the engine makes again after a start."""
 
 

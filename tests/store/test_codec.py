@@ -1,7 +1,7 @@
 """Every command and result survives JSON exactly."""
 
 import json
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, get_args, get_type_hints
@@ -42,12 +42,7 @@ def everything(kind: type) -> st.SearchStrategy[Any]:
     """Instances with every field drawn, those with defaults as well."""
     if kind is UpdateContract:
         return st.from_type(UpdateContract)
-    hints = get_type_hints(kind)
-    drawn = {
-        field.name: st.from_type(hints[field.name])
-        for field in fields(kind)
-        if field.default is not MISSING or field.default_factory is not MISSING
-    }
+    drawn = {name: st.from_type(hint) for name, hint in get_type_hints(kind).items()}
     return st.builds(kind, **drawn)
 
 

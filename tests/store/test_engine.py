@@ -130,7 +130,6 @@ async def test_a_start_finds_what_was_committed(connection: asyncpg.Connection, 
             life.apply(Recover())
     await life.commit()
     assert await connection.fetchval("SELECT count(*) FROM liquidations") > 0
-    assert await connection.fetchval("SELECT count(*) FROM liquidation_steps") > 0
     await replay_is_the_state(connection, life.engine.state)
     await one_account_is_its_part(connection, life.engine.state)
 

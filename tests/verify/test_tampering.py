@@ -49,9 +49,9 @@ KEYS = {
     "account_contracts": "account_id, symbol", "orders": "order_id", "contracts": "symbol",
     "marks": "symbol", "funds": "fund_id", "inventory": "fund_id, symbol", "api_keys": "key_id",
     "transfers": "transfer_id", "trades": "trade_id", "fund_history": "fund_id, sequence",
-    "liquidations": "liquidation_id", "liquidation_steps": "liquidation_id, number",
-    "clearance_fees": "liquidation_id", "adl_events": "adl_event_id",
-    "adl_counterparties": "adl_event_id, number", "alerts": "alert_id", "leadership": "one",
+    "liquidations": "liquidation_id", "clearance_fees": "liquidation_id",
+    "adl_events": "adl_event_id", "adl_counterparties": "adl_event_id, number",
+    "alerts": "alert_id", "leadership": "one",
 }  # fmt: skip
 LATE = "sequence > 5"
 
@@ -90,7 +90,7 @@ TAMPERINGS = [
     remove("fund_history", LATE),
     change("liquidations", "final_wallet", "final_wallet + 1", "liquidation_id > 2"),
     remove("liquidations", "liquidation_id > 2"),
-    change("liquidation_steps", "detail", """detail || '{"more": "1"}'""", "liquidation_id > 2"),
+    change("liquidations", "steps", "steps::jsonb #- '{0,1,equity}'", "liquidation_id > 2"),
     change("clearance_fees", "rate", "rate + 1", "true"),
     change("adl_events", "queue", "'[]'", "true"),
     change("adl_counterparties", "account_id", "'mallory'", "true"),

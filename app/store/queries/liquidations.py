@@ -11,7 +11,6 @@ from app.store.tables import (
     adl_counterparties,
     adl_events,
     clearance_fees,
-    liquidation_steps,
     liquidations,
 )
 
@@ -28,8 +27,9 @@ async def list_liquidations(
     account_id: str | None = None,
     before: int | None = None,
 ) -> Rows:
-    """Liquidations, newest first."""
-    query = select(liquidations).order_by(liquidations.c.liquidation_id.desc()).limit(limit)
+    """Liquidations, newest first, without their steps."""
+    columns = [column for column in liquidations.c if column.name != "steps"]
+    query = select(*columns).order_by(liquidations.c.liquidation_id.desc()).limit(limit)
     filters = {"symbol": symbol, "fund_id": fund, "outcome": outcome, "account_id": account_id}
     for name, value in filters.items():
         if value is not None:
@@ -40,19 +40,9 @@ async def list_liquidations(
 
 
 async def get_liquidation(connection: AsyncConnection, liquidation_id: int) -> RowMapping | None:
-    """One liquidation."""
+    """One liquidation, its steps included."""
     query = select(liquidations).where(liquidations.c.liquidation_id == liquidation_id)
     return (await connection.execute(query)).mappings().one_or_none()
-
-
-async def list_steps(connection: AsyncConnection, liquidation_id: int) -> Rows:
-    """The steps of a liquidation, in order."""
-    query = (
-        select(liquidation_steps)
-        .where(liquidation_steps.c.liquidation_id == liquidation_id)
-        .order_by(liquidation_steps.c.number)
-    )
-    return (await connection.execute(query)).mappings().all()
 
 
 async def list_clearance_fees(

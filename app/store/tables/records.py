@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, Index, Integer, Table
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON
 
 from app.engine import commands as c
 from app.engine import events as e
@@ -96,6 +96,7 @@ liquidations = Table(
     decimal("treasury_amount"),
     decimal("final_wallet"),
     text("outcome"),
+    Column("steps", JSON, nullable=False),
     law("side", "side IN ('long', 'short')"),
     one_of("position_side", c.PositionSide),
     one_of("margin_mode", c.MarginMode),
@@ -113,16 +114,7 @@ liquidations = Table(
     Index(None, "outcome", "liquidation_id"),
     Index(None, "account_id", "liquidation_id"),
 )
-
-liquidation_steps = Table(
-    "liquidation_steps",
-    metadata,
-    number("liquidation_id", key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    text("kind"),
-    Column("detail", JSONB, nullable=False),
-    one_of("kind", e.StepKind),
-)
+"""`steps` lists the fields of each `LiquidationStep` (LIQ-9), in order."""
 
 clearance_fees = Table(
     "clearance_fees",
@@ -193,11 +185,11 @@ adl_events = Table(
     decimal("notional_closed"),
     decimal("overshoot"),
     Column("queue_length", Integer, nullable=False),
-    Column("queue", JSONB, nullable=False),
+    Column("queue", JSON, nullable=False),
     law("side", "side IN ('long', 'short')"),
     positive("quantity", "mark_price"),
 )
-"""`queue` lists objects with the fields of `QueueEntry`, decimals as strings."""
+"""`queue` lists the fields of each `QueueEntry`, the first to be deleveraged first."""
 
 adl_counterparties = Table(
     "adl_counterparties",
@@ -228,6 +220,6 @@ alerts = Table(
     text("kind"),
     text("fund_id", null=True),
     text("asset", null=True),
-    Column("detail", JSONB, nullable=False),
+    Column("detail", JSON, nullable=False),
     one_of("kind", e.AlertKind),
 )

@@ -1,0 +1,83 @@
+"""Databases that are older than the code keep what they hold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+from app.store import database
+from tests.conftest import new_database
+from tests.store.states import NASTY
+from tests.store.test_tables import catalogue
+
+
+async def migrate(address: str, move: Callable[[Config, str], None], revision: str) -> None:
+    """Up or down to a revision."""
+
+    def run(connection: Connection) -> None:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(database.MIGRATIONS))
+        move(config, revision)
+
+    engine = database.create_engine(address)
+    async with engine.begin() as connection:
+        await connection.run_sync(run)
+    await engine.dispose()
+
+
+@pytest.fixture
+def third(server: str) -> Iterator[str]:
+    """A database at the third revision: a row per step of a liquidation."""
+    with new_database(server) as address:
+        asyncio.run(migrate(address, command.upgrade, "0003"))
+        yield address
+
+
+RECORDS = """
+    INSERT INTO liquidations
+    SELECT id, 1, now(), 'a', 'S', 'f', 'long', 'both', 'cross', 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0,
+        0, 0, 0, 'closed'
+    FROM generate_series(1, 2) AS id;
+    INSERT INTO adl_events
+    SELECT 1, 1, now(), 'S', 'f', 'long', 1, 1, 1, 0, 1, 0, 1, '[{
+        "rank": 1, "account_id": "b", "position_side": "both", "score": "2.5", "quantity": "1"
+    }]';
+    INSERT INTO alerts VALUES (1, now(), 'adl', 'f', 'USDT', '{"quantity": "1"}')
+    """
+STORY: list[list[Any]] = [["trigger", {"a": NASTY}]]
+STORY += [["fill", {"trade_id": str(number)}] for number in range(10)]
+
+
+async def test_stories_move_into_the_rows_of_their_liquidations(third: str) -> None:
+    """The fourth revision and back: steps in the order of their numbers; JSON as it was."""
+    before = await catalogue(third)
+    connection = await database.connect(third)
+    await connection.execute(RECORDS)
+    for number, (kind, detail) in reversed([*enumerate(STORY, start=1)]):
+        await connection.execute(
+            "INSERT INTO liquidation_steps VALUES (2, $1, $2, $3)", number, kind, json.dumps(detail)
+        )
+    records = [
+        "SELECT * FROM liquidation_steps ORDER BY number", "SELECT queue FROM adl_events",
+        "SELECT detail FROM alerts",
+    ]  # fmt: skip
+    held = [await connection.fetch(query) for query in records]
+    await migrate(third, command.upgrade, "0004")
+    moved = await connection.fetch("""
+        (SELECT steps FROM liquidations ORDER BY liquidation_id)
+        UNION ALL SELECT queue FROM adl_events
+        UNION ALL SELECT detail FROM alerts""")
+    assert [json.loads(value) for (value,) in moved] == [
+        [], STORY, [["b", "both", "2.5", "1"]], {"quantity": "1"}
+    ]  # fmt: skip
+    await migrate(third, command.downgrade, "0003")
+    assert [await connection.fetch(query) for query in records] == held
+    assert await catalogue(third) == before
+    await connection.close()
