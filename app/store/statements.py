@@ -6,12 +6,12 @@ more quickly than a driver encodes decimals one by one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache, lru_cache
 from itertools import count
 from typing import Any, Literal
 
-from sqlalchemy import JSON, Column, Table, Text
+from sqlalchemy import JSON, Column, DateTime, Table, Text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from app.store.rows import Row
@@ -22,8 +22,6 @@ Shape = tuple[tuple[Verb, str], ...]
 """What a statement writes: verbs with tables, sorted."""
 
 _DIALECT = PGDialect()  # type: ignore[no-untyped-call]
-_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-_SPECIAL = re.compile(r"[\\\t\n\r]")
 
 
 def statement(shape: Shape) -> str:
@@ -38,41 +36,35 @@ def statement(shape: Shape) -> str:
     steps = [f"lease AS (UPDATE leadership SET {changes} WHERE epoch = $1 RETURNING epoch)"]  # noqa: S608 - names of our own
     for verb, name in shape:
         table = metadata.tables[name]
-        sent = columns(verb, table)
-        values = ", ".join(f"${next(number)}::text::{_type(column)}[]" for column in sent)
-        source = f"lease, unnest({values}) AS new ({_names(sent)})"
-        steps.append(f"{verb}_{name} AS ({_write(verb, table, source)})")
+        # Selected side by side, arrays are walked in step; in FROM each is first stored as a table.
+        values = ", ".join(
+            f"unnest(${next(number)}::text::{column.type.compile(_DIALECT)}[]) AS {column.name}"
+            for column in _sent(verb, table)
+        )
+        rows = f"SELECT {values} FROM lease"  # noqa: S608 - names of our own
+        steps.append(f"{verb}_{name} AS ({_write(verb, table, rows)})")
     return f"WITH {', '.join(steps)} SELECT epoch FROM lease"  # noqa: S608 - names of our own
 
 
-def columns(verb: Verb, table: Table) -> list[Column[Any]]:
-    """The columns that are sent for each row: to delete, the primary key is enough."""
-    return list(table.primary_key.columns if verb == "delete" else table.columns)
+def arrays(verb: Verb, name: str, rows: Sequence[Row]) -> Iterator[str]:
+    """An array literal for each column that is sent to a table."""
+    for column, values in zip(_columns(verb, name), zip(*rows, strict=True), strict=True):
+        write, nullable = column
+        if nullable and None in values:
+            texts = ",".join(["NULL" if value is None else write(value) for value in values])
+        elif write is _quoted:
+            texts = _all_quoted(values)
+        else:
+            texts = ",".join(map(write, values))
+        yield "{" + texts + "}"
 
 
-def arrays(sent: Iterable[Column[Any]], rows: Sequence[Row]) -> Iterator[str]:
-    """An array literal per column."""
-    for column, values in zip(sent, zip(*rows, strict=True), strict=True):
-        texts = _texts(values, "NULL", _quoted if _is_text(column) else str)
-        yield "{" + ",".join(texts) + "}"
-
-
-def copy_text(table: Table, rows: Sequence[Row]) -> bytes:
-    """Rows in COPY's text format."""
-    fields = [
-        _texts(values, "\\N", _escaped if _is_text(column) else str)
-        for column, values in zip(table.columns, zip(*rows, strict=True), strict=True)
-    ]
-    return "\n".join(map("\t".join, zip(*fields, strict=True))).encode()
-
-
-def _write(verb: Verb, table: Table, source: str) -> str:
+def _write(verb: Verb, table: Table, rows: str) -> str:
     key = list(table.primary_key.columns)
     if verb == "delete":
         same = " AND ".join(f"old.{column.name} = new.{column.name}" for column in key)
-        return f"DELETE FROM {table.name} AS old USING {source} WHERE {same}"  # noqa: S608 - names of our own
-    names = _names(table.columns)
-    insert = f"INSERT INTO {table.name} ({names}) SELECT new.* FROM {source}"  # noqa: S608 - names of our own
+        return f"DELETE FROM {table.name} AS old USING ({rows}) AS new WHERE {same}"  # noqa: S608 - names of our own
+    insert = f"INSERT INTO {table.name} ({_names(table.columns)}) {rows}"
     if verb == "insert":
         return insert
     rest = [column.name for column in table.columns if not column.primary_key]
@@ -80,28 +72,39 @@ def _write(verb: Verb, table: Table, source: str) -> str:
     return f"{insert} ON CONFLICT ({_names(key)}) DO UPDATE SET {changes}"
 
 
+def _sent(verb: Verb, table: Table) -> list[Column[Any]]:
+    """The columns that are sent for each row: to delete, the primary key is enough."""
+    return list(table.primary_key.columns if verb == "delete" else table.columns)
+
+
 def _names(of: Iterable[Column[Any]]) -> str:
     return ", ".join(column.name for column in of)
 
 
-def _type(column: Column[Any]) -> str:
-    return column.type.compile(_DIALECT)
+@cache
+def _columns(verb: Verb, name: str) -> list[tuple[Callable[[Any], str], bool]]:
+    """How a value of each column that is sent is written, and whether there may be none."""
+    sent = _sent(verb, metadata.tables[name])
+    return [(_writer(column), bool(column.nullable)) for column in sent]
 
 
-def _is_text(column: Column[Any]) -> bool:
-    """Whether the column's values can hold any character."""
-    return isinstance(column.type, Text | JSON)
+def _writer(column: Column[Any]) -> Callable[[Any], str]:
+    if isinstance(column.type, Text | JSON):
+        return _quoted
+    return _moment if isinstance(column.type, DateTime) else str
 
 
-def _texts(values: Iterable[Any], null: str, write: Callable[[Any], str]) -> list[str]:
-    return [null if value is None else write(value) for value in values]
+# A batch has the same few moments in many rows, and nothing else takes as long to write.
+_moment = lru_cache(maxsize=1024)(str)
 
 
 def _quoted(value: str) -> str:
-    """An element of an array literal."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _escaped(value: str) -> str:
-    """A field of COPY's text format."""
-    return _SPECIAL.sub(lambda match: _ESCAPES[match[0]], value)
+def _all_quoted(values: Sequence[str]) -> str:
+    """Texts, whatever characters they have; most have none to escape and are joined at once."""
+    joined = '","'.join(values)
+    if "\\" in joined or joined.count('"') > 2 * (len(values) - 1):
+        return ",".join(map(_quoted, values))
+    return f'"{joined}"'

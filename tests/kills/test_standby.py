@@ -13,7 +13,6 @@ import asyncpg
 import httpx
 import pytest
 
-from app.store.writer import COPY_ROWS
 from tests.kills.service import ADMIN_KEY, PATIENCE_SECONDS, Service
 
 TREASURY = "/v1/treasury/contributions"
@@ -46,12 +45,6 @@ async def contribute(service: Service, amount: str, key: str | None = None) -> h
     """Pay the exchange's own money into its treasury; `amount` is unlike any other."""
     body = {"asset": "USDT", "amount": amount, "reference": amount}
     return await request(service, "POST", TREASURY, body, key)
-
-
-async def create(service: Service, path: str, body: Any) -> None:
-    """A write that is accepted."""
-    answer = await request(service, "POST", path, body)
-    assert answer.is_success, answer.text
 
 
 async def paid(connection: asyncpg.Connection) -> list[str]:
@@ -135,31 +128,27 @@ async def test_a_paused_leader_is_replaced_and_cannot_commit(
     assert await paid(connection) == ["1", "3", "5", "6"]
 
 
-async def test_a_leader_paused_in_a_transaction_is_replaced(
+async def test_a_leader_paused_in_a_commit_is_replaced(
     pair: tuple[Service, Service], connection: asyncpg.Connection
 ) -> None:
-    """A long batch is several statements: between them its session locks the epoch."""
+    """Its commit waits in the database and locks the epoch: it is ended and leaves nothing."""
     old, new = await start(pair)
-    await create(old, "/v1/accounts", {"account_id": "alice"})
-    await create(old, "/v1/accounts/alice/deposits", {"asset": "USDT", "amount": "100000"})
-    await create(old, "/v1/prices", {"symbol": "BTCUSDT", "mark_price": "60000"})
-    order = {
-        "account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
-        "quantity": "0.002", "price": "59000",
-    }  # fmt: skip
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE commands IN SHARE MODE")
-        batch = asyncio.create_task(
-            request(old, "POST", "/v1/orders/batch", {"orders": [order] * COPY_ROWS})
-        )
-        while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
-            await asyncio.sleep(0.02)
-        old.signal(signal.SIGSTOP)
+    same = connection.transaction()
+    await same.start()
+    await connection.execute(
+        "INSERT INTO transfers VALUES (1, now(), 'deposit', 'USDT', 1, 'v', 0, 'w', 0)"
+    )
+    sent = asyncio.create_task(contribute(old, "1", key="one"))
+    while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+        await asyncio.sleep(0.02)
+    old.signal(signal.SIGSTOP)
     with pytest.raises(asyncpg.LockNotAvailableError):
-        await connection.execute("SELECT FROM leadership FOR UPDATE NOWAIT")
+        async with connection.transaction():
+            await connection.execute("SELECT FROM leadership FOR UPDATE NOWAIT")
     await new.until_leading()
-    assert (await contribute(new, "1")).is_success
+    await same.rollback()
+    assert (await contribute(new, "2")).is_success
+    assert (await contribute(new, "1", key="one")).is_success
     old.signal(signal.SIGCONT)
-    assert refuses(await batch)
-    assert await connection.fetchval("SELECT count(*) FROM orders") == 0
-    assert (await paid(connection))[1:] == ["1"]
+    assert refuses(await sent)
+    assert await paid(connection) == ["2", "1"]

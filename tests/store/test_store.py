@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 
@@ -18,8 +18,8 @@ from app.engine.rejections import Rejection
 from app.engine.state import State
 from app.store import codec, database
 from app.store.loader import load_account, load_state
-from app.store.rows import Batch, StoredAnswer, collect
-from app.store.tables import metadata
+from app.store.rows import Batch, Row, StoredAnswer, collect
+from app.store.tables import COUNTERS, metadata
 from app.store.writer import StaleLeader, Writer
 from tests.store.states import NASTY, START, Exchange, cross_key, facts, small_exchange
 
@@ -47,19 +47,16 @@ async def dump(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
     }
 
 
-def comparable(table: Table, rows: Iterable[Iterable[object]]) -> list[str]:
+def comparable(table: Table, rows: Iterable[Sequence[object]]) -> list[str]:
     """Rows as Python writes them; JSON may be stored with other spaces and in another order."""
-    return [
-        repr(
-            [
-                json.dumps(json.loads(str(value)), sort_keys=True)
-                if isinstance(column.type, JSON)
-                else value
-                for column, value in zip(table.columns, row, strict=True)
-            ]
-        )
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        values = dict(zip(table.columns, row, strict=True))
+        for column in table.columns:
+            if isinstance(column.type, JSON):
+                values[column] = json.dumps(json.loads(str(values[column])), sort_keys=True)
+        found.append(repr(list(values.values())))
+    return sorted(found)
 
 
 async def test_a_state_comes_back(connection: Connection) -> None:
@@ -107,7 +104,23 @@ async def test_every_row_arrives_as_it_was_sent(connection: Connection) -> None:
         if name != "leadership":
             stored = await connection.fetch(f"SELECT * FROM {name}")
             assert stored, f"no row of {name} was tried"
-            assert sorted(comparable(table, sent[name])) == sorted(comparable(table, stored))
+            assert comparable(table, sent[name]) == comparable(table, map(tuple, stored))
+
+
+async def test_a_long_batch_is_one_commit_too(connection: Connection) -> None:
+    """However many rows: all of them in order, or none."""
+    names = [f"account-{number}" for number in range(10_000)]
+    rows: list[Row] = [(name, "one_way", START) for name in names]
+    batch = Batch(1, START, (0,) * len(COUNTERS), upserts={"accounts": rows})
+    leader = await lead(connection)
+    await leader.commit(batch)
+    found = await connection.fetch("SELECT account_id FROM accounts ORDER BY ctid")
+    assert [name for (name,) in found] == names
+    rows[-1] = ("last", "no mode", START)
+    rows[0] = ("first", "one_way", START)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await leader.commit(batch)
+    assert not await connection.fetchval("SELECT count(*) FROM accounts WHERE account_id = 'first'")
 
 
 async def test_later_commits_replace_state(connection: Connection) -> None:
