@@ -44,7 +44,9 @@ TURN_COMMANDS = 256
 """Commands taken from the queue per turn (or one larger submission)."""
 TURN_SECONDS = 0.02
 """Applying gives way to the rest of the event loop at least this often."""
-BATCH_RECORDS = 1_000
+LOOP_TURNS = 4
+"""Turns of the event loop after a step of a cascade: to read, commit and answer takes one each."""
+BATCH_RECORDS = 300
 """A batch this large waits for the flush before it: whoever comes next waits for both."""
 
 
@@ -169,7 +171,8 @@ class Term:
         self._metrics.queue_length = self._waiting
         self._metrics.cascades_pending = len(self._cascades)
         if self._queue or ((self._cascades or self._held) and not self._ending):
-            await asyncio.sleep(0)
+            for _ in range(LOOP_TURNS if self._cascades else 1):
+                await asyncio.sleep(0)
         elif not (self._ending and self._idle()):
             await self._wake.wait()
             self._wake.clear()
