@@ -12,8 +12,7 @@ from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.numbers import ONE, ZERO, divide_half_even, divide_up, is_multiple, plain
 from app.engine.rejections import Rejected, Rejection
-from app.engine.state import Account, Market, Position, ScopeKey, State
-from app.engine.step import scope_of
+from app.engine.state import Account, Market, Position, State, scope_of
 
 
 def account_of(state: State, account_id: str) -> Account:
@@ -52,7 +51,7 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
     market = market_of(state, command.symbol)
     contract = market.contract
     _check_terms(contract, account, command)
-    position = _position(account, command)
+    position = _position(account, contract, command)
     only_reduces = _only_reduces(position, command)
     _check_market(market, command, now, only_reduces=only_reduces)
     _check_account(state, account, position)
@@ -131,8 +130,9 @@ def _band(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:
 
 def _check_account(state: State, account: Account, position: Position) -> None:
     """LIQ-10: whoever waits for liquidation places no orders."""
-    scope = scope_of(state, position)
-    if margin.is_waiting(state, account.account_id) or margin.health(state, scope).at_risk:
+    if not state.cascades and not state.held:
+        return  # then nobody is at risk (NUM-4)
+    if margin.is_waiting(state, account.account_id) or margin.health(state, position.scope).at_risk:
         raise Rejected("account_in_liquidation", "the account waits for liquidation")
 
 
@@ -149,9 +149,13 @@ def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
         )  # fmt: skip
 
 
-def _position(account: Account, command: PlaceOrder) -> Position:
+def _position(account: Account, contract: Contract, command: PlaceOrder) -> Position:
+    """The account's leg, or an empty one that is not kept."""
     key = (command.symbol, command.position_side)
-    return account.positions.get(key) or Position(account.account_id, *key)
+    position = account.positions.get(key)
+    if position is None:
+        position = Position(account.account_id, *key, scope_of(account, contract, key[1]))
+    return position
 
 
 def _only_reduces(position: Position, command: PlaceOrder) -> bool:
@@ -237,7 +241,7 @@ def _check_margin(
 
 def _bears_close(state: State, position: Position, loss: Decimal) -> bool:
     """Whether the scope's own equity pays for a close (ORD-5, second sentence)."""
-    scope = margin.health(state, scope_of(state, position))
+    scope = margin.health(state, position.scope)
     return scope.equity - loss >= scope.maintenance_margin
 
 
@@ -304,7 +308,7 @@ def _resulting_liquidation_price(
 ) -> Decimal | None:
     account, market = state.accounts[command.account_id], state.markets[command.symbol]
     contract = market.contract
-    position = _position(account, command)
+    position = _position(account, contract, command)
     assert found.limit is not None
     signed = command.quantity if command.side == "buy" else -command.quantity
     value = contract.value(signed, found.limit)
@@ -312,8 +316,7 @@ def _resulting_liquidation_price(
     after = positions.settle(state, account, position, signed, value, found.limit, fee)
     if after.quantity == 0:
         return None
-    scope: ScopeKey = scope_of(state, position)
-    before = margin.health(state, scope)
+    before = margin.health(state, position.scope)
     held = margin.mark_value(market, position)
     behind = before.equity - (held - position.cost) + after.profit - after.fee + after.margin
     others = before.maintenance_margin - position.margin

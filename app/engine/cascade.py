@@ -15,12 +15,12 @@ from app.engine.commands import Tick
 from app.engine.events import Done, Liquidation, Ticked, Trade
 from app.engine.numbers import ratio
 from app.engine.state import Cascade, ScopeKey, State
-from app.engine.step import Step, scope_of
+from app.engine.step import Step
 
-FINDS_PER_STEP = 400
+FINDS_PER_STEP = 100
 """Scopes looked at in one step."""
 
-LIQUIDATIONS_PER_STEP = 50
+LIQUIDATIONS_PER_STEP = 20
 """Scopes liquidated in one step. Both bounds are rules: a log replays only with its own."""
 
 LOWEST = Decimal("-Infinity")
@@ -162,7 +162,7 @@ def _find(step: Step, cascade: Cascade) -> None:
         crossed = triggers.pop_crossed(market.triggers, market.mark.price, left)
         if not crossed:
             cascade.finding = False
-        cascade.unchecked = list(dict.fromkeys(scope_of(state, p) for p in reversed(crossed)))
+        cascade.unchecked = list(dict.fromkeys(p.scope for p in reversed(crossed)))
     check_touched(step)
     while not cascade.finding and cascade.unarmed and left > 0:
         scope = cascade.unarmed.popitem()[0]
@@ -223,7 +223,7 @@ def recover(step: Step) -> None:
     for market in state.markets.values():
         market.rankings.clear()
         market.triggers.watched.clear()
-        scopes.update((scope_of(state, p), None) for p in market.positions.values())
+        scopes.update((p.scope, None) for p in market.positions.values())
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset
         scopes["cross", order.account_id, asset, "both"] = None

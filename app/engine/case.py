@@ -17,8 +17,8 @@ class Case:
     """One liquidation event: all records of one account and trigger share its `event_id`.
 
     `fees` are clearance fees earned and not yet charged: they count when asking whether the scope
-    is still at risk, so that charging them never puts it there again. `offered` is what the book
-    has already been offered of each position, and at what limit.
+    is still at risk, so that charging them never puts it there again. `refused` are the figures at
+    whose bankruptcy price the book had nothing for a position, however little was offered.
     """
 
     step: Step
@@ -28,7 +28,7 @@ class Case:
     event_id: int = 0
     records: dict[Position, Liquidation] = field(default_factory=dict)
     fees: dict[Position, Decimal] = field(default_factory=dict)
-    offered: dict[Position, tuple[Decimal, Decimal | None]] = field(default_factory=dict)
+    refused: dict[Position, margin.Figures] = field(default_factory=dict)
     worked_out: margin.Figures | None = None
     allotted: dict[Position, Decimal] | None = None
 

@@ -10,7 +10,7 @@ from app.engine.case import Case
 from app.engine.events import AdlEvent, Deleveraged, Liquidation
 from app.engine.numbers import ZERO, divide_half_even, share
 from app.engine.state import Account, Market, Position, RankingEntry
-from app.engine.step import Step, scope_of
+from app.engine.step import Step
 
 QUEUE_KEPT = 20
 """How much of the ranked queue an event keeps beyond the counterparties themselves."""
@@ -98,8 +98,7 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
     its health is concave in the quantity: from a healthy start there is one turn, found by halving.
     """
     step, market = closing.step, closing.market
-    scope = scope_of(step.state, held)
-    before = margin.health(step.state, scope)
+    before = margin.health(step.state, held.scope)
     own = margin.maintenance_margin(market, held)
     sign = 1 if closing.position.quantity > 0 else -1
 

@@ -15,7 +15,7 @@ from app.engine.cascade import asset_of
 from app.engine.commands import PositionSide
 from app.engine.numbers import EXACT, ZERO, plain
 from app.engine.state import Inventory, Market, Position, ScopeKey, State, Wallet
-from app.engine.step import Step, history_time, scope_of
+from app.engine.step import Step, history_time
 
 
 class LawBroken(AssertionError):  # noqa: N818 - a law, not an error of the caller
@@ -118,7 +118,7 @@ def _check_remembered(market: Market) -> None:
 
 def _scopes(state: State) -> dict[ScopeKey, None]:
     return {
-        scope_of(state, position): None
+        position.scope: None
         for market in state.markets.values()
         for position in market.positions.values()
     }

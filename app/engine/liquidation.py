@@ -79,15 +79,15 @@ def _reduce(case: Case, leg: Leg) -> None:
 
 def _offer(case: Case, market: Market, position: Position, quantity: Decimal) -> None:
     """One liquidation order: IOC at the bankruptcy price of the moment (LIQ-4)."""
+    if case.refused.get(position) is case.figures():
+        return  # nothing changed since the book had nothing at this price
     step = case.step
     record = case.record(market, position)
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
     limit = allotment.limit_price(market, position, value)
-    if case.offered.get(position) == (quantity, limit):
-        return  # the book has just refused the very same
-    case.offered[position] = (quantity, limit)
     if limit is None:
+        case.refused[position] = case.figures()
         case.tell(record, "order", quantity=quantity, limit_price="none", allotted=allotted)
         return
     case.tell(record, "order", quantity=quantity, limit_price=limit, allotted=allotted)
@@ -98,6 +98,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     equity_before = case.health().equity
     fills = matching.execute(step, market, taker, plan)
     if not fills:
+        case.refused[position] = case.figures()
         return
     case.changed()
     for fill in fills:

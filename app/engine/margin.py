@@ -83,19 +83,12 @@ def scope_positions(state: State, scope: ScopeKey) -> list[tuple[Market, Positio
         if position is None or not position.quantity:
             return []
         return [(state.markets[owner], position)]
-    found = []
-    for position in account.positions.values():
-        if position.quantity:
-            market = state.markets[position.symbol]
-            if market.contract.settlement_asset == owner and not is_isolated(account, position):
-                found.append((market, position))
-    return found
-
-
-def is_isolated(account: Account, position: Position) -> bool:
-    """Whether the position is a margin scope of its own."""
-    settings = account.settings.get(position.symbol)
-    return settings is not None and settings.margin_mode == "isolated"
+    markets = state.markets
+    return [
+        (markets[position.symbol], position)
+        for position in account.positions.values()
+        if position.scope == scope and position.quantity
+    ]
 
 
 def scope_balance(state: State, scope: ScopeKey) -> Decimal:
@@ -180,7 +173,7 @@ def isolated_order_margin(state: State, account_id: str, asset: str) -> Decimal:
     account = state.accounts[account_id]
     total = ZERO
     for position in account.positions.values():
-        if position.orders and is_isolated(account, position):
+        if position.orders and position.isolated:
             market = state.markets[position.symbol]
             if market.contract.settlement_asset == asset:
                 leverage = account.settings[position.symbol].leverage
@@ -197,7 +190,7 @@ def uncommitted(state: State, account: Account, asset: str) -> Decimal:
         if market.contract.settlement_asset != asset:
             continue
         leverage = leverage_of(account, market.contract)
-        if is_isolated(account, position):
+        if position.isolated:
             if position.orders:
                 total -= order_margin(market, position, leverage)
         else:

@@ -11,7 +11,7 @@ from app.engine.commands import SelfTradePrevention, Side
 from app.engine.events import Fill, Trade
 from app.engine.numbers import ZERO, round_value
 from app.engine.state import Account, Market, Order, Position, State
-from app.engine.step import Step, scope_of
+from app.engine.step import Step
 
 
 class Match(NamedTuple):
@@ -124,7 +124,7 @@ def _survives(
     price: Decimal,
     fee: Decimal,
 ) -> bool:
-    scope = scope_of(state, position)
+    scope = position.scope
     before = margin.health(state, scope)
     held_value = margin.mark_value(market, position)
     after = positions.settle(state, account, position, quantity, value, price, fee)

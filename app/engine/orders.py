@@ -44,8 +44,7 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
         if order.remaining and command.time_in_force in ("gtc", "gtx") and not plan.stopped:
             position = step.position(account, command.symbol, command.position_side)
             step.open_order(order, position)
-            step.touch_position(position)
-            step.touch_cross(account.account_id, market.contract.settlement_asset)
+            _touch_holder(step, order)
             positions.drop_idle_reduce_only(step, position)
         step.forget_empty(position)
     if order.remaining and order.order_id not in state.orders and order.status != "expired":
@@ -101,6 +100,13 @@ def open_orders(account: Account, symbol: str | None = None) -> list[Order]:
 def cancel_orders(step: Step, orders: list[Order], reason: str) -> None:
     """Cancel open orders; what they held back is free again."""
     for order in orders:
-        contract = step.state.markets[order.symbol].contract
+        _touch_holder(step, order)
         step.close_order(order, "canceled", reason)
-        step.touch_cross(order.account_id, contract.settlement_asset)
+
+
+def _touch_holder(step: Step, order: Order) -> None:
+    """An isolated order's margin is held back in the cross wallet; others' equity stays (LIQ-1)."""
+    account = step.state.accounts[order.account_id]
+    if account.positions[order.symbol, order.position_side].isolated:
+        asset = step.state.markets[order.symbol].contract.settlement_asset
+        step.touch_cross(order.account_id, asset)

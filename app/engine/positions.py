@@ -64,7 +64,7 @@ def settle(
     profit = -closed_value - cost_share
     after = held + quantity
     cost = position.cost - cost_share + opened_value
-    if not margin.is_isolated(account, position):
+    if not position.isolated:
         return Settlement(after, cost, profit, fee, ZERO, ZERO)
     closing_fee = share(fee, closing, quantity) if closing else ZERO
     moved = ZERO
@@ -152,7 +152,7 @@ def book(
     contract = market.contract
     asset = contract.settlement_asset
     cross = step.cross_wallet(account, asset)
-    isolated = margin.is_isolated(account, position)
+    isolated = position.isolated
     wallet = step.isolated_wallet(position, asset) if isolated else cross
     revenue = step.wallet("revenue", "", asset)
     moves: list[tuple[LedgerKind, Wallet, Wallet, Decimal]] = [

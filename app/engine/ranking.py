@@ -10,7 +10,6 @@ from app.engine.commands import PositionMode, PositionSide
 from app.engine.events import QueueEntry
 from app.engine.numbers import ONE, plain, ratio
 from app.engine.state import Market, Position, Ranking, RankingEntry, State
-from app.engine.step import scope_of
 
 LAST = Decimal("-1E+60")
 """The score of a scope whose equity is not positive: it ranks last."""
@@ -33,7 +32,7 @@ def score(unrealized_profit: Decimal, notional: Decimal, equity: Decimal) -> Dec
 
 def position_score(state: State, market: Market, position: Position) -> Decimal:
     """A position's score; the equity is that of its margin scope."""
-    scope = scope_of(state, position)
+    scope = position.scope
     equity = margin.scope_balance(state, scope)
     for other_market, other in margin.scope_positions(state, scope):
         equity += margin.mark_value(other_market, other) - other.cost
@@ -59,16 +58,16 @@ def queue(state: State, market: Market, *, longs: bool) -> Ranking:
 
 def head(ranking: Ranking, market: Market, length: int) -> tuple[QueueEntry, ...]:
     """The first places of the queue as an event keeps them (ADL-3)."""
-    return tuple([_shown(ranking, market, entry) for entry in ranking.entries[:length]])
+    shown = ranking.shown
+    first = ranking.entries[:length]
+    return tuple([shown.get(entry[1:]) or _show(ranking, market, entry) for entry in first])
 
 
-def _shown(ranking: Ranking, market: Market, entry: RankingEntry) -> QueueEntry:
+def _show(ranking: Ranking, market: Market, entry: RankingEntry) -> QueueEntry:
     key = entry[1:]
-    shown = ranking.shown.get(key)
-    if shown is None:
-        quantity = plain(abs(market.positions[key].quantity))
-        shown = ranking.shown[key] = QueueEntry(*key, plain(-entry[0]), quantity)
-    return shown
+    quantity = plain(abs(market.positions[key].quantity))
+    ranking.shown[key] = QueueEntry(*key, plain(-entry[0]), quantity)
+    return ranking.shown[key]
 
 
 def _refresh(state: State) -> None:

@@ -84,10 +84,15 @@ class Order:
         return self.quantity - self.filled_quantity
 
 
+ScopeKey = tuple[MarginMode, str, str, PositionSide]
+"""A margin scope: ("cross", account, asset, "both") or ("isolated", account, symbol, side)."""
+
+
 @dataclass(slots=True, eq=False)
 class Position:
     """An account's leg in a contract: signed quantity and signed cost (NUM-3), and its orders.
 
+    `scope` is the margin scope it belongs to, which does not change while anything is open.
     `bid_value` and `ask_value` are the exact values at limit price of the open orders that can
     increase the position (ORD-4); `reducing` are the reduce-only ones among `orders`; `wallet` is
     the isolated wallet while margin mode is isolated. `value` and `margin` are remembered from when
@@ -97,6 +102,7 @@ class Position:
     account_id: str
     symbol: str
     side: PositionSide
+    scope: ScopeKey
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     wallet: Wallet | None = None
@@ -110,6 +116,11 @@ class Position:
     valued: Mark | None = None
     value: Decimal = ZERO
     margin: Decimal = ZERO
+
+    @property
+    def isolated(self) -> bool:
+        """Whether it is a margin scope of its own."""
+        return self.scope[0] == "isolated"
 
 
 @dataclass(slots=True, eq=False)
@@ -158,8 +169,12 @@ class BookSide:
     levels: dict[Decimal, OrderedDict[int, Order]] = field(default_factory=dict)
 
 
-ScopeKey = tuple[MarginMode, str, str, PositionSide]
-"""A margin scope: ("cross", account, asset, "both") or ("isolated", account, symbol, side)."""
+def scope_of(account: Account, contract: Contract, side: PositionSide) -> ScopeKey:
+    """The margin scope of an account's leg in a contract: itself when isolated (ORD-3)."""
+    settings = account.settings.get(contract.symbol)
+    if settings is not None and settings.margin_mode == "isolated":
+        return ("isolated", account.account_id, contract.symbol, side)
+    return ("cross", account.account_id, contract.settlement_asset, "both")
 
 
 @dataclass(slots=True, eq=False)

@@ -43,6 +43,7 @@ from app.engine.state import (
     State,
     Wallet,
     WalletKind,
+    scope_of,
     wallet_key,
 )
 
@@ -202,7 +203,8 @@ class Step:
         """The account's leg in a contract, opened empty when it does not exist."""
         position = account.positions.get((symbol, side))
         if position is None:
-            position = Position(account.account_id, symbol, side)
+            contract = self.state.markets[symbol].contract
+            position = Position(account.account_id, symbol, side, scope_of(account, contract, side))
             account.positions[symbol, side] = position
         return position
 
@@ -227,7 +229,7 @@ class Step:
     def touch_position(self, position: Position) -> None:
         """Remember that a position, its orders or its margin changed."""
         self.outcome.touched[position] = None
-        self.scopes[scope_of(self.state, position)] = None
+        self.scopes[position.scope] = None
         self.state.unranked[position.account_id] = None
 
     def touch_cross(self, account_id: str, asset: str) -> None:
@@ -342,15 +344,6 @@ class Step:
         self.outcome.records.append(
             Alert(self.state.counters.alert, self.now, kind, fund_id, asset, texts(detail))
         )
-
-
-def scope_of(state: State, position: Position) -> ScopeKey:
-    """The margin scope a position belongs to: itself when isolated, else its cross account."""
-    settings = state.accounts[position.account_id].settings.get(position.symbol)
-    if settings is not None and settings.margin_mode == "isolated":
-        return ("isolated", position.account_id, position.symbol, position.side)
-    asset = state.markets[position.symbol].contract.settlement_asset
-    return ("cross", position.account_id, asset, "both")
 
 
 def fund_entry(

@@ -100,6 +100,8 @@ def _acceptable(offer: _Offer) -> Decimal:
     """
     if offer.accepts(offer.quantity):
         return offer.quantity
+    if offer.balance == 0 and offer.held == 0:
+        return ZERO
     lot = offer.market.contract.lot_size
     sign = 1 if offer.quantity > 0 else -1
     for bound in sorted(_bounds(offer), reverse=True):

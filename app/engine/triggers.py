@@ -58,7 +58,7 @@ def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decim
     account = state.accounts[scope[1]]
     growing = []
     for position in account.positions.values():
-        if position.orders and position.quantity and margin.is_isolated(account, position):
+        if position.orders and position.quantity and position.isolated:
             market = state.markets[position.symbol]
             if market.contract.settlement_asset == scope[2]:
                 leverage = account.settings[position.symbol].leverage

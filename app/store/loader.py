@@ -32,9 +32,11 @@ from app.engine.state import (
     Market,
     Order,
     Position,
+    ScopeKey,
     Settings,
     State,
     Wallet,
+    scope_of,
     wallet_key,
 )
 from app.store import codec
@@ -211,12 +213,15 @@ async def _load_positions(
 ) -> None:
     accounts, markets = state.accounts, state.markets
     legs: dict[tuple[str, PositionSide], tuple[str, PositionSide]] = {}
+    scopes: dict[ScopeKey, ScopeKey] = {}
     async for chunk in _rows(connection, _select("positions", where), *values):
         for account_id, symbol, side, quantity, cost in chunk:
             # Equal strings and keys become one object: a million copies cost time and memory.
             account, market = accounts[account_id], markets[symbol]
             leg = legs.setdefault((symbol, side), (market.contract.symbol, side))
-            position = Position(account.account_id, *leg, Decimal(quantity), Decimal(cost))
+            scope = scope_of(account, market.contract, leg[1])
+            scope = scopes.setdefault(scope, scope)
+            position = Position(account.account_id, *leg, scope, Decimal(quantity), Decimal(cost))
             account.positions[leg] = position
             market.positions[account.account_id, leg[1]] = position
             market.quantity_total += position.quantity
@@ -249,10 +254,11 @@ async def _load_orders(
 
 def _leg(state: State, account_id: str, symbol: str, side: Any) -> Position:
     """The account's leg, which is empty when it has only orders or margin."""
-    positions = state.accounts[account_id].positions
-    position = positions.get((symbol, side))
+    account = state.accounts[account_id]
+    position = account.positions.get((symbol, side))
     if position is None:
-        position = positions[symbol, side] = Position(account_id, symbol, side)
+        scope = scope_of(account, state.markets[symbol].contract, side)
+        position = account.positions[symbol, side] = Position(account_id, symbol, side, scope)
     return position
 
 

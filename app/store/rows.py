@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any, cast
 
@@ -201,7 +202,7 @@ def _add_record(appends: Rows, record: Record) -> None:
         appends["liquidations"].append((*_liquidation(record), codec.to_text(record.steps)))
     elif isinstance(record, AdlEvent):
         *row, queue, counterparties = record
-        appends["adl_events"].append((*row, codec.to_text(queue)))
+        appends["adl_events"].append((*row, f"[{','.join(map(_queue_entry, queue))}]"))
         appends["adl_counterparties"].extend(
             (record.adl_event_id, number, *part)
             for number, part in enumerate(counterparties, start=1)
@@ -209,6 +210,10 @@ def _add_record(appends: Rows, record: Record) -> None:
     elif isinstance(record, Alert):
         *row, detail = record
         appends["alerts"].append((*row, codec.to_text(detail)))
+
+
+# In a cascade the same places are kept by one event after the other.
+_queue_entry = lru_cache(maxsize=1024)(codec.to_text)
 
 
 def _answer_row(answer: StoredAnswer) -> Row:

@@ -11,7 +11,7 @@ from fractions import Fraction
 from app.engine.commands import Command, PlaceOrder, Tick, Withdraw
 from app.engine.events import Liquidation, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
-from app.engine.state import Position, State
+from app.engine.state import Position, State, scope_of
 from tests.engine.arithmetic import (
     UNITS,
     Leg,
@@ -34,7 +34,10 @@ def foretell_order(state: State, command: PlaceOrder) -> Fraction | None:
         return None
     asset = market.contract.settlement_asset
     position = account.positions.get((command.symbol, "both"))
-    leg = Leg(state, position or Position(command.account_id, command.symbol, "both"))
+    if position is None:
+        key = scope_of(account, market.contract, "both")
+        position = Position(command.account_id, command.symbol, "both", key)
+    leg = Leg(state, position)
     worth = exact_value(market.contract, command.quantity, command.price)
     buys = command.side == "buy"
     extra = Fraction(0)

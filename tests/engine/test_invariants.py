@@ -107,7 +107,7 @@ def test_num_4_a_broken_law_stops_the_engine() -> None:
     """NUM-4: checked after every command on what it touched."""
     world = built()
     change_wallet("clearing/TEST/USDT", "1")(world.state)
-    command = PlaceOrder("cyd", "TEST", "sell", "limit", Decimal(1), Decimal(95))
+    command = PlaceOrder("cyd", "TEST", "sell", "limit", Decimal(1), Decimal(90))
     with pytest.raises(invariants.LawBroken):
         world.engine.apply(command, world.next_time())
 

@@ -20,7 +20,7 @@ from app.engine.commands import (
 )
 from app.engine.contracts import Contract
 from app.engine.numbers import EXACT
-from app.engine.state import Mark, Market, Position, Wallet
+from app.engine.state import Mark, Market, Position, ScopeKey, Wallet
 from tests.engine.arithmetic import maintenance, rounded, value
 from tests.engine.world import START, World, brackets, contract
 
@@ -66,7 +66,10 @@ def test_liq_4_the_smallest_quantity_that_restores(
     clearing = Wallet("clearing/TEST/USDT", "clearing", "TEST", "USDT", "")
     market = Market(terms, clearing, Mark(terms.symbol, Decimal(mark), START))
     quantity = count * terms.lot_size
-    position = Position("alice", "TEST", "both", quantity=quantity if long else -quantity)
+    scope: ScopeKey = ("cross", "alice", "USDT", "both")
+    position = Position(
+        "alice", "TEST", "both", scope, quantity=quantity if long else -quantity
+    )  # fmt: skip
     full = Fraction(others) + maintenance(terms, value(terms, quantity, Decimal(mark)))
     equity = rounded(full * tenths_of_margin / 1000)
     exact = Decimal(equity.numerator) / Decimal(equity.denominator)

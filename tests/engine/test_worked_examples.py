@@ -19,7 +19,7 @@ from app.engine import assessment, calculator, margin, ranking
 from app.engine.commands import PlaceOrder, Tick
 from app.engine.contracts import Bracket, Contract, build_brackets
 from app.engine.numbers import EXACT
-from app.engine.state import Mark, Market, Position, Wallet
+from app.engine.state import Mark, Market, Position, ScopeKey, Wallet
 from tests.engine.world import START, World, contract
 
 COLLECTION = Path(__file__).parents[2].parent / "shared" / "examples" / "worked_examples.json"
@@ -112,7 +112,9 @@ def market_at(mark: Decimal, terms: Contract | None = None) -> Market:
 
 def margin_requirement_one_way(inputs: Inputs) -> dict[str, Decimal]:
     """max(|position + bids|, |position - asks|) / leverage (ORD-4)."""
-    position = Position("alice", "TEST", "both", quantity=number(inputs["positionNotional"]))
+    scope: ScopeKey = ("cross", "alice", "USDT", "both")
+    notional = number(inputs["positionNotional"])
+    position = Position("alice", "TEST", "both", scope, quantity=notional)
     position.bid_value = number(inputs["bidOrderValue"])
     position.ask_value = number(inputs["askOrderValue"])
     market = market_at(Decimal(1))
