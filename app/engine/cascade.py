@@ -198,13 +198,17 @@ def _end(step: Step, cascade: Cascade) -> None:
     assert not cascade.waiting, cascade.waiting
     del step.state.cascades[cascade.asset]
     if cascade.tick is not None:
-        mark = step.state.markets[cascade.tick.symbol].mark
-        assert mark is not None
-        step.outcome.result = Ticked(
-            cascade.tick.symbol, mark.price, mark.time, len(cascade.accounts)
-        )
+        step.outcome.result = ticked(step.state, cascade)
     elif step.outcome.result is None:
         step.outcome.result = Done()
+
+
+def ticked(state: State, cascade: Cascade) -> Ticked:
+    """The answer to the tick that began a cascade, with the accounts found so far."""
+    assert cascade.tick is not None
+    mark = state.markets[cascade.tick.symbol].mark
+    assert mark is not None
+    return Ticked(mark.symbol, mark.price, mark.time, len(cascade.accounts))
 
 
 def recover(step: Step) -> None:

@@ -17,6 +17,7 @@ from time import perf_counter
 
 import asyncpg
 
+from app.engine.cascade import ticked
 from app.engine.commands import Command, ContinueCascade, PlaceOrder, Recover, Tick
 from app.engine.engine import Engine
 from app.engine.events import Ticked
@@ -34,15 +35,15 @@ from app.runner.answers import (
     order_key,
 )
 from app.runner.clock import Clock
+from app.runner.flush import Flush
 from app.runner.metrics import Metrics
 from app.runner.submission import Batch, Busy, NotLeader, Place, Submission
-from app.store.rows import Batch as Rows
 from app.store.rows import StoredAnswer, collect
 from app.store.writer import Writer
 
 TURN_COMMANDS = 256
 """Commands taken from the queue per turn (or one larger submission)."""
-TURN_SECONDS = 0.02
+TURN_SECONDS = 0.002
 """Applying gives way to the rest of the event loop at least this often."""
 LOOP_TURNS = 4
 """Turns of the event loop after a step of a cascade: to read, commit and answer takes one each."""
@@ -62,7 +63,6 @@ class Term:
         queue_limit: int,
     ) -> None:
         self.engine = engine
-        self._writer = writer
         self._reader = reader
         self._metrics = metrics
         self._queue_limit = queue_limit
@@ -78,12 +78,12 @@ class Term:
         """This turn's answers from the table."""
         self._batch = Batch(1)
         self._durable = 0
-        self._flush: asyncio.Task[None] | None = None
         self._cascades: dict[str, Place | None] = {}
         """Settlement assets whose cascade goes on, with the tick to answer at its end."""
         self._held: dict[str, deque[Place]] = {}
         """Ticks of those assets, in order."""
         self._wake = asyncio.Event()
+        self._flush = Flush(writer, metrics, self._wake.set)
         self._ending = False
         self._yielded = perf_counter()
 
@@ -139,8 +139,7 @@ class Term:
         await asyncio.to_thread(self._apply, Recover())
         await asyncio.to_thread(check_money, self.engine.state)
         await self._flush_when_free()
-        if self._flush:
-            await self._flush
+        await self._flush.wait()
 
     async def run(self) -> None:
         """Serve until `end`, or raise what went wrong; all that then still wait get NotLeader."""
@@ -152,19 +151,21 @@ class Term:
             # First of all, for what is awaited here can be canceled once more.
             for submission in self._open:
                 submission.refuse(NotLeader())
-            if self._flush:
-                self._flush.cancel()
-                await asyncio.gather(self._flush, return_exceptions=True)
+            await self._flush.cancel()
 
     def _idle(self) -> bool:
-        return not (self._queue or self._batch or self._flush)
+        return not (self._queue or self._batch or self._flush.under_way)
 
     async def _turn(self) -> None:
+        if self._flush.ended:
+            await self._flush_when_free()
         taken = self._take()
         await self._look_up(taken)
         self._yielded = perf_counter()
         for submission in taken:
             await self._serve(submission)
+            if self._flush.ended:
+                await self._flush_when_free()
         if not self._ending:
             await self._go_on()
         await self._flush_when_free()
@@ -190,6 +191,7 @@ class Term:
         """Let the rest of the event loop run when applying has taken long enough."""
         if perf_counter() - self._yielded > TURN_SECONDS:
             await asyncio.sleep(0)
+            self._answer(self._flush.take())
             self._yielded = perf_counter()
 
     async def _look_up(self, taken: Sequence[Submission]) -> None:
@@ -350,21 +352,15 @@ class Term:
         So the next leader will not apply them again. A tick whose cascade goes on counts with the
         accounts found so far: `Recover` will take it up together with others.
         """
+        state = self.engine.state
         for submission in self._batch.split:
             if submission.key and submission.missing:
                 results = list(submission.results)
                 for asset, place in self._cascades.items():
                     if place and place[0] is submission:
-                        results[place[1]] = self._ticked_so_far(asset)
+                        results[place[1]] = ticked(state, state.cascades[asset])
                 self._keep(submission.key, results, replaces=submission.stored)
                 submission.stored = True
-
-    def _ticked_so_far(self, asset: str) -> Ticked:
-        state, cascade = self.engine.state, self.engine.state.cascades[asset]
-        assert cascade.tick
-        mark = state.markets[cascade.tick.symbol].mark
-        assert mark
-        return Ticked(cascade.tick.symbol, mark.price, mark.time, len(cascade.accounts))
 
     def _close(self, submission: Submission) -> None:
         if submission.key:
@@ -374,27 +370,27 @@ class Term:
     # Flushing
 
     async def _flush_when_free(self) -> None:
-        """Begin a flush unless one is under way; raise what ended the last one."""
-        if self._flush and (self._flush.done() or self._batch.records > BATCH_RECORDS):
-            await self._flush
-            self._flush = None
-        if self._flush or not self._batch:
-            return
-        self._store_parts()
-        batch, self._batch = self._batch, Batch(self._batch.number + 1)
-        # A snapshot: taken before the next command is applied.
-        rows = collect(batch.outcomes, batch.answers, self.engine.state.counters)
-        self._flush = asyncio.create_task(self._commit(batch, rows))
-        self._flush.add_done_callback(lambda _: self._wake.set())
+        """Begin a flush unless one is under way; raise what ended the last one.
 
-    async def _commit(self, batch: Batch, rows: Rows) -> None:
-        if batch.outcomes or batch.answers:
-            started = perf_counter()
-            await self._writer.commit(rows)
-            self._metrics.flush_seconds += perf_counter() - started
-            self._metrics.batches += 1
-            self._metrics.batch_commands += len(batch.outcomes)
-        self._durable = batch.number
-        for submission in batch.finished:
-            self._close(submission)
-            submission.answer(Answer(submission.results, replayed=False))
+        What that has made durable is answered afterwards: so PostgreSQL has work meanwhile.
+        """
+        flush = self._flush
+        if flush.ended or self._batch.records > BATCH_RECORDS:
+            await flush.wait()
+        if flush.under_way:
+            return
+        durable = flush.take()
+        if self._batch:
+            self._store_parts()
+            batch, self._batch = self._batch, Batch(self._batch.number + 1)
+            # A snapshot: taken before the next command is applied.
+            rows = collect(batch.outcomes, batch.answers, self.engine.state.counters)
+            flush.begin(batch, rows)
+        self._answer(durable)
+
+    def _answer(self, durable: Batch | None) -> None:
+        if durable:
+            self._durable = durable.number
+            for submission in durable.finished:
+                self._close(submission)
+                submission.answer(Answer(submission.results, replayed=False))
