@@ -46,12 +46,15 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     asset = market.contract.settlement_asset
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
-    watched = market.triggers.watched
-    unchecked = sorted(watched) + [s for s in sorted(state.held) if _holds(state, s, tick.symbol)]
+    unchecked: list[ScopeKey] = []
+    if watched := market.triggers.watched:
+        unchecked += sorted(watched)
+        watched.clear()
+    if state.held:
+        unchecked += [s for s in sorted(state.held) if _holds(state, s, tick.symbol)]
     if not unchecked and not triggers.any_crossed(market.triggers, tick.mark_price):
         step.outcome.result = Ticked(tick.symbol, tick.mark_price, step.now, 0)
         return None
-    watched.clear()
     state.cascades[asset] = Cascade(asset, tick, unchecked=unchecked)
     return asset
 

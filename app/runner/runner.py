@@ -151,7 +151,7 @@ class Runner:
             term = Term(engine, writer, reader, self.metrics, self._queue_limit)
             await term.recover()
             self.metrics.epoch = epoch
-            with _long_lived():
+            with long_lived():
                 await self._serve(term, claim)
 
     async def _serve(self, term: Term, claim: lease.Lease) -> None:
@@ -179,7 +179,7 @@ class Runner:
 
 
 @contextmanager
-def _long_lived() -> Iterator[None]:
+def long_lived() -> Iterator[None]:
     """Spare the garbage collector the state: millions of objects that stay, and no cycles.
 
     What was loaded is frozen; what comes later is looked at more rarely than by default.
