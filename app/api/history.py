@@ -21,8 +21,7 @@ from app.api.schemas.base import ASSET_PATTERN, Page, Time
 from app.api.schemas.funds import HistoryView, IntervalView
 from app.api.services import ServicesDep
 from app.engine.events import HistoryKind
-from app.engine.numbers import plain
-from app.engine.step import history_time
+from app.engine.numbers import plain, time_text
 from app.store.queries import history as queries
 
 history = router("insurance funds")
@@ -138,5 +137,5 @@ def _cell(value: Any) -> str:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
-        return history_time(value)
+        return time_text(value)
     return "" if value is None else str(value)

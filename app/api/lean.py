@@ -23,13 +23,12 @@ from app.api.changing import Changes, answer_key
 from app.api.edge import BODY_LIMIT, NOSNIFF, announced, first_headers, too_large
 from app.api.orders import command_of
 from app.api.problems import Problem, from_validation, malformed, problem_of, refused
-from app.api.schemas.base import time_text
 from app.api.schemas.contracts import TickBody, TicksBody, TicksView, TickView
 from app.api.schemas.orders import OrderBody, OrdersBody, OrdersView, PlacedOrderView
 from app.api.services import Services
 from app.engine.commands import Command, KeyScope, Tick
 from app.engine.events import OrderReceipt, Ticked
-from app.engine.numbers import plain
+from app.engine.numbers import plain, time_text
 from app.engine.rejections import Rejection
 
 Document = dict[str, Any]

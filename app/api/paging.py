@@ -13,7 +13,8 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Query
 
 from app.api.problems import Problem, malformed
-from app.api.schemas.base import LARGEST_ID, Page, parse_time, time_text
+from app.api.schemas.base import LARGEST_ID, Page, parse_time
+from app.engine.numbers import time_text
 
 DEFAULT_LIMIT = 100
 MAXIMUM_LIMIT = 1000

@@ -211,7 +211,7 @@ def _check_lower_leverage(
 
 
 def _check_isolated_equity(step: Step, contract: Contract, leg: Position, leverage: int) -> None:
-    scope = margin.health(step.state, ("isolated", leg.account_id, leg.symbol, leg.side))
+    scope = margin.health(step.state, leg.scope)
     value = abs(margin.mark_value(step.state.markets[leg.symbol], leg))
     needed = divide_up(value, Decimal(leverage))
     if scope.equity < needed:
@@ -251,9 +251,7 @@ def _check_removable(step: Step, position: Position, leverage: int, amount: Deci
     """What is left must still be the initial margin, and the wallet itself not negative."""
     balance = position.wallet.balance if position.wallet else ZERO
     market = step.state.markets[position.symbol]
-    scope = margin.health(
-        step.state, ("isolated", position.account_id, position.symbol, position.side)
-    )
+    scope = margin.health(step.state, position.scope)
     initial = divide_up(abs(margin.mark_value(market, position)), Decimal(leverage))
     removable = max(ZERO, min(balance, scope.equity - initial))
     if amount > removable:

@@ -42,9 +42,6 @@ class Case:
         mode, account_id, owner, side = self.scope
         if mode == "cross":
             return self.step.cross_wallet(self.account, owner)
-        position = self.account.positions.get((owner, side))
-        if position is not None and position.wallet is not None:
-            return position.wallet
         asset = self.step.state.markets[owner].contract.settlement_asset
         return self.step.wallet("isolated", account_id, asset, f"{owner}:{side}")
 

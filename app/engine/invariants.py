@@ -13,9 +13,9 @@ from typing import cast
 from app.engine import liquidation, margin
 from app.engine.cascade import asset_of
 from app.engine.commands import PositionSide
-from app.engine.numbers import EXACT, ZERO, plain
+from app.engine.numbers import EXACT, ZERO, plain, time_text
 from app.engine.state import Inventory, Market, Position, ScopeKey, State, Wallet
-from app.engine.step import Step, history_time
+from app.engine.step import Step
 
 
 class LawBroken(AssertionError):  # noqa: N818 - a law, not an error of the caller
@@ -185,7 +185,7 @@ def _text(value: object) -> str:
     if isinstance(value, Decimal):
         return plain(value)
     if isinstance(value, datetime):
-        return history_time(value)
+        return time_text(value)
     if isinstance(value, tuple):
         return f"({_line(*value)})"
     if is_dataclass(value):

@@ -104,7 +104,11 @@ def scope_balance(state: State, scope: ScopeKey) -> Decimal:
 
 def health(state: State, scope: ScopeKey) -> Health:
     """Equity and maintenance margin of a scope at mark."""
-    held = scope_positions(state, scope)
+    return health_of(state, scope, scope_positions(state, scope))
+
+
+def health_of(state: State, scope: ScopeKey, held: list[tuple[Market, Position]]) -> Health:
+    """`health` of a scope whose open positions are known; it values each of them."""
     equity, required = scope_balance(state, scope), ZERO
     for market, position in held:
         equity += mark_value(market, position) - position.cost
@@ -136,19 +140,12 @@ class Figures(NamedTuple):
 
 def figures(state: State, scope: ScopeKey) -> Figures:
     """Work a scope out at mark."""
-    legs = []
-    equity, required = scope_balance(state, scope), ZERO
-    for market, position in scope_positions(state, scope):
-        value = mark_value(market, position)
-        profit = value - position.cost
-        equity += profit
-        required += position.margin
-        legs.append(Leg(market, position, value, profit, position.margin))
+    held = scope_positions(state, scope)
+    now = health_of(state, scope, held)
+    legs = [Leg(m, p, p.value, p.value - p.cost, p.margin) for m, p in held]
     if len(legs) > 1:
         legs.sort(key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
-    if scope[0] == "cross":
-        equity -= isolated_order_margin(state, scope[1], scope[2])
-    return Figures(Health(equity, required, len(legs)), legs)
+    return Figures(now, legs)
 
 
 def gross_requirement(market: Market, position: Position) -> Decimal:
@@ -226,7 +223,7 @@ def is_waiting(state: State, account_id: str) -> bool:
         return False
     account = state.accounts[account_id]
     scopes: list[ScopeKey] = [("cross", account_id, asset, "both") for asset in account.wallets]
-    scopes += [("isolated", account_id, symbol, side) for symbol, side in account.positions]
+    scopes += [position.scope for position in account.positions.values()]
     waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
     return any(scope in some for some in waiting for scope in scopes)
 
@@ -292,12 +289,7 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     settings = settings_of(account, market.contract)
     value = mark_value(market, position)
     own_margin = position.margin
-    isolated = settings.margin_mode == "isolated"
-    if isolated:
-        scope: ScopeKey = ("isolated", account.account_id, position.symbol, position.side)
-    else:
-        scope = ("cross", account.account_id, market.contract.settlement_asset, "both")
-    now = health(state, scope)
+    now = health(state, position.scope)
     profit = value - position.cost
     size = market.contract.contract_size
     behind = now.equity - profit
@@ -313,7 +305,7 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
         notional=abs(value),
         unrealized_profit=profit,
         margin_mode=settings.margin_mode,
-        isolated_wallet=scope_balance(state, scope) if isolated else None,
+        isolated_wallet=scope_balance(state, position.scope) if position.isolated else None,
         leverage=settings.leverage,
         initial_margin=divide_up(abs(value), Decimal(settings.leverage)),
         maintenance_margin=own_margin,

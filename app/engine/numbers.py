@@ -8,6 +8,7 @@ functions enter it with `decimal.localcontext(EXACT)`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
@@ -107,6 +108,11 @@ def plain(value: Decimal) -> str:
     if "E" in text:
         text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def time_text(time: datetime) -> str:
+    """RFC 3339 UTC with six decimals and Z, as the hash chain, records and answers write it."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def texts(detail: Mapping[str, object]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar, cast, get_args
 
@@ -28,7 +28,7 @@ from app.engine.events import (
     Trade,
     Transfer,
 )
-from app.engine.numbers import plain, texts
+from app.engine.numbers import plain, texts, time_text
 from app.engine.rejections import Rejection
 from app.engine.state import (
     Account,
@@ -359,7 +359,7 @@ def fund_entry(
     """The next row of a fund's history, hashed as API.md publishes it (HIS-1, HIS-4)."""
     sequence = fund.sequence + 1
     line = "|".join([
-        fund.last_hash, fund.fund_id, str(sequence), history_time(time), wallet.name, wallet.asset,
+        fund.last_hash, fund.fund_id, str(sequence), time_text(time), wallet.name, wallet.asset,
         kind, plain(amount), plain(wallet.balance), symbol or "",
         "" if liquidation_id is None else str(liquidation_id),
     ])  # fmt: skip
@@ -367,8 +367,3 @@ def fund_entry(
         fund.fund_id, sequence, time, wallet.name, wallet.asset, kind, amount, wallet.balance,
         symbol, liquidation_id, fund.last_hash, hashlib.sha256(line.encode()).hexdigest(),
     )  # fmt: skip
-
-
-def history_time(time: datetime) -> str:
-    """RFC 3339 UTC with six decimals and Z."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

@@ -101,7 +101,7 @@ def _acceptable(offer: _Offer) -> Decimal:
     if offer.accepts(offer.quantity):
         return offer.quantity
     if offer.balance == 0 and offer.held == 0:
-        return ZERO
+        return ZERO  # nothing to pay with, and nothing that would net out
     lot = offer.market.contract.lot_size
     sign = 1 if offer.quantity > 0 else -1
     for bound in sorted(_bounds(offer), reverse=True):

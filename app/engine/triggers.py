@@ -31,21 +31,15 @@ KEPT_STALE = 64
 def arm(state: State, scope: ScopeKey) -> Health:
     """Give every position of a scope its trigger; returns the scope's health."""
     held = margin.scope_positions(state, scope)
-    equity, required, total = margin.scope_balance(state, scope), ZERO, ZERO
-    for market, position in held:
-        value = margin.mark_value(market, position)
-        equity += value - position.cost
-        required += position.margin
-        total += abs(value)
-    if scope[0] == "cross":
-        equity -= margin.isolated_order_margin(state, scope[1], scope[2])
-    slack = equity - required - ROUNDING_SLACK * len(held)
+    health = margin.health_of(state, scope, held)
+    slack = health.equity - health.maintenance_margin - ROUNDING_SLACK * len(held)
     if scope[0] == "cross":
         slack = _after_order_margins(state, scope, slack)
+    total = sum([abs(position.value) for _, position in held], ZERO)
     for market, position in held:
         notional = abs(position.value)
         _push(market, position, slack if notional == total else slack * ratio(notional, total))
-    return Health(equity, required, len(held))
+    return health
 
 
 def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decimal:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, is_dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
@@ -21,15 +21,12 @@ import pydantic_core
 from app.engine.commands import Command, UpdateContract
 from app.engine.contracts import Contract
 from app.engine.events import Canceled, Done, Imported, Moved, OrderReceipt, Ticked
+from app.engine.numbers import time_text
 from app.engine.rejections import Rejection
 
 Result = OrderReceipt | Done | Moved | Imported | Canceled | Ticked | Rejection
 Convert = Callable[[Any], Any] | None
 """One direction of a type's conversion; None: the JSON value is the value."""
-
-# Nothing that is written can hold itself, which saves looking for that.
-to_text = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
-"""JSON text of strings, numbers, dicts, lists and tuples (named ones too: a list of the fields)."""
 
 _COMMANDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Command)}
 _RESULTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Result)}
@@ -38,7 +35,7 @@ _RESULTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Result)}
 def encode_command(command: Command) -> tuple[str, str]:
     """The command's kind (its class name) and its body as JSON text."""
     kind = type(command)
-    return kind.__name__, pydantic_core.to_json(to_json(kind, command)).decode()
+    return kind.__name__, to_text(to_json(kind, command))
 
 
 def decode_command(kind: str, body: str) -> Command:
@@ -52,7 +49,7 @@ def encode_results(results: Sequence[object]) -> str:
     written = [
         result and {type(result).__name__: to_json(type(result), result)} for result in results
     ]
-    return pydantic_core.to_json(written).decode()
+    return to_text(written)
 
 
 def decode_results(text: str) -> list[object]:
@@ -63,6 +60,11 @@ def decode_results(text: str) -> list[object]:
 def _decode_result(item: dict[str, Any]) -> object:
     ((kind, value),) = item.items()
     return from_json(_RESULTS[kind], value)
+
+
+def to_text(value: Any) -> str:
+    """JSON text of strings, numbers, dicts, lists and tuples (named ones: a list of the fields)."""
+    return pydantic_core.to_json(value).decode()
 
 
 def to_json(hint: Any, value: Any) -> Any:
@@ -176,9 +178,5 @@ def _decimal_text(value: Decimal) -> str:
     return format(value, "f")
 
 
-def _time_text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-_WRITE = _Direction(_decimal_text, _time_text, _encode_class, list)
+_WRITE = _Direction(_decimal_text, time_text, _encode_class, list)
 _READ = _Direction(Decimal, datetime.fromisoformat, _decode_class, None)

@@ -173,8 +173,8 @@ _STATE: dict[type, _State] = {
     Fund: _state(tables.funds, _fund_row),
     ApiKey: _state(tables.api_keys, _key_row),
 }
-_HELD = {"positions": 3, "inventory": 2}
-"""Tables of which a row without quantity, in this column, is a delete."""
+_HELD = ("positions", "inventory")
+"""Tables of which a row without quantity, the column after the key, is a delete."""
 _RECORDS: dict[type, str] = {
     Transfer: "transfers", Trade: "trades", FundEntry: "fund_history",
     ClearanceFee: "clearance_fees",
@@ -183,12 +183,11 @@ _RECORDS: dict[type, str] = {
 
 
 def _add_state(batch: Batch, table: str, rows: dict[Row, Row]) -> None:
-    quantity = _HELD.get(table)
-    if quantity is None:
+    if table not in _HELD:
         batch.upserts[table].extend(rows.values())
         return
     for key, row in rows.items():
-        if row[quantity]:
+        if row[len(key)]:
             batch.upserts[table].append(row)
         else:
             batch.deletes[table].append(key)

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from app.engine.numbers import plain
+from app.engine.numbers import plain, time_text
 
 INTEGER_DIGITS = 15
 FRACTION_DIGITS = 12
@@ -67,11 +67,6 @@ def parse_time(value: object) -> datetime:
         return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except OverflowError:
         raise ValueError("a time outside the years 1 to 9999") from None
-
-
-def time_text(time: datetime) -> str:
-    """RFC 3339 in UTC with six decimals and Z, as the history is hashed."""
-    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _string(message: str, **limits: Any) -> CoreSchema:
