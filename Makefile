@@ -81,11 +81,11 @@ $(VENV)/.created:
 
 $(VENV)/.runtime: requirements.lock pyproject.toml $(VENV)/.created
 	@echo "Installing Backstop into $(VENV) (only when its lock file changed) ..."
-	@$(PIP) install --require-hashes --requirement requirements.lock
+	@$(PIP) install --no-deps --require-hashes --requirement requirements.lock
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
 	@echo "Installing the development tools into $(VENV) (only when their lock file changed) ..."
-	@$(PIP) install --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --no-deps --require-hashes --requirement requirements-dev.lock
 	@touch $@
