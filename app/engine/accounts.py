@@ -248,12 +248,13 @@ def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
 
 
 def _check_removable(step: Step, position: Position, leverage: int, amount: Decimal) -> None:
-    """What is left must still be the initial margin, and the wallet itself not negative."""
+    """What is left must still be the initial margin, no scope at risk, no wallet negative."""
     balance = position.wallet.balance if position.wallet else ZERO
     market = step.state.markets[position.symbol]
     scope = margin.health(step.state, position.scope)
     initial = divide_up(abs(margin.mark_value(market, position)), Decimal(leverage))
-    removable = max(ZERO, min(balance, scope.equity - initial))
+    kept = max(initial, scope.maintenance_margin)
+    removable = max(ZERO, min(balance, scope.equity - kept))
     if amount > removable:
         raise Rejected(
             "insufficient_margin", "the position needs what is left as initial margin",

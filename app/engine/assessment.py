@@ -7,12 +7,17 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.engine import calculator, margin, orderbook, positions
+from app.engine import calculator, margin, matching, positions
 from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
-from app.engine.numbers import ONE, ZERO, divide_half_even, divide_up, is_multiple, plain
+from app.engine.matching import Plan, Taker
+from app.engine.numbers import ONE, UNIT, ZERO, divide_half_even, divide_up, is_multiple, plain
 from app.engine.rejections import Rejected, Rejection
+from app.engine.standing import Standing
 from app.engine.state import Account, Market, Position, State, scope_of
+
+ROUNDING_PER_FILL = 2 * UNIT
+"""By how much an order's fills may together need more than it was judged to need in one piece."""
 
 
 def account_of(state: State, account_id: str) -> Account:
@@ -32,11 +37,12 @@ def market_of(state: State, symbol: str) -> Market:
 
 
 class Assessment(NamedTuple):
-    """An acceptable order's figures (ORD-4, ORD-5), in the settlement asset.
+    """An acceptable order: what it would do, and its figures (ORD-4, ORD-5) in its asset.
 
     `limit` is the worst price it may trade at (None: there is nothing to trade with).
     """
 
+    plan: Plan
     limit: Decimal | None
     requirement: Decimal
     open_loss: Decimal
@@ -55,16 +61,64 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
     only_reduces = _only_reduces(position, command)
     _check_market(market, command, now, only_reduces=only_reduces)
     _check_account(state, account, position)
-    assert market.mark is not None
+    _check_open_orders(state, account, position, command)
     if command.reduce_only:
         _check_reduce_only(position, command)
-    limit, quantity = _limit(market, command)
-    if limit is None:
-        return Assessment(None, ZERO, ZERO, ZERO, ZERO, only_reduces)
-    _check_notional(market, command, limit, only_reduces=only_reduces)
-    if command.time_in_force == "gtx" and _would_trade(market, command):
+    before = Standing.of(state, account, position)
+    if command.price is not None:  # whoever cannot pay costs no walk through the book
+        figures = _check_order(
+            before, command, command.price, command.quantity, only_reduces=only_reduces
+        )
+        plan = _plan(state, market, position, before, command)
+        limit: Decimal | None = command.price
+    else:
+        plan = _plan(state, market, position, before, command)
+        limit = plan.worst_price
+        if limit is None:
+            return Assessment(plan, None, ZERO, ZERO, ZERO, ZERO, only_reduces)
+        figures = _check_order(before, command, limit, plan.filled, only_reduces=only_reduces)
+    _check_plan(plan, before, command, only_reduces=only_reduces)
+    return Assessment(plan, limit, *figures, only_reduces)
+
+
+def _plan(
+    state: State, market: Market, position: Position, before: Standing, command: PlaceOrder
+) -> Plan:
+    """What the order would do: a market order inside the price band (ORD-4, ORD-11)."""
+    bound = command.price
+    if bound is None and market.contract.price_band is not None:
+        assert market.mark is not None
+        lowest, highest = _band(market.mark.price, market.contract.price_band)
+        bound = highest if command.side == "buy" else lowest
+    taker = Taker(before.account, position, command.side)
+    return matching.plan(
+        state, market, taker, command.quantity, bound, command.self_trade_prevention
+    )
+
+
+def _check_plan(plan: Plan, before: Standing, command: PlaceOrder, *, only_reduces: bool) -> None:
+    """ORD-5: at every price at which it trades, its own account pays for what it moves (NUM-5)."""
+    if command.time_in_force == "gtx" and (plan.matches or plan.stopped):
         raise Rejected("would_trade_immediately", "a post-only order may not trade on arrival")
-    return _check_margin(state, account, market, position, command, limit, quantity)
+    if not plan.matches:
+        return
+    after = plan.taker
+    if plan.opened:
+        contract = after.market.contract
+        if after.gross() > before.gross():
+            check_leverage(contract, after.leverage, after.gross())
+    if not only_reduces and not plan.stopped and command.time_in_force == "gtc":
+        assert command.price is not None
+        left = command.quantity - plan.filled
+        after.rest(command.side, after.market.contract.unrounded_value(left, command.price))
+    floor = None if only_reduces else min(ZERO, before.cross().uncommitted)
+    missing = after.missing(floor)
+    if plan.unborne or missing > ROUNDING_PER_FILL * len(plan.matches):
+        available = before.available(requirements=not only_reduces)
+        raise Rejected(
+            "insufficient_margin", "its fills would need more than the account has for them",
+            required=plain(available + missing), available=plain(available),
+        )  # fmt: skip
 
 
 def _check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:
@@ -136,6 +190,24 @@ def _check_account(state: State, account: Account, position: Position) -> None:
         raise Rejected("account_in_liquidation", "the account waits for liquidation")
 
 
+def _check_open_orders(
+    state: State, account: Account, position: Position, command: PlaceOrder
+) -> None:
+    """ORD-10: as many orders rest as cancelling all, or a liquidation, can bear in one command."""
+    if command.time_in_force not in ("gtc", "gtx"):
+        return
+    limits = state.limits
+    for count, most in (
+        (len(position.orders), limits.open_orders_per_contract),
+        (account.open_orders, limits.open_orders),
+    ):
+        if count >= most:
+            raise Rejected(
+                "too_many_open_orders", "the account has as many open orders as it may",
+                open_orders=count, limit=most,
+            )  # fmt: skip
+
+
 def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
     resting = sum(
         (o.remaining for o in position.reducing.values() if o.side == command.side),
@@ -165,101 +237,67 @@ def _only_reduces(position: Position, command: PlaceOrder) -> bool:
     return command.reduce_only or resting + command.quantity <= abs(position.quantity)
 
 
-def _limit(market: Market, command: PlaceOrder) -> tuple[Decimal | None, Decimal]:
-    """The worst price the order may trade at and the quantity it can come to.
-
-    For a market order that is the worst price the book would give, inside the price band (ORD-4);
-    None when the book gives nothing.
-    """
-    if command.price is not None:
-        return command.price, command.quantity
-    assert market.mark is not None
-    bound = None
-    if market.contract.price_band is not None:
-        lowest, highest = _band(market.mark.price, market.contract.price_band)
-        bound = highest if command.side == "buy" else lowest
-    left, worst = command.quantity, None
-    for maker in orderbook.best_first(market, orderbook.opposite(command.side)):
-        assert maker.price is not None
-        if left == 0 or not orderbook.crosses(command.side, bound, maker.price):
-            break
-        worst = maker.price
-        left -= min(left, maker.remaining)
-    return worst, command.quantity - left
-
-
-def _check_notional(
-    market: Market, command: PlaceOrder, limit: Decimal, *, only_reduces: bool
-) -> None:
-    value = market.contract.value(command.quantity, limit)
-    if value == 0:
-        raise Rejected("below_min_notional", "the order is worth nothing at its price")
-    if value < market.contract.min_notional and not only_reduces:
-        raise Rejected(
-            "below_min_notional", "the order is worth less than the contract's minimum",
-            notional=plain(value), min_notional=plain(market.contract.min_notional),
-        )  # fmt: skip
-
-
-def _would_trade(market: Market, command: PlaceOrder) -> bool:
-    best = next(orderbook.best_first(market, orderbook.opposite(command.side)), None)
-    if best is None or best.price is None:
-        return False
-    return orderbook.crosses(command.side, command.price, best.price)
-
-
-def _check_margin(
-    state: State,
-    account: Account,
-    market: Market,
-    position: Position,
+def _check_order(
+    before: Standing,
     command: PlaceOrder,
     limit: Decimal,
     quantity: Decimal,
-) -> Assessment:
-    """ORD-5: extra requirement + open loss + taker fee against the available balance."""
-    contract = market.contract
+    *,
+    only_reduces: bool,
+) -> tuple[Decimal, Decimal, Decimal, Decimal]:
+    """ORD-5 at its limit: extra requirement + open loss + taker fee against what is available.
+
+    Returns those three and the available balance.
+    """
+    market, contract = before.market, before.market.contract
     assert market.mark is not None
+    if not only_reduces:
+        _check_notional(contract, command, limit)
     value = contract.unrounded_value(quantity, limit)
-    extra = ZERO
-    if not command.reduce_only:
-        extra = _extra_requirement(account, market, position, command, value)
+    extra = ZERO if command.reduce_only else _extra_requirement(before, command, value)
     worse = limit - market.mark.price if command.side == "buy" else market.mark.price - limit
     open_loss = contract.unrounded_value(quantity, max(ZERO, worse))
     fee = value * contract.taker_fee_rate
-    available = margin.available_balance(state, account, contract.settlement_asset)
-    only_reduces = _only_reduces(position, command)
+    available = before.available()
     needed = extra + open_loss + fee
-    if needed > available and not (only_reduces and _bears_close(state, position, open_loss + fee)):
+    if needed > available and not (only_reduces and _bears_close(before, open_loss + fee)):
         raise Rejected(
             "insufficient_margin", "the order needs more than the available balance",
             required=plain(needed), available=plain(available), margin=plain(extra),
             open_loss=plain(open_loss), fee=plain(fee),
         )  # fmt: skip
-    return Assessment(limit, extra, open_loss, fee, available, only_reduces)
+    return extra, open_loss, fee, available
 
 
-def _bears_close(state: State, position: Position, loss: Decimal) -> bool:
+def _check_notional(contract: Contract, command: PlaceOrder, limit: Decimal) -> None:
+    """What opens is worth at least the minimum; closing is always possible (ORD-12)."""
+    value = contract.value(command.quantity, limit)
+    if value == 0:
+        raise Rejected("below_min_notional", "the order is worth nothing at its price")
+    if value < contract.min_notional:
+        raise Rejected(
+            "below_min_notional", "the order is worth less than the contract's minimum",
+            notional=plain(value), min_notional=plain(contract.min_notional),
+        )  # fmt: skip
+
+
+def _bears_close(before: Standing, loss: Decimal) -> bool:
     """Whether the scope's own equity pays for a close (ORD-5, second sentence)."""
-    scope = margin.health(state, position.scope)
+    scope = before.health()
     return scope.equity - loss >= scope.maintenance_margin
 
 
-def _extra_requirement(
-    account: Account, market: Market, position: Position, command: PlaceOrder, value: Decimal
-) -> Decimal:
+def _extra_requirement(before: Standing, command: PlaceOrder, value: Decimal) -> Decimal:
     """How much the order raises the contract's requirement (ORD-4); checks its leverage (ORD-3)."""
-    contract = market.contract
-    held = margin.mark_value(market, position)
-    bids = position.bid_value + (value if command.side == "buy" else ZERO)
-    asks = position.ask_value + (value if command.side == "sell" else ZERO)
-    before = margin.gross_requirement(market, position)
+    held = before.value
+    bids = before.bids + (value if command.side == "buy" else ZERO)
+    asks = before.asks + (value if command.side == "sell" else ZERO)
+    gross = before.gross()
     after = max(abs(held + bids), abs(held - asks))
-    leverage = margin.leverage_of(account, contract)
-    if after > before:
-        check_leverage(contract, leverage, after)
-    divisor = Decimal(leverage)
-    return divide_up(after, divisor) - divide_up(before, divisor)
+    if after > gross:
+        check_leverage(before.market.contract, before.leverage, after)
+    divisor = Decimal(before.leverage)
+    return divide_up(after, divisor) - divide_up(gross, divisor)
 
 
 def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None:
@@ -306,21 +344,20 @@ def preview(state: State, command: PlaceOrder, now: datetime) -> Preview | Rejec
 def _resulting_liquidation_price(
     state: State, command: PlaceOrder, found: Assessment
 ) -> Decimal | None:
+    """As if the whole order filled at its worst price, whatever is there to fill it now."""
     account, market = state.accounts[command.account_id], state.markets[command.symbol]
     contract = market.contract
-    position = _position(account, contract, command)
+    after = Standing.of(state, account, _position(account, contract, command))
     assert found.limit is not None
     signed = command.quantity if command.side == "buy" else -command.quantity
     value = contract.value(signed, found.limit)
-    fee = abs(value) * contract.taker_fee_rate
-    after = positions.settle(state, account, position, signed, value, found.limit, fee)
+    after.fill(signed, value, found.limit, abs(value) * contract.taker_fee_rate, "trade")
     if after.quantity == 0:
         return None
-    before = margin.health(state, position.scope)
-    held = margin.mark_value(market, position)
-    behind = before.equity - (held - position.cost) + after.profit - after.fee + after.margin
-    others = before.maintenance_margin - position.margin
+    scope, profit = after.health(), after.value - after.cost
+    others = scope.maintenance_margin - after.maintenance
     price = calculator.liquidation_price(
-        contract.brackets, contract.contract_size, after.quantity, after.cost, behind - others
-    )
+        contract.brackets, contract.contract_size, after.quantity, after.cost,
+        scope.equity - profit - others,
+    )  # fmt: skip
     return None if price is None else divide_half_even(price, ONE)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from decimal import Decimal
 from heapq import heappop, heappush
 
-from app.engine import deficits, liquidation, margin, ranking, triggers
-from app.engine.commands import Tick
-from app.engine.events import Done, Liquidation, Ticked, Trade
+from app.engine import liquidation, margin, orders, positions, ranking, triggers
+from app.engine.commands import Recover, Tick
+from app.engine.events import Done, Ticked
 from app.engine.numbers import ratio
-from app.engine.state import Cascade, ScopeKey, State
+from app.engine.state import Cascade, Market, ScopeKey, State
 from app.engine.step import Step
 
 FINDS_PER_STEP = 100
@@ -35,6 +35,16 @@ def asset_of(state: State, scope: ScopeKey) -> str:
 def cascade_of(state: State, asset: str) -> Cascade:
     """The asset's cascade, begun when there is none."""
     return state.cascades.setdefault(asset, Cascade(asset))
+
+
+def sweep(state: State, market: Market) -> None:
+    """A contract is set to reduce only: its resting orders are gone through (ORD-13)."""
+    resting = [
+        i for side in (market.bids, market.asks) for level in side.levels.values() for i in level
+    ]
+    if resting:
+        swept = cascade_of(state, market.contract.settlement_asset).unswept
+        swept += sorted(resting)
 
 
 def begin_tick(step: Step, tick: Tick) -> str | None:
@@ -72,8 +82,10 @@ def run(step: Step, asset: str | None) -> None:
     if asset is None:
         return
     cascade = state.cascades[asset]
-    _find(step, cascade)
-    _liquidate(step, cascade)
+    _sweep(step, cascade)
+    if not cascade.unswept:
+        _find(step, cascade)
+        _liquidate(step, cascade)
     if not _has_work(cascade):
         _end(step, cascade)
     step.outcome.pending = asset if asset in state.cascades else next(iter(state.cascades), None)
@@ -95,7 +107,6 @@ def _check(step: Step, scope: ScopeKey) -> None:
         state.held.pop(scope, None)
         if health.at_risk:  # its isolated orders require more than it has
             liquidation.cancel_scope_orders(step, scope)
-        _cover_empty(step, scope)
         return
     if not health.at_risk:
         state.held.pop(scope, None)
@@ -118,17 +129,6 @@ def _arm(state: State, scope: ScopeKey) -> margin.Health:
     return margin.health(state, scope)
 
 
-def _cover_empty(step: Step, scope: ScopeKey) -> None:
-    """A scope without a position keeps no debt: rounding of the last fill (FND-4)."""
-    balance = margin.scope_balance(step.state, scope)
-    if balance >= 0:
-        return
-    causes = [r for r in step.outcome.records if isinstance(r, Liquidation | Trade)]
-    contract = step.state.markets[causes[-1].symbol].contract
-    account = step.state.accounts[scope[1]]
-    deficits.cover(step, contract, account.wallets[scope[2]], -balance, None)
-
-
 def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health) -> None:
     """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
     state = step.state
@@ -147,6 +147,21 @@ def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health)
         heappush(cascade.queue, entry)
     else:
         cascade.next_round.append(entry)
+
+
+def _sweep(step: Step, cascade: Cascade) -> None:
+    """Cancel orders that would open or grow a position, a bounded number (ORD-13)."""
+    for _ in range(min(FINDS_PER_STEP, len(cascade.unswept))):
+        order = step.state.orders.get(cascade.unswept.pop())
+        if order is None or order.reduce_only:
+            continue
+        position = step.state.accounts[order.account_id].positions[
+            order.symbol, order.position_side
+        ]
+        resting = position.bid_quantity if order.side == "buy" else position.ask_quantity
+        if not positions.reduces(position, order.side) or resting > abs(position.quantity):
+            orders.cancel_orders(step, [order], "contract_reduce_only")
+    check_touched(step)
 
 
 def _find(step: Step, cascade: Cascade) -> None:
@@ -187,13 +202,17 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
             return
         scope = heappop(cascade.queue)[-1]
         canceled = cascade.waiting.pop(scope)
-        liquidation.liquidate(step, scope, canceled)
+        finished = liquidation.liquidate(step, scope, canceled)
         step.scopes[scope] = None
         check_touched(step)
+        if not finished:
+            return  # the book goes on: still at risk, it is in the next round (ORD-10)
 
 
 def _has_work(cascade: Cascade) -> bool:
-    return bool(cascade.finding or cascade.unarmed or cascade.queue or cascade.next_round)
+    return bool(
+        cascade.unswept or cascade.finding or cascade.unarmed or cascade.queue or cascade.next_round
+    )
 
 
 def _end(step: Step, cascade: Cascade) -> None:
@@ -214,13 +233,14 @@ def ticked(state: State, cascade: Cascade) -> Ticked:
     return Ticked(mark.symbol, mark.price, mark.time, len(cascade.accounts))
 
 
-def recover(step: Step) -> None:
+def recover(step: Step, command: Recover) -> None:
     """A new leader looks at every scope afresh; what was under way begins again as one round.
 
     Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
     requests served between them. Sorted: the order must not depend on how the state was loaded.
     """
     state = step.state
+    state.limits = command.limits
     state.cascades.clear()
     step.pending_before = frozenset()
     state.held.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from app.engine import allotment, margin
@@ -19,12 +20,16 @@ class Case:
     `fees` are clearance fees earned and not yet charged: they count when asking whether the scope
     is still at risk, so that charging them never puts it there again. `refused` are the figures at
     whose bankruptcy price the book had nothing for a position, however little was offered.
+    `cause` is the position whose contract's fund pays a deficit without a position (FND-4): that of
+    the newest mark, which made it. `paused`: the book goes on beyond what one order may meet.
     """
 
     step: Step
     scope: ScopeKey
     account: Account
     canceled: int
+    cause: Position | None
+    paused: bool = False
     event_id: int = 0
     records: dict[Position, Liquidation] = field(default_factory=dict)
     fees: dict[Position, Decimal] = field(default_factory=dict)
@@ -35,7 +40,8 @@ class Case:
     @staticmethod
     def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
         """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
-        return Case(step, scope, step.state.accounts[scope[1]], canceled)
+        held = margin.scope_positions(step.state, scope)
+        return Case(step, scope, step.state.accounts[scope[1]], canceled, _cause(step, held))
 
     def wallet(self) -> Wallet:
         """The scope's wallet."""
@@ -138,6 +144,23 @@ class Case:
             record.final_wallet = margin.scope_balance(self.step.state, self.scope)
         self.tell(record, "end", outcome=record.outcome, final_wallet=record.final_wallet)
         self.step.outcome.records.append(record)
+
+
+def _cause(step: Step, held: list[tuple[Market, Position]]) -> Position | None:
+    """The position whose contract had the newest tick: its event made what is at risk so (FND-4).
+
+    A tick that began a cascade under way is the newest there is; ties go by symbol.
+    """
+    ticks = {c.tick.symbol for c in step.state.cascades.values() if c.tick is not None}
+
+    def newest(item: tuple[Market, Position]) -> tuple[bool, datetime, str, str]:
+        market, position = item
+        assert market.mark is not None
+        return (
+            position.symbol in ticks, market.mark.time, position.symbol, position.side,
+        )  # fmt: skip
+
+    return max(held, key=newest)[1] if held else None
 
 
 def _outcome(record: Liquidation, *, closed: bool) -> Outcome_:

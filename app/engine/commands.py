@@ -230,8 +230,26 @@ class ContinueCascade:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds the work of one command (ORD-10).
+
+    `matched_orders`: resting orders that an incoming order meets. `open_orders` of an account, in
+    all and `open_orders_per_contract`.
+    """
+
+    matched_orders: int = 1000
+    open_orders: int = 1000
+    open_orders_per_contract: int = 200
+
+
+@dataclass(frozen=True, slots=True)
 class Recover:
-    """A new leader's first command: forget cascades under way and look at every scope afresh."""
+    """A new leader's first command: forget cascades under way and look at every scope afresh.
+
+    It says which limits the leader keeps, so that a replay keeps the same.
+    """
+
+    limits: Limits = Limits()
 
 
 Command = (

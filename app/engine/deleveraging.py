@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.engine import allotment, deficits, funds, margin, orders, positions, ranking
+from app.engine import allotment, deficits, funds, margin, orders, positions, ranking, settlement
 from app.engine.case import Case
 from app.engine.events import AdlEvent, Deleveraged, Liquidation
 from app.engine.numbers import ZERO, divide_half_even, share
@@ -106,7 +106,7 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
         value = _part(closing, sign * quantity)
         worth = market.contract.value(sign * quantity, closing.mark)
         rest = held.quantity + sign * quantity
-        kept = before.maintenance_margin - own + positions.rest_margin(market, rest)
+        kept = before.maintenance_margin - own + settlement.rest_margin(market, rest)
         slack = before.equity - (value - worth) - kept
         return slack >= 0 or (value <= worth and slack >= before.equity - before.maintenance_margin)
 
@@ -148,10 +148,12 @@ def _close_against(
     )
     before = abs(held.quantity)
     counterparty = positions.settle(
-        step.state, account, held, quantity, value, closing.mark, manner="deleveraging"
+        step.state, account, held, quantity, value, closing.mark, "deleveraging"
     )
-    reference = f"liquidation/{closing.record.liquidation_id}"
-    positions.book(step, account, held, counterparty, reference, closing.record.liquidation_id)
+    positions.book(
+        step, account, held, counterparty, f"liquidation/{closing.record.liquidation_id}"
+    )
+    _cover_emptied(closing, account, held)
     _close_own(closing, quantity, value, _part(closing, quantity))
     profit_at_mark = counterparty.profit + value - worth
     closing.given_up += max(ZERO, profit_at_mark)
@@ -164,19 +166,35 @@ def _close_against(
     )  # fmt: skip
 
 
+def _cover_emptied(closing: _Closing, account: Account, held: Position) -> None:
+    """A counterparty below zero that is closed to its last position leaves a debt (FND-4).
+
+    It waited for a tick of its own (MRK-4); this liquidation's contract made the debt due.
+    """
+    contract = closing.market.contract
+    wallet = held.wallet if held.isolated else account.wallets[contract.settlement_asset]
+    if wallet is None or wallet.balance >= 0:
+        return
+    if not margin.scope_positions(closing.step.state, held.scope):
+        paid, injected = deficits.cover(
+            closing.step, contract, wallet, -wallet.balance, closing.record.liquidation_id
+        )
+        closing.case.tell_cover(closing.record, paid, injected)
+        closing.step.forget_empty(held)
+
+
 def _close_own(
     closing: _Closing, quantity: Decimal, value: Decimal, bankruptcy_part: Decimal
 ) -> None:
     """The bankrupt side of a fill at `value`; the bankruptcy value shrinks by its part."""
     step = closing.step
-    settlement = positions.settle(
+    settled = positions.settle(
         step.state, closing.case.account, closing.position, -quantity, -value, closing.mark,
-        manner="liquidation",
+        "liquidation",
     )  # fmt: skip
-    reference = f"liquidation/{closing.record.liquidation_id}"
     positions.book(
-        step, closing.case.account, closing.position, settlement, reference,
-        closing.record.liquidation_id,
+        step, closing.case.account, closing.position, settled,
+        f"liquidation/{closing.record.liquidation_id}",
     )  # fmt: skip
     closing.value -= bankruptcy_part
 

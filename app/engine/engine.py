@@ -105,7 +105,7 @@ def _handle(step: Step, command: Command) -> str | None:
                 raise Rejected("no_cascade", f"{asset} has no cascade under way")
             return asset
         case Recover():
-            cascade.recover(step)
+            cascade.recover(step, command)
             step.outcome.result = Done()
         case _:
             step.outcome.result = HANDLERS[type(command)](step, command)

@@ -12,7 +12,20 @@ from typing import cast
 
 from app.engine import liquidation, margin
 from app.engine.cascade import asset_of
-from app.engine.commands import PositionSide
+from app.engine.commands import (
+    AdjustMargin,
+    CancelOrder,
+    CancelOrders,
+    Command,
+    ConfigureContract,
+    Deposit,
+    OpenAccount,
+    PlaceOrder,
+    PositionSide,
+    SetPositionMode,
+    Withdraw,
+)
+from app.engine.events import LedgerKind, Trade, Transfer
 from app.engine.numbers import EXACT, ZERO, plain, time_text
 from app.engine.state import Inventory, Market, Position, ScopeKey, State, Wallet
 from app.engine.step import Step
@@ -22,9 +35,30 @@ class LawBroken(AssertionError):  # noqa: N818 - a law, not an error of the call
     """A law of NUM-4 does not hold; the state must not be used."""
 
 
+TRADERS_MOVES: dict[type[Command], frozenset[LedgerKind]] = {
+    PlaceOrder: frozenset({"margin_in", "margin_out", "realized_profit", "trading_fee"}),
+    CancelOrder: frozenset(),
+    CancelOrders: frozenset(),
+    ConfigureContract: frozenset(),
+    AdjustMargin: frozenset({"margin_in", "margin_out"}),
+    Deposit: frozenset({"deposit"}),
+    Withdraw: frozenset({"withdrawal"}),
+    OpenAccount: frozenset(),
+    SetPositionMode: frozenset(),
+}
+"""How money may move by what a trader does (NUM-5): never out of a fund or the treasury.
+
+Profits pass through clearing, whose balance and costs cancel, and the two fees of a fill are not
+less than nothing together: so no order makes the traders together richer either.
+"""
+
+
 def check_step(step: Step) -> None:
     """Assert the laws on everything a step touched: O(what it touched), always on."""
     state, symbols = step.state, set()
+    allowed = TRADERS_MOVES.get(type(step.outcome.command))
+    if allowed is not None:
+        _check_payers(step, allowed)
     for kept in step.outcome.touched:
         if isinstance(kept, Wallet):
             _check_wallet(state, kept)
@@ -33,6 +67,18 @@ def check_step(step: Step) -> None:
     for symbol in symbols:
         _check_market(state.markets[symbol])
     assert not step.scopes, step.scopes
+
+
+def _check_payers(step: Step, allowed: frozenset[LedgerKind]) -> None:
+    fees = ZERO
+    for record in step.outcome.records:
+        if isinstance(record, Transfer):
+            if record.kind not in allowed:
+                raise LawBroken(f"{step.outcome.command} moved money: {record}")
+        elif isinstance(record, Trade):
+            fees += record.taker_fee + record.maker_fee
+    if fees < 0:
+        raise LawBroken(f"{step.outcome.command} was paid {-fees} in fees")
 
 
 def _check_wallet(state: State, wallet: Wallet) -> None:

@@ -46,22 +46,30 @@ def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
     case.finish(case.record(leg.market, leg.position))
 
 
-def liquidate(step: Step, scope: ScopeKey, canceled: int) -> None:
-    """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt."""
+def liquidate(step: Step, scope: ScopeKey, canceled: int) -> bool:
+    """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt.
+
+    False where an order met as many resting ones as it may: the next part goes on (ORD-10).
+    """
     case = Case.open(step, scope, canceled)
     if not case.at_risk():
-        return  # healed while it waited
+        return True  # healed while it waited
     for leg in case.figures().legs:
-        if can_liquidate(leg.market, step.now) and case.at_risk():
+        if _goes_on(case, leg):
             _reduce(case, leg)
     for leg in case.figures().legs:
-        if can_liquidate(leg.market, step.now) and case.at_risk():
+        if _goes_on(case, leg):
             _close_out(case, leg.market, leg.position)
     for position in list(case.fees):
         _settle_fee(case, position)
     _close_scope(case)
     for record in case.records.values():
         case.finish(record)
+    return not case.paused
+
+
+def _goes_on(case: Case, leg: Leg) -> bool:
+    return not case.paused and can_liquidate(leg.market, case.step.now) and case.at_risk()
 
 
 def _reduce(case: Case, leg: Leg) -> None:
@@ -71,7 +79,7 @@ def _reduce(case: Case, leg: Leg) -> None:
         market, position, health.equity - case.fees_due(), health.maintenance_margin - leg.margin
     )
     _offer(case, market, position, quantity)
-    if position.quantity and case.at_risk():
+    if position.quantity and _goes_on(case, leg):
         _offer(case, market, position, abs(position.quantity))
     if not position.quantity or not case.at_risk():
         _settle_fee(case, position)
@@ -97,6 +105,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker")
     equity_before = case.health().equity
     fills = matching.execute(step, market, taker, plan)
+    case.paused = plan.stopped == "match_limit"
     if not fills:
         case.refused[position] = case.figures()
         return
@@ -155,6 +164,8 @@ def _settle_fee(case: Case, position: Position) -> None:
 def _close_out(case: Case, market: Market, position: Position) -> None:
     """Offer once more; the fund, then the counterparties, take what is not filled (LIQ-7)."""
     _offer(case, market, position, abs(position.quantity))
+    if case.paused:
+        return
     if not position.quantity or not case.at_risk():
         _settle_fee(case, position)
         return
@@ -172,8 +183,8 @@ def _close_scope(case: Case) -> None:
     step = case.step
     if margin.scope_positions(step.state, case.scope):
         return
-    wallet = case.wallet()
-    record = next(reversed(case.records.values()))
+    assert case.cause is not None
+    wallet, record = case.wallet(), case.records[case.cause]
     contract = step.state.markets[record.symbol].contract
     if wallet.balance < 0:
         paid, injected = deficits.cover(

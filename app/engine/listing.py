@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from app.engine import funds, liquidation
+from app.engine import cascade, funds, liquidation
 from app.engine.accounts import check_amount, check_asset, moved
 from app.engine.assessment import market_of
 from app.engine.commands import (
@@ -98,6 +98,8 @@ def _check_change(state: State, market: Market, contract: Contract) -> None:
 
 def _change(step: Step, market: Market, contract: Contract) -> None:
     margins_changed = market.contract.brackets != contract.brackets
+    if contract.status == "reduce_only" != market.contract.status:
+        cascade.sweep(step.state, market)
     if market.mark is not None and not liquidation.can_liquidate(market, step.now):
         market.mark.awaited = True  # a changed term does not make an old mark fresh (MRK-4)
         step.touch(market.mark)

@@ -178,10 +178,39 @@ def isolated_order_margin(state: State, account_id: str, asset: str) -> Decimal:
     return total
 
 
-def uncommitted(state: State, account: Account, asset: str) -> Decimal:
-    """Cross equity less all requirements; negative when the requirements exceed it."""
+class Cross(NamedTuple):
+    """An account's cross scope in an asset, worked out once.
+
+    `equity` counts less the margin of open isolated orders (LIQ-1); `uncommitted` is it less the
+    requirements of the cross positions and their orders (ORD-4, ORD-6): negative when they exceed
+    it.
+    """
+
+    wallet: Decimal
+    equity: Decimal
+    maintenance_margin: Decimal
+    uncommitted: Decimal
+
+    @property
+    def free(self) -> Decimal:
+        """What can be committed without putting the scope at risk.
+
+        A requirement can be less than the maintenance margin: the mark went up into a bracket that
+        does not allow the leverage any more.
+        """
+        return max(ZERO, min(self.uncommitted, self.equity - self.maintenance_margin))
+
+    @property
+    def spendable(self) -> Decimal:
+        """What may leave the cross wallet: what is free, but never more than the wallet (ORD-6)."""
+        return max(ZERO, min(self.wallet, self.free))
+
+
+def cross_of(state: State, account: Account, asset: str) -> Cross:
+    """Work an account's cross scope out at mark."""
     wallet = account.wallets.get(asset)
-    total = wallet.balance if wallet is not None else ZERO
+    balance = wallet.balance if wallet is not None else ZERO
+    equity, maintained, required = balance, ZERO, ZERO
     for position in account.positions.values():
         market = state.markets[position.symbol]
         if market.contract.settlement_asset != asset:
@@ -189,24 +218,22 @@ def uncommitted(state: State, account: Account, asset: str) -> Decimal:
         leverage = leverage_of(account, market.contract)
         if position.isolated:
             if position.orders:
-                total -= order_margin(market, position, leverage)
+                equity -= order_margin(market, position, leverage)
         else:
-            total += mark_value(market, position) - position.cost
-            total -= requirement(market, position, leverage)
-    return total
+            equity += mark_value(market, position) - position.cost
+            maintained += position.margin
+            required += requirement(market, position, leverage)
+    return Cross(balance, equity, maintained, equity - required)
 
 
 def available_balance(state: State, account: Account, asset: str) -> Decimal:
     """What new orders and transfers can use (ORD-6)."""
-    return max(ZERO, uncommitted(state, account, asset))
+    return max(ZERO, cross_of(state, account, asset).uncommitted)
 
 
 def spendable(state: State, account: Account, asset: str) -> Decimal:
-    """What may leave the cross wallet: the available balance, but never more than the wallet."""
-    wallet = account.wallets.get(asset)
-    if wallet is None:
-        return ZERO
-    return max(ZERO, min(wallet.balance, available_balance(state, account, asset)))
+    """What may leave the cross wallet."""
+    return cross_of(state, account, asset).spendable
 
 
 def is_stale(market: Market, now: datetime) -> bool:
@@ -255,11 +282,11 @@ def cross_summary(state: State, account: Account, asset: str) -> WalletSummary:
         profit += mark_value(market, position) - position.cost
         margin += position.margin
     equity = balance + profit
-    required = equity - uncommitted(state, account, asset)
+    uncommitted = cross_of(state, account, asset).uncommitted
     ratio = divide_half_even(margin, equity) if equity > 0 else None
     return WalletSummary(
-        asset, balance, profit, equity, required, margin, ratio,
-        available_balance(state, account, asset),
+        asset, balance, profit, equity, equity - uncommitted, margin, ratio,
+        max(ZERO, uncommitted),
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Matching: first a plan, changing nothing, then its execution (ORD-1, ORD-2, ORD-9)."""
+"""Matching: first a plan, changing nothing, then its execution (ORD-1, ORD-2, ORD-9 to ORD-11)."""
 
 from __future__ import annotations
 
@@ -6,38 +6,49 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.engine import margin, orderbook, positions
+from app.engine import orderbook, positions
 from app.engine.commands import SelfTradePrevention, Side
 from app.engine.events import Fill, Trade
 from app.engine.numbers import ZERO, round_value
+from app.engine.settlement import Manner, Settlement
+from app.engine.standing import Standing
 from app.engine.state import Account, Market, Order, Position, State
 from app.engine.step import Step
 
 
 class Match(NamedTuple):
-    """A resting order to be filled, and by how much."""
+    """A resting order to be filled: how much of it, and what that does to either side."""
 
     maker: Order
     quantity: Decimal
+    value: Decimal
+    maker_fee: Decimal
+    taker_fee: Decimal
+    making: Standing
+    made: Settlement
+    taken: Settlement
 
 
 @dataclass(slots=True)
 class Plan:
-    """What an incoming order would do: fills, orders to cancel, and why it stopped early."""
+    """What an incoming order would do: fills, orders to cancel, and why it stopped early.
 
+    `taker` is how the incoming side would stand after it, `opened` whether any of it opens or
+    grows a position. `unborne`: its last fill would put the taker at risk (ORD-5, NUM-5).
+    """
+
+    taker: Standing
     matches: list[Match] = field(default_factory=list)
     cancels: list[tuple[Order, str]] = field(default_factory=list)
     filled: Decimal = ZERO
+    opened: bool = False
     stopped: str | None = None
+    unborne: bool = False
 
-
-@dataclass(slots=True)
-class _Exposure:
-    """What a plan has already given one maker's position: signed quantity and value, and fees."""
-
-    quantity: Decimal = ZERO
-    value: Decimal = ZERO
-    fee: Decimal = ZERO
+    @property
+    def worst_price(self) -> Decimal | None:
+        """The price of the last fill; None without one."""
+        return self.matches[-1].maker.price if self.matches else None
 
 
 class Taker(NamedTuple):
@@ -58,14 +69,22 @@ def plan(
     limit: Decimal | None,
     prevention: SelfTradePrevention,
 ) -> Plan:
-    """Walk the opposite side of the book, best first, for `quantity` within `limit`."""
-    result = Plan()
-    given: dict[str, _Exposure] = {}
+    """Walk the opposite side of the book, best first, for `quantity` within `limit`.
+
+    What it passes over, it removes (ORD-11): so what it fills is the depth that can be had.
+    """
+    result = Plan(Standing.of(state, taker.account, taker.position))
+    makers: dict[str, Standing] = {}
+    met = 0
     for maker in orderbook.best_first(market, orderbook.opposite(taker.side)):
         assert maker.price is not None
         left = quantity - result.filled
         if left == 0 or not orderbook.crosses(taker.side, limit, maker.price):
             break
+        if met == state.limits.matched_orders:
+            result.stopped = "match_limit"
+            break
+        met += 1
         if maker.account_id == taker.account.account_id:
             if prevention != "expire_taker":
                 result.cancels.append((maker, "self_trade"))
@@ -73,120 +92,96 @@ def plan(
                 result.stopped = "self_trade"
                 break
             continue
-        exposure = given.setdefault(maker.account_id, _Exposure())
-        size = min(left, _fillable(state, maker, exposure))
-        if size == 0:
-            result.cancels.append((maker, "nothing_to_reduce"))
-        elif _bears(state, market, maker, size, exposure):
-            result.matches.append(Match(maker, size))
-            result.filled += size
-        else:
-            result.cancels.append((maker, "would_be_at_risk"))
+        _meet(state, taker, result, makers, maker, left)
+        if result.unborne:
+            break
     return result
 
 
-def _fillable(state: State, maker: Order, exposure: _Exposure) -> Decimal:
-    """What a resting order can still fill: a reduce-only one no more than there is to reduce."""
-    if not maker.reduce_only:
-        return maker.remaining
+def _meet(
+    state: State,
+    taker: Taker,
+    result: Plan,
+    makers: dict[str, Standing],
+    maker: Order,
+    left: Decimal,
+) -> None:
+    """Fill a resting order as far as both sides bear it, or cancel it (ORD-9)."""
+    making = makers.get(maker.account_id)
+    if making is None:
+        making = makers[maker.account_id] = _making(state, maker)
+    market = making.market
+    size = min(left, fillable(market, maker, making.quantity))
+    if size == 0:
+        result.cancels.append((maker, _idle_reason(maker)))
+        return
+    assert maker.price is not None
+    contract, price = market.contract, maker.price
+    value = contract.value(size, price)
+    maker_fee = round_value(value * contract.maker_fee_rate)
+    bought = 1 if maker.side == "buy" else -1
+    before = making.snapshot()
+    made = making.fill(bought * size, bought * value, price, maker_fee, "trade")
+    if not making.whole():
+        making.restore(before)
+        result.cancels.append((maker, "would_be_at_risk"))
+        return
+    charged = taker.liquidation_id is None
+    taker_fee = round_value(value * contract.taker_fee_rate) if charged else ZERO
+    manner: Manner = "trade" if charged else "liquidation"
+    taken = result.taker.fill(-bought * size, -bought * value, price, taker_fee, manner)
+    result.opened = result.opened or taken.opens
+    result.unborne = charged and not result.taker.whole()
+    result.filled += size
+    result.matches.append(Match(maker, size, value, maker_fee, taker_fee, making, made, taken))
+
+
+def _making(state: State, maker: Order) -> Standing:
+    """The maker's standing; what its own orders in the contract hold back is there for fills."""
     account = state.accounts[maker.account_id]
-    held = account.positions[maker.symbol, maker.position_side].quantity + exposure.quantity
+    position = account.positions[maker.symbol, maker.position_side]
+    making = Standing.of(state, account, position)
+    making.forget_orders()
+    return making
+
+
+def fillable(market: Market, maker: Order, held: Decimal) -> Decimal:
+    """What a resting order can still fill: no more than there is to reduce, where it must (ORD-13).
+
+    `held` is the signed quantity of its position by then.
+    """
+    if not maker.reduce_only and market.contract.status != "reduce_only":
+        return maker.remaining
     to_reduce = max(ZERO, held if maker.side == "sell" else -held)
     return min(maker.remaining, to_reduce)
 
 
-def _bears(state: State, market: Market, maker: Order, size: Decimal, exposure: _Exposure) -> bool:
-    """Whether the maker's scope stays whole when this fill comes on top of the others (ORD-9).
-
-    Keeps the fill in `exposure` if so.
-    """
-    assert maker.price is not None
-    account = state.accounts[maker.account_id]
-    position = account.positions[maker.symbol, maker.position_side]
-    signed = size if maker.side == "buy" else -size
-    value = market.contract.value(signed, maker.price)
-    quantity = exposure.quantity + signed
-    total = exposure.value + value
-    fee = exposure.fee + round_value(abs(value) * market.contract.maker_fee_rate)
-    if not _survives(state, market, account, position, quantity, total, maker.price, fee):
-        return False
-    exposure.quantity, exposure.value, exposure.fee = quantity, total, fee
-    return True
-
-
-def _survives(
-    state: State,
-    market: Market,
-    account: Account,
-    position: Position,
-    quantity: Decimal,
-    value: Decimal,
-    price: Decimal,
-    fee: Decimal,
-) -> bool:
-    scope = position.scope
-    before = margin.health(state, scope)
-    held_value = margin.mark_value(market, position)
-    after = positions.settle(state, account, position, quantity, value, price, fee)
-    new_profit = positions.unrealized(market, after.quantity, after.cost)
-    equity = before.equity + new_profit - (held_value - position.cost) + after.profit - after.fee
-    required = (
-        before.maintenance_margin - position.margin + positions.rest_margin(market, after.quantity)
-    )
-    if scope[0] == "cross":
-        return equity >= required
-    if equity + after.margin < required:
-        return False
-    asset = market.contract.settlement_asset
-    cross = margin.health(state, ("cross", account.account_id, asset, "both"))
-    cross_after = cross.equity - after.margin - after.opening_fee
-    return cross_after + _order_margin(state, account, position) >= cross.maintenance_margin
-
-
-def _order_margin(state: State, account: Account, position: Position) -> Decimal:
-    """What the position's own open orders hold back: a fill of theirs may use it."""
-    market = state.markets[position.symbol]
-    leverage = margin.leverage_of(account, market.contract)
-    return margin.order_margin(market, position, leverage)
+def _idle_reason(maker: Order) -> str:
+    return "nothing_to_reduce" if maker.reduce_only else "contract_reduce_only"
 
 
 def execute(step: Step, market: Market, taker: Taker, result: Plan) -> list[Fill]:
     """Carry a plan out: cancels and fills, both sides of each booked at the same rounded value."""
     for order, reason in result.cancels:
-        step.close_order(order, "expired" if reason != "would_be_at_risk" else "canceled", reason)
+        canceled = reason in ("would_be_at_risk", "contract_reduce_only")
+        step.close_order(order, "canceled" if canceled else "expired", reason)
     return [_fill(step, market, taker, match) for match in result.matches]
 
 
 def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
-    state, contract, maker = step.state, market.contract, match.maker
-    price = maker.price
+    maker, price, counters = match.maker, match.maker.price, step.state.counters
     assert price is not None
-    value = contract.value(match.quantity, price)
-    maker_fee = round_value(value * contract.maker_fee_rate)
-    charged = taker.liquidation_id is None
-    taker_fee = round_value(value * contract.taker_fee_rate) if charged else ZERO
-    state.counters.trade += 1
-    trade_id = state.counters.trade
-    maker_account = state.accounts[maker.account_id]
-    maker_position = maker_account.positions[maker.symbol, maker.position_side]
-    step.fill_order(maker, match.quantity, value)
-    bought = taker.side == "buy"
-    sides = (
-        (maker_account, maker_position, not bought, maker_fee, None),
-        (taker.account, taker.position, bought, taker_fee, taker.liquidation_id),
-    )
-    for account, position, buys, fee, liquidation_id in sides:
-        sign = 1 if buys else -1
-        manner: positions.Manner = "trade" if liquidation_id is None else "liquidation"
-        settlement = positions.settle(
-            state, account, position, sign * match.quantity, sign * value, price, fee, manner
-        )
-        positions.book(step, account, position, settlement, f"trade/{trade_id}", liquidation_id)
+    counters.trade += 1
+    trade_id = counters.trade
+    step.fill_order(maker, match.quantity, match.value)
+    reference = f"trade/{trade_id}"
+    positions.book(step, match.making.account, match.making.position, match.made, reference)
+    positions.book(step, taker.account, taker.position, match.taken, reference)
     step.outcome.records.append(
         Trade(
-            trade_id, step.now, contract.symbol, price, match.quantity, value, taker.side,
-            taker.account.account_id, taker.order_id, taker_fee,
-            maker.account_id, maker.order_id, maker_fee, taker.liquidation_id,
+            trade_id, step.now, market.contract.symbol, price, match.quantity, match.value,
+            taker.side, taker.account.account_id, taker.order_id, match.taker_fee,
+            maker.account_id, maker.order_id, match.maker_fee, taker.liquidation_id,
         )
     )  # fmt: skip
-    return Fill(trade_id, price, match.quantity, taker_fee)
+    return Fill(trade_id, price, match.quantity, match.taker_fee)

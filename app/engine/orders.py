@@ -27,26 +27,22 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
         step.now, step.now,
     )  # fmt: skip
     step.touch_order(order)
-    fills: list[Fill] = []
-    reason = "no_liquidity"
-    if assessment.limit is not None:
-        position = step.position(account, command.symbol, command.position_side)
+    position = step.position(account, command.symbol, command.position_side)
+    plan, fills, reason = assessment.plan, list[Fill](), "no_liquidity"
+    if command.time_in_force == "fok" and plan.filled < command.quantity:
+        reason = "not_fillable"
+    else:
         taker = matching.Taker(account, position, command.side, order.order_id)
-        plan = matching.plan(
-            state, market, taker, command.quantity, assessment.limit, command.self_trade_prevention
-        )
-        if command.time_in_force == "fok" and plan.filled < command.quantity:
-            plan, reason = matching.Plan(), "not_fillable"
         fills = matching.execute(step, market, taker, plan)
-        for fill in fills:
-            step.fill_order(order, fill.quantity, market.contract.value(fill.quantity, fill.price))
+        for fill, match in zip(fills, plan.matches, strict=True):
+            step.fill_order(order, fill.quantity, match.value)
         reason = plan.stopped or reason
         if order.remaining and command.time_in_force in ("gtc", "gtx") and not plan.stopped:
             position = step.position(account, command.symbol, command.position_side)
             step.open_order(order, position)
             _touch_holder(step, order)
             positions.drop_idle_reduce_only(step, position)
-        step.forget_empty(position)
+    step.forget_empty(position)
     if order.remaining and order.order_id not in state.orders and order.status != "expired":
         order.status, order.reason = "expired", reason
     return receipt(market.contract, order, fills)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from app.engine.commands import (
     FundPolicy,
+    Limits,
     MarginMode,
     NewKey,
     OrderStatus,
@@ -135,7 +136,10 @@ class Settings:
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """A trader: cross wallets by asset, settings by contract, positions by (symbol, side)."""
+    """A trader: cross wallets by asset, settings by contract, positions by (symbol, side).
+
+    `open_orders` counts the orders of all positions (ORD-10).
+    """
 
     account_id: str
     position_mode: PositionMode
@@ -143,6 +147,7 @@ class Account:
     wallets: dict[str, Wallet] = field(default_factory=dict)
     settings: dict[str, Settings] = field(default_factory=dict)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
+    open_orders: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -269,15 +274,17 @@ QueuedScope = tuple[Decimal, str, str, str, ScopeKey]
 class Cascade:
     """The liquidations of one settlement asset that are under way (LIQ-10).
 
-    While `finding`, `unchecked` are scopes still to be looked at and `unarmed`
-    those to get triggers afterwards; `queue` is a heap in liquidation
-    order, `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `tick` began it
+    `unswept` are orders, newest last, of contracts set to reduce only (ORD-13): those that would
+    open are cancelled first of all. While `finding`, `unchecked` are scopes still to be looked at
+    and `unarmed` those to get triggers afterwards; `queue` is a heap in liquidation order,
+    `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `tick` began it
     and will be told how many `accounts` were at risk.
     """
 
     asset: str
     tick: Tick | None = None
     accounts: set[str] = field(default_factory=set)
+    unswept: list[int] = field(default_factory=list)
     finding: bool = True
     unchecked: list[ScopeKey] = field(default_factory=list)
     unarmed: dict[ScopeKey, None] = field(default_factory=dict)
@@ -309,6 +316,7 @@ class State:
     changed since those were made. All three are derived.
     """
 
+    limits: Limits = field(default_factory=Limits)
     counters: Counters = field(default_factory=Counters)
     markets: dict[str, Market] = field(default_factory=dict)
     funds: dict[str, Fund] = field(default_factory=dict)

@@ -278,6 +278,7 @@ class Step:
         self.state.orders[order.order_id] = order
         orderbook.insert(self.state.markets[order.symbol], order)
         position.orders[order.order_id] = order
+        self.state.accounts[order.account_id].open_orders += 1
         if order.reduce_only:
             position.reducing[order.order_id] = order
         self._reserve(position, order, order.remaining)
@@ -290,6 +291,7 @@ class Step:
         orderbook.remove(self.state.markets[order.symbol], order)
         del self.state.orders[order.order_id]
         del position.orders[order.order_id]
+        account.open_orders -= 1
         position.reducing.pop(order.order_id, None)
         self._reserve(position, order, -order.remaining)
         order.status = status

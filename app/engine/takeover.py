@@ -67,11 +67,11 @@ def take_over(case: Case, market: Market, position: Position, record: Liquidatio
     if quantity == 0:
         return
     taken = share(value, quantity, position.quantity)
-    settlement = positions.settle(
-        step.state, case.account, position, -quantity, -taken, offer.mark, manner="liquidation"
+    settled = positions.settle(
+        step.state, case.account, position, -quantity, -taken, offer.mark, "liquidation"
     )
     gain, reference = offer.gain(quantity), f"liquidation/{record.liquidation_id}"
-    positions.book(step, case.account, position, settlement, reference, record.liquidation_id)
+    positions.book(step, case.account, position, settled, reference)
     worth = contract.value(offer.held + quantity, offer.mark)
     step.set_inventory(fund, contract.symbol, offer.held + quantity, worth)
     if gain < 0:

@@ -24,6 +24,9 @@ from app.engine.state import Market, Position, ScopeKey, State, Triggers
 ROUNDING_SLACK = 2 * UNIT
 """Mark values are rounded by up to half a unit, when armed and when crossed: check early."""
 
+ALWAYS = Decimal("Infinity")
+"""A long's trigger whose share of slack is used up already: every tick looks (LIQ-1)."""
+
 KEPT_STALE = 64
 """A heap is rebuilt when its void entries outnumber the live ones, and this many."""
 
@@ -74,9 +77,9 @@ def _push(market: Market, position: Position, slack: Decimal) -> None:
     position.trigger_version += 1
     long = position.quantity > 0
     if price is None:
-        if long:
-            return
-        price = ZERO
+        if long and slack >= 0:
+            return  # no fall of this mark uses the slack up
+        price = ALWAYS if long else ZERO
     triggers = market.triggers
     triggers.number += 1
     heap = triggers.longs if long else triggers.shorts

@@ -246,6 +246,7 @@ async def _load_orders(
             order.price = Decimal(row["price"])
             position = _leg(state, order.account_id, order.symbol, order.position_side)
             position.orders[order.order_id] = state.orders[order.order_id] = order
+            state.accounts[order.account_id].open_orders += 1
             if order.reduce_only:
                 position.reducing[order.order_id] = order
             else:

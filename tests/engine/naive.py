@@ -13,7 +13,18 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from app.engine.commands import ContributeToFund, ContributeToTreasury, Deposit, Tick, Withdraw
+from app.engine.commands import (
+    AdjustMargin,
+    CancelOrder,
+    CancelOrders,
+    ConfigureContract,
+    ContributeToFund,
+    ContributeToTreasury,
+    Deposit,
+    PlaceOrder,
+    Tick,
+    Withdraw,
+)
 from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,
@@ -27,6 +38,7 @@ from app.engine.state import State
 from app.engine.step import Outcome
 from tests.engine.arithmetic import UNITS, is_unit, rounded, value
 from tests.engine.laws import check_laws
+from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
 
 Key = tuple[str, str]
@@ -88,6 +100,7 @@ class Books:
         self.counts: dict[str, int] = defaultdict(int)
         self.sequence = 0
         self.waiting: set[str] = set()
+        self.worth = Fraction(0)
 
     def observe(self, outcome: Outcome, state: State, now: datetime) -> None:
         """Take an outcome's records in, compare with the state it left and check every law."""
@@ -102,10 +115,26 @@ class Books:
             self._fund_entries(outcome)
             self._positions(outcome, state)
             check_records(outcome, state)
+            check_payers(outcome, state)
         self._compare_wallets(state)
         self._compare_positions(outcome, state)
         self._compare_funds(state)
         check_laws(state, now, self.paid_in, self.waiting)
+        self._nobody_grows(outcome, state)
+
+    def _nobody_grows(self, outcome: Outcome, state: State) -> None:
+        """NUM-5: the equity of all traders together never grows by what a trader does.
+
+        Positions at mark, unrounded; half a unit of rounding per fill and side.
+        """
+        before, self.worth = self.worth, traders_worth(state)
+        moved = isinstance(outcome.command, PlaceOrder | CancelOrder | CancelOrders
+                           | ConfigureContract | AdjustMargin)  # fmt: skip
+        if moved and outcome.accepted:
+            allowed = len(outcome.of(Trade)) * UNIT
+            assert self.worth <= before + allowed, (
+                f"traders are {float(self.worth - before)} richer by {outcome.command}"
+            )
 
     @staticmethod
     def _nothing(outcome: Outcome) -> None:

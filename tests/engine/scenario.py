@@ -11,6 +11,8 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     configure alice TEST 20 isolated              margin alice TEST 25
     tick TEST 100 [sequence=1]                    later 30              (seconds)
     order alice TEST buy 10 @ 100 [gtc|ioc|fok|gtx] [reduce_only] [expire_maker] [id=a1]
+    ladder alice TEST buy 1 @ 99 times=200        (the same order many times)
+    limits matched_orders=10                      (a new leader that keeps other limits)
     order alice TEST sell 10 market               trade alice bob TEST 10 @ 100   (alice buys)
     cancel a1                                     cancel-all alice [TEST]
     hold tick ...                                 continue   (leave the cascade pending; finish it)
@@ -39,7 +41,9 @@ from app.engine.commands import (
     CreateContract,
     Deposit,
     FundPolicy,
+    Limits,
     PlaceOrder,
+    Recover,
     Tick,
     UpdateContract,
     UpdateFund,
@@ -247,6 +251,17 @@ class Scenario(Expectations):
             client_order_id=_pairs(rest).get("id"),
             self_trade_prevention=prevention.pop() if prevention else "expire_taker",  # type: ignore[arg-type]
         )]  # fmt: skip
+
+    def do_ladder(self, account: str, symbol: str, *rest: str) -> list[object]:
+        """The same order many times: `times=200`."""
+        times = int(_pairs(rest)["times"])
+        side, quantity, *others = rest
+        return self.do_order(account, symbol, side, quantity, *others) * times
+
+    def do_limits(self, *options: str) -> list[object]:
+        """A new leader that keeps other limits (ORD-10)."""
+        given = {name: int(number) for name, number in _pairs(options).items()}
+        return [Recover(replace(Limits(), **given))]
 
     def do_trade(
         self, buyer: str, seller: str, symbol: str, quantity: str, _: str, price: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -15,145 +16,95 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from app.engine.commands import (
-    AdjustMargin,
     CancelOrder,
-    CancelOrders,
     Command,
     ConfigureContract,
     ContinueCascade,
-    ContributeToFund,
-    ContributeToTreasury,
-    Deposit,
     FundPolicy,
     ImportContracts,
     PlaceOrder,
     Tick,
     UpdateContract,
-    UpdateFund,
-    Withdraw,
 )
-from app.engine.contracts import Contract
 from app.engine.invariants import check_all, state_hash
 from app.engine.rejections import Rejection
+from tests.engine.arithmetic import available, leverage_of
+from tests.engine.markets import (
+    ACCOUNTS,
+    CONTRACTS,
+    FUNDS,
+    SCALE,
+    STEEP,
+    TERMS,
+    WHALE,
+    assets,
+    everyone,
+    housekeeping,
+    lots,
+    money,
+    moves,
+    offers,
+    seldom,
+    sides,
+    symbols,
+    traders,
+)
 from tests.engine.oracles import foretell
 from tests.engine.readings import check_readings
-from tests.engine.world import World, brackets, contract, differences, dump, replayed
+from tests.engine.world import World, differences, dump, replayed
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
-ACCOUNTS = ("ann", "bob", "cyd", "dan")
-WHALE = "whale"
-"""Quotes with deep pockets, so that liquidation orders find a book now and then."""
-FUNDS = ("small", "large")
-STEEP = brackets(
-    (("0", "700", 50, "0.01"), ("700", "3000", 20, "0.03"), ("3000", "1000000", 4, "0.2"))
-)
-CONTRACTS: tuple[Contract, ...] = (
-    contract("PLAIN", "small"),
-    replace(
-        contract("STEEP", "large"), brackets=STEEP, lot_size=Decimal("0.3"),
-        tick_size=Decimal("0.07"),
-        contract_size=Decimal("0.5"), taker_fee_rate=Decimal("0.0005"),
-        maker_fee_rate=Decimal("-0.0002"), clearance_fee_rate=Decimal("0.005"),
-        mark_staleness_seconds=60,
-    ),
-    replace(
-        contract("FINE", "small"), lot_size=Decimal("0.007"), tick_size=Decimal("0.0013"),
-        contract_size=Decimal("3.33"), taker_fee_rate=Decimal("0.01"), min_notional=Decimal(0),
-        maker_fee_rate=Decimal("0.003"), clearance_fee_rate=Decimal(0),
-        brackets=brackets((("0", "100000000", 40, "0.02"),)),
-    ),
-    replace(
-        contract("OTHER", "large"), settlement_asset="USDC", quote_asset="USDC",
-        clearance_fee_rate=Decimal("0.001"), price_band=Decimal("0.2"),
-        liquidation_restore_ratio=Decimal(2),
-    ),
-)  # fmt: skip
-TERMS = {terms.symbol: terms for terms in CONTRACTS}
-
-SCALE = {"PLAIN": 500, "STEEP": 2, "FINE": 40, "OTHER": 700}
-"""Lots that make contracts about alike in value."""
-
-traders = st.sampled_from(ACCOUNTS)
-everyone = st.sampled_from((*ACCOUNTS, WHALE))
-symbols = st.sampled_from(sorted(TERMS))
-sides = st.sampled_from(("buy", "sell"))
-assets = st.sampled_from(("USDT", "USDT", "USDC"))
-lots = st.integers(1, 60)
-seldom = st.integers(0, 5).map(lambda number: number == 5)
-amounts = st.sampled_from(("0.00000001", "3.33333333", "20", "75.5", "400", "5000"))
-funds = st.sampled_from(FUNDS)
-offers = st.sampled_from(("0.9", "0.97", "0.99", "0.997", "0.999", "1", "1", "1.001", "1.003",
-                          "1.01", "1.03", "1.1"))  # fmt: skip
-moves = st.sampled_from((
-    "0.3", "0.8", "0.95", "0.97", "0.98", "0.985", "0.99", "0.995", "0.998", "1.002", "1.005",
-    "1.01", "1.015", "1.02", "1.03", "1.05", "1.2", "3",
-))  # fmt: skip
-
-money = st.one_of(
-    st.builds(Deposit, traders, assets, amounts.map(Decimal)),
-    st.builds(Withdraw, everyone, assets, amounts.map(Decimal)),
-    st.builds(ContributeToTreasury, assets, amounts.map(Decimal)),
-    st.builds(
-        ContributeToFund, funds, st.sampled_from(("main", "reserve")), assets,
-        amounts.map(Decimal), st.sampled_from(("seed_capital", "adjustment", "top_up")),
-    ),
-    st.builds(
-        UpdateFund, funds,
-        required_minimum=st.dictionaries(assets, st.none() | amounts.map(Decimal), max_size=2),
-    ),
-)  # fmt: skip
-housekeeping = st.one_of(
-    st.builds(
-        ConfigureContract, traders, symbols,
-        st.sampled_from((None, 1, 3, 10, 25, 40, 50, 100)),
-        st.sampled_from((None, "cross", "isolated")),
-    ),
-    st.builds(
-        AdjustMargin, traders, symbols, st.just("both"),
-        st.builds(lambda amount, sign: sign * Decimal(amount), amounts, st.sampled_from((1, -1))),
-    ),
-    st.builds(CancelOrders, everyone),
-)  # fmt: skip
-
 
 class Exchange(RuleBasedStateMachine):
-    """Four traders and a whale, four contracts, two funds, two settlement assets."""
+    """Four traders and a whale, five contracts, three funds, two settlement assets.
+
+    Most runs trade two contracts only (`busy`), so that accounts, orders and marks meet.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
+        self.busy = sorted(TERMS)
+
+    def pick(self, symbol: str) -> str:
+        """The contract itself, or the one traded in its place."""
+        return symbol if symbol in self.busy else self.busy[len(symbol) % len(self.busy)]
 
     @initialize(
-        ratios=st.tuples(*[st.sampled_from(("0.2", "1", "1000"))] * 2),
-        seeds=st.tuples(*[st.sampled_from(("", "10", "500", "100000"))] * 2),
-        isolated=st.sets(st.tuples(traders, symbols), max_size=6),
-        leverages=st.lists(st.tuples(traders, symbols, st.sampled_from((25, 40, 50))), max_size=6),
+        ratios=st.tuples(*[st.sampled_from(("0.2", "1", "1000"))] * 3),
+        seeds=st.tuples(*[st.sampled_from(("", "10", "500", "100000"))] * 3),
+        isolated=st.sets(st.tuples(traders, symbols), max_size=8),
+        leverages=st.lists(
+            st.tuples(everyone, symbols, st.sampled_from((1, 1, 25, 40, 50))), max_size=8
+        ),
         trades=st.lists(st.tuples(traders, everyone, symbols, lots), min_size=4, max_size=12),
         quotes=st.lists(st.tuples(symbols, sides, lots), max_size=6),
+        busy=st.sets(symbols, min_size=1, max_size=2) | st.just(set(TERMS)),
     )
     def open(
-        self, ratios: tuple[str, str], seeds: tuple[str, str], isolated: set[tuple[str, str]],
+        self, ratios: tuple[str, ...], seeds: tuple[str, ...], isolated: set[tuple[str, str]],
         leverages: list[tuple[str, str, int]], trades: list[tuple[str, str, str, int]],
-        quotes: list[tuple[str, str, int]],
+        quotes: list[tuple[str, str, int]], busy: set[str],
     ) -> None:  # fmt: skip
         """Funds, contracts, first marks, accounts with money and first positions."""
+        self.busy = sorted(busy)
         self.list_contracts(ratios, seeds)
         for account_id in (*ACCOUNTS, WHALE):
             self.world.account(account_id)
             for asset in ("USDT", "USDC"):
                 self.world.deposit(account_id, "1000000" if account_id == WHALE else "200", asset)
         for account_id, symbol in sorted(isolated):
-            self.world.must(ConfigureContract(account_id, symbol, None, "isolated"))
+            self.send(ConfigureContract(account_id, self.pick(symbol), None, "isolated"))
         for account_id, symbol, leverage in leverages:
-            self.send(ConfigureContract(account_id, symbol, leverage))
+            self.send(ConfigureContract(account_id, self.pick(symbol), leverage))
         for buyer, seller, symbol, count in trades:
             self.meet(buyer, seller, symbol, count, "1")
         for symbol, side, count in quotes:
             self.quote(symbol, side, [count, count, count])
 
-    def list_contracts(self, ratios: tuple[str, str], seeds: tuple[str, str]) -> None:
+    def list_contracts(self, ratios: tuple[str, ...], seeds: tuple[str, ...]) -> None:
         """Funds with their capital; contracts with their first marks."""
         for fund_id, ratio in zip(FUNDS, ratios, strict=True):
             self.world.fund(fund_id, FundPolicy(max_net_notional_ratio=Decimal(ratio)))
@@ -195,6 +146,7 @@ class Exchange(RuleBasedStateMachine):
     @rule(buyer=everyone, seller=everyone, symbol=symbols, count=lots, factor=offers)
     def meet(self, buyer: str, seller: str, symbol: str, count: int, factor: str) -> None:
         """Two accounts trade with each other, if the book and their margins let them."""
+        symbol = self.pick(symbol)
         price, size = self.price(symbol, factor), self.size(symbol, count)
         self.send(PlaceOrder(seller, symbol, "sell", "limit", size, price))
         self.send(PlaceOrder(buyer, symbol, "buy", "limit", size, price, "ioc"))
@@ -202,6 +154,7 @@ class Exchange(RuleBasedStateMachine):
     @rule(symbol=symbols, side=sides, counts=st.lists(lots, min_size=1, max_size=3))
     def quote(self, symbol: str, side: Any, counts: list[int]) -> None:
         """The whale offers a few levels, some better than mark."""
+        symbol = self.pick(symbol)
         for level, count in enumerate(counts):
             factor = ("1.003", "0.995", "0.97")[level] if side == "buy" else (
                 "0.997", "1.005", "1.03")[level]  # fmt: skip
@@ -219,6 +172,7 @@ class Exchange(RuleBasedStateMachine):
         reduce_only: bool, prevention: Any, hold: bool,
     ) -> None:  # fmt: skip
         """Any limit order."""
+        symbol = self.pick(symbol)
         command = PlaceOrder(
             account, symbol, side, "limit", self.size(symbol, count), self.price(symbol, factor),
             in_force, reduce_only, self_trade_prevention=prevention,
@@ -230,18 +184,97 @@ class Exchange(RuleBasedStateMachine):
         self, account: str, symbol: str, side: Any, count: int, reduce_only: bool
     ) -> None:
         """A market order."""
+        symbol = self.pick(symbol)
         size = self.size(symbol, count)
         self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc", reduce_only))
 
     @rule(account=everyone, symbol=symbols)
     def close(self, account: str, symbol: str) -> None:
         """Close a whole position at any price."""
+        symbol = self.pick(symbol)
         position = self.world.state.accounts[account].positions.get((symbol, "both"))
         if position is not None and position.quantity:
             side: Any = "sell" if position.quantity > 0 else "buy"
             self.send(PlaceOrder(
                 account, symbol, side, "market", abs(position.quantity), None, "ioc",
             ))  # fmt: skip
+
+    def all_of(self, account: str, symbol: str, price: Decimal) -> Decimal:
+        """The largest quantity that the account's available balance pays for at a price (ORD-5)."""
+        state = self.world.state
+        market = state.markets[symbol]
+        contract = market.contract
+        leverage = leverage_of(state.accounts[account], contract)
+        free = available(state, state.accounts[account], contract.settlement_asset)
+        assert market.mark is not None
+        worse = abs(Fraction(price) - Fraction(market.mark.price))
+        unit = Fraction(price) / leverage + worse + Fraction(price * contract.taker_fee_rate)
+        lots = max(free, Fraction(0)) / (
+            unit * Fraction(contract.contract_size * contract.lot_size)
+        )
+        return int(lots) * contract.lot_size
+
+    @rule(
+        account=traders, symbol=symbols, side=sides, factor=offers, better=offers,
+        in_force=st.sampled_from(("gtc", "ioc")),
+    )  # fmt: skip
+    def all_in(
+        self, account: str, symbol: str, side: Any, factor: str, better: str, in_force: Any
+    ) -> None:
+        """Everything an account has on one order, which may fill at a better price than its own."""
+        symbol = self.pick(symbol)
+        price = self.price(symbol, factor)
+        size = self.all_of(account, symbol, price)
+        if size > 0:
+            other: Any = "sell" if side == "buy" else "buy"
+            self.send(PlaceOrder(WHALE, symbol, other, "limit", size, self.price(symbol, better)))
+            self.send(PlaceOrder(account, symbol, side, "limit", size, price, in_force))
+
+    @rule(account=traders, symbol=symbols, count=lots, factors=st.lists(offers, max_size=3))
+    def turn(self, account: str, symbol: str, count: int, factors: list[str]) -> None:
+        """Turn a position around, against bids and asks at several prices."""
+        symbol = self.pick(symbol)
+        position = self.world.state.accounts[account].positions.get((symbol, "both"))
+        if position is None or not position.quantity:
+            return
+        side, other = ("sell", "buy") if position.quantity > 0 else ("buy", "sell")
+        for factor in factors:
+            price = self.price(symbol, factor)
+            self.send(PlaceOrder(WHALE, symbol, other, "limit", self.size(symbol, count), price))  # type: ignore[arg-type]
+        size = abs(position.quantity) + self.size(symbol, count)
+        self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc"))  # type: ignore[arg-type]
+
+    @rule(
+        account=traders, taker=everyone, symbol=symbols, side=sides,
+        rungs=st.lists(st.tuples(lots, offers), min_size=2, max_size=4), move=moves,
+    )  # fmt: skip
+    def ladder(
+        self, account: str, taker: str, symbol: str, side: Any, rungs: list[tuple[int, str]],
+        move: str,
+    ) -> None:  # fmt: skip
+        """Resting orders at several prices; the mark moves; one order fills them one by one."""
+        symbol = self.pick(symbol)
+        for count, factor in rungs:
+            price = self.price(symbol, factor)
+            self.send(
+                PlaceOrder(account, symbol, side, "limit", self.size(symbol, count), price, "gtx")
+            )
+        self.tick(symbol, move, hold=False)
+        other: Any = "sell" if side == "buy" else "buy"
+        size = self.size(symbol, sum(count for count, _ in rungs))
+        self.send(PlaceOrder(taker, symbol, other, "market", size, None, "ioc"))
+
+    @rule(symbol=symbols, factor=moves, later=moves)
+    def jump_while_halted(self, symbol: str, factor: str, later: str) -> None:
+        """A contract is halted through a jump of its mark; who fell below zero waits for a tick."""
+        symbol = self.pick(symbol)
+        if not self.may_tick(symbol):
+            return
+        self.send(UpdateContract(symbol, {"status": "halted"}))
+        self.send(Tick(symbol, self.price(symbol, factor)))
+        self.send(UpdateContract(symbol, {"status": "trading"}))
+        if self.may_tick(symbol):
+            self.send(Tick(symbol, self.price(symbol, later)))
 
     @precondition(lambda self: self.world.state.orders)
     @rule(data=st.data())
@@ -271,6 +304,7 @@ class Exchange(RuleBasedStateMachine):
     @rule(symbol=symbols, factor=moves, hold=st.booleans())
     def tick(self, symbol: str, factor: str, hold: bool) -> None:
         """A new mark; violent ones among them."""
+        symbol = self.pick(symbol)
         if self.may_tick(symbol):
             self.send(Tick(symbol, self.price(symbol, factor)), hold=hold)
 
@@ -289,6 +323,7 @@ class Exchange(RuleBasedStateMachine):
     @rule(symbol=symbols, status=st.sampled_from(("trading", "trading", "reduce_only", "halted")))
     def change_status(self, symbol: str, status: str) -> None:
         """Halt a contract, or let it trade."""
+        symbol = self.pick(symbol)
         self.send(UpdateContract(symbol, {"status": status}))
 
     @rule(steep=st.booleans(), hold=st.booleans())

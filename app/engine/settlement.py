@@ -1,0 +1,140 @@
+"""What a fill does to a position and the money behind it (NUM-3, FND-4): arithmetic, no booking.
+
+The same arithmetic judges a fill before anything trades (`standing`) and settles what the rules
+force on an account (`positions`).
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal, NamedTuple
+
+from app.engine.numbers import ZERO, divide_up, round_down, share
+from app.engine.state import Market
+
+Manner = Literal["trade", "liquidation", "deleveraging"]
+"""Why a position changes: its owner's order, its own liquidation, or somebody else's (ADL)."""
+
+
+class Held(NamedTuple):
+    """A position as a fill finds it: signed quantity and cost, and what stands behind it.
+
+    `wallet` is the isolated wallet (None: the position is cross), `leverage` divides the notional
+    of what is opened, `spendable` is what the cross wallet may pay for a voluntary loss (FND-4).
+    """
+
+    quantity: Decimal
+    cost: Decimal
+    wallet: Decimal | None
+    leverage: int
+    spendable: Decimal = ZERO
+
+
+class Settlement(NamedTuple):
+    """What a fill does: the position after it, and the money it moves.
+
+    `profit` goes from clearing to the scope's wallet; `fee` from that wallet to revenue;
+    `opening_fee` from the cross wallet to revenue; `margin` from the cross to the isolated wallet
+    (negative: back). `opens` says whether any of it opens or grows the position.
+    """
+
+    quantity: Decimal
+    cost: Decimal
+    profit: Decimal
+    fee: Decimal
+    opening_fee: Decimal
+    margin: Decimal
+    opens: bool
+
+
+def settle(
+    market: Market,
+    held: Held,
+    quantity: Decimal,
+    value: Decimal,
+    price: Decimal,
+    fee: Decimal,
+    manner: Manner,
+) -> Settlement:
+    """Work out a fill of signed `quantity` at signed `value` (rounded once, NUM-2).
+
+    `price` is the fill's, used to split a fill that turns the position around (NUM-3).
+    """
+    closing = _closing(held.quantity, quantity)
+    if closing == quantity:
+        closed_value, opened_value = value, ZERO
+    elif closing == 0:
+        closed_value, opened_value = ZERO, value
+    else:
+        closed_value = market.contract.value(closing, price)
+        opened_value = value - closed_value
+    cost_share = share(held.cost, -closing, held.quantity) if closing else ZERO
+    profit = -closed_value - cost_share
+    after = held.quantity + quantity
+    cost = held.cost - cost_share + opened_value
+    opens = closing != quantity
+    if held.wallet is None:
+        return Settlement(after, cost, profit, fee, ZERO, ZERO, opens)
+    closing_fee = share(fee, closing, quantity) if closing else ZERO
+    moved = ZERO
+    if closing:
+        moved -= _released(market, held, held.wallet, closing, profit, closing_fee, manner)
+    if opens:
+        moved += opening_margin(market, held.leverage, quantity - closing, opened_value)
+    return Settlement(after, cost, profit, closing_fee, fee - closing_fee, moved, opens)
+
+
+def _closing(held: Decimal, quantity: Decimal) -> Decimal:
+    """The part of a signed fill that closes what is held, signed like the fill."""
+    if held * quantity >= 0:
+        return ZERO
+    return quantity if abs(quantity) <= abs(held) else -held
+
+
+def opening_margin(market: Market, leverage: int, quantity: Decimal, value: Decimal) -> Decimal:
+    """Initial margin of an isolated fill and, so that it starts whole, its open loss (ORD-5)."""
+    assert market.mark is not None
+    open_loss = value - market.contract.value(quantity, market.mark.price)
+    return divide_up(abs(value), Decimal(leverage)) + max(ZERO, open_loss)
+
+
+def _released(
+    market: Market,
+    held: Held,
+    wallet: Decimal,
+    closing: Decimal,
+    profit: Decimal,
+    fee: Decimal,
+    manner: Manner,
+) -> Decimal:
+    """What a close gives back from the isolated to the cross wallet; negative: what cross pays in.
+
+    The closed part's share of the margin leaves with its profit. A loss beyond that share is
+    first paid by the cross wallet when the owner closed (FND-4), else by the isolated wallet. A
+    liquidation leaves everything in the isolated wallet until it is finished.
+    """
+    if manner == "liquidation":
+        return ZERO
+    net = share(wallet, closing, -held.quantity) + profit - fee
+    if net < 0:
+        return ZERO if manner == "deleveraging" else -min(-net, held.spendable)
+    rest = held.quantity + closing
+    if rest == 0:
+        return net
+    rest_cost = held.cost - share(held.cost, -closing, held.quantity)
+    slack = wallet + profit - fee + unrealized(market, rest, rest_cost) - rest_margin(market, rest)
+    return max(ZERO, min(net, round_down(slack)))
+
+
+def unrealized(market: Market, quantity: Decimal, cost: Decimal) -> Decimal:
+    """Unrealised profit of a signed quantity and cost at mark (CON-3)."""
+    assert market.mark is not None
+    return market.contract.value(quantity, market.mark.price) - cost
+
+
+def rest_margin(market: Market, quantity: Decimal) -> Decimal:
+    """Maintenance margin of a signed quantity at mark (CON-4)."""
+    assert market.mark is not None
+    return market.contract.maintenance_margin(
+        market.contract.value(abs(quantity), market.mark.price)
+    )

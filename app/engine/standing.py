@@ -1,0 +1,158 @@
+"""An account in a contract as the fills of a plan would leave it, one after the other.
+
+A fill is judged here before anything trades (ORD-5, ORD-9, NUM-5), and what is judged is what is
+booked: the settlement that `fill` returns. So no order moves more than its own account has, at
+whatever prices it fills, and no fund ever pays for one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from app.engine import margin
+from app.engine.commands import Side
+from app.engine.numbers import ZERO, divide_up
+from app.engine.settlement import Held, Manner, Settlement, rest_margin, settle
+from app.engine.state import Account, Market, Position, State
+
+
+@dataclass(slots=True)
+class Standing:
+    """What an account holds in a contract and what stands behind it; `fill` moves it on.
+
+    `wallet` is the isolated wallet, None for a cross position. `bids` and `asks` are the exact
+    values of the open orders that can increase the position (ORD-4). `cross_wallet`, `equity` and
+    `maintained` are the cross scope's; `equity` and `loose` (the uncommitted part of it) are before
+    what this position requires and its orders hold back: see `reserved`.
+    """
+
+    market: Market
+    account: Account
+    position: Position
+    leverage: int
+    quantity: Decimal
+    cost: Decimal
+    value: Decimal
+    maintenance: Decimal
+    wallet: Decimal | None
+    bids: Decimal
+    asks: Decimal
+    cross_wallet: Decimal
+    equity: Decimal
+    maintained: Decimal
+    loose: Decimal
+
+    @staticmethod
+    def of(state: State, account: Account, position: Position) -> Standing:
+        """The standing before any fill."""
+        market = state.markets[position.symbol]
+        cross = margin.cross_of(state, account, market.contract.settlement_asset)
+        wallet = None
+        if position.isolated:
+            wallet = position.wallet.balance if position.wallet else ZERO
+        now = Standing(
+            market, account, position, margin.leverage_of(account, market.contract),
+            position.quantity, position.cost, margin.mark_value(market, position), position.margin,
+            wallet, position.bid_value, position.ask_value,
+            cross.wallet, cross.equity, cross.maintenance_margin, cross.uncommitted,
+        )  # fmt: skip
+        now.loose += now.reserved()
+        if wallet is not None:
+            now.equity += now.reserved()
+        return now
+
+    def forget_orders(self) -> None:
+        """Free what the open orders hold back: a fill of one may use it, the others may go."""
+        self.bids = self.asks = ZERO
+
+    def gross(self) -> Decimal:
+        """The contract's requirement before leverage (ORD-4)."""
+        return max(abs(self.value + self.bids), abs(self.value - self.asks))
+
+    def reserved(self) -> Decimal:
+        """What the cross wallet holds back for the position and its orders; isolated: for these."""
+        gross = self.gross() if self.wallet is None else self.gross() - abs(self.value)
+        return divide_up(gross, Decimal(self.leverage))
+
+    def cross(self) -> margin.Cross:
+        """The account's cross scope by now."""
+        reserved = self.reserved()
+        equity = self.equity if self.wallet is None else self.equity - reserved
+        return margin.Cross(self.cross_wallet, equity, self.maintained, self.loose - reserved)
+
+    def health(self) -> margin.Health:
+        """Equity and maintenance margin of the position's own scope."""
+        if self.wallet is None:
+            return margin.Health(self.equity, self.maintained, 1)
+        return margin.Health(self.wallet + self.value - self.cost, self.maintenance, 1)
+
+    def whole(self) -> bool:
+        """Whether neither the position's scope nor the cross scope is at risk (LIQ-1)."""
+        if self.wallet is None:
+            return self.equity >= self.maintained
+        return not self.health().at_risk and self.equity - self.reserved() >= self.maintained
+
+    def missing(self, floor: Decimal | None) -> Decimal:
+        """What the account lacks for its fills: what keeps it whole, and what is uncommitted at
+        least at `floor` (None: they only reduce, ORD-5).
+        """
+        own, cross = self.health(), self.cross()
+        lacking = [own.maintenance_margin - own.equity, cross.maintenance_margin - cross.equity]
+        if floor is not None:
+            lacking.append(floor - cross.uncommitted)
+        return max(ZERO, *lacking)
+
+    def available(self, *, requirements: bool = True) -> Decimal:
+        """What an order may use; to close an isolated position, what may leave the wallet."""
+        cross = self.cross()
+        return cross.free if requirements or self.wallet is None else cross.spendable
+
+    def fill(
+        self, quantity: Decimal, value: Decimal, price: Decimal, fee: Decimal, manner: Manner
+    ) -> Settlement:
+        """Take a fill of signed `quantity` at signed `value`; returns what is to be booked."""
+        spendable = ZERO
+        if self.wallet is not None and self.quantity * quantity < 0:
+            spendable = self.cross().spendable
+        held = Held(self.quantity, self.cost, self.wallet, self.leverage, spendable)
+        settled = settle(self.market, held, quantity, value, price, fee, manner)
+        assert self.market.mark is not None
+        worth = self.market.contract.value(settled.quantity, self.market.mark.price)
+        maintenance = rest_margin(self.market, settled.quantity)
+        gained = settled.profit - settled.fee
+        if self.wallet is None:
+            self.cross_wallet += gained
+            gained += (worth - settled.cost) - (self.value - self.cost)
+            self.maintained += maintenance - self.maintenance
+        else:
+            self.wallet += settled.margin + gained
+            gained = -(settled.margin + settled.opening_fee)
+            self.cross_wallet += gained
+        self.equity += gained
+        self.loose += gained
+        self.quantity, self.cost = settled.quantity, settled.cost
+        self.value, self.maintenance = worth, maintenance
+        return settled
+
+    def snapshot(self) -> tuple[Decimal | None, ...]:
+        """What a fill changes, for `restore`."""
+        return (
+            self.quantity, self.cost, self.value, self.maintenance, self.wallet,
+            self.cross_wallet, self.equity, self.maintained, self.loose,
+        )  # fmt: skip
+
+    def restore(self, before: tuple[Any, ...]) -> None:
+        """Take a fill back that the account does not bear."""
+        (
+            self.quantity, self.cost, self.value, self.maintenance, self.wallet,
+            self.cross_wallet, self.equity, self.maintained, self.loose,
+        ) = before  # fmt: skip
+
+    def rest(self, side: Side, value: Decimal) -> None:
+        """Let an order of that exact value rest on top of the others."""
+        if side == "buy":
+            self.bids += value
+        else:
+            self.asks += value

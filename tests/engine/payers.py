@@ -1,0 +1,70 @@
+"""Who may be moved by what: the right party pays (NUM-5, FND-4, FND-13)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from app.engine.commands import (
+    AdjustMargin,
+    CancelOrder,
+    CancelOrders,
+    ConfigureContract,
+    Deposit,
+    PlaceOrder,
+    Withdraw,
+)
+from app.engine.events import AdlEvent, Liquidation, Transfer
+from app.engine.state import State
+from app.engine.step import Outcome
+from tests.engine.arithmetic import exact_value, mark_price
+
+TRADERS = (
+    PlaceOrder, CancelOrder, CancelOrders, ConfigureContract, AdjustMargin, Deposit, Withdraw,
+)  # fmt: skip
+COVERS = ("deficit_cover", "emergency_injection")
+
+
+def traders_worth(state: State) -> Fraction:
+    """The equity of all traders together, positions at mark and unrounded."""
+    worth = sum(
+        (Fraction(w.balance) for w in state.wallets.values() if w.kind in ("cross", "isolated")),
+        Fraction(0),
+    )
+    for market in state.markets.values():
+        for position in market.positions.values():
+            worth += exact_value(market.contract, position.quantity, mark_price(market))
+            worth -= Fraction(position.cost)
+    return worth
+
+
+def check_payers(outcome: Outcome, state: State) -> None:
+    """No trader's command moves a fund or the treasury; a deficit is its own contract's fund's."""
+    records = {record.liquidation_id: record for record in outcome.of(Liquidation)}
+    for transfer in outcome.of(Transfer):
+        ends = (transfer.source.split("/")[0], transfer.destination.split("/")[0])
+        if isinstance(outcome.command, TRADERS):
+            assert not {"fund", "treasury"} & set(ends), f"{outcome.command} moved {transfer}"
+        if transfer.kind in COVERS:
+            _check_cover(transfer, records, outcome, state)
+
+
+def _check_cover(
+    transfer: Transfer, records: dict[int, Liquidation], outcome: Outcome, state: State
+) -> None:
+    assert transfer.reference is not None, f"a cover without its liquidation: {transfer}"
+    record = records[int(transfer.reference.removeprefix("liquidation/"))]
+    assert transfer.symbol == record.symbol, f"{transfer} for {record}"
+    fund_id = state.markets[record.symbol].contract.insurance_fund
+    if transfer.kind == "deficit_cover":
+        assert transfer.source.split("/")[1] == fund_id, f"{transfer}, not by {fund_id}"
+    if any(event.liquidation_id == record.liquidation_id for event in outcome.of(AdlEvent)):
+        return  # what the position itself could not pay, or its counterparty
+    times = {
+        other.symbol: state.markets[other.symbol].mark
+        for other in records.values()
+        if other.event_id == record.event_id and other.margin_mode == "cross"
+    }
+    newest = max((mark.time for mark in times.values() if mark), default=None)
+    mark = state.markets[record.symbol].mark
+    assert mark is not None
+    assert newest is None or mark.time == newest, f"{transfer}: not the newest tick's"
