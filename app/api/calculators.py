@@ -9,7 +9,7 @@ from app.api.routing import problems, router
 from app.api.schemas.calculators import LiquidationPriceBody, LiquidationPriceView
 from app.engine import calculator
 from app.engine.contracts import Bracket
-from app.engine.numbers import EXACT, ZERO, round_value
+from app.engine.numbers import EXACT, ZERO, round_price
 from app.engine.rejections import Rejected
 
 calculators = router("calculators")
@@ -22,8 +22,9 @@ UNBOUNDED = Decimal(10) ** 30
     "/calculators/liquidation-price", responses=problems(422), summary="Liquidation price"
 )
 async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
-    """Where a linear position is liquidated and where it is bankrupt, to eight decimals.
+    """Where a linear position is liquidated and where it is bankrupt.
 
+    Prices are to eight decimals, or to four more than `entry_price` has where that is finer.
     The maintenance margin comes from `brackets`, or from one `maintenance_margin_rate` and `cum`.
     For an isolated position leave out what other positions add and give its own wallet.
     """
@@ -43,8 +44,8 @@ async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
         )
         bankruptcy = calculator.bankruptcy_price(body.contract_size, quantity, cost, behind)
         return LiquidationPriceView(
-            liquidation_price=None if liquidation is None else round_value(liquidation),
-            bankruptcy_price=None if bankruptcy is None else round_value(bankruptcy),
+            liquidation_price=round_price(liquidation, body.entry_price),
+            bankruptcy_price=round_price(bankruptcy, body.entry_price),
         )
 
 

@@ -28,7 +28,7 @@ from app.api.schemas.orders import (
 from app.api.services import Reading, ServicesDep
 from app.engine import assessment, orderbook
 from app.engine.commands import CancelOrder, CancelOrders, OrderStatus, PlaceOrder, TimeInForce
-from app.engine.numbers import EXACT, divide_half_even
+from app.engine.numbers import EXACT, derived_price
 from app.engine.rejections import Rejection
 from app.engine.state import Order
 from app.store.queries import contracts as contract_queries
@@ -94,8 +94,8 @@ async def list_orders(
         reading, paging.fetch, account_id=account_id or identity.account_id, symbol=symbol,
         status=status, before=paging.before_id(),
     )  # fmt: skip
-    sizes = await _contract_sizes(reading, rows)
-    return paging.page(rows, lambda row: order_view(row, sizes[row["symbol"]]), "order_id")
+    terms = await _price_terms(reading, rows)
+    return paging.page(rows, lambda row: order_view(row, terms[row["symbol"]]), "order_id")
 
 
 @orders.get("/orders/{order_id}", responses=problems(401, 403, 404), summary="One order")
@@ -169,21 +169,22 @@ async def _own_order(
     row = await queries.get_order(connection, int(order_id))
     if row is None or not identity.sees(row["account_id"]):
         raise unknown("order_id")
-    sizes = await _contract_sizes(connection, [row])
-    return order_view(row, sizes[row["symbol"]])
+    terms = await _price_terms(connection, [row])
+    return order_view(row, terms[row["symbol"]])
 
 
-async def _contract_sizes(connection: AsyncConnection, rows: Any) -> dict[str, Any]:
-    return await contract_queries.sizes(connection, {row["symbol"] for row in rows})
+async def _price_terms(connection: AsyncConnection, rows: Any) -> Mapping[str, Row]:
+    return await contract_queries.price_terms(connection, {row["symbol"] for row in rows})
 
 
-def order_view(row: Row, contract_size: Any) -> StoredOrderView:
-    """An order from its row."""
+def order_view(row: Row, terms: Row) -> StoredOrderView:
+    """An order from its row and its contract's size and tick."""
     filled = row["filled_quantity"]
     average = None
     if filled:
         with localcontext(EXACT):
-            average = divide_half_even(row["filled_value"], filled * contract_size)
+            units = filled * terms["contract_size"]
+            average = derived_price(row["filled_value"], units, terms["tick_size"])
     shown = {
         name: row[name]
         for name in StoredOrderView.model_fields

@@ -11,7 +11,7 @@ from app.engine import calculator, margin, matching, positions
 from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.matching import Plan, Taker
-from app.engine.numbers import ONE, UNIT, ZERO, divide_half_even, divide_up, is_multiple, plain
+from app.engine.numbers import ONE, UNIT, ZERO, divide_up, is_multiple, plain, round_price
 from app.engine.rejections import Rejected, Rejection
 from app.engine.standing import Standing
 from app.engine.state import Account, Market, Position, State, scope_of
@@ -360,4 +360,4 @@ def _resulting_liquidation_price(
         contract.brackets, contract.contract_size, after.quantity, after.cost,
         scope.equity - profit - others,
     )  # fmt: skip
-    return None if price is None else divide_half_even(price, ONE)
+    return round_price(price, contract.tick_size)

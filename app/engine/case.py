@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from app.engine import allotment, margin
 from app.engine.events import Liquidation, LiquidationStep, Outcome_, StepKind
-from app.engine.numbers import ZERO, divide_half_even, texts
+from app.engine.numbers import ZERO, texts
 from app.engine.state import Account, Market, Position, ScopeKey, Wallet
 from app.engine.step import Step
 
@@ -109,7 +109,7 @@ class Case:
             margin_mode="cross" if self.scope[0] == "cross" else "isolated",
             quantity=abs(position.quantity),
             mark_price=market.mark.price,
-            bankruptcy_price=divide_half_even(value, position.quantity * contract.contract_size),
+            bankruptcy_price=contract.price_of(value, position.quantity),
             equity=now.equity,
             maintenance_margin=now.maintenance_margin,
         )

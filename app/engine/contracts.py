@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine.numbers import ONE, ZERO, round_value
+from app.engine.numbers import ONE, ZERO, derived_price, round_value
 from app.engine.rejections import Rejected
 
 Kind = Literal["perpetual", "delivery"]
@@ -61,6 +61,10 @@ class Contract:
     def unrounded_value(self, quantity: Decimal, price: Decimal) -> Decimal:
         """The exact product, for margin requirements of orders (ORD-4)."""
         return quantity * self.contract_size * price
+
+    def price_of(self, value: Decimal, quantity: Decimal) -> Decimal:
+        """The price at which a signed quantity has that signed value, as readers are shown it."""
+        return derived_price(value, quantity * self.contract_size, self.tick_size)
 
     def bracket(self, notional: Decimal) -> Bracket:
         """The bracket a notional falls into: floors are inclusive (CON-4)."""

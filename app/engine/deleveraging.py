@@ -8,7 +8,7 @@ from decimal import Decimal
 from app.engine import allotment, deficits, funds, margin, orders, positions, ranking, settlement
 from app.engine.case import Case
 from app.engine.events import AdlEvent, Deleveraged, Liquidation
-from app.engine.numbers import ZERO, divide_half_even, share
+from app.engine.numbers import ZERO, share
 from app.engine.state import Account, Market, Position, RankingEntry
 from app.engine.step import Step
 
@@ -47,7 +47,7 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     queue = ranking.queue(case.step.state, market, longs=quantity < 0)
     kept = ranking.head(queue, market, QUEUE_KEPT)
     closing = _Closing(case, market, position, record, value, queue.entries)
-    price = divide_half_even(value, quantity * market.contract.contract_size)
+    price = market.contract.price_of(value, quantity)
     mark_value = market.contract.value(quantity, closing.mark)
     _against_ranked(closing, at_mark=False)
     deficit_at_mark = _close_at_mark(closing)
@@ -157,7 +157,7 @@ def _close_against(
     _close_own(closing, quantity, value, _part(closing, quantity))
     profit_at_mark = counterparty.profit + value - worth
     closing.given_up += max(ZERO, profit_at_mark)
-    price = divide_half_even(value, quantity * market.contract.contract_size)
+    price = market.contract.price_of(value, quantity)
     closing.closed.append(
         Deleveraged(
             rank, account.account_id, held.side, score, before, size, price,

@@ -104,7 +104,7 @@ class Liquidation:
     """The record of one liquidated position (LIQ-9); quantities unsigned, `side` of the position.
 
     `fund_amount` is what the fund gained (negative: lost) by takeover and deficit cover, without
-    the clearance fee. `bankruptcy_price` is the one before the first order, to eight decimals.
+    the clearance fee. `bankruptcy_price` is the one before the first order.
     """
 
     liquidation_id: int
@@ -229,7 +229,7 @@ class Fill(NamedTuple):
 class OrderReceipt(NamedTuple):
     """An accepted order as it stood when its command ended.
 
-    `average_price` is to eight decimals, None without a fill; `reason` says why it ended early.
+    `average_price` is None without a fill; `reason` says why it ended early.
     """
 
     order_id: int

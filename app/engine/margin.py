@@ -10,7 +10,7 @@ from typing import NamedTuple
 from app.engine import calculator
 from app.engine.commands import MarginMode
 from app.engine.contracts import Contract
-from app.engine.numbers import ZERO, divide_half_even, divide_up, round_value
+from app.engine.numbers import ZERO, divide_half_even, divide_up, round_price
 from app.engine.state import Account, Market, Position, ScopeKey, Settings, State
 
 DEFAULT_LEVERAGE = 20
@@ -292,7 +292,7 @@ def cross_summary(state: State, account: Account, asset: str) -> WalletSummary:
 
 @dataclass(frozen=True, slots=True)
 class PositionSummary:
-    """One position as its owner reads it; prices to eight decimals, None where there is none."""
+    """One position as its owner reads it; prices (see `round_price`) None where there is none."""
 
     position: Position
     entry_price: Decimal
@@ -318,7 +318,7 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     own_margin = position.margin
     now = health(state, position.scope)
     profit = value - position.cost
-    size = market.contract.contract_size
+    size, tick = market.contract.contract_size, market.contract.tick_size
     behind = now.equity - profit
     liquidation = calculator.liquidation_price(
         market.contract.brackets, size, position.quantity, position.cost,
@@ -327,7 +327,7 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     bankruptcy = calculator.bankruptcy_price(size, position.quantity, position.cost, behind)
     return PositionSummary(
         position=position,
-        entry_price=divide_half_even(position.cost, position.quantity * size),
+        entry_price=market.contract.price_of(position.cost, position.quantity),
         mark_price=market.mark.price,
         notional=abs(value),
         unrealized_profit=profit,
@@ -336,6 +336,6 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
         leverage=settings.leverage,
         initial_margin=divide_up(abs(value), Decimal(settings.leverage)),
         maintenance_margin=own_margin,
-        liquidation_price=None if liquidation is None else round_value(liquidation),
-        bankruptcy_price=None if bankruptcy is None else round_value(bankruptcy),
+        liquidation_price=round_price(liquidation, tick),
+        bankruptcy_price=round_price(bankruptcy, tick),
     )

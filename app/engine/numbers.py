@@ -62,8 +62,25 @@ def divide_up(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 
 def divide_half_even(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """The quotient to eight decimals, half-even: a derived price for display."""
+    """The quotient to eight decimals, half-even: a ratio for display."""
     return round_value(_ROUNDING.divide(dividend, divisor))
+
+
+def round_price(price: Decimal | None, tick: Decimal) -> Decimal | None:
+    """A price worked out, for display: to eight decimals or, where finer, four more than `tick`
+    has, half-even. (Eight alone would show a price of a contract with a tick of 1e-12 as zero.)
+    """
+    return None if price is None else _to_price(price, tick)
+
+
+def derived_price(value: Decimal, units: Decimal, tick: Decimal) -> Decimal:
+    """The price at which `units` (quantity x contract size) have that value, as `round_price`."""
+    return _to_price(_ROUNDING.divide(value, units), tick)
+
+
+def _to_price(price: Decimal, tick: Decimal) -> Decimal:
+    last = int(tick.normalize().as_tuple().exponent)  # -12 for 0.000000000001
+    return price.quantize(ONE.scaleb(min(-8, last - 4)), ROUND_HALF_EVEN, _ROUNDING)
 
 
 def share(total: Decimal, part: Decimal, whole: Decimal) -> Decimal:

@@ -7,7 +7,6 @@ from app.engine.assessment import account_of, assess, market_of
 from app.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.events import Canceled, Fill, OrderReceipt
-from app.engine.numbers import divide_half_even
 from app.engine.rejections import Rejected
 from app.engine.state import Account, Order
 from app.engine.step import Step
@@ -52,9 +51,7 @@ def receipt(contract: Contract, order: Order, fills: list[Fill]) -> OrderReceipt
     """What the caller is told about an order."""
     average = None
     if order.filled_quantity:
-        average = divide_half_even(
-            order.filled_value, order.filled_quantity * contract.contract_size
-        )
+        average = contract.price_of(order.filled_value, order.filled_quantity)
     return OrderReceipt(
         order.order_id, order.client_order_id, order.account_id, order.symbol, order.side,
         order.position_side, order.type, order.time_in_force, order.reduce_only, order.price,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from app.engine import allotment, funds, positions
 from app.engine.case import Case
 from app.engine.events import Liquidation
-from app.engine.numbers import UNIT, ZERO, divide_half_even, floor_to, ratio, share
+from app.engine.numbers import UNIT, ZERO, floor_to, ratio, share
 from app.engine.state import Fund, Market, Position
 
 
@@ -86,10 +86,10 @@ def take_over(case: Case, market: Market, position: Position, record: Liquidatio
         )  # fmt: skip
     record.taken_over_quantity += abs(quantity)
     record.fund_amount += gain
-    price = divide_half_even(taken, quantity * contract.contract_size)
     case.tell(
-        record, "takeover", quantity=abs(quantity), price=price, mark_price=offer.mark, amount=gain
-    )
+        record, "takeover", quantity=abs(quantity), price=contract.price_of(taken, quantity),
+        mark_price=offer.mark, amount=gain,
+    )  # fmt: skip
 
 
 def _acceptable(offer: _Offer) -> Decimal:

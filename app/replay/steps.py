@@ -21,6 +21,7 @@ LONGEST_STEP = Decimal("0.01")
 MOST_TICKS = 60
 
 MARK_UNIT = Decimal("0.00000001")
+"""Points between a candle's prices are rounded to it, or to their last digit, if that is finer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +163,13 @@ def _between(turns: list[Decimal], count: int) -> list[Decimal]:
         longest = max(range(len(legs)), key=lambda n: abs(legs[n][1] - legs[n][0]) / legs[n][2])
         start, end, parts = legs[longest]
         legs[longest] = (start, end, parts + 1)
+    finest = min(int(turn.normalize().as_tuple().exponent) for turn in turns)
+    unit = min(MARK_UNIT, Decimal(1).scaleb(finest))
     prices = [turns[0]]
     for start, end, parts in legs:
         for number in range(1, parts):
             price = start + (end - start) * number / parts
-            prices.append(price.quantize(MARK_UNIT, ROUND_HALF_EVEN))
+            prices.append(price.quantize(unit, ROUND_HALF_EVEN))
         prices.append(end)
     return prices
 

@@ -27,6 +27,14 @@ def is_unit(number: Decimal) -> bool:
     return (Fraction(number) * UNITS).denominator == 1
 
 
+def price_unit(contract: Contract) -> Fraction:
+    """What prices that are worked out are rounded to: four digits finer than the tick, and 1e-8."""
+    digits = 0
+    while (Fraction(contract.tick_size) * 10**digits).denominator != 1:
+        digits += 1
+    return Fraction(1, 10 ** max(8, digits + 4))
+
+
 def value(contract: Contract, quantity: Decimal | Fraction, price: Decimal | Fraction) -> Fraction:
     """What a signed quantity is worth at a price, rounded once (CON-2, NUM-2)."""
     return rounded(exact_value(contract, quantity, price))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
 from app.engine.events import Liquidation
+from app.engine.margin import position_summary
+from app.engine.numbers import EXACT
 from tests.engine.world import World
 
 SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",
@@ -34,6 +36,15 @@ class Expectations:
         if cost:
             assert position is not None
             assert position.cost == Decimal(cost[1]), f"cost is {position.cost}"
+
+    def expect_prices(self, account: str, symbol: str, *options: str) -> None:
+        """`prices alice TEST entry=1 liquidation=0.96 bankruptcy=none`: as the owner reads them."""
+        owner = self.world.state.accounts[account]
+        with localcontext(EXACT):
+            shown = position_summary(self.world.state, owner, owner.positions[symbol, "both"])
+        for name, price in (option.split("=") for option in options):
+            found = getattr(shown, f"{name}_price")
+            assert _same(found, price), f"{name} price is {found}"
 
     def expect_wallet(self, key: str, amount: str) -> None:
         """`wallet cross/alice/USDT 990`, `wallet isolated/alice/USDT/TEST:both 5`."""

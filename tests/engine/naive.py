@@ -36,7 +36,7 @@ from app.engine.events import (
 from app.engine.numbers import plain
 from app.engine.state import State
 from app.engine.step import Outcome
-from tests.engine.arithmetic import UNITS, is_unit, rounded, value
+from tests.engine.arithmetic import UNITS, is_unit, price_unit, rounded, value
 from tests.engine.laws import check_laws
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
@@ -238,7 +238,8 @@ class Books:
             share = holding.close(quantity)
             worth = quantity * Fraction(contract.contract_size) * Fraction(part.price)
             realized = worth * wrong_side * -1 - share
-            tolerance = (quantity * Fraction(contract.contract_size) + 3) * UNIT
+            units = quantity * Fraction(contract.contract_size)
+            tolerance = units * price_unit(contract) + 3 * UNIT
             assert abs(realized - Fraction(part.realized_profit)) <= tolerance, part
         return sum((Fraction(part.quantity) for part in event.counterparties), Fraction(0))
 

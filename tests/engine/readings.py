@@ -16,6 +16,7 @@ from tests.engine.arithmetic import (
     available,
     cross_scope,
     leverage_of,
+    price_unit,
     scopes,
 )
 
@@ -58,12 +59,22 @@ def _position(state: State, scope: Scope, leg: Leg) -> None:
     assert Fraction(shown.notional) == abs(leg.mark_value), shown
     assert shown.leverage == leverage_of(leg.account, leg.contract), shown
     assert (shown.isolated_wallet is not None) == leg.isolated, shown
-    long = leg.position.quantity > 0
+    unit, long = price_unit(leg.contract), leg.position.quantity > 0
+    units = Fraction(leg.position.quantity) * Fraction(leg.contract.contract_size)
+    entry = Fraction(leg.position.cost) / units
+    assert abs(Fraction(shown.entry_price) - entry) <= unit / 2, shown
+    # Where a loss has used up all that stands behind the position; no such price, no answer.
+    bankrupt = (Fraction(leg.position.cost) - (scope.equity - leg.profit)) / units
+    assert (shown.bankruptcy_price is None) == (bankrupt <= 0), shown
+    if shown.bankruptcy_price is not None:
+        assert abs(Fraction(shown.bankruptcy_price) - bankrupt) <= unit / 2, shown
     if shown.liquidation_price is None:
-        # No positive price does it: as far as there is, the scope is on its safe side, or beyond.
+        # Between next to nothing and beyond every bracket it is never, or always, at risk.
+        ends = [_slack_at(scope, leg, price) for price in (Fraction(1, 10**20), Fraction(10**20))]
+        assert not (min(ends) < -ROUNDING and max(ends) > ROUNDING), f"{ends}: {shown}"
         return
     price = Fraction(shown.liquidation_price)
-    near = price * HAIR + Fraction(2, UNITS)
+    near = price * HAIR + 2 * unit
     safe, risky = (price + near, price - near) if long else (price - near, price + near)
     if risky > 0 and safe > 0:
         assert _slack_at(scope, leg, risky) < ROUNDING, f"not at risk beyond {shown}"
@@ -82,7 +93,7 @@ def _slack_at(scope: Scope, leg: Leg, price: Fraction) -> Fraction:
 
 
 def _divisor(price: Fraction) -> Decimal:
-    assert (price * 10**20).denominator == 1, price
+    assert (price * 10**30).denominator == 1, price
     return Decimal(price.denominator)
 
 

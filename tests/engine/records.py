@@ -8,7 +8,7 @@ from fractions import Fraction
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
 from app.engine.state import State
 from app.engine.step import Outcome
-from tests.engine.arithmetic import rounded, value
+from tests.engine.arithmetic import price_unit, rounded, value
 
 FUND_KINDS = ("bankruptcy_loss", "takeover_gain", "deficit_cover")
 """What a liquidation's `fund_amount` adds up; the clearance fee stands beside it."""
@@ -129,7 +129,8 @@ def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
     notional = value(contract, event.quantity, event.mark_price)
     bankrupt = Fraction(event.quantity * contract.contract_size * event.bankruptcy_price)
     deficit = max(Fraction(0), sign * (bankrupt - notional))
-    tolerance = Fraction(event.quantity * contract.contract_size + 2) / 10**8
+    units = Fraction(event.quantity * contract.contract_size)
+    tolerance = units * price_unit(contract) + Fraction(2, 10**8)
     assert abs(Fraction(event.deficit) - deficit) <= tolerance, event
     assert Fraction(event.notional_closed) == notional, event
     assert event.overshoot >= 0, event

@@ -44,6 +44,15 @@ def test_a_long_way_takes_more_ticks() -> None:
     assert max(steps_) < D("0.012")
 
 
+def test_a_small_price_is_not_rounded_away() -> None:
+    tiny = Candle(0, "A", *map(D, ("4.321E-9", "4.321E-9", "4.300E-9", "4.300E-9")))
+    prices = [point.price for point in candle_path(tiny, 6)]
+    assert prices == sorted(prices, reverse=True)
+    assert len(set(prices)) > 2
+    assert prices[0] == D("4.321E-9")
+    assert prices[-1] == D("4.3E-9")
+
+
 def test_joined_candles_keep_the_extremes() -> None:
     first = Candle(0, "A", D(10), D(12), D(6), D(8))
     later = Candle(60_000, "A", D(8), D(20), D(7), D(9))

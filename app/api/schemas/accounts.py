@@ -141,7 +141,8 @@ class MarginBody(Body):
 
 
 class PositionView(View):
-    """An open position; prices to eight decimals, null where there is none.
+    """An open position; prices to eight decimals, or four more than the contract's tick size has;
+    null where there is none.
 
     `adl_quantile` is 4 for the fifth of the contract's positions that is deleveraged first, 0 for
     the last (ADL-3).

@@ -22,6 +22,8 @@ from app.engine.numbers import plain, time_text
 
 INTEGER_DIGITS = 15
 FRACTION_DIGITS = 12
+DERIVED_DIGITS = FRACTION_DIGITS + 4
+"""Fraction digits of the finest price that is derived and answered (`numbers.round_price`)."""
 LARGEST_ID = 10**18 - 1
 """Identifiers and sequences have at most 18 digits and so fit PostgreSQL's BIGINT."""
 
@@ -75,33 +77,46 @@ def _string(message: str, **limits: Any) -> CoreSchema:
     return core_schema.custom_error_schema(schema, "decimal", custom_error_message=message)
 
 
-# Orders are full of decimals: only the last step of reading one is Python's.
-_NUMBER = core_schema.no_info_after_validator_function(
-    Decimal,
-    core_schema.chain_schema([
-        _string('a decimal is a JSON string, for example "0.1"'),
-        _string(
-            "not a decimal in plain notation",
-            pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=100,
-        ),
-        _string(
-            f"at most {INTEGER_DIGITS} integer and {FRACTION_DIGITS} fraction digits",
-            pattern=rf"^-?0*[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}}0*)?$",
-        ),
-    ]),
-)  # fmt: skip
+def _number(fraction_digits: int) -> CoreSchema:
+    """Orders are full of decimals: only the last step of reading one is Python's."""
+    return core_schema.no_info_after_validator_function(
+        Decimal,
+        core_schema.chain_schema([
+            _string('a decimal is a JSON string, for example "0.1"'),
+            _string(
+                "not a decimal in plain notation",
+                pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=100,
+            ),
+            _string(
+                f"at most {INTEGER_DIGITS} integer and {fraction_digits} fraction digits",
+                pattern=rf"^-?0*[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{fraction_digits}}}0*)?$",
+            ),
+        ]),
+    )  # fmt: skip
+
+
+def _number_json(fraction_digits: int) -> WithJsonSchema:
+    return WithJsonSchema({
+        "type": "string",
+        "pattern": rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{fraction_digits}}})?$",
+        "description": "An exact decimal in plain notation.",
+        "examples": ["0.001"],
+    })  # fmt: skip
+
 
 Number = Annotated[
     Decimal,
-    GetPydanticSchema(lambda _source, _handler: _NUMBER),
-    WithJsonSchema({
-        "type": "string",
-        "pattern": rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{FRACTION_DIGITS}}})?$",
-        "description": "An exact decimal in plain notation.",
-        "examples": ["0.001"],
-    }),
-]  # fmt: skip
+    GetPydanticSchema(lambda _source, _handler: _number(FRACTION_DIGITS)),
+    _number_json(FRACTION_DIGITS),
+]
 """A decimal of a request: a JSON string, for a JSON number would not be exact (NUM-1)."""
+
+DerivedPrice = Annotated[
+    Decimal,
+    GetPydanticSchema(lambda _source, _handler: _number(DERIVED_DIGITS)),
+    _number_json(DERIVED_DIGITS),
+]
+"""A price of a request that may be one we answered: an entry price has more digits than a tick."""
 
 Exact = Annotated[
     Decimal,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from app.api.schemas.base import Body, Exact, Number, View, example
+from app.api.schemas.base import Body, DerivedPrice, Exact, Number, View, example
 from app.api.schemas.contracts import Brackets
 from app.engine.commands import MarginMode
 
@@ -27,7 +27,7 @@ class LiquidationPriceBody(Body):
     other_unrealized_profit: Number = Decimal(0)
     side: Literal["long", "short"]
     quantity: Number
-    entry_price: Number
+    entry_price: DerivedPrice
     contract_size: Number = Decimal(1)
     brackets: Brackets | None = None
     maintenance_margin_rate: Number | None = None
@@ -37,7 +37,7 @@ class LiquidationPriceBody(Body):
 
 
 class LiquidationPriceView(View):
-    """Prices to eight decimals; null where there is none."""
+    """Prices to eight decimals, or four more than `entry_price` has; null where there is none."""
 
     liquidation_price: Exact | None
     bankruptcy_price: Exact | None

@@ -72,7 +72,8 @@ class FillView(View):
 
 
 class OrderView(View):
-    """An order. `average_price` is to eight decimals; `reason` says why it ended early."""
+    """An order. `average_price` is to eight decimals, or four more than the contract's tick size
+    has; `reason` says why it ended early."""
 
     order_id: Id
     client_order_id: str | None

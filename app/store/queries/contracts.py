@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from decimal import Decimal
 
 from sqlalchemy import RowMapping, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -61,10 +60,12 @@ async def book_side(connection: AsyncConnection, symbol: str, side: str, depth: 
     return rows
 
 
-async def sizes(connection: AsyncConnection, symbols: Collection[str]) -> dict[str, Decimal]:
-    """The contract sizes of some contracts."""
-    query = select(contracts.c.symbol, contracts.c.contract_size).where(
+async def price_terms(
+    connection: AsyncConnection, symbols: Collection[str]
+) -> dict[str, RowMapping]:
+    """What some contracts' prices are derived with: contract size and tick size."""
+    query = select(contracts.c.symbol, contracts.c.contract_size, contracts.c.tick_size).where(
         contracts.c.symbol.in_(symbols)
     )
-    rows = await connection.execute(query)
-    return {row.symbol: row.contract_size for row in rows}
+    rows = (await connection.execute(query)).mappings()
+    return {row["symbol"]: row for row in rows}
