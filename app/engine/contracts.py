@@ -135,7 +135,21 @@ def _bracket_problem(
 
 
 def check_contract(contract: Contract) -> None:
-    """Refuse terms that cannot be traded: `Rejected("invalid_contract")` naming the field."""
+    """Refuse a new contract that cannot be traded: `Rejected`, see `check_terms`.
+
+    Assets never change, so whoever changes a contract need not answer for them again.
+    """
+    check_terms(contract)
+    if contract.settlement_asset != contract.quote_asset:
+        raise _invalid("settlement_asset", "a linear contract settles in its quote asset")
+    if contract.base_asset == contract.quote_asset:
+        raise _invalid("base_asset", "base_asset is the quote asset too")
+
+
+def check_terms(contract: Contract) -> None:
+    """Refuse terms that cannot be traded: `Rejected("invalid_contract")` naming the field,
+    `invalid_brackets` naming the row, `unsupported_contract`.
+    """
     problems = {
         "contract_size": contract.contract_size <= 0,
         "tick_size": contract.tick_size <= 0,
@@ -152,13 +166,23 @@ def check_contract(contract: Contract) -> None:
     }
     for name, wrong in problems.items():
         if wrong:
-            raise Rejected("invalid_contract", f"{name} is out of range", field=name)
+            raise _invalid(name, f"{name} is out of range")
     if contract.margining != "linear" or contract.kind != "perpetual":
         raise Rejected(
             "unsupported_contract", "only linear perpetual contracts can be traded yet",
             margining=contract.margining, kind=contract.kind,
         )  # fmt: skip
+    if contract.delivery_at is not None:
+        raise _invalid("delivery_at", "a perpetual contract has no delivery time")
     build_brackets([
         (b.notional_floor, b.notional_cap, b.max_leverage, b.maintenance_margin_rate, b.cum)
         for b in contract.brackets
     ])  # fmt: skip
+    if contract.min_notional > contract.brackets[-1].notional_cap:
+        raise _invalid(
+            "min_notional", "min_notional is beyond the last bracket"
+        )
+
+
+def _invalid(field: str, detail: str) -> Rejected:
+    return Rejected("invalid_contract", detail, field=field)

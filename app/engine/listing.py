@@ -18,7 +18,7 @@ from app.engine.commands import (
     UpdateContract,
     UpdateFund,
 )
-from app.engine.contracts import Contract, check_contract
+from app.engine.contracts import Contract, check_contract, check_terms
 from app.engine.events import Done, Imported, Moved
 from app.engine.numbers import ZERO, plain
 from app.engine.rejections import Rejected
@@ -47,6 +47,10 @@ def create_contract(step: Step, command: CreateContract) -> Done:
 
 def _check_new(state: State, contract: Contract) -> None:
     check_contract(contract)
+    _check_fund(state, contract)
+
+
+def _check_fund(state: State, contract: Contract) -> None:
     if contract.insurance_fund not in state.funds:
         raise Rejected(
             "unknown_fund", f"there is no insurance fund {contract.insurance_fund}",
@@ -71,7 +75,8 @@ def update_contract(step: Step, command: UpdateContract) -> Done:
 
 
 def _check_change(state: State, market: Market, contract: Contract) -> None:
-    _check_new(state, contract)
+    check_terms(contract)
+    _check_fund(state, contract)
     old = market.contract
     held = contract.symbol in state.funds[old.insurance_fund].inventory
     for name in FIXED_FIELDS:
@@ -114,7 +119,14 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
 def import_contracts(step: Step, command: ImportContracts) -> Imported:
     """List or change many contracts: all or, with a reason, none (CON-5)."""
     state = step.state
+    seen: set[str] = set()
     for contract in command.contracts:
+        if contract.symbol in seen:
+            raise Rejected(
+                "invalid_contract", f"{contract.symbol} comes twice",
+                field="symbol", symbol=contract.symbol,
+            )  # fmt: skip
+        seen.add(contract.symbol)
         market = state.markets.get(contract.symbol)
         if market is None:
             _check_new(state, contract)

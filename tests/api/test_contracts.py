@@ -58,6 +58,11 @@ async def test_terms_that_cannot_be(api: Api) -> None:
         ({"lot_size": "0"}, (422, "invalid_contract")),
         ({"clearance_fee_rate": "1"}, (422, "invalid_contract")),
         ({"liquidation_restore_ratio": "0"}, (422, "invalid_contract")),
+        ({"settlement_asset": "BTC"}, (422, "invalid_contract")),
+        ({"quote_asset": "BTC"}, (422, "invalid_contract")),
+        ({"base_asset": "USDT"}, (422, "invalid_contract")),
+        ({"delivery_at": "2026-12-25T08:00:00Z"}, (422, "invalid_contract")),
+        ({"min_notional": "250000.01"}, (422, "invalid_contract")),
         ({"kind": "delivery"}, (422, "unsupported_contract")),
         ({"margining": "inverse"}, (422, "unsupported_contract")),
         ({"brackets": []}, (400, "malformed_body")),
@@ -90,6 +95,8 @@ async def test_changes_that_cannot_be(api: Api) -> None:
         ({"brackets": None}, (400, "malformed_body")),
         ({"insurance_fund": "nope"}, (422, "unknown_fund")),
         ({"maker_fee_rate": "-0.1"}, (422, "invalid_contract")),
+        ({"delivery_at": "2026-12-25T08:00:00Z"}, (422, "invalid_contract")),
+        ({"settlement_asset": "BTC"}, (400, "malformed_body")),
     ):
         refused = await api.refused("PATCH /v1/contracts/TESTUSDT", change)
         assert refused == expected, change

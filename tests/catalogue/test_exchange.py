@@ -143,6 +143,8 @@ def test_a_table_that_does_not_follow_refuses_everything(
         (("filters", 0, "tickSize"), "-0.1"),
         (("filters", 1, "stepSize"), "0.0"),
         (("filters", 2, "notional"), "-1"),
+        (("filters", 2, "notional"), "50000.1"),
+        (("baseAsset",), "USDT"),
         (("filters", 0, "filterType"), "OTHER"),
         (("filters", 3, "multiplierUp"), "1"),
         (("liquidationFee",), "1"),

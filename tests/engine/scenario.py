@@ -61,8 +61,8 @@ HEADING = re.compile(r"== (?P<title>.+) \((?P<rules>[A-Z0-9, -]+)\)$")
 TERMS = {"band": "price_band", "clearance": "clearance_fee_rate", "fund": "insurance_fund",
          "jump": "tick_jump_limit", "lot": "lot_size", "maker": "maker_fee_rate",
          "restore": "liquidation_restore_ratio", "size": "contract_size",
-         "stale": "mark_staleness_seconds", "taker": "taker_fee_rate", "tick": "tick_size",
-         "asset": "settlement_asset"}  # fmt: skip
+         "stale": "mark_staleness_seconds", "taker": "taker_fee_rate",
+         "tick": "tick_size"}  # fmt: skip
 """Short names of a contract's terms."""
 
 
@@ -288,7 +288,9 @@ def _terms(options: Any) -> dict[str, Any]:
     terms: dict[str, Any] = {}
     for short, text in _pairs(options).items():
         name = TERMS.get(short, short)
-        if name == "brackets":
+        if short == "asset":  # a linear contract settles in its quote asset
+            terms |= {"quote_asset": text, "settlement_asset": text}
+        elif name == "brackets":
             rows = re.findall(r"([\d.]+)-([\d.]+)@(\d+)\*([\d.]+)", text)
             terms[name] = world.brackets(tuple((f, c, int(n), r) for f, c, n, r in rows))
         elif name == "mark_staleness_seconds":

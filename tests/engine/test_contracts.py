@@ -17,8 +17,9 @@ from app.engine.contracts import Bracket, Contract
 from app.engine.events import Imported
 from app.engine.numbers import EXACT
 from app.engine.rejections import Rejection
+from app.engine.state import Market, Wallet
 from tests.engine.arithmetic import maintenance, value
-from tests.engine.world import World, brackets, contract
+from tests.engine.world import START, World, brackets, contract
 
 GOOD = contract("TEST", "F")
 
@@ -60,20 +61,41 @@ def test_con_4_a_table_that_does_not_follow_is_refused_naming_the_row(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("settlement_asset", "BTC"), ("quote_asset", "USDC"), ("base_asset", "USDT"),
+        ("delivery_at", START), ("min_notional", "100000000.01"),
         ("contract_size", "0"), ("tick_size", "-1"), ("lot_size", "0"), ("min_notional", "-1"),
         ("taker_fee_rate", "1"), ("taker_fee_rate", "-0.1"), ("maker_fee_rate", "-0.1"),
         ("clearance_fee_rate", "-0.1"), ("price_band", "0"), ("tick_jump_limit", "-0.1"),
         ("liquidation_restore_ratio", "0.99"),
     ],
 )  # fmt: skip
-def test_con_1_terms_out_of_range_are_refused(field: str, value: str) -> None:
-    """CON-1: the refusal names the field."""
+def test_con_1_terms_that_make_no_sense_are_refused(field: str, value: Any) -> None:
+    """CON-1, CON-2: the refusal names the field; of two assets, the settlement asset."""
     world = World()
     world.fund("F")
-    changes: dict[str, Any] = {field: Decimal(value)}
-    result = world.run(CreateContract(replace(GOOD, **changes)))
-    assert isinstance(result, Rejection)
-    assert (result.code, result.context["field"]) == ("invalid_contract", field)
+    text = field.endswith("_asset") or field == "delivery_at"
+    changes: dict[str, Any] = {field: value if text else Decimal(value)}
+    made = replace(GOOD, **changes)
+    named = "settlement_asset" if field == "quote_asset" else field
+    for command in (CreateContract(made), ImportContracts((contract("ONE", "F"), made))):
+        result = world.run(command)
+        assert isinstance(result, Rejection)
+        assert (result.code, result.context["field"]) == ("invalid_contract", named)
+        assert world.state.markets == {}
+
+
+def test_con_1_a_contract_listed_before_its_assets_were_checked_can_be_wound_down() -> None:
+    """CON-1, CON-2: its assets never change, so they are no reason to refuse a change."""
+    world = World()
+    world.fund("F")
+    world.contract(GOOD)
+    old = replace(GOOD, settlement_asset="BTC", symbol="OLD")
+    clearing = Wallet("clearing/OLD/BTC", "clearing", "OLD", "BTC", "")
+    world.state.wallets[clearing.key] = clearing
+    world.state.markets["OLD"] = Market(old, clearing)
+    world.must(UpdateContract("OLD", {"status": "reduce_only"}))
+    world.must(ImportContracts((replace(old, status="settled"),)))
+    assert world.state.markets["OLD"].contract.status == "settled"
 
 
 def test_con_5_an_import_is_all_or_nothing() -> None:
@@ -90,12 +112,16 @@ def test_con_5_an_import_is_all_or_nothing() -> None:
     assert world.state.markets["TEST"].contract.min_notional == 7
 
 
-def test_con_5_a_symbol_twice_in_an_import_is_listed_once_or_refused() -> None:
-    """CON-5: an import never loses what is open in a contract."""
+def test_con_5_a_symbol_twice_in_an_import_refuses_it() -> None:
+    """CON-5: which of the two would hold is a guess; the second went in unchecked, as a change."""
     world = World()
     world.fund("F")
-    world.run(ImportContracts((GOOD, GOOD)))
-    assert list(world.state.markets) in ([], ["TEST"])
+    for second in (GOOD, replace(GOOD, contract_size=Decimal(2))):
+        result = world.run(ImportContracts((GOOD, second)))
+        assert isinstance(result, Rejection)
+        assert (result.code, result.context["field"]) == ("invalid_contract", "symbol")
+        assert result.context["symbol"] == "TEST"
+        assert world.state.markets == {}
 
 
 def test_con_1_what_identifies_a_contract_never_changes() -> None:
