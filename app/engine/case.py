@@ -15,7 +15,7 @@ from app.engine.step import Step
 
 @dataclass(slots=True)
 class Case:
-    """One liquidation event: all records of one account and trigger share its `event_id`.
+    """One scope's part in a liquidation event.
 
     `fees` are clearance fees earned and not yet charged: they count when asking whether the scope
     is still at risk, so that charging them never puts it there again. `refused` are the figures at
@@ -30,7 +30,6 @@ class Case:
     canceled: int
     cause: Position | None
     paused: bool = False
-    event_id: int = 0
     records: dict[Position, Liquidation] = field(default_factory=dict)
     fees: dict[Position, Decimal] = field(default_factory=dict)
     refused: dict[Position, margin.Figures] = field(default_factory=dict)
@@ -92,14 +91,11 @@ class Case:
         assert market.mark is not None
         contract, counters = market.contract, self.step.state.counters
         counters.liquidation += 1
-        if self.event_id == 0:
-            counters.liquidation_event += 1
-            self.event_id = counters.liquidation_event
         now, allotted = self.health(), self.allot(position)
         value = allotment.bankruptcy_value(market, position, allotted)
         record = Liquidation(
             liquidation_id=counters.liquidation,
-            event_id=self.event_id,
+            event_id=self._event_id(contract.settlement_asset),
             time=self.step.now,
             account_id=position.account_id,
             symbol=position.symbol,
@@ -121,6 +117,15 @@ class Case:
         if self.canceled:
             self.tell(record, "orders_canceled", orders=self.canceled)
         return record
+
+    def _event_id(self, asset: str) -> int:
+        """The account's event in the cascade: all that one trigger liquidates of it (LIQ-9)."""
+        state, account_id = self.step.state, self.account.account_id
+        events = state.cascades[asset].events
+        if account_id not in events:
+            state.counters.liquidation_event += 1
+            events[account_id] = state.counters.liquidation_event
+        return events[account_id]
 
     def tell(self, record: Liquidation, kind: StepKind, **detail: Decimal | int | str) -> None:
         """Add a line to a record's story."""

@@ -179,9 +179,7 @@ def check_terms(contract: Contract) -> None:
         for b in contract.brackets
     ])  # fmt: skip
     if contract.min_notional > contract.brackets[-1].notional_cap:
-        raise _invalid(
-            "min_notional", "min_notional is beyond the last bracket"
-        )
+        raise _invalid("min_notional", "min_notional is beyond the last bracket")
 
 
 def _invalid(field: str, detail: str) -> Rejected:

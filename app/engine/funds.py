@@ -35,12 +35,14 @@ def wallet(step: Step, fund: Fund, asset: str, name: str = MAIN) -> Wallet:
     return opened
 
 
+def in_order(fund: Fund, asset: str) -> list[Wallet]:
+    """The fund's wallets in an asset as they pay: `main`, then in order of creation (FND-6)."""
+    return sorted((w for w in fund.wallets if w.asset == asset), key=lambda w: w.name != MAIN)
+
+
 def first_wallet(step: Step, fund: Fund, asset: str) -> Wallet:
-    """The wallet that takes what the fund earns: the oldest in the asset, else `main`."""
-    for existing in fund.wallets:
-        if existing.asset == asset:
-            return existing
-    return wallet(step, fund, asset)
+    """The wallet that takes what the fund earns: the one that pays first, opened if need be."""
+    return next(iter(in_order(fund, asset)), None) or wallet(step, fund, asset)
 
 
 def pay(
@@ -52,18 +54,15 @@ def pay(
     symbol: str,
     liquidation_id: int | None,
 ) -> None:
-    """Pay `amount` out of the fund's wallets in order of creation (FND-6); it must have it."""
+    """Pay `amount` out of the fund's wallets in their order (FND-6); it must have it."""
     asset = destination.asset
     was_below, had = below_minimum(fund, asset), balance(fund, asset)
     assert had >= amount, (fund.fund_id, asset, had, amount)
     left = amount
-    for source in fund.wallets:
-        if source.asset == asset and left > 0:
-            part = min(left, source.balance)
-            step.transfer(
-                kind, source, destination, part, symbol=symbol, liquidation_id=liquidation_id
-            )
-            left -= part
+    for source in in_order(fund, asset):
+        part = min(left, source.balance)
+        step.transfer(kind, source, destination, part, symbol=symbol, liquidation_id=liquidation_id)
+        left -= part
     _announce(step, fund, asset, was_below=was_below, had=had)
 
 

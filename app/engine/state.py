@@ -278,13 +278,15 @@ class Cascade:
     open are cancelled first of all. While `finding`, `unchecked` are scopes still to be looked at
     and `unarmed` those to get triggers afterwards; `queue` is a heap in liquidation order,
     `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `tick` began it
-    and will be told how many `accounts` were at risk.
+    and will be told how many `accounts` were at risk; `events` are the liquidation events of the
+    accounts of which something was liquidated (LIQ-9).
     """
 
     asset: str
     tick: Tick | None = None
     accounts: set[str] = field(default_factory=set)
     unswept: list[int] = field(default_factory=list)
+    events: dict[str, int] = field(default_factory=dict)
     finding: bool = True
     unchecked: list[ScopeKey] = field(default_factory=list)
     unarmed: dict[ScopeKey, None] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from app.engine.commands import (
     ContributeToTreasury,
     Deposit,
     PlaceOrder,
+    Recover,
     Tick,
     Withdraw,
 )
@@ -98,6 +99,7 @@ class Books:
         self.heads: dict[str, tuple[int, str]] = defaultdict(lambda: (0, "0" * 64))
         self.seen: dict[int, Totals] = defaultdict(Totals)
         self.counts: dict[str, int] = defaultdict(int)
+        self.events: dict[str, dict[str, int]] = defaultdict(dict)
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -114,6 +116,7 @@ class Books:
             self._transfers(outcome)
             self._fund_entries(outcome)
             self._positions(outcome, state)
+            self._events(outcome, state)
             check_records(outcome, state)
             check_payers(outcome, state)
         self._compare_wallets(state)
@@ -209,6 +212,20 @@ class Books:
             self._liquidation(record, counterparties.pop(record.liquidation_id, Fraction(0)))
             self._was_ready(record, outcome, state)
         assert not counterparties, f"ADL of liquidations that are not reported: {counterparties}"
+
+    def _events(self, outcome: Outcome, state: State) -> None:
+        """What a cascade liquidates of an account is one event, and nobody else's (LIQ-9)."""
+        if isinstance(outcome.command, Recover):
+            self.events.clear()
+        for record in outcome.of(Liquidation):
+            asset = state.markets[record.symbol].contract.settlement_asset
+            events = self.events[asset]
+            if record.account_id not in events:
+                self._number("event", record.event_id)
+                events[record.account_id] = record.event_id
+            assert record.event_id == events[record.account_id], f"{record}, not {events}"
+        for asset in self.events.keys() - state.cascades.keys():
+            del self.events[asset]
 
     def _trade(self, trade: Trade, contract: Contract) -> None:
         worth = value(contract, trade.quantity, trade.price)

@@ -142,7 +142,11 @@ def _bankrupt_wallets_are_empty(outcome: Outcome, state: State) -> None:
 
     Of a cross account: once no position is open, and if no fill of another one left a surplus.
     """
-    filled = {record.event_id for record in outcome.of(Liquidation) if record.filled_quantity}
+    filled = {
+        record.event_id
+        for record in outcome.of(Liquidation)
+        if record.filled_quantity and record.margin_mode == "cross"
+    }
     for record in outcome.of(Liquidation):
         if record.taken_over_quantity + record.deleveraged_quantity == 0:
             continue

@@ -10,8 +10,10 @@ import pytest
 from app.engine import cascade, ranking
 from app.engine.commands import (
     CancelOrders,
+    ConfigureContract,
     ContinueCascade,
     Deposit,
+    ImportContracts,
     PlaceOrder,
     Recover,
     Tick,
@@ -19,7 +21,7 @@ from app.engine.commands import (
 )
 from app.engine.events import Moved, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
-from tests.engine.world import World, contract, differences, dump, replayed
+from tests.engine.world import World, brackets, contract, differences, dump, replayed
 
 MANY = 2 * cascade.LIQUIDATIONS_PER_STEP + 7
 """Accounts enough for three steps."""
@@ -95,6 +97,36 @@ def test_liq_10_others_are_served_between_and_the_waiting_are_not(world: World) 
     world.finish()
     assert first not in liquidated(world)
     assert len(world.liquidations) == MANY - 1
+
+
+def test_liq_9_one_event_for_all_scopes_of_an_account_over_all_steps() -> None:
+    """LIQ-9: two isolated positions of each trader are liquidated steps apart, by one trigger."""
+    world = World()
+    world.fund("F")
+    for symbol in ("TEST", "MORE"):
+        world.contract(contract(symbol, "F"))
+    world.seed("F", "1000000")
+    world.account("rich")
+    world.deposit("rich", "10000000")
+    size = Decimal(10) * MANY
+    for symbol in ("TEST", "MORE"):
+        world.must(Tick(symbol, Decimal(100)))
+        world.order(PlaceOrder("rich", symbol, "sell", "limit", size, Decimal(100)))
+    for name in names():
+        world.account(name)
+        world.deposit(name, "1000")
+        for symbol, leverage in (("TEST", 20), ("MORE", 10)):
+            world.must(ConfigureContract(name, symbol, leverage, "isolated"))
+            world.order(PlaceOrder(name, symbol, "buy", "limit", Decimal(10), Decimal(100)))
+    rows = brackets((("0", "100000000", 5, "0.2"),))
+    changed = [replace(contract(symbol, "F"), brackets=rows) for symbol in ("TEST", "MORE")]
+    world.must(ImportContracts(tuple(changed)))
+    events: dict[str, list[int]] = {name: [] for name in names()}
+    for record in world.liquidations.values():
+        events[record.account_id].append(record.event_id)
+    assert all(len(found) == 2 and len(set(found)) == 1 for found in events.values()), events
+    assert len({found[0] for found in events.values()}) == MANY
+    assert not list(differences(dump(world.state), dump(replayed(world).state)))
 
 
 def test_liq_10_a_new_leader_finishes_what_was_under_way(world: World) -> None:

@@ -93,7 +93,7 @@ funds = Table(
     law("last_hash", "last_hash ~ '^[0-9a-f]{64}$'"),
 )
 """`required_minimum` maps asset to a decimal string; `wallets` lists the keys of its wallets
-in order of creation, the order in which they pay losses (FND-6)."""
+in order of creation: but for `main`, which is first, the order in which they pay losses (FND-6)."""
 
 inventory = Table(
     "inventory",
