@@ -58,9 +58,10 @@ async def test_public(api: Api) -> None:
 
 
 async def test_unknown_keys(api: Api) -> None:
+    for empty in ("", "Bearer", "Bearer "):
+        answer = await api.send("GET /v1/accounts", headers={"Authorization": empty}, key=None)
+        assert answer.status_code == 401, empty
     for key in ("wrong", "bk_" + "x" * 43, "\x7f", "é"):
-        answer = await api.send("GET /v1/accounts", headers={"Authorization": ""}, key=None)
-        assert answer.status_code == 401
         headers = {b"Authorization": f"Bearer {key}".encode("latin-1")}
         answer = await api.client.get("/v1/accounts", headers=headers)
         assert answer.status_code == 401

@@ -48,6 +48,7 @@ async def exported(api: Api, query: str = "") -> list[dict[str, Any]]:
 
 
 async def test_raw(api: Api) -> None:
+    """HIS-2: by fund, asset, kind, contract and time, page by page."""
     await api.seed_fund("usdc", "5", "USDC")
     await crash(api)
     await api.mark("BTCUSDT", "47000")
@@ -152,7 +153,7 @@ def _read(item: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_intervals(long_history: tuple[Api, list[dict[str, Any]]]) -> None:
-    """Every interval, on every page, is what a walk through all rows gives."""
+    """HIS-2: every interval, on every page, is what a walk through all rows gives."""
     api, rows = long_history
     query = f"GET {PATH}?fund=usdt-other&asset=USDT"
     for name, width in (("1m", 60), ("1h", 3600), ("1d", 86400)):

@@ -137,18 +137,17 @@ async def test_the_same_queue_as_the_engine(api: Api) -> None:
 
 
 async def test_clearance_fees(api: Api) -> None:
-    """A position that the book can take pays 1.25 % of the liquidated part, half to the fund."""
+    """LIQ-5, LIQ-6: 1.25 % of 48,000 would be 600; of its margin of 2,500 the position, sold at
+    48,000, has 500 left. Half of that to the fund."""
     await crash(api, cushion="2")
     await api.mark("BTCUSDT", "47690")
     (record,) = (await api("GET /v1/liquidations"))["items"]
     assert Decimal(record["filled_quantity"]) > 0
     (fee,) = (await api("GET /v1/clearance-fees", key=None))["items"]
     assert fee["liquidation_id"] == record["liquidation_id"]
-    assert fee["fee"] == record["clearance_fee"]
-    assert fee["to_fund"] == record["clearance_fee_to_fund"]
-    assert Decimal(fee["to_fund"]) + Decimal(fee["to_revenue"]) == Decimal(fee["fee"])
-    assert Decimal(fee["fee"]) <= Decimal(fee["value"]) * Decimal(fee["rate"])
-    assert fee["capped"] is (Decimal(fee["fee"]) < Decimal(fee["value"]) * Decimal(fee["rate"]))
+    assert (fee["value"], fee["rate"], fee["fee"]) == ("48000", "0.0125", "500")
+    assert (fee["to_fund"], fee["to_revenue"], fee["capped"]) == ("250", "250", True)
+    assert (record["clearance_fee"], record["clearance_fee_to_fund"]) == ("500", "250")
     for query, found in {
         "symbol=BTCUSDT": 1, "symbol=ETHUSDT": 0, "fund=usdt-major": 1, "fund=usdc": 0
     }.items():  # fmt: skip
@@ -157,3 +156,13 @@ async def test_clearance_fees(api: Api) -> None:
     assert liquidation_trades[0]["liquidation"] is True
     taken = (await api("GET /v1/trades?account_id=alice", key="alice"))["items"]
     assert (taken[0]["order_id"], taken[0]["fee"]) == (None, "0")
+
+
+async def test_a_clearance_fee_in_full(api: Api) -> None:
+    """LIQ-5, LIQ-6: sold at 49,000 the position has 1,500 left: 1.25 % are 612.5, half and half."""
+    await crash(api, cushion="0")
+    await api.order("carol", "buy", "1", "49000")
+    await api.mark("BTCUSDT", "47690")
+    (fee,) = (await api("GET /v1/clearance-fees", key=None))["items"]
+    assert (fee["value"], fee["rate"], fee["fee"]) == ("49000", "0.0125", "612.5")
+    assert (fee["to_fund"], fee["to_revenue"], fee["capped"]) == ("306.25", "306.25", False)
