@@ -11,7 +11,7 @@ from fractions import Fraction
 from app.engine.commands import Command, PlaceOrder, Tick, Withdraw
 from app.engine.events import Liquidation, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
-from app.engine.state import Position, State, scope_of
+from app.engine.state import Account, Position, State, scope_of
 from tests.engine.arithmetic import (
     UNITS,
     Leg,
@@ -22,9 +22,16 @@ from tests.engine.arithmetic import (
     mark_price,
     scopes,
 )
+from tests.engine.purse import room_for_fills
 
 SLACK = Fraction(20, UNITS)
 """Requirements are rounded up; so close to the line both answers are right."""
+
+
+def spare(state: State, account: Account, asset: str) -> Fraction:
+    """What is available (ORD-6), as far as the cross scope stays whole."""
+    scope = cross_scope(state, account, asset)
+    return min(available(state, account, asset), scope.equity - scope.maintenance)
 
 
 def foretell_order(state: State, command: PlaceOrder) -> Fraction | None:
@@ -49,7 +56,7 @@ def foretell_order(state: State, command: PlaceOrder) -> Fraction | None:
         market.contract, command.quantity, max(Fraction(0), worse if buys else -worse)
     )
     costs = loss + worth * Fraction(market.contract.taker_fee_rate)
-    room = max(Fraction(0), available(state, account, asset)) - extra - costs
+    room = max(Fraction(0), spare(state, account, asset)) - extra - costs
     if _only_reduces(leg.position, command):
         wallet = leg.position.wallet
         scope = cross_scope(state, account, asset)
@@ -70,12 +77,18 @@ def _only_reduces(position: Position, command: PlaceOrder) -> bool:
     return command.reduce_only or resting + command.quantity <= abs(position.quantity)
 
 
-def judge_order(room: Fraction | None, command: PlaceOrder, result: object) -> None:
-    """Accepted iff affordable (ORD-5)."""
-    if room is None:
+def judge_order(
+    at_limit: Fraction | None, fills: Fraction | None, command: PlaceOrder, result: object
+) -> None:
+    """Accepted iff affordable, at its limit and at the prices it would trade at (ORD-5, NUM-5)."""
+    rooms = [room for room in (at_limit, fills) if room is not None]
+    if not rooms or command.price is None:
         return
-    if isinstance(result, OrderReceipt):
+    room = min(rooms)
+    if isinstance(result, OrderReceipt) and result.filled_quantity:
         assert room >= -SLACK, f"{command} was accepted, {float(-room)} is missing"
+    elif isinstance(result, OrderReceipt):
+        assert at_limit is None or at_limit >= -SLACK, f"{command}: {float(-at_limit)} is missing"
     elif isinstance(result, Rejection) and result.code == "insufficient_margin":
         assert room <= SLACK, f"{command} was refused, {float(room)} would be left: {result}"
 
@@ -87,7 +100,7 @@ def foretell_withdrawal(state: State, command: Withdraw) -> Fraction | None:
         return None
     wallet = account.wallets.get(command.asset)
     balance = Fraction(wallet.balance) if wallet else Fraction(0)
-    free = max(Fraction(0), min(balance, available(state, account, command.asset)))
+    free = max(Fraction(0), min(balance, spare(state, account, command.asset)))
     return free - Fraction(command.amount)
 
 
@@ -160,8 +173,8 @@ def foretell(state: State, command: Command, now: datetime, waiting: AbstractSet
     """Foretell what can be foretold of a command that is about to be applied at `now`."""
     match command:
         case PlaceOrder():
-            room = foretell_order(state, command)
-            return lambda result, records, after: judge_order(room, command, result)
+            room, fills = foretell_order(state, command), room_for_fills(state, command)
+            return lambda result, records, after: judge_order(room, fills, command, result)
         case Withdraw():
             left = foretell_withdrawal(state, command)
             return lambda result, records, after: judge_withdrawal(left, command, result)
