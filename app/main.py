@@ -125,7 +125,7 @@ async def _serve_http(
     embedded: EmbeddedPostgres | None,
 ) -> None:
     """Serve until cancelled or until the embedded server is dead."""
-    engine = database.create_engine(address)
+    engine = database.create_engine(address, await _read_slots(address))
     app = create_app(runner, engine, open_metrics=settings.loopback)
     config = uvicorn.Config(
         app,
@@ -262,6 +262,13 @@ async def _wait_for(address: str, announce: Announce) -> None:
         else:
             await connection.close()
             return
+
+
+async def _read_slots(address: str) -> int:
+    try:
+        return await database.read_slots(address)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StartError(f"PostgreSQL ended while Backstop started: {error}") from error
 
 
 async def _migrate(address: str) -> None:

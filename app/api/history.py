@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from starlette.responses import StreamingResponse
+from starlette.types import Message, Send
 
 from app.api.liquidations import FundFilter
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged, Paging
 from app.api.problems import malformed
-from app.api.routing import PUBLIC, router
+from app.api.routing import problems, router
 from app.api.schemas.base import ASSET_PATTERN, Page, Time
 from app.api.schemas.funds import HistoryView, IntervalView
-from app.api.services import ServicesDep
+from app.api.services import Services, ServicesDep
 from app.engine.events import HistoryKind
-from app.engine.numbers import plain, time_text
 from app.store.queries import history as queries
+from app.store.reads import STREAM_TURN_SECONDS
 
 history = router("insurance funds")
 
 WIDTHS = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
+STALLED_SECONDS = 60.0
+"""How long the reader of an export may take nothing of what was sent."""
 COLUMNS = tuple(HistoryView.model_fields)
 Row = Mapping[Any, Any]
 
@@ -40,7 +43,7 @@ CSV = {
 
 @history.get(
     "/insurance-fund-history",
-    responses={**PUBLIC, 200: {"content": CSV}},
+    responses={**problems(422), 200: {"content": CSV}},
     response_model=Page[HistoryView] | Page[IntervalView],
     summary="The insurance fund history",
 )
@@ -75,13 +78,10 @@ async def list_history(
     if format == "csv":
         if paging.cursor is not None:
             raise malformed("csv gives everything: no cursor", "malformed_query", field="cursor")
-        return StreamingResponse(
-            _csv(queries.export_history(services.database, wanted)),
-            media_type="text/csv",
-            headers={"Content-Disposition": 'attachment; filename="insurance-fund-history.csv"'},
-        )
+        return await _export(services, wanted)
     before = paging.decode(datetime, str, int)
-    async with services.database.connect() as connection:
+    heavy = wanted != wanted.walked()
+    async with services.reading(heavy=heavy, narrow="from, to or fewer filters") as connection:
         rows = await queries.list_history(connection, wanted, paging.fetch, before)
     return paging.page(rows, _entry, "time", "fund_id", "sequence")
 
@@ -93,7 +93,8 @@ async def _intervals(
     assert wanted.asset is not None
     cursor = paging.decode(datetime)
     end = cursor[0] if cursor else _floor(wanted.end, width, up=True)
-    async with services.database.connect() as connection:
+    narrow = "from and to, limit or a shorter interval"
+    async with services.reading(heavy=True, narrow=narrow) as connection:
         rows = await queries.list_intervals(
             connection, wanted.fund, wanted.asset, width, paging.fetch,
             start=_floor(wanted.start, width), end=end,
@@ -119,23 +120,33 @@ def _interval(row: Row) -> IntervalView:
     return IntervalView(**{**row, "by_kind": by_kind})
 
 
-async def _csv(chunks: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    """The rows as CSV, in the very words that were hashed (HIS-4)."""
-    yield (",".join(COLUMNS) + "\n").encode()
-    async for rows in chunks:
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\n")
-        writer.writerows([_cells(row) for row in rows])
-        yield buffer.getvalue().encode()
+class _Export(StreamingResponse):
+    """A stream that ends when its reader takes nothing for a while."""
+
+    async def stream_response(self, send: Send) -> None:
+        """Send what comes; a part that is not taken in time is an end like the reader's own."""
+
+        async def patient(message: Message) -> None:
+            async with asyncio.timeout(STALLED_SECONDS):
+                await send(message)
+
+        await super().stream_response(patient)
 
 
-def _cells(row: Row) -> list[str]:
-    return [_cell(row["fund_id" if name == "fund" else name]) for name in COLUMNS]
+async def _export(services: Services, wanted: queries.Filter) -> StreamingResponse:
+    """The rows as CSV; the first part is there before the answer begins, so that it can fail."""
+    names = ["fund_id" if name == "fund" else name for name in COLUMNS]
+    turn = partial(services.database.heavy, patience=STREAM_TURN_SECONDS)
+    parts = queries.export_history(turn, wanted, names)
+    first = await anext(parts)
 
+    async def lines() -> AsyncIterator[bytes]:
+        yield (",".join(COLUMNS) + "\n" + first).encode()
+        async for part in parts:
+            yield part.encode()
 
-def _cell(value: Any) -> str:
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, datetime):
-        return time_text(value)
-    return "" if value is None else str(value)
+    return _Export(
+        lines(),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="insurance-fund-history.csv"'},
+    )

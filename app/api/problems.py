@@ -12,12 +12,13 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app.engine.rejections import Rejected, Rejection
 from app.runner.runner import AnswerConflict, Busy, NotLeader
+from app.store.database import STATEMENT_SECONDS
+from app.store.reads import NoSlot
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +42,25 @@ CODE_OF_STATUS = {
 
 UNREACHABLE = (
     OSError,
-    PoolTimeoutError,
     asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
 )
-"""How a database shows that it is not there."""
+"""How a database shows that it is not there, or not for us."""
+
+OVERLOADED = (
+    NoSlot,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.TransactionTimeoutError,
+)
+"""How it shows that it has too much to do: no slot, no memory, out of time, a conflict."""
 
 UNKNOWN_IN_PATH = {
     "account_id": "unknown_account",
@@ -165,11 +179,26 @@ async def _not_leader(_: Request, error: NotLeader) -> Response:
     return not_leader(error.retry_after).response()
 
 
-async def _busy(_: Request, error: Busy) -> Response:
+def busy(detail: str, retry_after: int = 1) -> Problem:
+    """503 where too many wait already."""
+    return Problem(503, "busy", detail, headers={"Retry-After": str(retry_after)})
+
+
+def too_wide(narrow: str) -> Problem:
+    """422 for a read that PostgreSQL did not finish in its time; `narrow` says what to change."""
     return Problem(
-        503, "busy", "too many commands are waiting",
-        headers={"Retry-After": str(error.retry_after)},
-    ).response()  # fmt: skip
+        422, "query_too_wide",
+        f"this takes more than {STATEMENT_SECONDS} s: narrow it by {narrow}", {"narrow": narrow},
+    )  # fmt: skip
+
+
+async def _busy(_: Request, error: Busy) -> Response:
+    return busy("too many commands are waiting", error.retry_after).response()
+
+
+async def _overloaded(_: Request, error: Exception) -> Response:
+    logger.warning("a read was given up: %r", error)
+    return busy("the database has too much to do").response()
 
 
 async def _conflict(_: Request, __: AnswerConflict) -> Response:
@@ -185,8 +214,15 @@ async def _unavailable(_: Request, error: Exception) -> Response:
     ).response()
 
 
+def cause_of(error: Exception) -> BaseException | None:
+    """What PostgreSQL or its driver said, whoever passed it on."""
+    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
+
+
 async def _database(request: Request, error: DBAPIError) -> Response:
-    cause = error.orig.__cause__ if error.orig else None
+    cause = cause_of(error)
+    if isinstance(cause, OVERLOADED):
+        return await _overloaded(request, cause)
     if error.connection_invalidated or isinstance(cause, UNREACHABLE):
         return await _unavailable(request, error)
     logger.error("the database refused a query", exc_info=error)
@@ -207,6 +243,7 @@ HANDLERS: dict[type[Exception], Any] = {
     AnswerConflict: _conflict,
     DBAPIError: _database,
     **dict.fromkeys(UNREACHABLE, _unavailable),
+    **dict.fromkeys(OVERLOADED, _overloaded),
     Exception: _unexpected,
 }
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
+import asyncpg
 from fastapi import Depends, Request
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.api.metrics import HttpMetrics
+from app.api.problems import cause_of, too_wide
 from app.api.ranking import Rankings
 from app.runner.runner import Runner
+from app.store.reads import Reads
 
 
 class Services:
@@ -18,12 +23,28 @@ class Services:
 
     def __init__(self, runner: Runner, database: AsyncEngine, *, open_metrics: bool) -> None:
         self.runner = runner
-        self.database = database.execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        )
+        self.database = Reads(database)
         self.open_metrics = open_metrics
         self.metrics = HttpMetrics()
         self.rankings = Rankings()
+
+    @asynccontextmanager
+    async def reading(
+        self, *, heavy: bool, narrow: str, keyed: bool = False
+    ) -> AsyncIterator[AsyncConnection]:
+        """A snapshot for a list; `heavy` where its filters leave more than a page of an index.
+
+        Raises 422 `query_too_wide` when it takes too long, with what to `narrow`.
+        """
+        try:
+            async with (
+                self.database.heavy(keyed=keyed) if heavy else self.database.connect()
+            ) as connection:
+                yield connection
+        except (DBAPIError, asyncpg.QueryCanceledError) as error:
+            if isinstance(cause_of(error), asyncpg.QueryCanceledError):
+                raise too_wide(narrow) from error
+            raise
 
 
 def services_of(request: Request) -> Services:

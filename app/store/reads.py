@@ -1,0 +1,82 @@
+"""Reading PostgreSQL: so many connections and no more, each waited for, each statement bounded.
+
+PostgreSQL shares the machine with the one writer, and its connections with it. A read therefore
+waits for a slot for a bounded time (`NoSlot`), and its statements end after `STATEMENT_SECONDS`.
+Reads whose work is not bounded by a page of an index (`heavy`) go one after the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from time import monotonic
+
+import asyncpg
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from app.store.database import SLOT_SECONDS
+
+RETRY_SECONDS = 0.05
+HEAVY_READS = 1
+"""How many heavy reads are under way at once: for strangers, and for those with a key."""
+TURN_SECONDS = 5.0
+"""How long a request waits for its turn."""
+STREAM_TURN_SECONDS = 60.0
+"""How long a stream, which is answered already, waits for its next turn."""
+
+
+class NoSlot(Exception):  # noqa: N818 - a state of the world
+    """All that may read at once do, and went on longer than a reader may wait."""
+
+
+class Reads:
+    """Snapshots of the committed data, read only."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._turns = {keyed: asyncio.Semaphore(HEAVY_READS) for keyed in (False, True)}
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        """A connection; raises `NoSlot` when none is free for `SLOT_SECONDS`."""
+        async with AsyncExitStack() as stack:
+            yield await self._opened(stack)
+
+    async def _opened(self, stack: AsyncExitStack) -> AsyncConnection:
+        """One of the pool's, or a new one: whatever is free first, where the server has few."""
+        deadline = monotonic() + SLOT_SECONDS
+        while True:
+            try:
+                return await stack.enter_async_context(self._engine.connect())
+            except PoolTimeoutError as error:
+                raise NoSlot("all connections for reads are taken") from error
+            except asyncpg.TooManyConnectionsError as error:
+                if monotonic() > deadline:
+                    raise NoSlot(f"PostgreSQL takes no more connections: {error}") from error
+                await asyncio.sleep(RETRY_SECONDS)
+
+    @asynccontextmanager
+    async def heavy(
+        self, *, keyed: bool = False, patience: float = TURN_SECONDS
+    ) -> AsyncIterator[AsyncConnection]:
+        """A connection for a read whose work no index bounds; raises `NoSlot` after `patience`.
+
+        Strangers do not wait for those with a key, nor the other way round. A turn rests as long
+        as it took: the heavy reads of strangers have half of one PostgreSQL process at most.
+        """
+        turns = self._turns[keyed]
+        try:
+            async with asyncio.timeout(patience):
+                await turns.acquire()
+        except TimeoutError as error:
+            raise NoSlot("too many reads of this kind are waiting") from error
+        began = monotonic()
+        try:
+            async with self.connect() as connection:
+                yield connection
+        finally:
+            asyncio.get_running_loop().call_later(monotonic() - began, turns.release)
