@@ -18,6 +18,7 @@ from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.application import create_app
+from app.api.rates import Rates
 from app.api.wire import Protocol
 from app.catalogue.default import default_commands
 from app.engine.commands import CreateKey, KeyScope
@@ -126,7 +127,8 @@ async def _serve_http(
 ) -> None:
     """Serve until cancelled or until the embedded server is dead."""
     engine = database.create_engine(address, await _read_slots(address))
-    app = create_app(runner, engine, open_metrics=settings.loopback)
+    rates = Rates(settings.key_rate, settings.address_rate)
+    app = create_app(runner, engine, rates, open_metrics=settings.loopback)
     config = uvicorn.Config(
         app,
         http=Protocol,
@@ -134,7 +136,8 @@ async def _serve_http(
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)

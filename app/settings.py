@@ -5,8 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+
+from limits import RateLimitItem, parse, parse_many
+
+KEY_RATE = parse("5000/10 seconds")
+"""What a trader's key may send. Keys of scope admin and feed are not limited."""
+ADDRESS_RATE = parse("1000/10 seconds")
+"""What an address may send without a key, or with one that is not known."""
 
 
 class SettingsError(ValueError):
@@ -22,6 +29,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     admin_key: str | None = None
+    trusted_proxies: tuple[str, ...] = ()
+    key_rate: RateLimitItem | None = KEY_RATE
+    address_rate: RateLimitItem | None = ADDRESS_RATE
 
     @property
     def address(self) -> str:
@@ -50,6 +60,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         host=given.get("BACKSTOP_HOST", "127.0.0.1"),
         port=parse_port(given.get("BACKSTOP_PORT", "8000")),
         admin_key=admin_key,
+        trusted_proxies=parse_proxies(given.get("BACKSTOP_TRUSTED_PROXIES", "")),
+        key_rate=parse_rate("BACKSTOP_KEY_RATE", given, KEY_RATE),
+        address_rate=parse_rate("BACKSTOP_ADDRESS_RATE", given, ADDRESS_RATE),
     )
 
 
@@ -58,3 +71,30 @@ def parse_port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise SettingsError(f"BACKSTOP_PORT must be a number from 0 to 65535, not {text!r}")
     return int(text)
+
+
+def parse_rate(name: str, given: Mapping[str, str], default: RateLimitItem) -> RateLimitItem | None:
+    """Requests in a time, as in `1000/10 seconds`; None for `off`."""
+    text = given.get(name)
+    if text is None or text == "off":
+        return default if text is None else None
+    try:
+        (item,) = parse_many(text)
+    except ValueError:
+        item = None
+    if item is None or item.amount < 1 or not 1 <= item.get_expiry() <= 3600:
+        raise SettingsError(
+            f'{name} must be "off" or requests in up to an hour ("1000/10 seconds"), not {text!r}'
+        )
+    return item
+
+
+def parse_proxies(text: str) -> tuple[str, ...]:
+    """Addresses and networks whose X-Forwarded-For is believed, separated by commas."""
+    proxies = tuple(part.strip() for part in text.split(",") if part.strip())
+    for proxy in proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise SettingsError(f"BACKSTOP_TRUSTED_PROXIES: {error}") from None
+    return proxies

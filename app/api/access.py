@@ -7,12 +7,15 @@ prices, `trader` its one account. To a trader another's account is an unknown on
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.types import Scope
 
 from app.api.problems import Problem, unknown
+from app.api.rates import cost_of, network_of
 from app.api.schemas.base import ACCOUNT_PATTERN
 from app.api.services import Services, services_of
 from app.engine.commands import KeyScope
@@ -75,8 +78,31 @@ async def authenticate(services: Services, authorization: str) -> Identity:
         async with services.database.connect() as connection:
             row = await queries.active_key(connection, digest)
         if row is not None and hmac.compare_digest(row["digest"], digest):
+            services.remember(digest, row["scope"])
             return Identity(row["key_id"], row["scope"], row["account_id"])
     raise _unauthorized("this API key is not known")
+
+
+def admit(services: Services, scope: Scope, headers: Mapping[bytes, bytes]) -> None:
+    """Count a request of a trader's key or, without a known key, of an address; raises 429.
+
+    A standby knows the keys that it looked up before.
+    """
+    authorization = headers.get(b"authorization")
+    if authorization is not None:
+        digest = digest_of(authorization.decode("latin-1").partition(" ")[2].strip())
+        if services.runner.leading:
+            entry = services.runner.engine.state.keys.get(digest)
+            known = None if entry is None or entry.revoked_at is not None else entry.key.scope
+        else:
+            known = services.known_keys.get(digest)
+        if known is not None:
+            if known == "trader":
+                services.rates.keys.count(digest, cost_of(scope["query_string"]))
+            return
+    client = scope.get("client")
+    address = network_of(client[0]) if client else "unknown"
+    services.rates.addresses.count(address, cost_of(scope["query_string"]))
 
 
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]

@@ -104,20 +104,23 @@ async def update_account(
     return await _stored(services, account_id)
 
 
-@accounts.get("/accounts/{account_id}/ledger", responses=OWN, summary="An account's ledger")
+@accounts.get("/accounts/{account_id}/ledger", responses=OWN_CHANGE, summary="An account's ledger")
 async def list_ledger(
     account_id: OwnAccount,
-    reading: Reading,
+    services: ServicesDep,
     paging: Paged,
     asset: Annotated[str | None, Query(pattern=ASSET_PATTERN)] = None,
     kind: Annotated[LedgerKind | None, Query()] = None,
 ) -> Page[LedgerEntryView]:
     """Every movement of the account's wallets with its reason, newest first."""
-    if await queries.get_account(reading, account_id) is None:
-        raise unknown("account_id")
-    rows = await queries.list_ledger(
-        reading, account_id, paging.fetch, asset=asset, kind=kind, before=paging.decode(int, int)
-    )
+    heavy = asset is not None or kind is not None
+    before = paging.decode(int, int)
+    async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
+        if await queries.get_account(reading, account_id) is None:
+            raise unknown("account_id")
+        rows = await queries.list_ledger(
+            reading, account_id, paging.fetch, asset=asset, kind=kind, before=before
+        )
     return paging.page(rows, _ledger_entry, "transfer_id", "receiving")
 
 
@@ -182,18 +185,19 @@ async def adjust_margin(
     "/accounts/{account_id}/positions", responses=OWN, summary="An account's open positions"
 )
 async def list_positions(
-    account_id: OwnAccount, reading: Reading, services: ServicesDep, paging: Paged
+    account_id: OwnAccount, services: ServicesDep, paging: Paged
 ) -> Page[PositionView]:
     """The open positions, by symbol."""
     after = paging.decode(str, str) or ("", "")
-    state, account = await loaded(reading, account_id)
+    async with services.database.connect() as reading:
+        state, account = await loaded(reading, account_id)
     keys = sorted(
         key for key, position in account.positions.items() if position.quantity and key > after
     )
     rows = [{"symbol": symbol, "side": side} for symbol, side in keys[: paging.fetch]]
     views = {
         (row["symbol"], row["side"]): _position_view(
-            state, account, row, await services.rankings.of(reading, row["symbol"])
+            state, account, row, await services.rankings.of(row["symbol"])
         )
         for row in rows[: paging.limit]
     }
@@ -208,11 +212,11 @@ async def _stored(services: Services, account_id: str) -> AccountView:
     return AccountView(**row)
 
 
-async def loaded(reading: AsyncConnection, account_id: str) -> tuple[State, Account]:
-    """The account's part of the state as of one moment; raises 404."""
+async def loaded(reading: AsyncConnection, account_id: str, *symbols: str) -> tuple[State, Account]:
+    """The account's part of the state as of one moment, and `symbols`; raises 404."""
     raw = (await reading.get_raw_connection()).driver_connection
     assert raw is not None
-    state = await load_account(raw, account_id)
+    state = await load_account(raw, account_id, symbols)
     account = state.accounts.get(account_id)
     if account is None:
         raise unknown("account_id")

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.types import Receive, Scope, Send
 
 from app.api import docs, openapi, problems
+from app.api.access import admit
 from app.api.accounts import accounts
 from app.api.calculators import calculators
 from app.api.contracts import contracts, prices
-from app.api.edge import Edge
+from app.api.edge import Edge, first_headers
 from app.api.funds import funds, treasury
 from app.api.health import health
 from app.api.history import history
@@ -21,8 +22,13 @@ from app.api.keys import keys
 from app.api.lean import LEAN
 from app.api.liquidations import liquidations
 from app.api.orders import orders, trades
+from app.api.problems import Problem
+from app.api.rates import Rates
 from app.api.services import Services
 from app.runner.runner import Runner
+
+PROBES = ("/healthz", "/leaderz")
+"""A proxy asks these again and again, they cost nothing, and a wrong answer takes us out of it."""
 
 
 class Application(FastAPI):
@@ -31,7 +37,7 @@ class Application(FastAPI):
     def __init__(self, services: Services, **options: Any) -> None:
         super().__init__(**options)
         self.state.services = self._services = services
-        self._edge = Edge(super().__call__, services.metrics)
+        self._edge = Edge(self._admitted, services.metrics)
         # They are served before the router; here it learns which methods their paths have.
         self.router.routes.extend(lean.route() for lean in LEAN)
         self._lean = {lean.path: lean for lean in LEAN}
@@ -44,13 +50,26 @@ class Application(FastAPI):
         else:
             await lean.serve(self._services, scope, receive, send)
 
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request of FastAPI's that is not one too many."""
+        try:
+            if scope["type"] == "http" and scope["path"] not in PROBES:
+                admit(self._services, scope, first_headers(scope))
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
-def create_app(runner: Runner, database: AsyncEngine, *, open_metrics: bool) -> FastAPI:
+
+def create_app(
+    runner: Runner, database: AsyncEngine, rates: Rates | None = None, *, open_metrics: bool
+) -> FastAPI:
     """The service over HTTP. The caller starts and stops the runner and owns the database pool.
 
-    `open_metrics`: `/metrics` needs no key (for a service that only this machine can reach).
+    `rates`: how many requests are served, else any number. `open_metrics`: `/metrics` needs no
+    key (for a service that only this machine can reach).
     """
-    services = Services(runner, database, open_metrics=open_metrics)
+    services = Services(runner, database, rates or Rates(), open_metrics=open_metrics)
     app = Application(
         services,
         title="Backstop",

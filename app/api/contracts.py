@@ -136,7 +136,8 @@ async def get_book(
     symbol: KnownSymbol,
     depth: Annotated[int, Query(ge=1, le=1000, description="Levels per side.")] = 50,
 ) -> BookView:
-    """The best price levels of both sides, best first."""
+    """The best price levels of both sides, best first: of at most 1,000 resting orders per side,
+    which is what one order can meet (ORD-10)."""
     bids = await queries.book_side(reading, symbol, "buy", depth)
     asks = await queries.book_side(reading, symbol, "sell", depth)
     return BookView(
@@ -154,18 +155,17 @@ async def get_book(
     tags=["liquidations"],
 )
 async def get_adl_queue(
-    services: ServicesDep,
-    paging: Paged,
-    identity: MaybeKey,
-    symbol: KnownSymbol,
-    reading: Reading,
+    services: ServicesDep, paging: Paged, identity: MaybeKey, symbol: SymbolPath
 ) -> Page[QueueView]:
     """The ranked positions, longs first, without accounts; a trader's key marks its own.
 
-    At most a second old. The cursor is a place, not a snapshot.
+    At most a second old, or ten times as old as ranking takes. The cursor is a place, not a
+    snapshot.
     """
     start = (paging.before_id() or 0) if paging.cursor else 0
-    queues = await services.rankings.of(reading, symbol)
+    async with services.database.connect() as reading:
+        await _known_symbol(symbol, reading)
+    queues = await services.rankings.of(symbol)
     own = identity.account_id if identity else None
     rows = [
         {"place": number, "of": place}

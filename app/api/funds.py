@@ -135,18 +135,20 @@ async def contribute_to_treasury(
     return moved_view((await changes.apply(command))[0])
 
 
-@treasury.get("/alerts", responses=KEYED, summary="List alerts")
+@treasury.get("/alerts", responses=problems(401, 403, 422), summary="List alerts")
 async def list_alerts(
     _: Admin,
-    reading: Reading,
+    services: ServicesDep,
     paging: Paged,
     kind: Annotated[AlertKind | None, Query()] = None,
     fund: FundFilter = None,
 ) -> Page[AlertView]:
     """What the operators must know, newest first."""
-    rows = await queries.list_alerts(
-        reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
-    )
+    heavy = kind is not None or fund is not None
+    async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
+        rows = await queries.list_alerts(
+            reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
+        )
     return paging.page(rows, _alert, "alert_id")
 
 

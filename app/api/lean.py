@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from app.api.access import Identity, authenticate
+from app.api.access import Identity, admit, authenticate
 from app.api.changing import Changes, answer_key
 from app.api.edge import BODY_LIMIT, NOSNIFF, announced, first_headers, too_large
 from app.api.orders import command_of
@@ -72,6 +72,7 @@ class Lean:
 
     async def _document(self, services: Services, scope: Scope, receive: Receive) -> Document:
         headers = first_headers(scope)
+        admit(services, scope, headers)
         if announced(headers) > BODY_LIMIT:
             raise too_large()
         authorization = headers.get(b"authorization", b"").decode("latin-1")

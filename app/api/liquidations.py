@@ -11,7 +11,7 @@ from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, visible_account
 from app.api.orders import AccountFilter, SymbolFilter
 from app.api.paging import Paged
 from app.api.problems import unknown
-from app.api.routing import PUBLIC, problems, router
+from app.api.routing import problems, router
 from app.api.schemas.base import FUND_PATTERN, ID_PATTERN, Page
 from app.api.schemas.liquidations import (
     AdlEventDetailView,
@@ -23,7 +23,7 @@ from app.api.schemas.liquidations import (
     QueuePlaceView,
     StepView,
 )
-from app.api.services import Reading
+from app.api.services import Reading, ServicesDep
 from app.engine.events import Outcome_, QueueEntry
 from app.store.queries import liquidations as queries
 
@@ -36,14 +36,14 @@ Row = Mapping[Any, Any]
 
 @liquidations.get(
     "/liquidations",
-    responses=problems(401, 403, 404),
+    responses=problems(401, 403, 404, 422),
     openapi_extra=OPTIONAL_KEY,
     response_model_exclude_unset=True,
     summary="List liquidations",
 )
 async def list_liquidations(
     identity: MaybeKey,
-    reading: Reading,
+    services: ServicesDep,
     paging: Paged,
     symbol: SymbolFilter = None,
     fund: FundFilter = None,
@@ -53,10 +53,13 @@ async def list_liquidations(
     """Liquidated positions, newest first. `account_id` is shown, and may be asked for, only with
     an admin's key or the account's own."""
     account = visible_account(identity, account_id)
-    rows = await queries.list_liquidations(
-        reading, paging.fetch, symbol=symbol, fund=fund, outcome=outcome, account_id=account,
-        before=paging.before_id(),
-    )  # fmt: skip
+    heavy = sum(one is not None for one in (symbol, fund, outcome, account)) > 1
+    keyed = account is not None
+    async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
+        rows = await queries.list_liquidations(
+            reading, paging.fetch, symbol=symbol, fund=fund, outcome=outcome, account_id=account,
+            before=paging.before_id(),
+        )  # fmt: skip
     return paging.page(
         rows, lambda row: LiquidationView(**_liquidation(row, identity)), "liquidation_id"
     )
@@ -84,31 +87,35 @@ async def get_liquidation(
     )
 
 
-@liquidations.get("/clearance-fees", responses=PUBLIC, summary="List clearance fees")
+@liquidations.get("/clearance-fees", responses=problems(422), summary="List clearance fees")
 async def list_clearance_fees(
-    reading: Reading, paging: Paged, symbol: SymbolFilter = None, fund: FundFilter = None
+    services: ServicesDep, paging: Paged, symbol: SymbolFilter = None, fund: FundFilter = None
 ) -> Page[ClearanceFeeView]:
     """Liquidation clearance fees and their split between fund and revenue, newest first."""
-    rows = await queries.list_clearance_fees(
-        reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
-    )
+    heavy = symbol is not None and fund is not None
+    async with services.reading(heavy=heavy, narrow="one filter only") as reading:
+        rows = await queries.list_clearance_fees(
+            reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
+        )
     return paging.page(rows, lambda row: ClearanceFeeView(**_with_fund(row)), "liquidation_id")
 
 
 @liquidations.get(
     "/adl-events",
-    responses=problems(401, 403, 404),
+    responses=problems(401, 403, 404, 422),
     openapi_extra=OPTIONAL_KEY,
     summary="List ADL events",
 )
 async def list_adl_events(
-    identity: MaybeKey, reading: Reading, paging: Paged, account_id: AccountFilter = None
+    identity: MaybeKey, services: ServicesDep, paging: Paged, account_id: AccountFilter = None
 ) -> Page[AdlEventView]:
     """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
     account = visible_account(identity, account_id)
-    rows = await queries.list_adl_events(
-        reading, paging.fetch, account_id=account, before=paging.before_id()
-    )
+    heavy = account is not None
+    async with services.reading(heavy=heavy, narrow="limit", keyed=heavy) as reading:
+        rows = await queries.list_adl_events(
+            reading, paging.fetch, account_id=account, before=paging.before_id()
+        )
     return paging.page(rows, lambda row: AdlEventView(**_with_fund(row)), "adl_event_id")
 
 

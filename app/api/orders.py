@@ -63,10 +63,11 @@ async def preview_order(identity: Trader, reading: Reading, body: OrderBody) -> 
     It is judged on committed data, which may be a moment old.
     """
     identity.check_account(body.account_id)
-    state, _account = await loaded(reading, body.account_id)
+    state, _account = await loaded(reading, body.account_id, body.symbol)
     market = state.markets.get(body.symbol)
     if market is not None:
-        for row in await queries.open_orders_of_contract(reading, body.symbol):
+        side = orderbook.opposite(body.side)
+        for row in await queries.best_orders(reading, body.symbol, side, body.price):
             orderbook.insert(market, _order(row))
     with localcontext(EXACT):
         found = assessment.preview(state, command_of(body), datetime.now(UTC))
@@ -75,10 +76,10 @@ async def preview_order(identity: Trader, reading: Reading, body: OrderBody) -> 
     return PreviewView(**asdict(found))
 
 
-@orders.get("/orders", responses=problems(401, 403, 404), summary="List orders")
+@orders.get("/orders", responses=problems(401, 403, 404, 422), summary="List orders")
 async def list_orders(
     identity: Trader,
-    reading: Reading,
+    services: ServicesDep,
     paging: Paged,
     account_id: AccountFilter = None,
     symbol: SymbolFilter = None,
@@ -90,11 +91,16 @@ async def list_orders(
     """Orders, newest first. A trader sees its own; an admin everyone's."""
     if account_id is not None:
         identity.check_account(account_id)
-    rows = await queries.list_orders(
-        reading, paging.fetch, account_id=account_id or identity.account_id, symbol=symbol,
-        status=status, before=paging.before_id(),
-    )  # fmt: skip
-    terms = await _price_terms(reading, rows)
+    account = account_id or identity.account_id
+    # An account's open orders are few (ORD-10); of its others, and of everybody's, there is no end.
+    is_short = account is not None and status in ("open", *queries.OPEN_STATUSES)
+    heavy = not is_short and (status or (account and symbol)) is not None
+    async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
+        rows = await queries.list_orders(
+            reading, paging.fetch, account_id=account, symbol=symbol, status=status,
+            before=paging.before_id(),
+        )  # fmt: skip
+        terms = await _price_terms(reading, rows)
     return paging.page(rows, lambda row: order_view(row, terms[row["symbol"]]), "order_id")
 
 
@@ -139,14 +145,14 @@ async def cancel_orders(
 
 @trades.get(
     "/trades",
-    responses=problems(401, 403, 404),
+    responses=problems(401, 403, 404, 422),
     openapi_extra=OPTIONAL_KEY,
     response_model_exclude_unset=True,
     summary="List trades",
 )
 async def list_trades(
     identity: MaybeKey,
-    reading: Reading,
+    services: ServicesDep,
     paging: Paged,
     account_id: AccountFilter = None,
     symbol: SymbolFilter = None,
@@ -156,9 +162,11 @@ async def list_trades(
     account = visible_account(identity, account_id)
     if account is None and symbol is None:
         raise malformed("symbol or account_id is needed", "malformed_query", field="symbol")
-    rows = await queries.list_trades(
-        reading, paging.fetch, account_id=account, symbol=symbol, before=paging.before_id()
-    )
+    heavy = account is not None and symbol is not None
+    async with services.reading(heavy=heavy, narrow="one filter only", keyed=heavy) as reading:
+        rows = await queries.list_trades(
+            reading, paging.fetch, account_id=account, symbol=symbol, before=paging.before_id()
+        )
     return paging.page(rows, lambda row: _trade_view(row, account), "trade_id")
 
 

@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from app.engine.rejections import Rejected, Rejection
 from app.runner.runner import AnswerConflict, Busy, NotLeader
 from app.store.database import STATEMENT_SECONDS
-from app.store.reads import NoSlot
+from app.store.reads import NoSlot, cause_of
 
 logger = logging.getLogger(__name__)
 
@@ -212,11 +212,6 @@ async def _unavailable(_: Request, error: Exception) -> Response:
     return Problem(
         503, "unavailable", "the database does not answer", headers={"Retry-After": "1"}
     ).response()
-
-
-def cause_of(error: Exception) -> BaseException | None:
-    """What PostgreSQL or its driver said, whoever passed it on."""
-    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
 
 
 async def _database(request: Request, error: DBAPIError) -> Response:

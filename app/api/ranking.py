@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine import ranking as rules
 from app.store.queries import positions as queries
+from app.store.reads import Reads
 
 REMEMBERED_SECONDS = 1.0
+REMEMBERED_FACTOR = 10
 
 Direction = Literal["long", "short"]
 
@@ -43,23 +43,36 @@ class Queues:
 
 
 class Rankings:
-    """The queues by contract. Ranking costs as much as the contract has positions; hence once
-    a second at most, and not on the event loop."""
+    """The queues by contract. Ranking costs as much as the contract has positions; hence one at a
+    time, not on the event loop, and for ten times as long as it took not again."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Reads) -> None:
+        self._database = database
         self._known: dict[str, tuple[float, Queues]] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._lock = asyncio.Lock()
 
-    async def of(self, connection: AsyncConnection, symbol: str) -> Queues:
-        """The queues of an existing contract, at most a second old."""
-        async with self._locks[symbol]:
-            made, queues = self._known.get(symbol, (float("-inf"), Queues()))
-            if time.monotonic() - made < REMEMBERED_SECONDS:
-                return queues
-            rows = await queries.list_holders(connection, symbol)
+    async def of(self, symbol: str) -> Queues:
+        """The queues of an existing contract, at most a second old, or ten times their cost.
+
+        Who waits for them holds no connection meanwhile.
+        """
+        if (known := self._fresh(symbol)) is not None:
+            return known
+        async with self._lock:
+            if (known := self._fresh(symbol)) is not None:
+                return known
+            began = time.monotonic()
+            async with self._database.connect() as connection:
+                rows = await queries.list_holders(connection, symbol)
             queues = await asyncio.to_thread(_rank, rows)
-            self._known[symbol] = time.monotonic(), queues
+            now = time.monotonic()
+            until = now + max(REMEMBERED_SECONDS, REMEMBERED_FACTOR * (now - began))
+            self._known[symbol] = until, queues
             return queues
+
+    def _fresh(self, symbol: str) -> Queues | None:
+        until, queues = self._known.get(symbol, (0.0, None))
+        return queues if time.monotonic() < until else None
 
 
 def _rank(rows: Sequence[RowMapping]) -> Queues:

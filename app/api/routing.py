@@ -25,7 +25,8 @@ _MEANINGS = {
     404: "There is no such thing, or not for this key.",
     409: "It exists already, or this idempotency key was used for another request.",
     413: "The body is larger than 8 MiB.",
-    422: "A rule refused it; `code` and `context` say which and why.",
+    422: "A rule refused it, or a read is too wide; `code` and `context` say which and why.",
+    429: "Too many requests of this key or address; see `Retry-After`.",
     503: "Not the leader, too busy, or the database does not answer; see `Retry-After`.",
 }
 
@@ -34,11 +35,12 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The documented errors of a route: these, and those that every route can answer."""
     documented: dict[int | str, dict[str, Any]] = {
         status: {"description": _MEANINGS[status], "content": PROBLEM}
-        for status in sorted({400, 413, 503, *statuses})
+        for status in sorted({400, 413, 429, 503, *statuses})
     }
-    documented[503]["headers"] = {
-        "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
-    }
+    for status in (429, 503):
+        documented[status]["headers"] = {
+            "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
+        }
     return documented
 
 

@@ -12,21 +12,35 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from app.api.metrics import HttpMetrics
-from app.api.problems import cause_of, too_wide
+from app.api.problems import too_wide
 from app.api.ranking import Rankings
+from app.api.rates import Rates
+from app.engine.commands import KeyScope
 from app.runner.runner import Runner
-from app.store.reads import Reads
+from app.store.reads import Reads, cause_of
+
+KEYS_REMEMBERED = 100_000
 
 
 class Services:
     """The runner for changes, the database for reads, and what the edge remembers."""
 
-    def __init__(self, runner: Runner, database: AsyncEngine, *, open_metrics: bool) -> None:
+    def __init__(
+        self, runner: Runner, database: AsyncEngine, rates: Rates, *, open_metrics: bool
+    ) -> None:
         self.runner = runner
         self.database = Reads(database)
         self.open_metrics = open_metrics
         self.metrics = HttpMetrics()
-        self.rankings = Rankings()
+        self.rates = rates
+        self.known_keys: dict[str, KeyScope] = {}
+        self.rankings = Rankings(self.database)
+
+    def remember(self, digest: str, scope: KeyScope) -> None:
+        """Keep of a key that was looked up what its requests are counted by."""
+        if len(self.known_keys) >= KEYS_REMEMBERED:
+            self.known_keys.clear()
+        self.known_keys[digest] = scope
 
     @asynccontextmanager
     async def reading(
@@ -34,7 +48,7 @@ class Services:
     ) -> AsyncIterator[AsyncConnection]:
         """A snapshot for a list; `heavy` where its filters leave more than a page of an index.
 
-        Raises 422 `query_too_wide` when it takes too long, with what to `narrow`.
+        Raises 422 `query_too_wide` when a heavy one takes too long, with what to `narrow`.
         """
         try:
             async with (
@@ -42,7 +56,7 @@ class Services:
             ) as connection:
                 yield connection
         except (DBAPIError, asyncpg.QueryCanceledError) as error:
-            if isinstance(cause_of(error), asyncpg.QueryCanceledError):
+            if heavy and isinstance(cause_of(error), asyncpg.QueryCanceledError):
                 raise too_wide(narrow) from error
             raise
 

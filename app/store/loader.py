@@ -64,8 +64,20 @@ async def load_state(connection: asyncpg.Connection) -> State:
     return state
 
 
-async def load_account(connection: asyncpg.Connection, account_id: str) -> State:
-    """One account with all contracts and marks, as of one moment; without books and totals.
+_OWN_CONTRACTS = f"""
+    WHERE symbol = ANY($2) OR symbol IN (
+        SELECT symbol FROM positions WHERE account_id = $1
+        UNION SELECT symbol FROM orders WHERE account_id = $1 AND {OPEN}
+        UNION SELECT split_part(name, ':', 1) FROM wallets WHERE owner = $1 AND kind = 'isolated'
+    )
+"""  # noqa: S608 - names of our own
+
+
+async def load_account(
+    connection: asyncpg.Connection, account_id: str, symbols: Sequence[str] = ()
+) -> State:
+    """One account with its contracts and marks, and those of `symbols`, as of one moment; without
+    books and totals.
 
     `accounts` is empty when there is no such account.
     """
@@ -76,7 +88,7 @@ async def load_account(connection: asyncpg.Connection, account_id: str) -> State
             await _load_wallets(
                 connection, state, "WHERE owner = $1 AND kind IN ('cross', 'isolated')", account_id
             )
-            await _load_markets(connection, state)
+            await _load_markets(connection, state, _OWN_CONTRACTS, account_id, symbols)
             own = "WHERE account_id = $1"
             await _load_accounts(connection, state, own, account_id)
             await _load_positions(connection, state, own, account_id)
@@ -138,14 +150,19 @@ async def _load_wallets(
             wallets[key] = Wallet(key, kind, owner, asset, name, Decimal(balance))
 
 
-async def _load_markets(connection: asyncpg.Connection, state: State) -> None:
-    for row in await connection.fetch(_select("contracts", "ORDER BY symbol")):
+async def _load_markets(
+    connection: asyncpg.Connection, state: State, where: str = "", *values: object
+) -> None:
+    query = _select("contracts", f"{where} ORDER BY symbol")
+    for row in await connection.fetch(query, *values):
         contract = _contract(*row)
         symbol, asset = contract.symbol, contract.settlement_asset
         key = wallet_key("clearing", symbol, asset)
         clearing = state.wallets.setdefault(key, Wallet(key, "clearing", symbol, asset, ""))
         state.markets[symbol] = Market(contract, clearing)
-    for symbol, price, time, index_price, *rest in await connection.fetch(_select("marks")):
+    for symbol, price, time, index_price, *rest in await connection.fetch(
+        _select("marks", where), *values
+    ):
         index = None if index_price is None else Decimal(index_price)
         state.markets[symbol].mark = Mark(symbol, Decimal(price), time, index, *rest)
 

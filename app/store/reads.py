@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from time import monotonic
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -29,6 +30,11 @@ STREAM_TURN_SECONDS = 60.0
 
 class NoSlot(Exception):  # noqa: N818 - a state of the world
     """All that may read at once do, and went on longer than a reader may wait."""
+
+
+def cause_of(error: Exception) -> BaseException | None:
+    """What PostgreSQL or its driver said, whoever passed it on."""
+    return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
 
 
 class Reads:
@@ -54,23 +60,27 @@ class Reads:
                 return await stack.enter_async_context(self._engine.connect())
             except PoolTimeoutError as error:
                 raise NoSlot("all connections for reads are taken") from error
-            except asyncpg.TooManyConnectionsError as error:
+            except (DBAPIError, asyncpg.PostgresError) as error:
+                cause = cause_of(error)
+                if not isinstance(cause, asyncpg.TooManyConnectionsError):
+                    raise
                 if monotonic() > deadline:
-                    raise NoSlot(f"PostgreSQL takes no more connections: {error}") from error
+                    raise NoSlot(f"PostgreSQL takes no more connections: {cause}") from error
                 await asyncio.sleep(RETRY_SECONDS)
 
     @asynccontextmanager
     async def heavy(
-        self, *, keyed: bool = False, patience: float = TURN_SECONDS
+        self, *, keyed: bool = False, patience: float | None = None
     ) -> AsyncIterator[AsyncConnection]:
-        """A connection for a read whose work no index bounds; raises `NoSlot` after `patience`.
+        """A connection for a read whose work no index bounds; raises `NoSlot` after `patience`
+        (in seconds; `TURN_SECONDS` by default).
 
         Strangers do not wait for those with a key, nor the other way round. A turn rests as long
         as it took: the heavy reads of strangers have half of one PostgreSQL process at most.
         """
         turns = self._turns[keyed]
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(TURN_SECONDS if patience is None else patience):
                 await turns.acquire()
         except TimeoutError as error:
             raise NoSlot("too many reads of this kind are waiting") from error

@@ -251,7 +251,7 @@ async def test_one_account_alone(connection: Connection) -> None:
     exchange = small_exchange()
     await (await lead(connection)).commit(batch_of(exchange))
     for account_id, account in exchange.state.accounts.items():
-        state = await load_account(connection, account_id)
+        state = await load_account(connection, account_id, list(exchange.state.markets))
         assert facts(State(accounts=state.accounts)) == facts(State(accounts={account_id: account}))
         assert [market.mark and market.mark.price for market in state.markets.values()] == [
             Decimal("60000.5")

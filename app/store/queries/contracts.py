@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import RowMapping, func, select, text
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.tables import OPEN, contracts, marks, orders
+from app.store.queries.orders import resting
+from app.store.tables import contracts, marks
 
 Rows = Sequence[RowMapping]
 
@@ -47,13 +48,12 @@ async def get_mark(connection: AsyncConnection, symbol: str) -> RowMapping | Non
 
 
 async def book_side(connection: AsyncConnection, symbol: str, side: str, depth: int) -> Rows:
-    """The best `depth` levels of a side: price and open quantity."""
-    price = orders.c.price
+    """The best `depth` levels of a side: price and open quantity of what one order can meet."""
+    met = resting(symbol, side).subquery()
     query = (
-        select(price, func.sum(orders.c.quantity - orders.c.filled_quantity).label("quantity"))
-        .where(orders.c.symbol == symbol, orders.c.side == side, text(OPEN))
-        .group_by(price)
-        .order_by(price.desc() if side == "buy" else price)
+        select(met.c.price, func.sum(met.c.quantity - met.c.filled_quantity).label("quantity"))
+        .group_by(met.c.price)
+        .order_by(met.c.price.desc() if side == "buy" else met.c.price)
         .limit(depth)
     )
     rows: Rows = (await connection.execute(query)).mappings().all()
