@@ -113,7 +113,7 @@ async def list_ledger(
     kind: Annotated[LedgerKind | None, Query()] = None,
 ) -> Page[LedgerEntryView]:
     """Every movement of the account's wallets with its reason, newest first."""
-    heavy = asset is not None or kind is not None
+    heavy = paging.large or asset is not None or kind is not None
     before = paging.decode(int, int)
     async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
         if await queries.get_account(reading, account_id) is None:
@@ -121,7 +121,7 @@ async def list_ledger(
         rows = await queries.list_ledger(
             reading, account_id, paging.fetch, asset=asset, kind=kind, before=before
         )
-    return paging.page(rows, _ledger_entry, "transfer_id", "receiving")
+        return await paging.slowly(rows, _ledger_entry, "transfer_id", "receiving")
 
 
 @accounts.post(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
-from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
 from app.api.liquidations import FundFilter
@@ -30,13 +29,12 @@ history = router("insurance funds")
 WIDTHS = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 STALLED_SECONDS = 60.0
 """How long the reader of an export may take nothing of what was sent."""
-COLUMNS = tuple(HistoryView.model_fields)
-Row = Mapping[Any, Any]
+COLUMNS = ",".join(queries.FIELDS) + "\n"
 
 CSV = {
     "text/csv": {
         "schema": {"type": "string"},
-        "example": ",".join(COLUMNS) + "\n",
+        "example": COLUMNS,
     }
 }
 
@@ -80,15 +78,15 @@ async def list_history(
             raise malformed("csv gives everything: no cursor", "malformed_query", field="cursor")
         return await _export(services, wanted)
     before = paging.decode(datetime, str, int)
-    heavy = wanted != wanted.walked()
+    heavy = paging.large or wanted != wanted.walked()
     async with services.reading(heavy=heavy, narrow="from, to or fewer filters") as connection:
         rows = await queries.list_history(connection, wanted, paging.fetch, before)
-    return paging.page(rows, _entry, "time", "fund_id", "sequence")
+    return paging.texts(rows, "time", "fund_id", "sequence")
 
 
 async def _intervals(
     services: ServicesDep, paging: Paging, wanted: queries.Filter, width: timedelta
-) -> Page[IntervalView]:
+) -> Response:
     assert wanted.fund is not None
     assert wanted.asset is not None
     cursor = paging.decode(datetime)
@@ -99,7 +97,7 @@ async def _intervals(
             connection, wanted.fund, wanted.asset, width, paging.fetch,
             start=_floor(wanted.start, width), end=end,
         )  # fmt: skip
-    return paging.page(rows, _interval, "time")
+    return paging.texts(rows, "time")
 
 
 def _floor(time: datetime | None, width: timedelta, *, up: bool = False) -> datetime | None:
@@ -109,15 +107,6 @@ def _floor(time: datetime | None, width: timedelta, *, up: bool = False) -> date
     time = min(max(time, queries.BEFORE_ALL), queries.AFTER_ALL)
     past = (time - queries.BEFORE_ALL) % width
     return time - past + (width if up and past else timedelta())
-
-
-def _entry(row: Row) -> HistoryView:
-    return HistoryView(**{("fund" if name == "fund_id" else name): row[name] for name in row})
-
-
-def _interval(row: Row) -> IntervalView:
-    by_kind = {kind: Decimal(amount) for kind, amount in row["by_kind"].items()}
-    return IntervalView(**{**row, "by_kind": by_kind})
 
 
 class _Export(StreamingResponse):
@@ -135,13 +124,12 @@ class _Export(StreamingResponse):
 
 async def _export(services: Services, wanted: queries.Filter) -> StreamingResponse:
     """The rows as CSV; the first part is there before the answer begins, so that it can fail."""
-    names = ["fund_id" if name == "fund" else name for name in COLUMNS]
     turn = partial(services.database.heavy, patience=STREAM_TURN_SECONDS)
-    parts = queries.export_history(turn, wanted, names)
+    parts = queries.export_history(turn, wanted)
     first = await anext(parts)
 
     async def lines() -> AsyncIterator[bytes]:
-        yield (",".join(COLUMNS) + "\n" + first).encode()
+        yield (COLUMNS + first).encode()
         async for part in parts:
             yield part.encode()
 

@@ -53,16 +53,17 @@ async def list_liquidations(
     """Liquidated positions, newest first. `account_id` is shown, and may be asked for, only with
     an admin's key or the account's own."""
     account = visible_account(identity, account_id)
-    heavy = sum(one is not None for one in (symbol, fund, outcome, account)) > 1
+    filters = sum(one is not None for one in (symbol, fund, outcome, account))
+    heavy = paging.large or filters > 1
     keyed = account is not None
     async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
         rows = await queries.list_liquidations(
             reading, paging.fetch, symbol=symbol, fund=fund, outcome=outcome, account_id=account,
             before=paging.before_id(),
         )  # fmt: skip
-    return paging.page(
-        rows, lambda row: LiquidationView(**_liquidation(row, identity)), "liquidation_id"
-    )
+        return await paging.slowly(
+            rows, lambda row: LiquidationView(**_liquidation(row, identity)), "liquidation_id"
+        )
 
 
 @liquidations.get(
@@ -92,12 +93,14 @@ async def list_clearance_fees(
     services: ServicesDep, paging: Paged, symbol: SymbolFilter = None, fund: FundFilter = None
 ) -> Page[ClearanceFeeView]:
     """Liquidation clearance fees and their split between fund and revenue, newest first."""
-    heavy = symbol is not None and fund is not None
+    heavy = paging.large or (symbol is not None and fund is not None)
     async with services.reading(heavy=heavy, narrow="one filter only") as reading:
         rows = await queries.list_clearance_fees(
             reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
         )
-    return paging.page(rows, lambda row: ClearanceFeeView(**_with_fund(row)), "liquidation_id")
+        return await paging.slowly(
+            rows, lambda row: ClearanceFeeView(**_with_fund(row)), "liquidation_id"
+        )
 
 
 @liquidations.get(
@@ -111,12 +114,16 @@ async def list_adl_events(
 ) -> Page[AdlEventView]:
     """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
     account = visible_account(identity, account_id)
-    heavy = account is not None
-    async with services.reading(heavy=heavy, narrow="limit", keyed=heavy) as reading:
+    keyed = account is not None
+    async with services.reading(
+        heavy=keyed or paging.large, narrow="limit", keyed=keyed
+    ) as reading:
         rows = await queries.list_adl_events(
             reading, paging.fetch, account_id=account, before=paging.before_id()
         )
-    return paging.page(rows, lambda row: AdlEventView(**_with_fund(row)), "adl_event_id")
+        return await paging.slowly(
+            rows, lambda row: AdlEventView(**_with_fund(row)), "adl_event_id"
+        )
 
 
 @liquidations.get(

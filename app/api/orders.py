@@ -94,14 +94,17 @@ async def list_orders(
     account = account_id or identity.account_id
     # An account's open orders are few (ORD-10); of its others, and of everybody's, there is no end.
     is_short = account is not None and status in ("open", *queries.OPEN_STATUSES)
-    heavy = not is_short and (status or (account and symbol)) is not None
+    filtered = not is_short and (status or (account and symbol)) is not None
+    heavy = paging.large or filtered
     async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
         rows = await queries.list_orders(
             reading, paging.fetch, account_id=account, symbol=symbol, status=status,
             before=paging.before_id(),
         )  # fmt: skip
         terms = await _price_terms(reading, rows)
-    return paging.page(rows, lambda row: order_view(row, terms[row["symbol"]]), "order_id")
+        return await paging.slowly(
+            rows, lambda row: order_view(row, terms[row["symbol"]]), "order_id"
+        )
 
 
 @orders.get("/orders/{order_id}", responses=problems(401, 403, 404), summary="One order")
@@ -162,12 +165,13 @@ async def list_trades(
     account = visible_account(identity, account_id)
     if account is None and symbol is None:
         raise malformed("symbol or account_id is needed", "malformed_query", field="symbol")
-    heavy = account is not None and symbol is not None
-    async with services.reading(heavy=heavy, narrow="one filter only", keyed=heavy) as reading:
+    keyed = account is not None
+    heavy = paging.large or (keyed and symbol is not None)
+    async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
         rows = await queries.list_trades(
             reading, paging.fetch, account_id=account, symbol=symbol, before=paging.before_id()
         )
-    return paging.page(rows, lambda row: _trade_view(row, account), "trade_id")
+        return await paging.slowly(rows, lambda row: _trade_view(row, account), "trade_id")
 
 
 async def _own_order(

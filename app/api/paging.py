@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import json
@@ -11,6 +12,7 @@ from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query
+from starlette.responses import Response
 
 from app.api.problems import Problem, malformed
 from app.api.schemas.base import LARGEST_ID, Page, parse_time
@@ -18,6 +20,7 @@ from app.engine.numbers import time_text
 
 DEFAULT_LIMIT = 100
 MAXIMUM_LIMIT = 1000
+ITEMS_AT_ONCE = 25
 
 Item = TypeVar("Item")
 
@@ -52,6 +55,11 @@ class Paging:
         """The cursor of a list with a composed order: values of `kinds` (str, int, datetime)."""
         return None if self.cursor is None else _decode(self.cursor, *kinds)
 
+    @property
+    def large(self) -> bool:
+        """Whether its items take so long to write that others must not wait for all of them."""
+        return self.limit > DEFAULT_LIMIT
+
     def page(
         self,
         rows: Sequence[Mapping[Any, Any]],
@@ -59,11 +67,35 @@ class Paging:
         *order: str,
     ) -> Page[Item]:
         """The page of `fetch` rows; `order` names the columns the list is sorted by."""
-        shown = rows[: self.limit]
-        cursor = None
-        if len(rows) > self.limit:
-            cursor = _encode(*(shown[-1][column] for column in order))
-        return Page(items=[item(row) for row in shown], next_cursor=cursor)
+        items = [item(row) for row in rows[: self.limit]]
+        return Page(items=items, next_cursor=self._next(rows, order))
+
+    async def slowly(
+        self,
+        rows: Sequence[Mapping[Any, Any]],
+        item: Callable[[Mapping[Any, Any]], Item],
+        *order: str,
+    ) -> Page[Item]:
+        """The same, with turns of the event loop for others."""
+        items: list[Item] = []
+        for row in rows[: self.limit]:
+            items.append(item(row))
+            if len(items) % ITEMS_AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return Page(items=items, next_cursor=self._next(rows, order))
+
+    def _next(self, rows: Sequence[Mapping[Any, Any]], order: Sequence[str]) -> str | None:
+        if len(rows) <= self.limit:
+            return None
+        last = rows[self.limit - 1]
+        return _encode(*(last[column] for column in order))
+
+    def texts(self, rows: Sequence[Mapping[Any, Any]], *order: str) -> Response:
+        """The page of `fetch` rows whose JSON is there already, as `item`."""
+        items = ",".join(row["item"] for row in rows[: self.limit])
+        cursor = json.dumps(self._next(rows, order))
+        content = f'{{"items":[{items}],"next_cursor":{cursor}}}'
+        return Response(content, media_type="application/json")
 
 
 async def _paging(

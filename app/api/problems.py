@@ -53,14 +53,13 @@ UNREACHABLE = (
 """How a database shows that it is not there, or not for us."""
 
 OVERLOADED = (
-    NoSlot,
     asyncpg.InsufficientResourcesError,
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
     asyncpg.TransactionRollbackError,
     asyncpg.TransactionTimeoutError,
 )
-"""How it shows that it has too much to do: no slot, no memory, out of time, a conflict."""
+"""How it shows that it has too much to do: no connection, no memory, out of time, a conflict."""
 
 UNKNOWN_IN_PATH = {
     "account_id": "unknown_account",
@@ -196,6 +195,10 @@ async def _busy(_: Request, error: Busy) -> Response:
     return busy("too many commands are waiting", error.retry_after).response()
 
 
+async def _no_slot(_: Request, error: NoSlot) -> Response:
+    return busy(str(error)).response()
+
+
 async def _overloaded(_: Request, error: Exception) -> Response:
     logger.warning("a read was given up: %r", error)
     return busy("the database has too much to do").response()
@@ -235,6 +238,7 @@ HANDLERS: dict[type[Exception], Any] = {
     Rejected: _rejected,
     NotLeader: _not_leader,
     Busy: _busy,
+    NoSlot: _no_slot,
     AnswerConflict: _conflict,
     DBAPIError: _database,
     **dict.fromkeys(UNREACHABLE, _unavailable),

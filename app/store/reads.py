@@ -22,6 +22,8 @@ from app.store.database import SLOT_SECONDS
 RETRY_SECONDS = 0.05
 HEAVY_READS = 1
 """How many heavy reads are under way at once: for strangers, and for those with a key."""
+REST = 2.0
+"""How long a turn rests, in times of what it took."""
 TURN_SECONDS = 5.0
 """How long a request waits for its turn."""
 STREAM_TURN_SECONDS = 60.0
@@ -65,7 +67,7 @@ class Reads:
                 if not isinstance(cause, asyncpg.TooManyConnectionsError):
                     raise
                 if monotonic() > deadline:
-                    raise NoSlot(f"PostgreSQL takes no more connections: {cause}") from error
+                    raise NoSlot("the database takes no more connections") from error
                 await asyncio.sleep(RETRY_SECONDS)
 
     @asynccontextmanager
@@ -75,8 +77,8 @@ class Reads:
         """A connection for a read whose work no index bounds; raises `NoSlot` after `patience`
         (in seconds; `TURN_SECONDS` by default).
 
-        Strangers do not wait for those with a key, nor the other way round. A turn rests as long
-        as it took: the heavy reads of strangers have half of one PostgreSQL process at most.
+        Strangers do not wait for those with a key, nor the other way round. A turn rests twice as
+        long as it took: the heavy reads of strangers have a third of the time at most.
         """
         turns = self._turns[keyed]
         try:
@@ -89,4 +91,4 @@ class Reads:
             async with self.connect() as connection:
                 yield connection
         finally:
-            asyncio.get_running_loop().call_later(monotonic() - began, turns.release)
+            asyncio.get_running_loop().call_later(REST * (monotonic() - began), turns.release)
