@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from time import monotonic
@@ -16,6 +16,8 @@ import asyncpg
 import uvicorn
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api.application import create_app
 from app.api.rates import Rates
@@ -130,14 +132,13 @@ async def _serve_http(
     rates = Rates(settings.key_rate, settings.address_rate)
     app = create_app(runner, engine, rates, open_metrics=settings.loopback)
     config = uvicorn.Config(
-        app,
+        behind(settings.trusted_proxies, app),
         http=Protocol,
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)
@@ -265,6 +266,13 @@ async def _wait_for(address: str, announce: Announce) -> None:
         else:
             await connection.close()
             return
+
+
+def behind(proxies: Sequence[str], app: ASGIApp) -> ASGIApp:
+    """The application, which takes a client's address from these proxies, and from nobody else."""
+    if not proxies:
+        return app
+    return ProxyHeadersMiddleware(app, list(proxies))  # type: ignore[arg-type,return-value]
 
 
 async def _read_slots(address: str) -> int:

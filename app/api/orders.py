@@ -94,8 +94,8 @@ async def list_orders(
     account = account_id or identity.account_id
     # An account's open orders are few (ORD-10); of its others, and of everybody's, there is no end.
     is_short = account is not None and status in ("open", *queries.OPEN_STATUSES)
-    filtered = not is_short and (status or (account and symbol)) is not None
-    heavy = paging.large or filtered
+    filters = status is not None or (account is not None and symbol is not None)
+    heavy = paging.large or (filters and not is_short)
     async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
         rows = await queries.list_orders(
             reading, paging.fetch, account_id=account, symbol=symbol, status=status,

@@ -132,9 +132,22 @@ def not_leader(retry_after: int) -> Problem:
     )  # fmt: skip
 
 
+def busy(detail: str, retry_after: int = 1) -> Problem:
+    """503 where there is more to do than can be done just now."""
+    return Problem(503, "busy", detail, headers={"Retry-After": str(retry_after)})
+
+
 def malformed(detail: str, code: str = "malformed_body", **context: Any) -> Problem:
     """400 for what does not parse."""
     return Problem(400, code, detail, context)
+
+
+def too_wide(narrow: str) -> Problem:
+    """422 for a read that PostgreSQL did not finish in its time; `narrow` says what to change."""
+    return Problem(
+        422, "query_too_wide",
+        f"this takes more than {STATEMENT_SECONDS} s: narrow it by {narrow}", {"narrow": narrow},
+    )  # fmt: skip
 
 
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
@@ -176,19 +189,6 @@ async def _rejected(_: Request, error: Rejected) -> Response:
 
 async def _not_leader(_: Request, error: NotLeader) -> Response:
     return not_leader(error.retry_after).response()
-
-
-def busy(detail: str, retry_after: int = 1) -> Problem:
-    """503 where too many wait already."""
-    return Problem(503, "busy", detail, headers={"Retry-After": str(retry_after)})
-
-
-def too_wide(narrow: str) -> Problem:
-    """422 for a read that PostgreSQL did not finish in its time; `narrow` says what to change."""
-    return Problem(
-        422, "query_too_wide",
-        f"this takes more than {STATEMENT_SECONDS} s: narrow it by {narrow}", {"narrow": narrow},
-    )  # fmt: skip
 
 
 async def _busy(_: Request, error: Busy) -> Response:

@@ -20,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from app.store.database import SLOT_SECONDS
 
 RETRY_SECONDS = 0.05
-HEAVY_READS = 1
-"""How many heavy reads are under way at once: for strangers, and for those with a key."""
+STRANGERS_TURNS = 1
+KEYED_TURNS = 2
+"""How many heavy reads are under way at once."""
 REST = 2.0
-"""How long a turn rests, in times of what it took."""
+"""How long a stranger's turn rests, in times of what it took."""
 TURN_SECONDS = 5.0
 """How long a request waits for its turn."""
 STREAM_TURN_SECONDS = 60.0
@@ -46,7 +47,8 @@ class Reads:
         self._engine = engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        self._turns = {keyed: asyncio.Semaphore(HEAVY_READS) for keyed in (False, True)}
+        self._strangers = asyncio.Semaphore(STRANGERS_TURNS)
+        self._keyed = asyncio.Semaphore(KEYED_TURNS)
 
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
@@ -77,10 +79,10 @@ class Reads:
         """A connection for a read whose work no index bounds; raises `NoSlot` after `patience`
         (in seconds; `TURN_SECONDS` by default).
 
-        Strangers do not wait for those with a key, nor the other way round. A turn rests twice as
-        long as it took: the heavy reads of strangers have a third of the time at most.
+        Strangers do not wait for those with a key, nor the other way round. A stranger's turn rests
+        twice as long as it took: their heavy reads have a third of the time at most.
         """
-        turns = self._turns[keyed]
+        turns, rest = (self._keyed, 0.0) if keyed else (self._strangers, REST)
         try:
             async with asyncio.timeout(TURN_SECONDS if patience is None else patience):
                 await turns.acquire()
@@ -91,4 +93,4 @@ class Reads:
             async with self.connect() as connection:
                 yield connection
         finally:
-            asyncio.get_running_loop().call_later(REST * (monotonic() - began), turns.release)
+            asyncio.get_running_loop().call_later(rest * (monotonic() - began), turns.release)

@@ -13,6 +13,7 @@ from app.api import rates
 from app.api.application import create_app
 from app.api.problems import Problem
 from app.api.rates import Rate, Rates, cost_of, network_of
+from app.main import behind
 from app.store import database
 from tests.api.conftest import PROBLEM, Api
 
@@ -102,6 +103,23 @@ async def test_on_a_standby(api: Api, limited: Api) -> None:
         assert (await limited.refused("GET /v1/accounts", key=f"no-{number}"))[0] == 401
     assert (await limited.refused("GET /v1/accounts", key="no"))[0] == 429
     await limited("GET /v1/accounts")
+
+
+async def test_behind_a_proxy(limited: Api) -> None:
+    """Each client of a trusted proxy has its own count; what others claim is nothing."""
+
+    async def code(host: str, forwarded: str) -> int:
+        async with client_from(behind(["192.0.2.0/28"], limited.app), host) as client:
+            answer = await client.get("/v1/prices", headers={"X-Forwarded-For": forwarded})
+            return answer.status_code
+
+    for number in range(ADDRESSES):
+        assert await code("192.0.2.9", f"198.51.100.{number}, 203.0.113.5") == 200
+        assert await code("203.0.113.7", f"198.51.100.{number}") == 200
+    assert await code("192.0.2.9", "203.0.113.5") == 429
+    assert await code("203.0.113.7", "203.0.113.8") == 429
+    assert await code("192.0.2.9", "203.0.113.6") == 200
+    assert behind([], limited.app) is limited.app
 
 
 def test_large_pages_count_as_several() -> None:

@@ -176,7 +176,7 @@ async def test_a_read_that_takes_too_long(
 async def test_heavy_reads_take_turns(
     api: Api, address: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One stranger's and one with a key at a time; other reads and orders go on beside them."""
+    """One stranger's at a time; reads with a key, other reads and orders go on beside it."""
     await api.open("alice")
     await api.mark("BTCUSDT", "50000")
     ledger = "/v1/accounts/alice/ledger?asset=USDT"

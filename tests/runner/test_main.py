@@ -7,6 +7,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from limits import parse
 
 from app import main
 from app.main import StartError, serve
@@ -29,6 +30,26 @@ def test_settings_come_from_the_environment() -> None:
 def test_a_port_that_is_none_is_refused(port: str) -> None:
     with pytest.raises(SettingsError, match="BACKSTOP_PORT"):
         read_settings({"BACKSTOP_PORT": port})
+
+
+def test_limits_come_from_the_environment() -> None:
+    given = read_settings({
+        "BACKSTOP_KEY_RATE": "off", "BACKSTOP_ADDRESS_RATE": "20/minute",
+        "BACKSTOP_TRUSTED_PROXIES": "10.0.0.0/8, ::1,",
+    })  # fmt: skip
+    assert given.key_rate is None
+    assert given.address_rate == parse("20/minute")
+    assert given.trusted_proxies == ("10.0.0.0/8", "::1")
+    assert (
+        read_settings({"BACKSTOP_ADDRESS_RATE": "", "BACKSTOP_TRUSTED_PROXIES": ""}) == Settings()
+    )
+    for name, text in (
+        ("BACKSTOP_KEY_RATE", "0/second"), ("BACKSTOP_KEY_RATE", "many"),
+        ("BACKSTOP_ADDRESS_RATE", "1/second;2/minute"), ("BACKSTOP_ADDRESS_RATE", "5/day"),
+        ("BACKSTOP_TRUSTED_PROXIES", "proxy"), ("BACKSTOP_TRUSTED_PROXIES", "10.0.0.1/8"),
+    ):  # fmt: skip
+        with pytest.raises(SettingsError, match=name):
+            read_settings({name: text})
 
 
 @pytest.mark.parametrize(
