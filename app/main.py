@@ -279,7 +279,9 @@ async def _read_slots(address: str) -> int:
     try:
         return await database.read_slots(address)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StartError(f"PostgreSQL ended while Backstop started: {error}") from error
+        raise StartError(
+            f"PostgreSQL does not say how many connections it takes: {error}"
+        ) from error
 
 
 async def _migrate(address: str) -> None:

@@ -29,6 +29,10 @@ OPTIONAL_KEY: dict[str, Any] = {"security": [{"bearer": []}, {}]}
 """`openapi_extra` of a public route that shows more with a key."""
 
 
+KEYED = "backstop.keyed"
+"""Marks the scope of a request that came with a known key."""
+
+
 class Identity(NamedTuple):
     """An authenticated key."""
 
@@ -97,6 +101,7 @@ def admit(services: Services, scope: Scope, headers: Mapping[bytes, bytes]) -> N
         else:
             known = services.known_keys.get(digest)
         if known is not None:
+            scope[KEYED] = True
             if known == "trader":
                 services.rates.keys.count(digest, cost_of(scope["query_string"]))
             return
@@ -105,6 +110,12 @@ def admit(services: Services, scope: Scope, headers: Mapping[bytes, bytes]) -> N
     services.rates.addresses.count(address, cost_of(scope["query_string"]))
 
 
+async def _keyed(request: Request) -> bool:
+    return KEYED in request.scope
+
+
+Keyed = Annotated[bool, Depends(_keyed)]
+"""Whether a request of a public route that shows all the same came with a known key."""
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 

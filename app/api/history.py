@@ -12,6 +12,7 @@ from fastapi import Query
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
+from app.api.access import Keyed
 from app.api.liquidations import FundFilter
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged, Paging
@@ -47,6 +48,7 @@ CSV = {
 )
 async def list_history(
     services: ServicesDep,
+    keyed: Keyed,
     paging: Paged,
     fund: FundFilter = None,
     asset: Annotated[str | None, Query(pattern=ASSET_PATTERN)] = None,
@@ -72,27 +74,28 @@ async def list_history(
                 "interval needs fund and asset, and goes with neither kind, symbol nor csv",
                 "malformed_query", field="interval",
             )  # fmt: skip
-        return await _intervals(services, paging, wanted, WIDTHS[interval])
+        return await _intervals(services, paging, wanted, WIDTHS[interval], keyed=keyed)
     if format == "csv":
         if paging.cursor is not None:
             raise malformed("csv gives everything: no cursor", "malformed_query", field="cursor")
-        return await _export(services, wanted)
+        return await _export(services, wanted, keyed=keyed)
     before = paging.decode(datetime, str, int)
     heavy = paging.large or wanted != wanted.walked()
-    async with services.reading(heavy=heavy, narrow="from, to or fewer filters") as connection:
+    narrow = "from, to or fewer filters"
+    async with services.reading(heavy=heavy, narrow=narrow, keyed=keyed) as connection:
         rows = await queries.list_history(connection, wanted, paging.fetch, before)
     return paging.texts(rows, "time", "fund_id", "sequence")
 
 
 async def _intervals(
-    services: ServicesDep, paging: Paging, wanted: queries.Filter, width: timedelta
+    services: Services, paging: Paging, wanted: queries.Filter, width: timedelta, *, keyed: bool
 ) -> Response:
     assert wanted.fund is not None
     assert wanted.asset is not None
     cursor = paging.decode(datetime)
     end = cursor[0] if cursor else _floor(wanted.end, width, up=True)
     narrow = "from and to, limit or a shorter interval"
-    async with services.reading(heavy=True, narrow=narrow) as connection:
+    async with services.reading(heavy=True, narrow=narrow, keyed=keyed) as connection:
         rows = await queries.list_intervals(
             connection, wanted.fund, wanted.asset, width, paging.fetch,
             start=_floor(wanted.start, width), end=end,
@@ -122,9 +125,9 @@ class _Export(StreamingResponse):
         await super().stream_response(patient)
 
 
-async def _export(services: Services, wanted: queries.Filter) -> StreamingResponse:
+async def _export(services: Services, wanted: queries.Filter, *, keyed: bool) -> StreamingResponse:
     """The rows as CSV; the first part is there before the answer begins, so that it can fail."""
-    turn = partial(services.database.heavy, patience=STREAM_TURN_SECONDS)
+    turn = partial(services.database.heavy, keyed=keyed, patience=STREAM_TURN_SECONDS)
     parts = queries.export_history(turn, wanted)
     first = await anext(parts)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 
-from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, visible_account
+from app.api.access import OPTIONAL_KEY, Identity, Keyed, MaybeKey, visible_account
 from app.api.orders import AccountFilter, SymbolFilter
 from app.api.paging import Paged
 from app.api.problems import unknown
@@ -55,7 +55,7 @@ async def list_liquidations(
     account = visible_account(identity, account_id)
     filters = sum(one is not None for one in (symbol, fund, outcome, account))
     heavy = paging.large or filters > 1
-    keyed = account is not None
+    keyed = identity is not None
     async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
         rows = await queries.list_liquidations(
             reading, paging.fetch, symbol=symbol, fund=fund, outcome=outcome, account_id=account,
@@ -90,11 +90,15 @@ async def get_liquidation(
 
 @liquidations.get("/clearance-fees", responses=problems(422), summary="List clearance fees")
 async def list_clearance_fees(
-    services: ServicesDep, paging: Paged, symbol: SymbolFilter = None, fund: FundFilter = None
+    services: ServicesDep,
+    keyed: Keyed,
+    paging: Paged,
+    symbol: SymbolFilter = None,
+    fund: FundFilter = None,
 ) -> Page[ClearanceFeeView]:
     """Liquidation clearance fees and their split between fund and revenue, newest first."""
     heavy = paging.large or (symbol is not None and fund is not None)
-    async with services.reading(heavy=heavy, narrow="one filter only") as reading:
+    async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
         rows = await queries.list_clearance_fees(
             reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
         )
@@ -114,10 +118,9 @@ async def list_adl_events(
 ) -> Page[AdlEventView]:
     """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
     account = visible_account(identity, account_id)
-    keyed = account is not None
-    async with services.reading(
-        heavy=keyed or paging.large, narrow="limit", keyed=keyed
-    ) as reading:
+    heavy = paging.large or account is not None
+    keyed = identity is not None
+    async with services.reading(heavy=heavy, narrow="limit", keyed=keyed) as reading:
         rows = await queries.list_adl_events(
             reading, paging.fetch, account_id=account, before=paging.before_id()
         )

@@ -165,8 +165,8 @@ async def list_trades(
     account = visible_account(identity, account_id)
     if account is None and symbol is None:
         raise malformed("symbol or account_id is needed", "malformed_query", field="symbol")
-    keyed = account is not None
-    heavy = paging.large or (keyed and symbol is not None)
+    keyed = identity is not None
+    heavy = paging.large or (account is not None and symbol is not None)
     async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
         rows = await queries.list_trades(
             reading, paging.fetch, account_id=account, symbol=symbol, before=paging.before_id()

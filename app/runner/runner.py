@@ -43,6 +43,7 @@ UNREACHABLE = (
     asyncpg.InterfaceError,
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresConnectionError,
+    asyncpg.TooManyConnectionsError,
 )
 
 

@@ -187,6 +187,7 @@ async def test_heavy_reads_take_turns(
                 crowd = [asyncio.create_task(client.get(INTERVALS)) for _ in range(32)]
                 await until_waiting(connection, 1)
                 await other(f"GET {ledger}", key="alice")
+                await other("GET /v1/clearance-fees?limit=1000", key="feed")
                 await other("GET /v1/contracts/BTCUSDT/book", key=None)
                 await other.order("alice", "buy", "0.01", "49000")
                 done, rest = await asyncio.wait(crowd, timeout=3)

@@ -43,7 +43,15 @@ END
 """)
 
 
+_PATIENCE = text("SELECT set_config('statement_timeout', '60s', true)")
+
+
 async def list_holders(connection: AsyncConnection, symbol: str) -> Sequence[RowMapping]:
-    """A contract's open positions at mark, with the equity of their margin scopes."""
+    """A contract's open positions at mark, with the equity of their margin scopes.
+
+    It takes as long as there are positions, which readers of lights cannot narrow: the caller sees
+    to it that it is asked for rarely.
+    """
+    await connection.execute(_PATIENCE)
     result = await connection.execute(_HOLDERS, {"symbol": symbol})
     return result.mappings().all()
