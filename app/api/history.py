@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import Query
+from sqlalchemy.exc import DBAPIError
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
@@ -23,7 +25,9 @@ from app.api.schemas.funds import HistoryView, IntervalView
 from app.api.services import Services, ServicesDep
 from app.engine.events import HistoryKind
 from app.store.queries import history as queries
-from app.store.reads import STREAM_TURN_SECONDS
+from app.store.reads import STREAM_TURN_SECONDS, NoSlot
+
+logger = logging.getLogger(__name__)
 
 history = router("insurance funds")
 
@@ -113,16 +117,19 @@ def _floor(time: datetime | None, width: timedelta, *, up: bool = False) -> date
 
 
 class _Export(StreamingResponse):
-    """A stream that ends when its reader takes nothing for a while."""
+    """A stream that is cut, for its reader to see, when it cannot go on or is not taken."""
 
     async def stream_response(self, send: Send) -> None:
-        """Send what comes; a part that is not taken in time is an end like the reader's own."""
+        """Send what comes; without its end the server closes the connection."""
 
         async def patient(message: Message) -> None:
             async with asyncio.timeout(STALLED_SECONDS):
                 await send(message)
 
-        await super().stream_response(patient)
+        try:
+            await super().stream_response(patient)
+        except (OSError, NoSlot, DBAPIError) as error:
+            logger.warning("an export was cut: %r", error)
 
 
 async def _export(services: Services, wanted: queries.Filter, *, keyed: bool) -> StreamingResponse:

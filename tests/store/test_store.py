@@ -257,7 +257,10 @@ async def test_one_account_alone(connection: Connection) -> None:
             Decimal("60000.5")
         ] * 2
         assert not any(market.bids.prices for market in state.markets.values())
-    assert (await load_account(connection, "nobody")).accounts == {}
+        own = {symbol for symbol, _ in account.positions}
+        assert set((await load_account(connection, account_id)).markets) == own
+    nobody = await load_account(connection, "nobody")
+    assert nobody.accounts == nobody.markets == {}
 
 
 async def test_times_and_counters(connection: Connection) -> None:
