@@ -260,7 +260,8 @@ async def test_one_account_alone(connection: Connection) -> None:
         own = {symbol for symbol, _ in account.positions}
         assert set((await load_account(connection, account_id)).markets) == own
     nobody = await load_account(connection, "nobody")
-    assert nobody.accounts == nobody.markets == {}
+    assert nobody.accounts == {}
+    assert nobody.markets == {}
 
 
 async def test_times_and_counters(connection: Connection) -> None:
