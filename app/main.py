@@ -13,15 +13,15 @@ from time import monotonic
 from urllib.parse import urlsplit
 
 import asyncpg
-import uvicorn
 from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api.application import create_app
+from app.api.limits import Limits, connection_limit
 from app.api.rates import Rates
-from app.api.wire import Protocol
+from app.api.server import Server
 from app.catalogue.default import default_commands
 from app.engine.commands import CreateKey, KeyScope
 from app.engine.rejections import Rejection
@@ -106,14 +106,6 @@ async def create_key(
 # HTTP
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, but signals are ours."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
 def _is_news(record: logging.LogRecord) -> bool:
     """Not the tracebacks of requests that the end of the grace period cancelled."""
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
@@ -131,17 +123,9 @@ async def _serve_http(
     engine = database.create_engine(address, await _read_slots(address))
     rates = Rates(settings.key_rate, settings.address_rate)
     app = create_app(runner, engine, rates, open_metrics=settings.loopback)
-    config = uvicorn.Config(
-        behind(settings.trusted_proxies, app),
-        http=Protocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=GRACE_SECONDS,
+    server = Server(
+        behind(settings.trusted_proxies, app), Limits(connection_limit()), GRACE_SECONDS
     )
-    server = _Server(config)
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     ends = {asyncio.create_task(embedded.wait())} if embedded else set()
     preparing = asyncio.create_task(_prepare(settings, announce, runner))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
@@ -26,6 +26,8 @@ class Service:
     Its PostgreSQL is an embedded one in `data_dir`, or that of DATABASE_URL in `environment`.
     """
 
+    command: Sequence[str] = (sys.executable, "-m", "app.cli", "serve")
+
     def __init__(self, data_dir: Path, **environment: str) -> None:
         self.environment = {
             **{
@@ -38,7 +40,7 @@ class Service:
             **environment,
         }
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.cli", "serve"],
+            self.command,
             cwd=ROOT,
             env=self.environment,
             stdout=subprocess.PIPE,

@@ -7,10 +7,15 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.metrics import HttpMetrics
-from app.api.problems import Problem
+from app.api.limits import BODIES_LIMIT, BODY_LIMIT
+from app.api.metrics import OTHER, HttpMetrics
+from app.api.problems import Problem, busy, malformed
 
-BODY_LIMIT = 8 * 1024 * 1024
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SINGLE = frozenset(
+    {b"authorization", b"content-length", b"content-type", b"host", b"idempotency-key"}
+)
+"""Headers that decide what a request is: two of them that differ are two requests in one."""
 NOSNIFF = b"x-content-type-options", b"nosniff"
 
 
@@ -20,6 +25,7 @@ class Edge:
     def __init__(self, app: ASGIApp, metrics: HttpMetrics) -> None:
         self._app = app
         self._metrics = metrics
+        self._bodies = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -28,7 +34,7 @@ class Edge:
             return
         started = perf_counter()
         status = 500
-        left = BODY_LIMIT
+        body = 0
 
         async def counted_send(message: Message) -> None:
             nonlocal status
@@ -38,26 +44,42 @@ class Edge:
             await send(message)
 
         async def limited_receive() -> Message:
-            nonlocal left
+            nonlocal body
             message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
+            length = len(message.get("body", b""))
+            body += length
+            self._bodies += length
+            if body > BODY_LIMIT:
                 raise too_large()
+            if self._bodies > BODIES_LIMIT:
+                raise busy("too many bodies are being read")
             return message
 
         try:
-            if announced(first_headers(scope)) > BODY_LIMIT:
-                await too_large().response()(scope, receive, counted_send)
+            try:
+                if announced(first_headers(scope)) > BODY_LIMIT:
+                    raise too_large()
+            except Problem as problem:
+                await problem.response()(scope, receive, counted_send)
             else:
                 await self._app(scope, limited_receive, counted_send)
         finally:
-            seconds = perf_counter() - started
-            self._metrics.count(_template(scope), scope["method"], status, seconds)
+            self._bodies -= body
+            method = scope["method"] if scope["method"] in METHODS else OTHER
+            self._metrics.count(_template(scope), method, status, perf_counter() - started)
 
 
 def first_headers(scope: Scope) -> dict[bytes, bytes]:
-    """A request's headers; of one that is sent twice, the first."""
-    return dict(reversed(scope["headers"]))
+    """A request's headers, of one that is sent twice the first; raises 400 where that decides."""
+    headers = dict(reversed(scope["headers"]))
+    if len(headers) < len(scope["headers"]):
+        for name, value in scope["headers"]:
+            if name in SINGLE and value != headers[name]:
+                raise malformed(
+                    f"{name.decode()} is given twice, differently", "ambiguous_header",
+                    header=name.decode(),
+                )  # fmt: skip
+    return headers
 
 
 def announced(headers: Mapping[bytes, bytes]) -> int:
@@ -67,14 +89,18 @@ def announced(headers: Mapping[bytes, bytes]) -> int:
 
 
 def too_large() -> Problem:
-    """413, also of a lean route."""
-    # The server discards what still comes: closing would reset a client before it has read this.
-    return Problem(413, "body_too_large", "a body has at most 8 MiB", {"limit": str(BODY_LIMIT)})
+    """413, also of a lean route; the connection ends with it."""
+    return Problem(
+        413, "body_too_large", "a body has at most 8 MiB", {"limit": str(BODY_LIMIT)},
+        {"Connection": "close"},
+    )  # fmt: skip
 
 
 def _template(scope: Scope) -> str:
     """The route's path with parameter names: as many labels as routes."""
-    route = scope.get("route")
-    if route is None and "endpoint" in scope and not scope.get("path_params"):
-        return str(scope["path"])  # a plain route without parameters
-    return str(getattr(route, "path", "other"))
+    route, endpoint = scope.get("route"), scope.get("endpoint")
+    if route is None and endpoint is not None:  # all that FastAPI tells of a plain route or a mount
+        for one in scope["app"].routes:
+            if endpoint in (getattr(one, "endpoint", None), getattr(one, "app", None)):
+                route = one
+    return str(getattr(route, "path", OTHER))

@@ -20,7 +20,8 @@ from starlette.types import Receive, Scope, Send
 
 from app.api.access import Identity, admit, authenticate
 from app.api.changing import Changes, answer_key
-from app.api.edge import BODY_LIMIT, NOSNIFF, announced, first_headers, too_large
+from app.api.edge import NOSNIFF, announced, first_headers, too_large
+from app.api.limits import BODY_LIMIT
 from app.api.orders import command_of
 from app.api.problems import Problem, from_validation, malformed, problem_of, refused
 from app.api.schemas.contracts import TickBody, TicksBody, TicksView, TickView

@@ -12,6 +12,9 @@ from app.runner.runner import Metrics
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+OTHER = "other"
+"""The label for what a client may name as it likes: series are never of its making."""
+
 Labels = dict[str, str]
 Sample = tuple[str, Labels, float]
 Family = tuple[str, str, str, Iterable[Sample]]
@@ -23,6 +26,7 @@ class HttpMetrics:
 
     def __init__(self) -> None:
         self.requests: Counter[tuple[str, str, int]] = Counter()
+        self.ended: Counter[str] = Counter()
         self._buckets: defaultdict[str, list[int]] = defaultdict(lambda: [0] * (len(BUCKETS) + 1))
         self._seconds: defaultdict[str, float] = defaultdict(float)
 
@@ -99,6 +103,8 @@ def _counted(http: HttpMetrics, runner: Metrics) -> Iterator[Family]:
     rejected = (("", {"code": code}, float(n)) for code, n in runner.rejected.items())
     yield "http_requests_total", "counter", "Answered requests.", requests
     yield "http_request_seconds", "histogram", "Time to answer.", http.durations()
+    ended = (("", {"reason": reason}, float(n)) for reason, n in http.ended.items())
+    yield "connections_ended_total", "counter", "Connections ended by a limit.", ended
     yield "commands_total", "counter", "Commands applied.", commands
     yield "rejections_total", "counter", "Commands refused by a rule.", rejected
     plain: tuple[tuple[str, str, str, float], ...] = (

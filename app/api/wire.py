@@ -6,28 +6,22 @@ uvicorn writes them apart, and each write is a system call that wakes the client
 from __future__ import annotations
 
 import asyncio
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-
-class Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1.1 over a `Pairing` transport."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """As uvicorn does; what it writes goes through ours."""
-        super().connection_made(transport)
-        self.transport = Pairing(transport)
+from collections.abc import Callable
 
 
 class Pairing(asyncio.Transport):
     """What uvicorn uses of a transport; it sends the first write together with the second.
 
     Nothing is held for longer than until the event loop's next turn, and never more than one write.
+    `lingers`, asked when it is closed, tells whether the client is still sending: then only our
+    half is closed, for a socket that is closed over unread bytes takes back what was answered.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, lingers: Callable[[], bool]) -> None:
         super().__init__()
         self._transport = transport
+        self._lingers = lingers
+        self._ended = False
         self._held = b""
         self._loop = asyncio.get_running_loop()
 
@@ -42,12 +36,24 @@ class Pairing(asyncio.Transport):
 
     def close(self) -> None:
         """Close when all is sent."""
+        if self.is_closing():
+            return
         self._flush()
-        self._transport.close()
+        self._ended = True
+        if self._lingers():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._ended = True
+        self._held = b""
+        self._transport.abort()
 
     def is_closing(self) -> bool:
         """Whether it is closed or about to be."""
-        return self._transport.is_closing()
+        return self._ended or self._transport.is_closing()
 
     def _flush(self) -> None:
         held, self._held = self._held, b""

@@ -11,11 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from app.api.application import create_app
-from app.api.wire import Protocol
+from app.api.limits import Limits
+from app.api.server import Server
 from app.catalogue.default import default_commands
 from app.engine.commands import CreateKey
 from app.engine.rejections import Rejection
@@ -134,13 +134,18 @@ async def api(address: str) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-async def served(api: Api) -> AsyncIterator[int]:
+def limits() -> Limits:
+    """Those of `served`."""
+    return Limits()
+
+
+@pytest.fixture
+async def served(api: Api, limits: Limits) -> AsyncIterator[int]:
     """The port of a server with the service."""
     # With its protocol named asyncio sends without delay (Nagle); `create_server` leaves it 0.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(api.app, http=Protocol, ws="none", log_config=None, lifespan="off")
-    server = uvicorn.Server(config)
+    server = Server(api.app, limits, grace_seconds=3)
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:
         await asyncio.sleep(0.01)

@@ -28,7 +28,7 @@ class Recorder(asyncio.Transport):
 
 async def test_head_and_body_leave_together() -> None:
     under = Recorder()
-    transport = Pairing(under)
+    transport = Pairing(under, lambda: False)
     transport.write(b"head")
     assert under.written == []
     transport.write(b"body")
@@ -39,7 +39,7 @@ async def test_head_and_body_leave_together() -> None:
 
 async def test_nothing_waits_longer_than_a_turn() -> None:
     under = Recorder()
-    transport = Pairing(under)
+    transport = Pairing(under, lambda: False)
     for part in (b"head", b"one", b"two"):
         transport.write(part)
     assert under.written == [b"headone"]
@@ -49,7 +49,7 @@ async def test_nothing_waits_longer_than_a_turn() -> None:
 
 async def test_what_is_held_is_sent_before_closing() -> None:
     under = Recorder()
-    transport = Pairing(under)
+    transport = Pairing(under, lambda: False)
     transport.write(b"head")
     transport.close()
     assert under.written == [b"head"]
@@ -60,7 +60,7 @@ async def test_what_is_held_is_sent_before_closing() -> None:
 
 async def test_a_lost_connection_is_not_written_to() -> None:
     under = Recorder()
-    transport = Pairing(under)
+    transport = Pairing(under, lambda: False)
     transport.write(b"head")
     under.close()
     await asyncio.sleep(0)

@@ -1,0 +1,48 @@
+"""uvicorn's server with our connections and limits; the process's signals are not its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.api.connection import Connection
+from app.api.limits import Limits
+
+
+class Server(uvicorn.Server):
+    """Serves an application of `create_app`."""
+
+    def __init__(self, app: FastAPI, limits: Limits, grace_seconds: int) -> None:
+        protocol: Any = partial(Connection, limits=limits, metrics=app.state.services.metrics)
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=grace_seconds,
+        )
+        super().__init__(config)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every tenth of a second; every second connections whose time is up are ended."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            connections: Any = list(self.server_state.connections)
+            for connection in connections:
+                connection.end_if_late(now)
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are ours."""
+        yield
