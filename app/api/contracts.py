@@ -28,6 +28,7 @@ from app.api.schemas.contracts import (
 )
 from app.api.schemas.liquidations import QueueView
 from app.api.services import Reading, ServicesDep
+from app.api.strict import Whole, unique
 from app.catalogue.exchange import parse_exchange
 from app.engine.commands import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import (
@@ -134,7 +135,7 @@ async def import_contracts(_: Admin, changes: Posting, request: Request) -> Impo
 async def get_book(
     reading: Reading,
     symbol: KnownSymbol,
-    depth: Annotated[int, Query(ge=1, le=1000, description="Levels per side.")] = 50,
+    depth: Annotated[Whole, Query(ge=1, le=1000, description="Levels per side.")] = 50,
 ) -> BookView:
     """The best price levels of both sides, best first: of at most 1,000 resting orders per side,
     which is what one order can meet (ORD-10)."""
@@ -248,8 +249,9 @@ def _exchange_body(raw: bytes) -> dict[str, Any]:
     """The import's body: strict JSON whose numbers stay exact."""
     try:
         body = json.loads(
-            raw.decode(), parse_float=Decimal, parse_int=int, parse_constant=_no_constant
-        )
+            raw.decode(), parse_float=Decimal, parse_int=int, parse_constant=_no_constant,
+            object_pairs_hook=unique,
+        )  # fmt: skip
     except (ValueError, RecursionError) as error:
         raise malformed(f"the body is not JSON: {str(error)[:200]}") from None
     names = set(ImportBody.model_fields)

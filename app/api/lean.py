@@ -27,6 +27,7 @@ from app.api.problems import Problem, from_validation, malformed, problem_of, re
 from app.api.schemas.contracts import TickBody, TicksBody, TicksView, TickView
 from app.api.schemas.orders import OrderBody, OrdersBody, OrdersView, PlacedOrderView
 from app.api.services import Services
+from app.api.strict import check_keys
 from app.engine.commands import Command, KeyScope, Tick
 from app.engine.events import OrderReceipt, Ticked
 from app.engine.numbers import plain, time_text
@@ -86,6 +87,8 @@ class Lean:
             body = self.request.model_validate_json(raw)
         except ValidationError as error:
             raise from_validation(error) from None
+        if raw.count(b":") != len(body.model_fields_set):  # as many: a flat object, no key twice
+            check_keys(raw)
         key = answer_key(identity, headers, self.path, raw)
         return await self.handler(identity, Changes(services.runner, key), body)
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from app.api.problems import Problem, malformed
 from app.api.schemas.base import LARGEST_ID, Page, parse_time
+from app.api.strict import Whole
 from app.engine.numbers import time_text
 
 DEFAULT_LIMIT = 100
@@ -100,7 +101,7 @@ class Paging:
 
 async def _paging(
     limit: Annotated[
-        int, Query(ge=1, le=MAXIMUM_LIMIT, description="How many items to give.")
+        Whole, Query(ge=1, le=MAXIMUM_LIMIT, description="How many items to give.")
     ] = DEFAULT_LIMIT,
     cursor: Annotated[
         str | None,

@@ -9,12 +9,12 @@ from fastapi import APIRouter
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query
 from fastapi.routing import APIRoute
-from pydantic_core import from_json
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.problems import malformed
+from app.api.strict import parse_json
 
 PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
 
@@ -62,11 +62,8 @@ class JsonRequest(Request):
         return self._headers
 
     async def json(self) -> Any:
-        """The body; no NaN, no Infinity, UTF-8 only."""
-        try:
-            return from_json(await self.body(), allow_inf_nan=False)
-        except ValueError as error:
-            raise malformed(f"the body is not JSON: {error}") from None
+        """The body; raises 400."""
+        return parse_json(await self.body())
 
 
 class StrictRoute(APIRoute):

@@ -145,7 +145,7 @@ def _identifier(value: Any) -> Any:
 Id = Annotated[str, BeforeValidator(_identifier), Field(pattern=r"^[0-9]+$", examples=["42"])]
 """An identifier in an answer: an integer of the engine, printed as a string."""
 
-ID_PATTERN = r"^[0-9]{1,18}$"
+ID_PATTERN = r"^(0|[1-9][0-9]{0,17})$"
 SYMBOL_PATTERN = r"^[A-Z0-9_]{1,32}$"
 ASSET_PATTERN = r"^[A-Z0-9]{1,20}$"
 ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
