@@ -33,6 +33,11 @@ class StopError(Exception):
 class Connection(HttpToolsProtocol):
     """uvicorn's HTTP/1.1 over a `Pairing` transport, within `Limits`."""
 
+    # Beside uvicorn's attributes: more than thirty in one dictionary, and all of them are slow.
+    __slots__ = (
+        "_body", "_chunk", "_deaf", "_last_words", "_limits", "_metrics", "_part", "_paused",
+        "_read", "_since", "_spare",
+    )  # fmt: skip
     cycle: Any  # the newest request, None before the first
 
     def __init__(self, *, limits: Limits, metrics: HttpMetrics, **given: Any) -> None:
