@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.limits import BODIES_LIMIT, BODY_LIMIT
 from app.api.metrics import OTHER, HttpMetrics
-from app.api.problems import Problem, busy, malformed
+from app.api.problems import Problem, malformed
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SINGLE = frozenset(
@@ -52,7 +52,10 @@ class Edge:
             if body > BODY_LIMIT:
                 raise too_large()
             if self._bodies > BODIES_LIMIT:
-                raise busy("too many bodies are being read")
+                raise Problem(
+                    503, "busy", "too many bodies are being read",
+                    headers={"Retry-After": "1", "Connection": "close"},
+                )  # fmt: skip
             return message
 
         try:

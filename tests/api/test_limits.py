@@ -323,6 +323,20 @@ async def test_when_all_connections_are_at_work(
         assert received.startswith(b"HTTP/1.1 200 ")
 
 
+async def test_bodies_together(api: Api, connect: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies that are read before a key is looked at have a limit together, and give it back."""
+    monkeypatch.setattr("app.api.edge.BODIES_LIMIT", 100_000)
+    head = b"POST /v1/accounts HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
+    first = await connect()
+    first.writer.write(head + b" " * 59_999)
+    await until(lambda: api.app._edge._bodies == 59_999)  # type: ignore[attr-defined]
+    assert answers(await (await connect()).send(head + b" " * 59_999)) == [("503", "busy")]
+    first.writer.transport.abort()
+    await until(lambda: api.app._edge._bodies == 0)  # type: ignore[attr-defined]
+    last = head.replace(b"Host", b"Connection: close\r\nHost") + b" " * 60_000
+    assert answers(await (await connect()).send(last)) == [("400", "malformed_body")]
+
+
 # Labels
 
 
