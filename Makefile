@@ -9,6 +9,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 # Errors still show; the client's warnings about its own configuration do not help here.
 PIP := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check --no-input
+# A process of tests for each core; ARGS comes after these and wins: `ARGS="-n 0"` runs them in one.
+PARALLEL = $(if $(findstring no:xdist,$(ARGS)),,--numprocesses logical --maxprocesses 8 --dist worksteal)
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--upgrade --custom-compile-command "make lock" --group build
 
@@ -25,8 +27,8 @@ demo: $(VENV)/.runtime ## Show a market crash in a minute; options with ARGS="--
 	@exec $(PYTHON) -m app.cli demo $(ARGS)
 
 .PHONY: test
-test: $(VENV)/.dev ## Run the tests; options with ARGS="-k name"
-	@$(PYTHON) -m pytest $(ARGS)
+test: $(VENV)/.dev ## Run the tests on all cores; options with ARGS="-k name" or "-n 0"
+	@$(PYTHON) -m pytest $(PARALLEL) $(ARGS)
 
 .PHONY: bench
 bench: $(VENV)/.dev ## Measure beside floors and peers; options with ARGS="--only ticks"
@@ -34,7 +36,7 @@ bench: $(VENV)/.dev ## Measure beside floors and peers; options with ARGS="--onl
 
 .PHONY: coverage
 coverage: $(VENV)/.dev ## Run the tests with branch coverage
-	@$(PYTHON) -m pytest --cov --cov-report=term-missing $(ARGS)
+	@$(PYTHON) -m pytest $(PARALLEL) --cov --cov-report=term-missing $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and formatting

@@ -1,4 +1,4 @@
-"""PostgreSQL for the tests: one real server per run, a fresh database per test.
+"""PostgreSQL for the tests: one real server per process of tests, a fresh database per test.
 
 The server is our embedded one, or the one that `DATABASE_URL` names (its user must be allowed to
 create databases; those of the tests are dropped again, nothing else is touched).
@@ -6,6 +6,7 @@ create databases; those of the tests are dropped again, nothing else is touched)
 
 import asyncio
 import os
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -15,11 +16,20 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from hypothesis import HealthCheck, settings
 
 from app.store import database
 from app.store.embedded import EmbeddedPostgres
 
 _numbers = count(1)
+
+# In the background of a script SIGINT is ignored, and so it would be in all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says how busy the machine is: tests run on all cores at once.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable
 from statistics import median
 
 import pytest
 
-MEASURED = pytest.StashKey[dict[str, list[float]]]()
+MEASURED = "seconds: "
+"""Begins the properties of a test's report that hold such a figure."""
 
 
 @pytest.fixture
-def measured(request: pytest.FixtureRequest) -> dict[str, list[float]]:
-    """Seconds by what they are of, for the summary."""
-    return request.config.stash.setdefault(MEASURED, {})
+def measured(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
+    """Note seconds by what they are of. They travel with the report: tests run in processes."""
+    return lambda name, seconds: record_property(MEASURED + name, seconds)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Seconds from a kill to the first acknowledged write."""
-    figures = terminalreporter.config.stash.get(MEASURED, {})
+    figures: defaultdict[str, list[float]] = defaultdict(list)
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, seconds in report.user_properties:
+                if name.startswith(MEASURED):
+                    figures[name.removeprefix(MEASURED)].append(seconds)
     if not figures:
         return
     terminalreporter.section("seconds from a kill to the first acknowledged write")
-    for name, seconds in figures.items():
-        middle, longest = median(seconds), max(seconds)
-        terminalreporter.line(f"{name}: {len(seconds)} x, median {middle:.2f}, most {longest:.2f}")
+    for name, measured in figures.items():
+        middle, longest = median(measured), max(measured)
+        terminalreporter.line(f"{name}: {len(measured)} x, median {middle:.2f}, most {longest:.2f}")

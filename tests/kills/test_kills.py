@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -27,7 +27,7 @@ AGAIN = 5
 
 
 async def test_what_was_acknowledged_survives(
-    reachable: Path, pytestconfig: pytest.Config, measured: dict[str, list[float]]
+    reachable: Path, pytestconfig: pytest.Config, measured: Callable[[str, float], None]
 ) -> None:
     chance = random.Random(pytestconfig.getoption("--kill-seed"))
     service, audit = Service(reachable), Audit()
@@ -38,7 +38,7 @@ async def test_what_was_acknowledged_survives(
             await load.prepare()
             for _ in range(pytestconfig.getoption("--kills")):
                 victim, seconds = await under_load(service, load, chance)
-                measured.setdefault(f"kill -9 of {victim}", []).append(seconds)
+                measured(f"kill -9 of {victim}", seconds)
                 await ask_again(load, chance)
                 async with at_rest(service, audit) as connection:
                     await audit.check(connection, load)

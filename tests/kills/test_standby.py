@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -75,7 +75,7 @@ def refuses(answer: httpx.Response) -> bool:
 async def test_the_second_reads_and_takes_over_when_the_first_dies(
     pair: tuple[Service, Service],
     connection: asyncpg.Connection,
-    measured: dict[str, list[float]],
+    measured: Callable[[str, float], None],
 ) -> None:
     leader, standby = await start(pair)
     assert (await contribute(leader, "1")).is_success
@@ -87,7 +87,7 @@ async def test_the_second_reads_and_takes_over_when_the_first_dies(
     killed = monotonic()
     while not (await contribute(standby, "3")).is_success:
         await asyncio.sleep(0.05)
-    measured.setdefault("kill -9 of the leader, with a standby", []).append(monotonic() - killed)
+    measured("kill -9 of the leader, with a standby", monotonic() - killed)
     leader.start()
     await leader.until("/readyz", 200)
     assert refuses(await contribute(leader, "4"))
@@ -97,7 +97,7 @@ async def test_the_second_reads_and_takes_over_when_the_first_dies(
 async def test_a_paused_leader_is_replaced_and_cannot_commit(
     pair: tuple[Service, Service],
     connection: asyncpg.Connection,
-    measured: dict[str, list[float]],
+    measured: Callable[[str, float], None],
 ) -> None:
     old, new = await start(pair)
     assert (await contribute(old, "1")).is_success
@@ -109,7 +109,7 @@ async def test_a_paused_leader_is_replaced_and_cannot_commit(
     ]
     await new.until_leading()
     assert (await contribute(new, "3", key="three")).is_success
-    measured.setdefault("SIGSTOP of the leader, with a standby", []).append(monotonic() - stopped)
+    measured("SIGSTOP of the leader, with a standby", monotonic() - stopped)
     assert not any(task.done() for task in sent)
 
     old.signal(signal.SIGCONT)
