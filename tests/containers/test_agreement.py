@@ -36,6 +36,11 @@ def instruction(name: str) -> list[str]:
     return re.findall(rf"^\s*{name}\s+(.*)$", joined, re.MULTILINE)
 
 
+def commands() -> list[str]:
+    """What the Dockerfile runs, in order."""
+    return [command.strip() for line in instruction("RUN") for command in re.split(" +&& +", line)]
+
+
 def image_environment() -> dict[str, str]:
     """The variables that the image sets."""
     pairs = [word.split("=", 1) for line in instruction("ENV") for word in shlex.split(line)]
@@ -63,6 +68,14 @@ def test_the_container_runs_python_of_the_lock() -> None:
     assert all(line.startswith("python:3.11.") for line in instruction("FROM"))
     assert "--python-version 3.11" in (ROOT / "Makefile").read_text("utf-8")
     assert "Python 3.11" in README
+
+
+def test_the_container_is_installed_as_a_checkout_is() -> None:
+    """From a complete lock, so without resolving anything; then what came of it is checked."""
+    locked, own, checked = (line for line in commands() if "/bin/pip " in line)
+    assert "--no-deps --require-hashes --requirement requirements.lock" in locked
+    assert "--no-deps --no-build-isolation" in own
+    assert checked.endswith("/bin/pip check")
 
 
 def test_postgres_is_the_one_that_is_embedded() -> None:

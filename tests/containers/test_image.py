@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import new_database
-from tests.containers.test_agreement import instruction
+from tests.containers.test_agreement import commands, instruction
 from tests.service import ROOT, Service
 
 
@@ -21,7 +21,7 @@ def installed(directory: Path) -> Path:
         for source in line.split()[:-1] if not line.startswith("--from") else []:
             copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
             copy(ROOT / source, build / source)
-    (command,) = (line for line in instruction("RUN") if line.endswith(" ."))
+    (command,) = (line for line in commands() if line.endswith(" ."))
     _, *arguments = shlex.split(command)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
     done = subprocess.run(
