@@ -7,12 +7,15 @@ SHELL := /bin/sh
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-# Errors still show; the client's warnings about its own configuration do not help here.
-PIP := $(PYTHON) -m pip --quiet --quiet --disable-pip-version-check --no-input
 # A process of tests for each core; ARGS comes after these and wins: `ARGS="-n 0"` runs them in one.
 PARALLEL = $(if $(findstring no:xdist,$(ARGS)),,--numprocesses logical --maxprocesses 8 --dist worksteal)
 COMPILE := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--upgrade --custom-compile-command "make lock" --group build
+
+# What a user's shell says about other Pythons is not for this one.
+unexport PYTHONCASEOK PYTHONEXECUTABLE PYTHONHOME PYTHONINSPECT PYTHONNOUSERSITE PYTHONOPTIMIZE \
+	PYTHONPATH PYTHONPLATLIBDIR PYTHONSAFEPATH PYTHONSTARTUP PYTHONUSERBASE PYTHONWARNINGS \
+	VIRTUAL_ENV __PYVENV_LAUNCHER__
 
 .PHONY: help
 help: ## Show this list
@@ -64,13 +67,12 @@ lock: $(VENV)/.dev ## Move both lock files to the newest releases
 
 .PHONY: clean
 clean: ## Remove what was installed and cached; data stays
-	@rm -rf $(VENV) *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf $(VENV) $(VENV).lock *.egg-info build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .coverage htmlcov
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps are written last: an interrupted installation is done again.
-$(VENV)/.created:
-	@for python in python3.11 python3 python3.12 python3.13 python3.14; do \
+# Any Python from 3.11 on begins; deploy/install.py does the rest and touches the stamps.
+INSTALL = @for python in python3.11 python3 python3.12 python3.13 python3.14; do \
 		if $$python -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 		then break; fi; python=; \
 	done; \
@@ -78,16 +80,15 @@ $(VENV)/.created:
 		echo "Backstop needs Python 3.11 or newer with its venv module (Debian: python3-venv)." >&2; \
 		exit 1; \
 	fi; \
-	rm -rf $(VENV) && $$python -m venv $(VENV)
-	@touch $@
+	$$python -I deploy/install.py $(VENV)
 
-$(VENV)/.runtime: requirements.lock pyproject.toml $(VENV)/.created
-	@echo "Installing Backstop into $(VENV) (only when its lock file changed) ..."
-	@$(PIP) install --no-deps --require-hashes --requirement requirements.lock
-	@$(PIP) install --no-deps --no-build-isolation --editable .
-	@touch $@
+# An environment whose Python went away, or that was moved, is made again. (Stamps tell where.)
+$(VENV)/.runtime: requirements.lock pyproject.toml $(shell \
+	test -x $(PYTHON) && grep -qsxF "$$(pwd -P)/$(VENV)" $(VENV)/.runtime || echo anew)
+	$(INSTALL) runtime
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
-	@echo "Installing the development tools into $(VENV) (only when their lock file changed) ..."
-	@$(PIP) install --no-deps --require-hashes --requirement requirements-dev.lock
-	@touch $@
+	$(INSTALL) dev
+
+.PHONY: anew
+anew:
