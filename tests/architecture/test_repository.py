@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 LONGEST = 400
 SOURCES = sorted(
-    path for folder in ("app", "benchmarks", "migrations", "tests")
+    path for folder in ("app", "benchmarks", "deploy", "migrations", "tests")
     for path in (ROOT / folder).glob("**/*.py")
 )  # fmt: skip
 RULE = re.compile(r"\b[A-Z]{3}-\d+\b")
