@@ -87,7 +87,8 @@ $(VENV)/.runtime: requirements.lock pyproject.toml $(shell \
 	test -x $(PYTHON) && grep -qsxF "$$(pwd -P)/$(VENV)" $(VENV)/.runtime || echo anew)
 	$(INSTALL) runtime
 
-$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime
+# The tools keep their caches in the checkout: where they cannot, the installer says so.
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.runtime $(shell test -w . || echo anew)
 	$(INSTALL) dev
 
 .PHONY: anew

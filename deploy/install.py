@@ -1,14 +1,14 @@
 """Install Backstop into a virtual environment from its locks, whatever surrounds it.
 
     python3 deploy/install.py .venv runtime    what the service needs, and Backstop itself
-    python3 deploy/install.py .venv dev        the development tools beside it
+    python3 deploy/install.py .venv dev        that, and the development tools
 
 The Makefile calls this. Standard library only: it runs before anything is installed.
 
 - Locks are complete, so nothing is resolved: a newer release in an index changes nothing.
 - Of the user's pip configuration only counts where packages come from and how to get there. The
   rest (`user`, `target`, `no-binary`, `constraint`, ...) was meant for other installations.
-- One installation at a time. Whoever waited finds it done.
+- One installation at a time. Whoever waited finds it done; one that was cut off begins anew.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ INPUTS = {
     "runtime": ("requirements.lock", "pyproject.toml"),
     "dev": ("requirements-dev.lock", "requirements.lock", "pyproject.toml"),
 }
-"""What decides an installation; its lock comes first."""
+"""The stages in their order, and what decides each; its lock comes first."""
 SOURCES = {
     "PIP_CACHE_DIR", "PIP_CERT", "PIP_CLIENT_CERT", "PIP_DEFAULT_TIMEOUT", "PIP_EXTRA_INDEX_URL",
     "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_KEYRING_PROVIDER", "PIP_NO_CACHE_DIR", "PIP_NO_INDEX",
@@ -39,6 +39,8 @@ SOURCES = {
     "PIP_USE_DEPRECATED", "PIP_USE_FEATURE",
 }  # fmt: skip
 """The settings of pip that say where packages come from and how to get there, certificates too."""
+WHOLE = ".whole"
+"""Names the place of an environment into which nothing was installed by halves."""
 FOREIGN = re.compile(r"PIP_|PYTHON|VIRTUAL_ENV|__PYVENV_LAUNCHER__")
 """Begins the variables that are about other Pythons and other installations."""
 
@@ -52,11 +54,13 @@ class InstallationError(Exception):
 
 
 def main(venv: str, stage: str) -> int:
-    """Install a stage unless that is done; returns the exit code."""
+    """Install what is not yet up to and with a stage; returns the exit code."""
     directory = Path(venv).absolute()
+    stages = list(INPUTS)
     try:
         with exclusive(directory.with_name(directory.name + ".lock")):
-            install(directory, stage)
+            for one in stages[: stages.index(stage) + 1]:
+                install(directory, one)
     except InstallationError as error:
         print(error, file=sys.stderr)
     except OSError as error:
@@ -79,6 +83,8 @@ def install(venv: Path, stage: str) -> None:
     stamp.unlink(missing_ok=True)
     if not usable:
         run(sys.executable, "-I", "-m", "venv", "--clear", str(venv))
+    whole = venv / WHOLE
+    whole.unlink(missing_ok=True)
     lock = INPUTS[stage][0]
     pip = [*python(venv), "-m", "pip", "--disable-pip-version-check", "--no-input"]
     settings = sources(pip)
@@ -88,7 +94,7 @@ def install(venv: Path, stage: str) -> None:
     if stage == "runtime":
         run(*unresolved, "--no-build-isolation", "--editable", ".", **settings)
     check(pip, lock)
-    # Written last: an interrupted installation is done again.
+    whole.write_text(str(venv), "utf-8")
     stamp.write_text(told, "utf-8")
 
 
@@ -101,16 +107,16 @@ def told_by(venv: Path, stage: str) -> str:
 
 
 def works(venv: Path) -> bool:
-    """Whether the environment's Python and pip run, and it is where it was made.
+    """Whether the environment is where it was made, was never left half done, and has its Python.
 
-    One that was left half done or lost its Python to an upgrade of the system is made again.
+    An upgrade of the system can take that away.
     """
-    configuration = venv / "pyvenv.cfg"
-    if not configuration.exists() or str(venv) not in configuration.read_text("utf-8"):
+    whole = venv / WHOLE
+    if not whole.exists() or whole.read_text("utf-8") != str(venv):
         return False
     try:
-        return called(*python(venv), "-c", "import pip").returncode == 0
-    except FileNotFoundError:
+        return called(*python(venv), "-c", "").returncode == 0
+    except OSError:
         return False
 
 

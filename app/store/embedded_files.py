@@ -19,7 +19,10 @@ class EmbeddedPostgresError(RuntimeError):
     """No embedded server can be had; the message says why and what to do instead."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason}. Set DATABASE_URL to use a PostgreSQL server of your own.")
+        super().__init__(
+            f"{reason}. Set BACKSTOP_DATA_DIR to keep its data elsewhere, or DATABASE_URL to use a"
+            " PostgreSQL server of your own."
+        )
 
 
 def find_home(data_directory: Path) -> Path:

@@ -53,7 +53,10 @@ class World:
         for release in ("1", "2"):
             self._publish("tiny-backend", release, source=BACKEND)
             self._publish("cover", release, "Provides-Extra: toml")
-            self._publish("tool", release, f"Requires-Dist: cover[toml]>={release}")
+            self._publish(
+                "tool", release,
+                f"Requires-Dist: cover[toml]>={release}", f"Requires-Dist: tiny-backend<={release}",
+            )  # fmt: skip
         self.home.mkdir()
         (self.checkout / "deploy").mkdir(parents=True)
         for name in ("Makefile", "deploy/install.py"):
