@@ -10,17 +10,20 @@ from functools import partial
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from app.api.connection import Connection
 from app.api.limits import Limits
+from app.api.metrics import HttpMetrics
 
 
 class Server(uvicorn.Server):
-    """Serves an application of `create_app`."""
+    """Serves an application of `create_app`, or what stands before it; `metrics` are its own."""
 
-    def __init__(self, app: FastAPI, limits: Limits, grace_seconds: int) -> None:
-        protocol: Any = partial(Connection, limits=limits, metrics=app.state.services.metrics)
+    def __init__(
+        self, app: ASGIApp, metrics: HttpMetrics, limits: Limits, grace_seconds: int
+    ) -> None:
+        protocol: Any = partial(Connection, limits=limits, metrics=metrics)
         config = uvicorn.Config(
             app,
             http=protocol,

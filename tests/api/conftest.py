@@ -145,7 +145,7 @@ async def served(api: Api, limits: Limits) -> AsyncIterator[int]:
     # With its protocol named asyncio sends without delay (Nagle); `create_server` leaves it 0.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = Server(api.app, limits, grace_seconds=3)
+    server = Server(api.app, api.app.state.services.metrics, limits, grace_seconds=3)
     serving = asyncio.create_task(server.serve([listener]))
     while not server.started:
         await asyncio.sleep(0.01)
