@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from time import monotonic
-from urllib.parse import urlsplit
 
 import asyncpg
 from alembic.util import CommandError
@@ -29,6 +28,7 @@ from app.runner.keys import digest_of, make_key
 from app.runner.runner import Busy, NotLeader, Runner
 from app.settings import Settings
 from app.store import database
+from app.store.address import shown
 from app.store.embedded import EmbeddedPostgres
 from app.store.embedded_files import EmbeddedPostgresError
 
@@ -79,7 +79,7 @@ async def open_database(
             address = await embedded.start()
         else:
             address = settings.database_url or ""
-            await _wait_for(address, announce)
+        await _wait_for(address, announce)
         await _migrate(address)
         yield embedded, address
     except EmbeddedPostgresError as error:
@@ -234,22 +234,22 @@ def _until_signal() -> Iterator[None]:
 
 
 async def _wait_for(address: str, announce: Announce) -> None:
-    """Wait until the server of DATABASE_URL takes connections."""
-    parts = urlsplit(address)
-    shown = f"{parts.hostname or parts.query or 'localhost'}:{parts.port or 5432}{parts.path}"
+    """Wait until the server takes connections and writes; raises `StartError`."""
+    where = f"PostgreSQL at {shown(address)}"
     deadline = monotonic() + PATIENCE_SECONDS
     while True:
         try:
-            connection = await database.connect(address)
-        except (OSError, asyncpg.CannotConnectNowError) as error:
+            await _try(address)
+        except (OSError, asyncpg.CannotConnectNowError, database.ReadOnlyServer) as error:
             if monotonic() > deadline:
-                raise StartError(f"PostgreSQL at {shown} cannot be reached: {error}") from error
-            announce(f"Waiting for PostgreSQL at {shown} ...")
+                raise StartError(f"{where} cannot be reached: {error}") from error
+            announce(f"Waiting for {where} ...")
             await asyncio.sleep(1)
+        except database.UnfitServer as error:
+            raise StartError(f"{where} cannot be used: {error}") from error
         except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-            raise StartError(f"PostgreSQL at {shown} refuses: {error}") from error
+            raise StartError(f"{where} refuses: {error}") from error
         else:
-            await connection.close()
             return
 
 
@@ -267,6 +267,15 @@ async def _read_slots(address: str) -> int:
         raise StartError(
             f"PostgreSQL does not say how many connections it takes: {error}"
         ) from error
+
+
+async def _try(address: str) -> None:
+    """Connect and look whether the server can keep what it is given (REC-4)."""
+    connection = await database.connect(address)
+    try:
+        await database.check_server(connection)
+    finally:
+        connection.terminate()
 
 
 async def _migrate(address: str) -> None:

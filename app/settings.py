@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from limits import RateLimitItem, parse, parse_many
+
+from app.store.address import AddressError, check_address
 
 KEY_RATE = parse("5000/10 seconds")
 """What a trader's key may send. Keys of scope admin and feed are not limited."""
@@ -24,11 +26,11 @@ class SettingsError(ValueError):
 class Settings:
     """What an operator can choose. Without `database_url` PostgreSQL is embedded in `data_dir`."""
 
-    database_url: str | None = None
+    database_url: str | None = field(default=None, repr=False)
     data_dir: Path = Path(".backstop")
     host: str = "127.0.0.1"
     port: int = 8000
-    admin_key: str | None = None
+    admin_key: str | None = field(default=None, repr=False)
     trusted_proxies: tuple[str, ...] = ()
     key_rate: RateLimitItem | None = KEY_RATE
     address_rate: RateLimitItem | None = ADDRESS_RATE
@@ -55,7 +57,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     if admin_key is not None and (len(admin_key) < 16 or not admin_key.isascii()):
         raise SettingsError("BACKSTOP_ADMIN_KEY must be at least 16 ASCII characters")
     return Settings(
-        database_url=given.get("DATABASE_URL"),
+        database_url=_database_url(given.get("DATABASE_URL")),
         data_dir=Path(given.get("BACKSTOP_DATA_DIR", ".backstop")),
         host=given.get("BACKSTOP_HOST", "127.0.0.1"),
         port=parse_port(given.get("BACKSTOP_PORT", "8000")),
@@ -64,6 +66,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         key_rate=parse_rate("BACKSTOP_KEY_RATE", given, KEY_RATE),
         address_rate=parse_rate("BACKSTOP_ADDRESS_RATE", given, ADDRESS_RATE),
     )
+
+
+def _database_url(text: str | None) -> str | None:
+    try:
+        return text and check_address(text)
+    except AddressError as error:
+        raise SettingsError(f"DATABASE_URL {error}") from None
 
 
 def parse_port(text: str) -> int:

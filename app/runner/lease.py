@@ -20,6 +20,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 
@@ -30,17 +31,19 @@ log = logging.getLogger("backstop.lease")
 LOCK = int.from_bytes(b"backstop")
 POLL_SECONDS = 0.5
 HEARTBEAT_SECONDS = 1.0
-HEARTBEAT_TIMEOUT_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
 SILENCE = timedelta(seconds=6)
 """A leader that said nothing for so long is taken for stopped."""
 
 NAME = "backstop runner "
 """Begins the application name of a claim's sessions; a random number makes it one claim's own."""
 
-NOTICE_THE_DEAD = """
-    SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
-    SET idle_in_transaction_session_timeout = '15s'
-"""
+NOTICE_THE_DEAD = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "15s",
+}
 """So that the server drops a leader whose machine is gone, and with it its locks, in seconds."""
 
 END_THE_SILENT = """
@@ -72,11 +75,10 @@ class Lease:
 
     async def take(self) -> int | None:
         """Take the lock and raise the epoch, which is returned; None while someone else leads."""
-        if not await self._connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+        if not await self._ask("SELECT pg_try_advisory_lock($1)", LOCK):
             await self._end_the_silent()
             return None
-        raise_epoch = "UPDATE leadership SET epoch = epoch + 1 RETURNING epoch"
-        epoch: int = await self._connection.fetchval(raise_epoch)
+        epoch: int = await self._ask("UPDATE leadership SET epoch = epoch + 1 RETURNING epoch")
         return epoch
 
     async def watch(self) -> None:
@@ -100,20 +102,27 @@ class Lease:
 
     async def _beat(self) -> None:
         try:
-            await self._connection.fetchval("SELECT 1", timeout=HEARTBEAT_TIMEOUT_SECONDS)
+            await self._ask("SELECT 1")
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise LeaseLost(f"the connection that holds the lock failed: {error!r}") from error
 
     async def _end_the_silent(self) -> None:
         """End the sessions of a leader that is not heard; does nothing while it is."""
-        ended = await self._connection.fetchval(END_THE_SILENT, LOCK, NAME, SILENCE)
+        ended = await self._ask(END_THE_SILENT, LOCK, NAME, SILENCE)
         if ended:
             log.warning("the leader was silent for %s; ended its %d sessions", SILENCE, ended)
+
+    async def _ask(self, query: str, *values: object) -> Any:
+        """One value; raises `TimeoutError` where a server that is gone would never answer."""
+        return await self._connection.fetchval(query, *values, timeout=ANSWER_SECONDS)
 
 
 @asynccontextmanager
 async def claim(address: str) -> AsyncIterator[Lease]:
-    """A connection that can take the lock; leaving frees it."""
+    """A connection that can take the lock; leaving frees it.
+
+    Raises `database.UnfitServer` where nothing could be made durable.
+    """
     name = NAME + secrets.token_hex(8)
     async with _connect(address, name) as connection:
         yield Lease(address, name, connection)
@@ -121,9 +130,10 @@ async def claim(address: str) -> AsyncIterator[Lease]:
 
 @asynccontextmanager
 async def _connect(address: str, name: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await database.connect(address)
+    settings = {"application_name": name, **NOTICE_THE_DEAD}
+    connection = await database.connect(address, **settings)
     try:
-        await connection.execute(f"SET application_name = '{name}'; {NOTICE_THE_DEAD}")
+        await database.check_server(connection, **settings)
         yield connection
     finally:
         # Not close(): it waits for the server's goodbye, and a dead server gives none. A server

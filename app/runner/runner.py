@@ -23,6 +23,7 @@ from app.runner.answers import Answer, AnswerConflict, AnswerKey, forget_old_req
 from app.runner.metrics import Metrics
 from app.runner.submission import Busy, NotLeader
 from app.runner.term import Term
+from app.store.database import UnfitServer
 from app.store.loader import load_state
 from app.store.writer import Writer
 
@@ -33,14 +34,17 @@ log = logging.getLogger("backstop.runner")
 QUEUE_LIMIT = 10_000
 COLLECT_AFTER = (20_000, 20, 100)
 SHORTEST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 10.0
+LONGEST_PAUSE_SECONDS = 5.0
+"""Every failure to lead is tried again, first soon, then at this pace: no fault is for ever."""
 CLEANING_INTERVAL_SECONDS = 3600.0
 FAREWELL_SECONDS = 5.0
 
 UNREACHABLE = (
     OSError,
     lease.LeaseLost,
+    UnfitServer,
     asyncpg.InterfaceError,
+    asyncpg.ReadOnlySQLTransactionError,
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
@@ -113,7 +117,7 @@ class Runner:
             try:
                 await self._stand_by()
             except UNREACHABLE as error:
-                log.warning("not leading, PostgreSQL is out of reach: %r", error)
+                log.warning("not leading, PostgreSQL is out of reach or unfit: %r", error)
             except Exception:
                 log.exception("leadership ended by a fault; nothing unanswered was acknowledged")
             else:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -12,6 +13,8 @@ from limits import parse
 from app import main
 from app.main import StartError, serve
 from app.settings import Settings, SettingsError, read_settings
+from app.store import database
+from tests.conftest import new_database
 from tests.runner.conftest import until
 
 
@@ -110,3 +113,19 @@ async def test_a_database_that_does_not_exist_is_named(address: str) -> None:
     missing = re.sub(r"/backstop_test_\w+", "/no_such_database", address)
     with pytest.raises(StartError, match="no_such_database"):
         await serve(Settings(missing, port=0), lambda line: None)
+
+
+@pytest.fixture
+def latin(server: str) -> Iterator[str]:
+    """A database that cannot hold every text."""
+    with new_database(server, "template0 ENCODING 'LATIN1' LOCALE 'C'") as address:
+        yield address
+
+
+async def test_a_database_that_cannot_hold_every_text_is_refused(latin: str) -> None:
+    """REC-4: before anything is made in it."""
+    with pytest.raises(StartError, match=r"encoding is LATIN1.*CREATE DATABASE"):
+        await serve(Settings(latin, port=0), lambda line: None)
+    connection = await database.connect(latin)
+    assert await connection.fetchval("SELECT to_regclass('leadership')") is None
+    await connection.close()

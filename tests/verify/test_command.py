@@ -85,7 +85,7 @@ def test_what_cannot_be_read_is_exit_code_2(address: str, server: str, tmp_path:
         for url, reason in (
             ("", "holds no data"),
             ("postgresql://postgres@127.0.0.1:1/none", "cannot be read"),
-            ("nonsense", "cannot be read"),
+            ("nonsense", "DATABASE_URL must be postgresql://"),
             (empty, "not a database of this version"),
         ):
             result = verify(here, DATABASE_URL=url)
