@@ -48,7 +48,7 @@ class StartError(Exception):
 
 
 async def serve(settings: Settings, announce: Announce) -> None:
-    """Serve until SIGINT or SIGTERM; raises `StartError`.
+    """Serve until SIGINT, SIGTERM or SIGHUP (its terminal is gone); raises `StartError`.
 
     When the embedded PostgreSQL dies, all but the listening socket is built anew around it.
     """
@@ -208,9 +208,11 @@ def _listener(settings: Settings) -> Iterator[socket.socket]:
 
 @contextmanager
 def _until_signal() -> Iterator[None]:
-    """Leave the body in order when SIGINT or SIGTERM comes; further signals change nothing."""
+    """Leave the body in order when one of these signals comes; further ones change nothing."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as it is under nohup
+        numbers.append(signal.SIGHUP)
     requested = False
 
     def request() -> None:

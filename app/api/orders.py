@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from decimal import localcontext
 from typing import Annotated, Any, Literal
 
@@ -57,7 +56,9 @@ def command_of(body: OrderBody) -> PlaceOrder:
 @orders.post(
     "/orders/preview", responses=problems(401, 403, 404, 422), summary="What an order would do"
 )
-async def preview_order(identity: Trader, reading: Reading, body: OrderBody) -> PreviewView:
+async def preview_order(
+    identity: Trader, services: ServicesDep, reading: Reading, body: OrderBody
+) -> PreviewView:
     """What an order would need and leave, or the refusal it would get; nothing changes.
 
     It is judged on committed data, which may be a moment old.
@@ -70,7 +71,7 @@ async def preview_order(identity: Trader, reading: Reading, body: OrderBody) -> 
         for row in await queries.best_orders(reading, body.symbol, side, body.price):
             orderbook.insert(market, _order(row))
     with localcontext(EXACT):
-        found = assessment.preview(state, command_of(body), datetime.now(UTC))
+        found = assessment.preview(state, command_of(body), services.runner.now())
     if isinstance(found, Rejection):
         raise refused(found)
     return PreviewView(**asdict(found))

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from app.engine.rejections import Rejected, Rejection
-from app.runner.runner import AnswerConflict, Busy, NotLeader
+from app.runner.runner import AnswerConflict, AnswerExpired, Busy, NotLeader
 from app.store.database import STATEMENT_SECONDS
 from app.store.reads import NoSlot, cause_of
 
@@ -26,6 +26,7 @@ MEDIA_TYPE = "application/problem+json"
 
 STATUS_OF_CODE = {
     "malformed_body": 400,
+    "answer_expired": 409,
     "unknown_account": 404,
     "unknown_order": 404,
     "unknown_fund": 404,
@@ -210,6 +211,12 @@ async def _conflict(_: Request, __: AnswerConflict) -> Response:
     ).response()
 
 
+async def _expired(_: Request, __: AnswerExpired) -> Response:
+    return Problem(
+        409, "answer_expired", "this request was done before; its answer can no longer be read"
+    ).response()
+
+
 async def _unavailable(_: Request, error: Exception) -> Response:
     logger.warning("the database does not answer: %r", error)
     return Problem(
@@ -240,6 +247,7 @@ HANDLERS: dict[type[Exception], Any] = {
     Busy: _busy,
     NoSlot: _no_slot,
     AnswerConflict: _conflict,
+    AnswerExpired: _expired,
     DBAPIError: _database,
     **dict.fromkeys(UNREACHABLE, _unavailable),
     **dict.fromkeys(OVERLOADED, _overloaded),

@@ -22,6 +22,7 @@ TimeInForce = Literal["gtc", "ioc", "fok", "gtx"]
 OrderStatus = Literal["new", "partially_filled", "filled", "canceled", "expired"]
 SelfTradePrevention = Literal["expire_taker", "expire_maker", "expire_both"]
 KeyScope = Literal["admin", "feed", "trader"]
+ClockCause = Literal["start", "jump"]
 ContributionKind = Literal["seed_capital", "adjustment", "top_up"]
 
 
@@ -213,13 +214,28 @@ class CancelOrders:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A new mark price (MRK-1); with the source's own time and sequence where it has them."""
+    """A new mark price (MRK-1); with the source's own time and sequence where it has them.
+
+    With `sequence_reset` the source starts its numbering anew: it need not be newer than the last.
+    """
 
     symbol: str
     mark_price: Decimal
     index_price: Decimal | None = None
     source_time: datetime | None = None
     sequence: int | None = None
+    sequence_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportClock:
+    """The system's clock is not that of the log (MRK-6), of which time is `ahead_seconds` ahead.
+
+    `jump`: it was set. `start`: a leader found it so, or a log from the future.
+    """
+
+    cause: ClockCause
+    ahead_seconds: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,5 +272,5 @@ Command = (
     CreateKey | RevokeKey | CreateContract | UpdateContract | ImportContracts | CreateFund
     | UpdateFund | ContributeToFund | ContributeToTreasury | OpenAccount | SetPositionMode | Deposit
     | Withdraw | ConfigureContract | AdjustMargin | PlaceOrder | CancelOrder | CancelOrders | Tick
-    | ContinueCascade | Recover
+    | ReportClock | ContinueCascade | Recover
 )  # fmt: skip

@@ -25,6 +25,7 @@ from app.engine.commands import (
     OpenAccount,
     PlaceOrder,
     Recover,
+    ReportClock,
     RevokeKey,
     SetPositionMode,
     Tick,
@@ -57,6 +58,7 @@ HANDLERS: dict[type, Callable[[Step, Any], object]] = {
     PlaceOrder: orders.place,
     CancelOrder: orders.cancel,
     CancelOrders: orders.cancel_all,
+    ReportClock: prices.report_clock,
 }
 
 

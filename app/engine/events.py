@@ -200,7 +200,7 @@ class AdlEvent(NamedTuple):
     counterparties: tuple[Deleveraged, ...]
 
 
-AlertKind = Literal["fund_below_minimum", "fund_empty", "emergency_injection", "adl"]
+AlertKind = Literal["fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump"]
 
 
 class Alert(NamedTuple):

@@ -1,13 +1,19 @@
-"""Mark prices (MRK-1)."""
+"""Mark prices (MRK-1), and whose time they are of (MRK-6)."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from app.engine.assessment import market_of
-from app.engine.commands import Tick
+from app.engine.commands import ReportClock, Tick
+from app.engine.events import Done
 from app.engine.numbers import ONE, plain, ratio
 from app.engine.rejections import Rejected
 from app.engine.state import Mark, Market
 from app.engine.step import Step
+
+FUTURE = timedelta(minutes=1)
+"""How far a source's clock may be ahead of ours."""
 
 
 def tick(step: Step, command: Tick) -> None:
@@ -17,19 +23,48 @@ def tick(step: Step, command: Tick) -> None:
         raise Rejected("contract_not_trading", f"{command.symbol} is settled")
     if command.mark_price <= 0 or (command.index_price is not None and command.index_price <= 0):
         raise Rejected("price_not_positive", "a price must be positive")
+    _check_source_time(step, command, market)
     last = market.mark
     if last is not None:
-        _check_newer(command, last)
+        if not command.sequence_reset:
+            _check_newer(command, last)
         _check_jump(command, last, market)
+    sequence = command.sequence
+    if sequence is None and last is not None and not command.sequence_reset:
+        sequence = last.sequence
     market.mark = Mark(
         command.symbol,
         command.mark_price,
         step.now,
         command.index_price,
         command.source_time,
-        command.sequence if command.sequence is not None or last is None else last.sequence,
+        sequence,
     )
     step.touch(market.mark)
+
+
+def report_clock(step: Step, command: ReportClock) -> Done:
+    """Tell the operators that the system's clock is not the log's (MRK-6)."""
+    ahead = plain(command.ahead_seconds)
+    step.alert("clock_jump", None, None, cause=command.cause, ahead_seconds=ahead)
+    return Done()
+
+
+def _check_source_time(step: Step, command: Tick, market: Market) -> None:
+    """Refuse what is too old to be a mark, and what would lock out all that follow (MRK-6)."""
+    time, limit = command.source_time, market.contract.mark_staleness_seconds
+    if time is None:
+        return
+    if time - step.now > FUTURE:
+        raise Rejected(
+            "future_tick", "the tick's source_time is more than a minute ahead",
+            source_time=time.isoformat(), time=step.now.isoformat(),
+        )  # fmt: skip
+    if limit is not None and step.now - time > timedelta(seconds=limit):
+        raise Rejected(
+            "stale_tick", "the tick's source_time is older than the staleness limit",
+            source_time=time.isoformat(), time=step.now.isoformat(), mark_staleness_seconds=limit,
+        )  # fmt: skip
 
 
 def _check_newer(command: Tick, last: Mark) -> None:

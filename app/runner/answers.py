@@ -7,20 +7,28 @@ it is durable, so that at every moment at least one of the two has it.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import asyncpg
 
 from app.engine.commands import PlaceOrder
+from app.engine.events import OrderReceipt
 from app.engine.numbers import plain
 from app.engine.rejections import Rejection
 from app.store import codec
 
+log = logging.getLogger("backstop.answers")
+
 REMEMBERED_RESULTS = 100_000
+DIGESTED_FIELDS = 11
+"""The first fields of an order are always in its digest, later ones only when they are used: an
+order that was sent before there were such has the same digest when it is sent again."""
 REQUESTS_KEPT = timedelta(days=7)
 
 
@@ -48,10 +56,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An answer that was given, or will be once its batch is durable."""
+    """An answer that was given, or will be once its batch is durable.
+
+    One that cannot be read has no results, however many commands it answered.
+    """
 
     digest: str
     results: list[object]
+
+
+class AnswerExpired(Exception):  # noqa: N818 - an answer to the client, not an error
+    """It was done before, and its answer is stored in a form that cannot be read any more (409)."""
 
 
 class AnswerConflict(Exception):  # noqa: N818 - an answer to the client, not an error
@@ -70,8 +85,21 @@ def order_key(order: PlaceOrder) -> AnswerKey | None:
     name = order_name(order)
     if name is None:
         return None
-    body = "|".join(_text(getattr(order, field.name)) for field in fields(order))
+    body = "|".join(
+        _text(getattr(order, field.name))
+        for number, field in enumerate(fields(order))
+        if number < DIGESTED_FIELDS or getattr(order, field.name) != field.default
+    )
     return AnswerKey(*name, hashlib.sha256(body.encode()).hexdigest())
+
+
+def order_expired(order: PlaceOrder) -> Rejection:
+    """The refusal of an order that was placed already, when its answer cannot be read (409)."""
+    return Rejection(
+        "answer_expired",
+        "this order was placed before; its first answer can no longer be read",
+        {"client_order_id": order.client_order_id or ""},
+    )
 
 
 def order_conflict(order: PlaceOrder) -> Rejection:
@@ -120,20 +148,31 @@ async def look_up(
     """The stored answers among `names`, in one query."""
     scopes, keys = zip(*names, strict=True)
     rows = await connection.fetch(
-        "SELECT scope, key, digest, results FROM answers"
+        "SELECT scope, key, digest, results, format FROM answers"
         " JOIN unnest($1::text[], $2::text[]) AS wanted (scope, key) USING (scope, key)",
         scopes,
         keys,
     )
-    return {
-        (row["scope"], row["key"]): Known(row["digest"], codec.decode_results(row["results"]))
-        for row in rows
-    }
+    return {(row["scope"], row["key"]): Known(row["digest"], _results(row)) for row in rows}
 
 
-async def forget_old_requests(connection: asyncpg.Connection) -> None:
+def _results(row: Any) -> list[object]:
+    """The results of a row, none where they cannot be read: no row may end a leadership."""
+    scope, key = row["scope"], row["key"]
+    try:
+        results = codec.decode_results(row["results"], row["format"])
+    except codec.Unreadable as error:
+        log.warning("answer %s of %s cannot be read: %r", key, scope, error.__cause__ or error)
+        return []
+    if scope.startswith("order/") and list(map(type, results)) != [OrderReceipt]:
+        log.warning("answer %s of %s is not an order's", key, scope)
+        return []
+    return results
+
+
+async def forget_old_requests(connection: asyncpg.Connection, now: datetime) -> None:
     """Delete answers to requests older than 7 days; those to orders stay for ever."""
     await connection.execute(
-        "DELETE FROM answers WHERE scope LIKE 'request/%' AND time < now() - $1::interval",
-        REQUESTS_KEPT,
+        "DELETE FROM answers WHERE scope LIKE 'request/%' AND time < $1",
+        now - REQUESTS_KEPT,
     )

@@ -1,17 +1,97 @@
-"""The only clock: UTC, in microseconds, never earlier than the time of the command before."""
+"""The only clock (MRK-6): UTC, never earlier than the time of the command before.
+
+Durations (staleness, holds) are differences of engine time, so it follows a clock that nobody sets,
+and the system's own only slowly: one second takes between 0.999 and 1.001. Whoever sets the
+system's clock, by however much, changes no duration; the difference is reported and fades away.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import logging
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from app.engine.commands import ClockCause, ReportClock
+
+log = logging.getLogger("backstop.clock")
+
+SECOND = 1_000_000_000
+"""Times here are in nanoseconds."""
+DRAW = 1000
+"""The system's clock draws by at most one part in so many of the time that has passed."""
+JUMP = 60 * SECOND
+"""A difference to the system's clock that is reported."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Source = Callable[[], int]
+"""Nanoseconds: since 1970 (`wall`), or since any moment and never set (`steady`)."""
+
+
+def steady_time() -> int:
+    """The time since this machine was started, where it can be had with the time it slept."""
+    if boot := getattr(time, "CLOCK_BOOTTIME", None):
+        return time.clock_gettime_ns(boot)
+    return time.monotonic_ns()
 
 
 class Clock:
-    """Times for commands; `not_before` is the newest time that the log already has."""
+    """Times for the commands of this process, whether it leads once or again and again."""
 
-    def __init__(self, not_before: datetime | None) -> None:
-        self._last = not_before or datetime.min.replace(tzinfo=UTC)
+    def __init__(self, wall: Source = time.time_ns, steady: Source = steady_time) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._looked = steady()
+        self._time: int | None = None
+        """What was given out last; None before the first leadership."""
+        self._reported = 0
+        """By how much the system's clock was ahead of the steady one when last compared."""
+        self._report: ReportClock | None = None
+
+    def begin(self, last: datetime | None) -> None:
+        """A leadership begins, and `last` is the newest time that the log has.
+
+        Only at the first there is nothing but the system's clock to say how much time has passed
+        since then; later our own time has gone on.
+        """
+        newest = 0 if last is None else (last - EPOCH) // timedelta(microseconds=1) * 1000
+        self._time = max(self._advanced(), newest)
+        self._reported = self._wall() - self._steady()
+        self._report = None
+        if abs(self._ahead()) > JUMP:
+            self._report = self._told("start")
 
     def now(self) -> datetime:
-        """The time now, or the last one given where the system's clock was set back."""
-        self._last = max(self._last, datetime.now(UTC))
-        return self._last
+        """The time now: the last, and what the steady clock says has passed since.
+
+        Before this process has led, the system's clock.
+        """
+        return EPOCH + timedelta(microseconds=self._advanced() // 1000)
+
+    def report(self) -> ReportClock | None:
+        """What must be told of the system's clock, once: that it was set, or is not the log's."""
+        difference = self._wall() - self._steady()
+        if abs(difference - self._reported) > JUMP:
+            self._reported = difference
+            self._report = self._told("jump")
+        report, self._report = self._report, None
+        return report
+
+    def _advanced(self) -> int:
+        wall, looked = self._wall(), self._steady()
+        passed, self._looked = looked - self._looked, looked
+        if self._time is None:
+            return wall
+        most = passed // DRAW
+        self._time += passed + min(max(wall - self._time - passed, -most), most)
+        return self._time
+
+    def _ahead(self) -> int:
+        return self._advanced() - self._wall()
+
+    def _told(self, cause: ClockCause) -> ReportClock:
+        seconds = Decimal(self._ahead() // (SECOND // 1000)) / 1000
+        log.warning("the log's time is %s s ahead of the system's clock (%s)", seconds, cause)
+        return ReportClock(cause, seconds)

@@ -12,6 +12,7 @@ import gc
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Self
 
 import asyncpg
@@ -19,7 +20,8 @@ import asyncpg
 from app.engine.commands import Command
 from app.engine.engine import Engine
 from app.runner import lease
-from app.runner.answers import Answer, AnswerConflict, AnswerKey, forget_old_requests
+from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey, forget_old_requests
+from app.runner.clock import Clock
 from app.runner.metrics import Metrics
 from app.runner.submission import Busy, NotLeader
 from app.runner.term import Term
@@ -27,7 +29,10 @@ from app.store.database import UnfitServer
 from app.store.loader import load_state
 from app.store.writer import Writer
 
-__all__ = ["Answer", "AnswerConflict", "AnswerKey", "Busy", "Metrics", "NotLeader", "Runner"]
+__all__ = [
+    "Answer", "AnswerConflict", "AnswerExpired", "AnswerKey", "Busy", "Metrics", "NotLeader",
+    "Runner",
+]  # fmt: skip
 
 log = logging.getLogger("backstop.runner")
 
@@ -54,10 +59,13 @@ UNREACHABLE = (
 class Runner:
     """One engine and its one writer. Use: `async with Runner(address) as runner`."""
 
-    def __init__(self, address: str, *, queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self, address: str, *, queue_limit: int = QUEUE_LIMIT, clock: Clock | None = None
+    ) -> None:
         self.metrics = Metrics()
         self._address = address
         self._queue_limit = queue_limit
+        self._clock = clock or Clock()
         self._term: Term | None = None
         self._first_attempt = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -74,12 +82,17 @@ class Runner:
             raise NotLeader
         return self._term.engine
 
+    def now(self) -> datetime:
+        """The time that a command would have now (MRK-6)."""
+        return self._clock.now()
+
     async def submit(self, commands: Sequence[Command], key: AnswerKey | None = None) -> Answer:
         """Apply in order, each atomic by itself; returns after all are durable.
 
         A tick's result waits for its cascade. Under a `key` that was used before, the first
         answer. Raises `AnswerConflict` (same key, other digest), `Busy` (queue full; nothing was
-        applied) and `NotLeader` (nothing was applied, or it is not known whether it is durable:
+        applied), `AnswerExpired` (done before, but the answer can no longer be read) and
+        `NotLeader` (nothing was applied, or it is not known whether it is durable:
         send it again with its key).
         """
         if self._term is None:
@@ -153,7 +166,7 @@ class Runner:
         async with claim.connect() as reader, claim.connect() as connection:
             engine = Engine(await load_state(reader))
             writer = Writer(connection, epoch)
-            term = Term(engine, writer, reader, self.metrics, self._queue_limit)
+            term = Term(engine, writer, reader, self.metrics, self._queue_limit, self._clock)
             await term.recover()
             self.metrics.epoch = epoch
             with long_lived():
@@ -177,7 +190,7 @@ class Runner:
         while True:
             try:
                 async with claim.connect() as connection:
-                    await forget_old_requests(connection)
+                    await forget_old_requests(connection, self.now())
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("old answers were not deleted: %r", error)
             await asyncio.sleep(CLEANING_INTERVAL_SECONDS)

@@ -24,16 +24,8 @@ from app.engine.events import Ticked
 from app.engine.invariants import check_money
 from app.engine.rejections import Rejection
 from app.engine.step import Outcome
-from app.runner.answers import (
-    Answer,
-    AnswerConflict,
-    AnswerKey,
-    Known,
-    Memory,
-    look_up,
-    order_conflict,
-    order_key,
-)
+from app.runner import answers
+from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey, Known
 from app.runner.clock import Clock
 from app.runner.flush import Flush
 from app.runner.metrics import Metrics
@@ -61,19 +53,20 @@ class Term:
         reader: asyncpg.Connection,
         metrics: Metrics,
         queue_limit: int,
+        clock: Clock,
     ) -> None:
         self.engine = engine
         self._reader = reader
         self._metrics = metrics
         self._queue_limit = queue_limit
-        self._clock = Clock(engine.state.time)
+        self._clock = clock
         self._queue: deque[Submission] = deque()
         self._waiting = 0
         self._under_way: dict[tuple[str, str], tuple[str, Submission]] = {}
         """Digest and submission of each key that is not answered yet."""
         self._open: dict[Submission, None] = {}
         """All submissions that are not answered yet."""
-        self._memory = Memory()
+        self._memory = answers.Memory()
         self._stored: dict[tuple[str, str], Known] = {}
         """This turn's answers from the table."""
         self._batch = Batch(1)
@@ -136,6 +129,7 @@ class Term:
         The laws of money are checked with it; who is at risk, it looks at itself, in steps. Both
         look at everything there is: in a thread, so that the lease is watched meanwhile.
         """
+        self._clock.begin(self.engine.state.time)
         await asyncio.to_thread(self._apply, Recover())
         await asyncio.to_thread(check_money, self.engine.state)
         await self._flush_when_free()
@@ -159,6 +153,8 @@ class Term:
     async def _turn(self) -> None:
         if self._flush.ended:
             await self._flush_when_free()
+        if told := self._clock.report():
+            self._apply(told)
         taken = self._take()
         await self._look_up(taken)
         self._yielded = perf_counter()
@@ -199,7 +195,7 @@ class Term:
         self._memory.trim(self._durable)
         names = dict.fromkeys(name for submission in taken for name in submission.names())
         unknown = [name for name in names if self._memory.get(name) is None]
-        self._stored = await look_up(self._reader, unknown) if unknown else {}
+        self._stored = await answers.look_up(self._reader, unknown) if unknown else {}
 
     def _known(self, key: AnswerKey) -> Known | None:
         return self._memory.get(key.name) or self._stored.get(key.name)
@@ -209,7 +205,8 @@ class Term:
     async def _serve(self, submission: Submission) -> None:
         key = submission.key
         if key and (known := self._stored.get(key.name)):
-            if known.digest != key.digest or self._is_finished(known):
+            readable = len(known.results) == len(submission.commands)
+            if known.digest != key.digest or not readable or self._is_finished(known):
                 self._answer_again(submission, key, known)
                 return
             submission.results = list(known.results)
@@ -231,8 +228,11 @@ class Term:
             self._check_same(key, known.digest)
         except AnswerConflict as conflict:
             submission.refuse(conflict)
-        else:
+            return
+        if len(known.results) == len(submission.commands):
             submission.answer(Answer(known.results, replayed=True))
+        else:
+            submission.refuse(AnswerExpired())
 
     def _is_finished(self, known: Known) -> bool:
         """Whether all of an answer is durable: a leader may have been lost during a cascade."""
@@ -241,7 +241,7 @@ class Term:
         )
 
     def _place_order(self, place: Place, order: PlaceOrder) -> None:
-        key = order_key(order)
+        key = answers.order_key(order)
         known = self._known(key) if key else None
         if key is None or known is None:
             result = self._run(place, order)
@@ -249,9 +249,9 @@ class Term:
                 self._store(key, [result])
         elif key.digest == known.digest:
             self._metrics.replayed += 1
-            self._give(place, known.results[0])
+            self._give(place, known.results[0] if known.results else answers.order_expired(order))
         else:
-            self._give(place, order_conflict(order))
+            self._give(place, answers.order_conflict(order))
 
     def _run(self, place: Place, command: Command) -> object:
         """Apply a command of a submission; its result is given, or left to the cascade's end.

@@ -25,11 +25,17 @@ from app.engine.numbers import time_text
 from app.engine.rejections import Rejection
 
 Result = OrderReceipt | Done | Moved | Imported | Canceled | Ticked | Rejection
+RESULTS_FORMAT = 1
+"""Of results as they are stored: another number where what was written cannot be read any more."""
 Convert = Callable[[Any], Any] | None
 """One direction of a type's conversion; None: the JSON value is the value."""
 
 _COMMANDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Command)}
 _RESULTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Result)}
+
+
+class Unreadable(Exception):  # noqa: N818 - a state of the world
+    """What is stored is not in a form that this release reads."""
 
 
 def encode_command(command: Command) -> tuple[str, str]:
@@ -52,9 +58,18 @@ def encode_results(results: Sequence[object]) -> str:
     return to_text(written)
 
 
-def decode_results(text: str) -> list[object]:
-    """The results that `encode_results` wrote."""
-    return [item and _decode_result(item) for item in json.loads(text)]
+def decode_results(text: str, format_: int) -> list[object]:
+    """The results that `encode_results` wrote, this release's or an earlier one's.
+
+    A field that was added since has its default. Raises `Unreadable`.
+    """
+    if format_ != RESULTS_FORMAT:
+        raise Unreadable(f"format {format_} is not {RESULTS_FORMAT}")
+    try:
+        results = [item and _decode_result(item) for item in json.loads(text)]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Unreadable from error
+    return results
 
 
 def _decode_result(item: dict[str, Any]) -> object:

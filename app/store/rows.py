@@ -217,4 +217,6 @@ _queue_entry = lru_cache(maxsize=1024)(codec.to_text)
 
 def _answer_row(answer: StoredAnswer) -> Row:
     results = codec.encode_results(answer.results)
-    return answer.scope, answer.key, answer.digest, results, answer.time
+    return (
+        answer.scope, answer.key, answer.digest, results, answer.time, codec.RESULTS_FORMAT,
+    )  # fmt: skip

@@ -67,7 +67,7 @@ def test_a_broken_law_shows_in_the_exit_code(monkeypatch: pytest.MonkeyPatch) ->
     assert cli.main(["demo", "--url", "http://127.0.0.1:9", "--admin-key", "k" * 20]) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_demo_leaves_nothing(reachable: Path, number: int) -> None:
     process = demo(temporary=reachable)
     started: list[psutil.Process] = []

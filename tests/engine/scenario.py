@@ -9,7 +9,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     account alice                                 grant USDT 100       (to the treasury)
     deposit|withdraw alice USDT 1000              minimum F USDT 1000   (or none)
     configure alice TEST 20 isolated              margin alice TEST 25
-    tick TEST 100 [sequence=1]                    later 30              (seconds)
+    tick TEST 100 [sequence=1 age=5 reset]        later 30              (seconds)
     order alice TEST buy 10 @ 100 [gtc|ioc|fok|gtx] [reduce_only] [expire_maker] [id=a1]
     ladder alice TEST buy 1 @ 99 times=200        (the same order many times)
     limits matched_orders=10                      (a new leader that keeps other limits)
@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_args
@@ -219,8 +220,13 @@ class Scenario(Expectations):
 
     def do_tick(self, symbol: str, price: str, *options: str) -> list[object]:
         """A mark price."""
-        sequence = _pairs(options).get("sequence")
-        return [Tick(symbol, Decimal(price), sequence=int(sequence) if sequence else None)]
+        given = _pairs(options)
+        sequence = int(given["sequence"]) if "sequence" in given else None
+        time = None
+        if "age" in given:  # of the tick when it is applied, in seconds
+            time = self.world.next_time() - timedelta(seconds=int(given["age"]))
+        reset = "reset" in options
+        return [Tick(symbol, Decimal(price), None, time, sequence, sequence_reset=reset)]
 
     def do_later(self, seconds: str) -> None:
         """Time passes."""

@@ -21,6 +21,7 @@ from app.store.embedded import EmbeddedPostgres, address_at
 from tests.conftest import reachable_directory
 from tests.runner.conftest import until
 
+
 class Server:
     """A PostgreSQL that stops, and comes back as a replica or read-only, at the same address."""
 

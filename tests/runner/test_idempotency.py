@@ -1,7 +1,7 @@
 """Same request, same answer: in memory, while under way, and after a restart (ORD-1)."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -12,8 +12,8 @@ from app.engine.commands import Command, Deposit, PlaceOrder
 from app.engine.events import Done, OrderReceipt
 from app.engine.rejections import Rejection
 from app.runner import answers
-from app.runner.answers import Known, Memory, forget_old_requests
-from app.runner.runner import Answer, AnswerConflict, AnswerKey, Runner
+from app.runner.answers import Known, Memory, forget_old_requests, order_key
+from app.runner.runner import Answer, AnswerConflict, AnswerExpired, AnswerKey, Runner
 from tests.runner.conftest import ScriptedEngine, applied, commits_blocked, logged, until
 
 KEY = AnswerKey("request/key-1", "once", "a" * 64)
@@ -161,8 +161,93 @@ async def test_old_requests_are_forgotten_and_orders_are_not(
     await runner.submit([deposit()], OTHER_CALLER)
     old = datetime.now(UTC) - timedelta(days=7, seconds=1)
     await connection.execute("UPDATE answers SET time = $1 WHERE scope <> $2", old, "request/key-2")
-    await forget_old_requests(connection)
+    await forget_old_requests(connection, datetime.now(UTC))
     scopes = [
         row["scope"] for row in await connection.fetch("SELECT scope FROM answers ORDER BY 1")
     ]
     assert scopes == ["order/alice", "request/key-2"]
+
+
+UNREADABLE = {
+    "another format": "format = 2",
+    "a field that this release does not have": (
+        "results = jsonb_set(results::jsonb, '{0,OrderReceipt,iceberg}', '1')::json"
+    ),
+    "a field that is missing and has no default": (
+        "results = (results::jsonb #- '{0,OrderReceipt,quantity}')::json"
+    ),
+    "a kind that is unknown": """results = '[{"Futures": {}}]'""",
+    "no kind": """results = '[{}]'""",
+    "no number": (
+        "results = jsonb_set(results::jsonb, '{0,OrderReceipt,quantity}', '\"many\"')::json"
+    ),
+    "no results": "results = '[]'",
+    "results not known yet": "results = '[null]'",
+    "no list": "results = '7'",
+    "another's answer": """results = '[{"Done": {"identifier": "x"}}]'""",
+}
+
+
+@pytest.mark.parametrize("change", UNREADABLE.values(), ids=UNREADABLE)
+async def test_an_answer_that_cannot_be_read_has_expired(
+    address: str, scripted: type[ScriptedEngine], connection: asyncpg.Connection, change: str
+) -> None:
+    """As after an upgrade that changed what is stored: nothing is done again, nothing ends."""
+    async with Runner(address) as runner:
+        await runner.submit([order()])
+    await connection.execute(f"UPDATE answers SET {change}")
+    async with Runner(address) as runner:
+        for _ in range(2):
+            (refusal,) = (await runner.submit([order()])).results
+            assert isinstance(refusal, Rejection)
+            assert refusal.code == "answer_expired"
+            (conflict,) = (await runner.submit([order(quantity="2")])).results
+            assert isinstance(conflict, Rejection)
+            assert conflict.code == "client_order_id_conflict"
+        (receipt,) = (await runner.submit([order("a-2")])).results
+        assert isinstance(receipt, OrderReceipt)
+        assert runner.metrics.terms_failed == 0
+    assert await logged(connection, "PlaceOrder") == 2
+
+
+@pytest.mark.parametrize("change", ["format = 2", "results = '[]'", """results = '[{"X": 1}]'"""])
+async def test_a_requests_answer_that_cannot_be_read_has_expired(
+    address: str, scripted: type[ScriptedEngine], connection: asyncpg.Connection, change: str
+) -> None:
+    commands: list[Command] = [deposit(), deposit()]
+    async with Runner(address) as runner:
+        await runner.submit(commands, KEY)
+    await connection.execute(f"UPDATE answers SET {change}")
+    async with Runner(address) as runner:
+        for _ in range(2):
+            with pytest.raises(AnswerExpired):
+                await runner.submit(commands, KEY)
+            with pytest.raises(AnswerConflict):
+                await runner.submit(commands, OTHER_BODY)
+        assert runner.metrics.terms_failed == 0
+    assert await logged(connection) == 2
+
+
+async def test_an_answer_from_before_a_field_was_added_is_read(
+    address: str, scripted: type[ScriptedEngine], connection: asyncpg.Connection
+) -> None:
+    """What has a default by now needs not be stored."""
+    async with Runner(address) as runner:
+        first = await runner.submit([deposit()], KEY)
+    stripped = "results = (results::jsonb #- '{0,Done,identifier}')::json"
+    assert await connection.execute(f"UPDATE answers SET {stripped}") == "UPDATE 1"
+    async with Runner(address) as runner:
+        assert await runner.submit([deposit()], KEY) == replace(first, replayed=True)
+
+
+def test_an_order_keeps_its_digest_when_a_field_is_added() -> None:
+    """Unless that is used: then it is another order."""
+
+    @dataclass(frozen=True, slots=True)
+    class Later(PlaceOrder):
+        display: Decimal | None = None
+
+    given = order()
+    values = {field.name: getattr(given, field.name) for field in fields(given)}
+    assert order_key(Later(**values)) == order_key(given)
+    assert order_key(Later(**values, display=Decimal(1))) != order_key(given)

@@ -43,7 +43,7 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, timeout=10)[1]
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_stops_cleanly_with_open_connections(start: Start, signal_number: int) -> None:
     service = start()
     assert service.admin_key.startswith("bk_")
@@ -64,6 +64,17 @@ def test_it_stops_cleanly_with_open_connections(start: Start, signal_number: int
         assert service.end(signal_number) == 0  # a second one changes nothing
     assert gone(family)
     assert service.admin_key not in service.process.stdout.read()  # type: ignore[union-attr]
+
+
+def test_under_nohup_it_outlives_its_terminal(start: Start) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which a child inherits
+    try:
+        service = start()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    service.process.send_signal(signal.SIGHUP)
+    assert service.contribute("5").is_success
+    assert service.end(signal.SIGTERM) == 0
 
 
 @contextmanager

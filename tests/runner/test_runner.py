@@ -1,16 +1,20 @@
 """Group commit, overlap, the bounded queue, time, fail-stop."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from time import time_ns
 
 import asyncpg
 import pytest
 
-from app.engine.commands import Deposit
+from app.engine.commands import CreateKey, Deposit
 from app.engine.events import Done
 from app.engine.rejections import Rejection
 from app.runner import term
+from app.runner.clock import SECOND, Clock
+from app.runner.keys import make_key
 from app.runner.runner import Busy, NotLeader, Runner
 from tests.runner.conftest import ScriptedEngine, applied, commits_blocked, logged, until
 
@@ -103,15 +107,58 @@ async def test_a_client_that_goes_away_takes_nothing_back(
     assert await logged(connection) == 2
 
 
-async def test_time_never_goes_back_also_across_restarts(
-    address: str, scripted: type[ScriptedEngine], connection: asyncpg.Connection
+async def test_a_log_from_the_future_is_gone_on_with_and_told_of(
+    address: str, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    future = datetime.now(UTC) + timedelta(hours=1)
+    """MRK-6: time goes on from the log's last command, at each start with an alert."""
+    future = datetime.now(UTC) + timedelta(days=30_000)
     await connection.execute("UPDATE leadership SET time = $1", future)
-    async with Runner(address) as runner:
-        await runner.submit([deposit(), deposit()])
-    times = [row["time"] for row in await connection.fetch("SELECT time FROM commands")]
-    assert times == [future] * 3
+    for _ in range(2):
+        async with Runner(address) as runner:
+            assert future < runner.now() < future + timedelta(hours=1)
+            await runner.submit([CreateKey(make_key("operator", "admin")[0])])
+    query = "SELECT time FROM commands ORDER BY sequence"
+    times = [row["time"] for row in await connection.fetch(query)]
+    assert len(times) == 6
+    assert [future, *times] == sorted({future, *times}), "time moves on with every command"
+    alerts = await connection.fetch("SELECT kind, detail FROM alerts")
+    assert [alert["kind"] for alert in alerts] == ["clock_jump"] * 2
+    for alert in alerts:
+        detail = json.loads(alert["detail"])
+        assert detail["cause"] == "start"
+        assert 2_591_990_000 < Decimal(detail["ahead_seconds"]) <= 2_592_000_000
+    assert caplog.text.count("ahead of the system's clock") == 2
+
+
+async def test_a_clock_that_is_set_changes_no_duration(
+    address: str, connection: asyncpg.Connection
+) -> None:
+    """MRK-6: back an hour and forth a year, as the runner sees it: one alert for each."""
+    wall, steady = time_ns(), 0
+
+    async def key(seconds: int, jump: int = 0) -> datetime:
+        """A command after so many seconds, in which the system's clock was set; its time."""
+        nonlocal wall, steady
+        steady += seconds * SECOND
+        wall += (seconds + jump) * SECOND
+        await runner.submit([CreateKey(make_key("operator", "admin")[0])])
+        query = "SELECT time FROM commands WHERE kind = 'CreateKey' ORDER BY sequence DESC LIMIT 1"
+        time: datetime = await connection.fetchval(query)
+        return time
+
+    async with Runner(address, clock=Clock(lambda: wall, lambda: steady)) as runner:
+        first = await key(1)
+        for jump in (0, -3600, 0, 31_536_000, 59):
+            second = await key(100, jump)
+            assert abs(second - first - timedelta(seconds=100)) <= timedelta(milliseconds=100)
+            first = second
+    details = [json.loads(row["detail"]) for row in await connection.fetch(
+        "SELECT detail FROM alerts WHERE kind = 'clock_jump' ORDER BY alert_id"
+    )]  # fmt: skip
+    assert [detail["cause"] for detail in details] == ["jump", "jump"]
+    ahead = [Decimal(detail["ahead_seconds"]) for detail in details]
+    assert 3599 < ahead[0] <= 3600
+    assert -31_532_401 < ahead[1] < -31_532_399
 
 
 async def test_the_engine_is_out_of_reach_of_who_does_not_lead(address: str) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Sequence
 from typing import Any, cast
 
 from app.engine.commands import Command
 from app.engine.invariants import check_all
 from app.runner.answers import Answer, AnswerKey
+from app.runner.clock import SECOND, Clock
 from app.runner.metrics import Metrics
 from app.runner.submission import NotLeader
 from app.runner.term import Term
@@ -17,6 +19,24 @@ from tests.simulation.store import Network, SimulatedReader, SimulatedWriter, St
 
 EXPECTED = (ConnectionError, StaleLeader)
 """What may end a term; anything else is a bug."""
+
+
+class Time:
+    """Clocks that run on at every look; the system's is set back or forth now and then."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)
+        self._steady = 0
+        self._wall = 1_767_225_600 * SECOND
+
+    def steady(self) -> int:
+        self._steady += self._chance.randint(0, 1_000_000)
+        return self._steady
+
+    def wall(self) -> int:
+        if self._chance.random() < 0.002:
+            self._wall += self._chance.randint(-3600, 3600) * SECOND
+        return self._steady + self._wall
 
 
 class Cluster:
@@ -29,6 +49,7 @@ class Cluster:
         self.answered: list[Command] = []
         """Commands that clients have an answer to."""
         self._queue_limit = queue_limit
+        self._time = Time(network.seed)
         self._serving: list[Term] = []
         self._runs: list[asyncio.Task[None]] = []
 
@@ -98,7 +119,10 @@ class Cluster:
             assert cascade.tick not in self.answered, "answered before its cascade was durable"
         self.terms += 1
         writer, reader = SimulatedWriter(network, store, epoch), SimulatedReader(network, store)
-        term = Term(engine, cast("Any", writer), cast("Any", reader), Metrics(), self._queue_limit)
+        term = Term(
+            engine, cast("Any", writer), cast("Any", reader), Metrics(), self._queue_limit,
+            Clock(self._time.wall, self._time.steady),
+        )  # fmt: skip
         await term.recover()
         run = asyncio.create_task(term.run())
         run.add_done_callback(no_news)  # `finish` asks, unless another failure comes first

@@ -35,6 +35,7 @@ class Network:
     """Chance, and the time that everything takes: turns of the event loop instead of seconds."""
 
     def __init__(self, seed: int, fault_rate: float) -> None:
+        self.seed = seed
         self.chance = random.Random(seed)
         self.fault_rate = fault_rate
         self.faults: Counter[str] = Counter()

@@ -12,9 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -31,7 +29,6 @@ from tests.simulation.cluster import Cluster
 from tests.simulation.store import Network, SimulatedWriter, Store
 
 LONGEST_TURNS = 200_000
-START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -48,18 +45,6 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
 
     def seeded(seed: int) -> None:
         chance = random.Random(seed)
-
-        class Time(datetime):
-            """A system clock that runs on at every look, and is set back now and then."""
-
-            moment = START
-
-            @classmethod
-            def now(cls, tz: Any = None) -> Any:
-                Time.moment += timedelta(microseconds=chance.randint(-200, 1000))
-                return Time.moment
-
-        monkeypatch.setattr("app.runner.clock.datetime", Time)
         monkeypatch.setattr("app.runner.term.perf_counter", lambda: chance.random() / 20)
 
     return seeded

@@ -61,7 +61,7 @@ def test_a_command_survives(kind: type[Command], data: st.DataObject) -> None:
 @given(st.lists(st.one_of(*map(everything, get_args(codec.Result)))))
 def test_results_survive(results: list[object]) -> None:
     """Decoding gives equal results of the same classes in the same order."""
-    decoded = codec.decode_results(codec.encode_results(results))
+    decoded = codec.decode_results(codec.encode_results(results), codec.RESULTS_FORMAT)
     assert decoded == results
     assert list(map(type, decoded)) == list(map(type, results))
 
@@ -107,7 +107,7 @@ def test_nested_records_come_back_as_themselves() -> None:
         (Fill(1, Decimal(5), Decimal(1), Decimal("0.001")),), None,
         datetime(2024, 1, 1, tzinfo=UTC),
     )  # fmt: skip
-    (decoded,) = codec.decode_results(codec.encode_results([receipt]))
+    (decoded,) = codec.decode_results(codec.encode_results([receipt]), codec.RESULTS_FORMAT)
     assert decoded == receipt
     assert isinstance(decoded, OrderReceipt)
     assert isinstance(decoded.fills[0], Fill)

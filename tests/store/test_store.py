@@ -230,8 +230,8 @@ async def test_refused_commands_leave_nothing(connection: Connection) -> None:
     assert await dump(connection) == before
     answer = StoredAnswer("request/1", "k", "d", [Rejection("no", "no")], START)
     await leader.commit(collect(exchange.outcomes, [answer], State().counters))
-    (row,) = await connection.fetch("SELECT key, results FROM answers")
-    assert codec.decode_results(row["results"]) == answer.results
+    (row,) = await connection.fetch("SELECT key, results, format FROM answers")
+    assert codec.decode_results(row["results"], row["format"]) == answer.results
 
 
 async def test_the_log_has_every_accepted_command(connection: Connection) -> None:

@@ -186,13 +186,21 @@ class PriceView(View):
 
 
 class TickBody(Body):
-    """A mark price (MRK-1). A sequence or source time that is not newer is refused."""
+    """A mark price (MRK-1, MRK-6).
+
+    Refused are a sequence or source time that is not newer than the last, and a source time older
+    than the contract's staleness limit (`stale_tick`) or more than a minute ahead (`future_tick`).
+    """
 
     symbol: Symbol
     mark_price: Number
     index_price: Number | None = None
     source_time: Time | None = None
     sequence: Sequence | None = None
+    sequence_reset: bool = Field(
+        default=False,
+        description="The source starts its numbering anew: accepted whatever came before.",
+    )
 
     model_config = example({"symbol": "BTCUSDT", "mark_price": "60000.0", "sequence": 1001})
 

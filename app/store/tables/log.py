@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Table
+from sqlalchemy import Boolean, Column, Index, Integer, Table
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSON
 
@@ -34,9 +34,12 @@ answers = Table(
     text("digest"),
     Column("results", JSON, nullable=False),
     moment("time"),
+    Column("format", Integer, nullable=False, server_default=sql("1")),
     Index("answers_request_time", "time", postgresql_where=sql("scope LIKE 'request/%'")),
 )
-"""First answers by idempotency key. Those of requests are dropped after 7 days."""
+"""First answers by idempotency key. Those of requests are dropped after 7 days.
+
+`format` is the codec's."""
 
 COUNTERS = (
     "order", "trade", "transfer", "liquidation", "liquidation_event", "adl_event", "alert",
