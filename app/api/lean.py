@@ -231,4 +231,7 @@ def _order_result(result: object) -> dict[str, Any]:
 
 
 def _tick(body: TickBody) -> Tick:
-    return Tick(body.symbol, body.mark_price, body.index_price, body.source_time, body.sequence)
+    return Tick(
+        body.symbol, body.mark_price, body.index_price, body.source_time, body.sequence,
+        sequence_reset=body.sequence_reset,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ first is liquidated; scopes put at risk meanwhile form the next round.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from heapq import heappop, heappush
 
@@ -246,6 +247,7 @@ def recover(step: Step, command: Recover) -> None:
     state.held.clear()
     state.ranked.clear()
     state.unranked.clear()
+    state.ahead = timedelta()  # its leader tells anew
     scopes: dict[ScopeKey, None] = {}
     for market in state.markets.values():
         market.rankings.clear()

@@ -22,7 +22,7 @@ TimeInForce = Literal["gtc", "ioc", "fok", "gtx"]
 OrderStatus = Literal["new", "partially_filled", "filled", "canceled", "expired"]
 SelfTradePrevention = Literal["expire_taker", "expire_maker", "expire_both"]
 KeyScope = Literal["admin", "feed", "trader"]
-ClockCause = Literal["start", "jump"]
+ClockCause = Literal["start", "jump", "drift"]
 ContributionKind = Literal["seed_capital", "adjustment", "top_up"]
 
 
@@ -229,9 +229,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class ReportClock:
-    """The system's clock is not that of the log (MRK-6), of which time is `ahead_seconds` ahead.
+    """Engine time is `ahead_seconds` ahead of the system's clock (MRK-6); negative: behind.
 
-    `jump`: it was set. `start`: a leader found it so, or a log from the future.
+    `jump`: that was set. `start`: a leader found it so, as with a log from the future. `drift`: the
+    difference became another one, as it fades.
     """
 
     cause: ClockCause

@@ -44,26 +44,33 @@ def tick(step: Step, command: Tick) -> None:
 
 
 def report_clock(step: Step, command: ReportClock) -> Done:
-    """Tell the operators that the system's clock is not the log's (MRK-6)."""
-    ahead = plain(command.ahead_seconds)
-    step.alert("clock_jump", None, None, cause=command.cause, ahead_seconds=ahead)
+    """Remember how far the system's clock is from ours; tell the operators of a jump (MRK-6)."""
+    step.state.ahead = timedelta(milliseconds=int(command.ahead_seconds * 1000))
+    if command.cause != "drift":
+        ahead = plain(command.ahead_seconds)
+        step.alert("clock_jump", None, None, cause=command.cause, ahead_seconds=ahead)
     return Done()
 
 
 def _check_source_time(step: Step, command: Tick, market: Market) -> None:
-    """Refuse what is too old to be a mark, and what would lock out all that follow (MRK-6)."""
+    """Refuse what is too old to be a mark, and what would lock out all that follow (MRK-6).
+
+    Where our time and the system's clock differ, either may be the wrong one, and the source's is
+    whichever it is closer to: a clock that was set must not silence the feeds.
+    """
     time, limit = command.source_time, market.contract.mark_staleness_seconds
     if time is None:
         return
-    if time - step.now > FUTURE:
+    now = min(step.now, step.now - step.state.ahead, key=lambda clock: abs(clock - time))
+    if time - now > FUTURE:
         raise Rejected(
             "future_tick", "the tick's source_time is more than a minute ahead",
-            source_time=time.isoformat(), time=step.now.isoformat(),
+            source_time=time.isoformat(), time=now.isoformat(),
         )  # fmt: skip
-    if limit is not None and step.now - time > timedelta(seconds=limit):
+    if limit is not None and now - time > timedelta(seconds=limit):
         raise Rejected(
             "stale_tick", "the tick's source_time is older than the staleness limit",
-            source_time=time.isoformat(), time=step.now.isoformat(), mark_staleness_seconds=limit,
+            source_time=time.isoformat(), time=now.isoformat(), mark_staleness_seconds=limit,
         )  # fmt: skip
 
 

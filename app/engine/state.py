@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -332,3 +332,5 @@ class State:
     ranked: dict[str, Market] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)
     time: datetime | None = None
+    ahead: timedelta = timedelta()
+    """By how much `time` is ahead of the system's clock, as its leader has told (MRK-6)."""

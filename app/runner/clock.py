@@ -2,7 +2,7 @@
 
 Durations (staleness, holds) are differences of engine time, so it follows a clock that nobody sets,
 and the system's own only slowly: one second takes between 0.999 and 1.001. Whoever sets the
-system's clock, by however much, changes no duration; the difference is reported and fades away.
+system's clock, by however much, changes no duration; the difference is told and fades away.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SECOND = 1_000_000_000
 DRAW = 1000
 """The system's clock draws by at most one part in so many of the time that has passed."""
 JUMP = 60 * SECOND
-"""A difference to the system's clock that is reported."""
+"""A difference that is an alert. The engine, which is given times of others, is told of less."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -46,9 +46,11 @@ class Clock:
         self._looked = steady()
         self._time: int | None = None
         """What was given out last; None before the first leadership."""
-        self._reported = 0
-        """By how much the system's clock was ahead of the steady one when last compared."""
-        self._report: ReportClock | None = None
+        self._compared = 0
+        """By how much the system's clock was ahead of the steady one, when a jump was told last."""
+        self._told = 0
+        """By how much our time was ahead of the system's clock, when the engine was told last."""
+        self._starts = False
 
     def begin(self, last: datetime | None) -> None:
         """A leadership begins, and `last` is the newest time that the log has.
@@ -58,10 +60,9 @@ class Clock:
         """
         newest = 0 if last is None else (last - EPOCH) // timedelta(microseconds=1) * 1000
         self._time = max(self._advanced(), newest)
-        self._reported = self._wall() - self._steady()
-        self._report = None
-        if abs(self._ahead()) > JUMP:
-            self._report = self._told("start")
+        self._compared = self._wall() - self._steady()
+        self._told = 0
+        self._starts = abs(self._ahead()) > JUMP
 
     def now(self) -> datetime:
         """The time now: the last, and what the steady clock says has passed since.
@@ -71,17 +72,28 @@ class Clock:
         return EPOCH + timedelta(microseconds=self._advanced() // 1000)
 
     def report(self) -> ReportClock | None:
-        """What must be told of the system's clock, once: that it was set, or is not the log's."""
-        difference = self._wall() - self._steady()
-        if abs(difference - self._reported) > JUMP:
-            self._reported = difference
-            self._report = self._told("jump")
-        report, self._report = self._report, None
-        return report
+        """What the engine must be told of the system's clock, when there is something new."""
+        compared, ahead = self._wall() - self._steady(), self._ahead()
+        cause: ClockCause
+        if self._starts:
+            cause = "start"
+        elif abs(compared - self._compared) > JUMP:
+            cause = "jump"
+        elif abs(ahead - self._told) > SECOND:
+            cause = "drift"
+        else:
+            return None
+        self._starts = False
+        self._told = ahead
+        if cause != "drift":
+            self._compared = compared
+            seconds = ahead / SECOND
+            log.warning("the log is %.3f s ahead of the system's clock (%s)", seconds, cause)
+        return ReportClock(cause, Decimal(ahead // (SECOND // 1000)) / 1000)
 
     def _advanced(self) -> int:
         wall, looked = self._wall(), self._steady()
-        passed, self._looked = looked - self._looked, looked
+        passed, self._looked = max(0, looked - self._looked), looked
         if self._time is None:
             return wall
         most = passed // DRAW
@@ -90,8 +102,3 @@ class Clock:
 
     def _ahead(self) -> int:
         return self._advanced() - self._wall()
-
-    def _told(self, cause: ClockCause) -> ReportClock:
-        seconds = Decimal(self._ahead() // (SECOND // 1000)) / 1000
-        log.warning("the log's time is %s s ahead of the system's clock (%s)", seconds, cause)
-        return ReportClock(cause, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.api.conftest import Api
@@ -196,6 +197,38 @@ async def test_prices(api: Api) -> None:
         refused = await api.refused("POST /v1/prices", {**tick, **change}, key="feed")
         assert refused == expected, change
     assert (await api("GET /v1/prices/BTCUSDT"))["time"] == answer["time"]
+
+
+async def test_a_feed_that_starts_anew_and_times_that_are_not_now(api: Api) -> None:
+    """MRK-6: the way back after one far too high sequence, on both routes."""
+    highest = 10**18 - 1
+    tick = {"symbol": "BTCUSDT", "mark_price": "60000"}
+    await api("POST /v1/prices", {**tick, "sequence": highest}, key="feed")
+    again = {**tick, "sequence": 1}
+    assert await api.refused("POST /v1/prices", again, key="feed") == (422, "stale_tick")
+    await api("POST /v1/prices", {**again, "sequence_reset": True}, key="feed")
+    ahead, behind = (
+        (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat() for seconds in (300, -300)
+    )
+    ticks = [
+        {**tick, "sequence": highest}, {**tick, "sequence": 2},
+        {**tick, "sequence": 2, "sequence_reset": True},
+        {**tick, "sequence": 3, "source_time": ahead},
+        {**tick, "sequence": 3, "source_time": "9999-12-31T23:59:59Z"},
+        {**tick, "sequence": 3, "source_time": behind},
+    ]  # fmt: skip
+    answer = await api("POST /v1/prices/batch", {"ticks": ticks}, key="feed")
+    assert answer["refused"] == [
+        {"index": 1, "code": "stale_tick"}, {"index": 3, "code": "future_tick"},
+        {"index": 4, "code": "future_tick"},
+    ]  # fmt: skip
+    await api("PATCH /v1/contracts/BTCUSDT", {"mark_staleness_seconds": 60})
+    late = {**tick, "sequence": 4, "source_time": behind}
+    assert await api.refused("POST /v1/prices", late, key="feed") == (422, "stale_tick")
+    for value in (None, 1, "true"):
+        body = {**tick, "sequence_reset": value}
+        refused = await api.refused("POST /v1/prices", body, key="feed")
+        assert refused == (400, "malformed_body")
 
 
 async def test_a_batch_of_prices(api: Api) -> None:

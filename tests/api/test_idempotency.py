@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+import asyncpg
+import pytest
+
 from tests.api.conftest import Api
 
 DEPOSIT = "POST /v1/accounts/alice/deposits"
@@ -113,3 +116,27 @@ async def test_keys_that_cannot_be(api: Api) -> None:
         tick = {"symbol": "BTCUSDT", "mark_price": "1"}
         answer = await api.client.post("/v1/prices", json=tick, headers=headers)
         assert answer.status_code == 400, key
+
+
+async def test_an_answer_that_cannot_be_read_any_more(
+    api: Api, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade: neither done again nor a fault."""
+    monkeypatch.setattr("app.runner.answers.REMEMBERED_RESULTS", 0)
+    await api.open("alice", "100000")
+    await api.mark("BTCUSDT", "60000")
+    deposit = {"asset": "USDT", "amount": "5"}
+    order = {
+        "account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
+        "quantity": "0.01", "price": "59000", "client_order_id": "a-1",
+    }  # fmt: skip
+    headers = {"Idempotency-Key": "once"}
+    await api(DEPOSIT, deposit, headers=headers, status=201)
+    await api("POST /v1/orders", order, status=201)
+    await connection.execute("UPDATE answers SET format = 0")
+    refused = await api.refused(DEPOSIT, deposit, headers=headers)
+    assert refused == (409, "answer_expired")
+    assert await api.refused("POST /v1/orders", order) == (409, "answer_expired")
+    batch = await api("POST /v1/orders/batch", {"orders": [order]})
+    assert batch["results"][0]["problem"]["code"] == "answer_expired"
+    assert (await api("GET /v1/accounts/alice"))["wallets"][0]["wallet_balance"] == "100005"

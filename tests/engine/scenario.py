@@ -45,6 +45,7 @@ from app.engine.commands import (
     Limits,
     PlaceOrder,
     Recover,
+    ReportClock,
     Tick,
     UpdateContract,
     UpdateFund,
@@ -227,6 +228,10 @@ class Scenario(Expectations):
             time = self.world.next_time() - timedelta(seconds=int(given["age"]))
         reset = "reset" in options
         return [Tick(symbol, Decimal(price), None, time, sequence, sequence_reset=reset)]
+
+    def do_clock(self, cause: Any, ahead: str) -> list[object]:
+        """The runner reports that engine time is so many seconds ahead of the system's clock."""
+        return [ReportClock(cause, Decimal(ahead))]
 
     def do_later(self, seconds: str) -> None:
         """Time passes."""

@@ -192,7 +192,34 @@ def test_a_data_directory_that_cannot_be_is_said_plainly(tmp_path: Path) -> None
         (["serve"], {"BACKSTOP_PORT": "http"}),
         (["serve"], {"BACKSTOP_ADMIN_KEY": "short"}),
         (["keys", "create", "--scope", "trader"], {}),
+        *(
+            (command, {"DATABASE_URL": address})
+            for command in (["serve"], ["verify"], ["keys", "create", "--scope", "admin"])
+            for address in (
+                "host=127.0.0.1 user=u password=hunter2 dbname=d",
+                "postgresql://u:hunter2/@h/d",
+                "postgresql://u:1#hunter2@h/d",
+                "postgresql://u:1?hunter2@h/d",
+            )
+        ),
     ],
 )
 def test_wrong_usage_is_exit_code_2(arguments: list[str], environment: dict[str, str]) -> None:
-    assert fails(run(*arguments, **environment), "", code=2)
+    result = run(*arguments, **environment)
+    assert fails(result, "", code=2)
+    assert "hunter" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["verify"]])
+@pytest.mark.parametrize("options", ["", "&sslmode=disable", "&sslmode=nonsense", "&hunter=1"])
+def test_a_server_that_refuses_is_named_without_the_password(
+    address: str, command: list[str], options: str
+) -> None:
+    parts = urlsplit(address)
+    place = parts.netloc.rpartition("@")[2]
+    given = parts._replace(
+        netloc=f"nobody_there:hunter2@{place}", query=f"{parts.query}&password=hunter2{options}"
+    ).geturl()
+    result = run(*command, DATABASE_URL=given)
+    assert fails(result, "", code=2 if command == ["verify"] else 1)
+    assert "hunter2" not in result.stdout + result.stderr
