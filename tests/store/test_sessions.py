@@ -108,14 +108,18 @@ async def test_a_session_is_as_the_service_wants_it(hostile: str) -> None:
 
 
 async def test_sessions_of_the_reading_pool_too(hostile: str) -> None:
-    engine = database.create_engine(hostile, statement_timeout="7s")
+    engine = database.create_engine(hostile)
     try:
         async with engine.connect() as pooled:
             settings = json.loads((await pooled.execute(text(ALL))).scalar_one())
     finally:
         await engine.dispose()
-    assert settings.pop("statement_timeout") == "7s"
-    assert as_wanted({**settings, "statement_timeout": "0"})
+    assert settings.pop("statement_timeout") == f"{database.STATEMENT_SECONDS}s"
+    idle = settings.pop("idle_in_transaction_session_timeout")
+    assert idle == f"{database.ABANDONED_SECONDS}s"
+    assert as_wanted({
+        **settings, "statement_timeout": "0", "idle_in_transaction_session_timeout": "0"
+    })  # fmt: skip
 
 
 async def test_a_leader_leads_on_and_commits_to_disk(
