@@ -14,7 +14,7 @@ from app.engine import deficits, liquidation, margin, ranking, triggers
 from app.engine.commands import Tick
 from app.engine.events import Done, Liquidation, Ticked, Trade
 from app.engine.numbers import ratio
-from app.engine.state import Cascade, ScopeKey, State
+from app.engine.state import Cascade, Market, ScopeKey, State
 from app.engine.step import Step
 
 FINDS_PER_STEP = 100
@@ -50,8 +50,8 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     if watched := market.triggers.watched:
         unchecked += sorted(watched)
         watched.clear()
-    if state.held:
-        unchecked += [s for s in sorted(state.held) if _holds(state, s, tick.symbol)]
+    if market.held:
+        unchecked += _held_here(state, market)
     if not unchecked and not triggers.any_crossed(market.triggers, tick.mark_price):
         step.outcome.result = Ticked(tick.symbol, tick.mark_price, step.now, 0)
         return None
@@ -59,8 +59,23 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     return asset
 
 
-def _holds(state: State, scope: ScopeKey, symbol: str) -> bool:
-    return any(position.symbol == symbol for _, position in margin.scope_positions(state, scope))
+def _held_here(state: State, market: Market) -> list[ScopeKey]:
+    """The scopes that wait for a tick of this contract; those that no longer do are forgotten."""
+    waiting = [scope for scope in sorted(market.held) if scope in state.held]
+    found = [
+        scope
+        for scope in waiting
+        if any(m is market for m, _ in margin.scope_positions(state, scope))
+    ]
+    market.held = dict.fromkeys(found)
+    return found
+
+
+def _hold(state: State, scope: ScopeKey, canceled: int) -> None:
+    """Hold a scope open until the next tick of a contract that it has a position in (MRK-4)."""
+    state.held[scope] = state.held.get(scope, 0) + canceled
+    for market, _ in margin.scope_positions(state, scope):
+        market.held[scope] = None
 
 
 def run(step: Step, asset: str | None) -> None:
@@ -101,8 +116,7 @@ def _check(step: Step, scope: ScopeKey) -> None:
         state.held.pop(scope, None)
         return
     if liquidation.is_held_open(state, scope, step.now):
-        canceled = len(liquidation.cancel_scope_orders(step, scope))
-        state.held[scope] = state.held.get(scope, 0) + canceled
+        _hold(state, scope, len(liquidation.cancel_scope_orders(step, scope)))
         return
     cascade = cascade_of(state, asset_of(state, scope))
     if scope not in cascade.waiting:
@@ -229,6 +243,7 @@ def recover(step: Step) -> None:
     scopes: dict[ScopeKey, None] = {}
     for market in state.markets.values():
         market.rankings.clear()
+        market.held.clear()
         market.triggers.watched.clear()
         scopes.update((p.scope, None) for p in market.positions.values())
     for order in state.orders.values():  # isolated orders are held back in the cross wallet

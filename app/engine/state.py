@@ -213,6 +213,7 @@ class Market:
     """A contract's live side: mark, book, open positions, clearing wallet, running totals.
 
     `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
+    `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait.
     """
 
     contract: Contract
@@ -223,6 +224,7 @@ class Market:
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     triggers: Triggers = field(default_factory=Triggers)
     rankings: dict[bool, Ranking] = field(default_factory=dict)
+    held: dict[ScopeKey, None] = field(default_factory=dict)
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
 
