@@ -13,7 +13,7 @@ from heapq import heappop, heappush
 from app.engine import deficits, liquidation, margin, ranking, triggers
 from app.engine.commands import Tick
 from app.engine.events import Done, Liquidation, Ticked, Trade
-from app.engine.numbers import ratio
+from app.engine.numbers import ZERO, Quotient, ratio
 from app.engine.state import Cascade, Market, ScopeKey, State
 from app.engine.step import Step
 
@@ -155,18 +155,37 @@ def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health)
         liquidation.record_healed(step, scope, canceled)
         return
     cascade.waiting[scope] = canceled
-    required = health.maintenance_margin
-    entry = (ratio(health.equity, required) if required else LOWEST, *scope[1:], scope)
+    entry = (*_place(health), *scope[1:], scope)
     if cascade.finding:
         heappush(cascade.queue, entry)
     else:
         cascade.next_round.append(entry)
 
 
+def _place(health: margin.Health) -> tuple[Decimal, Quotient]:
+    """Equity / maintenance margin, as a key to sort by, exactly (LIQ-2)."""
+    equity, required = health.equity, health.maintenance_margin
+    if not required:
+        return LOWEST, Quotient(ZERO)
+    return ratio(equity, required), Quotient(equity, required)
+
+
+def look_again(state: State, market: Market) -> None:
+    """What all positions of a contract require changed: the cascade looks at each (LIQ-1).
+
+    In an order that no restart changes. Meanwhile no mark of the asset moves (MRK-2), and who is at
+    risk and not looked at yet is refused like those that wait (`margin.is_waiting`).
+    """
+    if market.positions:
+        scopes = [position.scope for position in market.positions.values()]
+        cascade = cascade_of(state, market.contract.settlement_asset)
+        cascade.unchecked = scopes[::-1] + cascade.unchecked
+
+
 def _find(step: Step, cascade: Cascade) -> None:
     """Look at the scopes behind crossed triggers, a bounded number."""
     state, left = step.state, FINDS_PER_STEP
-    while cascade.finding and left > 0:
+    while (cascade.finding or cascade.unchecked) and left > 0:
         if cascade.unchecked:
             _check(step, cascade.unchecked.pop())
             left -= 1
@@ -190,7 +209,7 @@ def _find(step: Step, cascade: Cascade) -> None:
 
 def _liquidate(step: Step, cascade: Cascade) -> None:
     """Liquidate the scopes in order, a bounded number; then the next round."""
-    if cascade.finding or cascade.unarmed:
+    if cascade.finding or cascade.unchecked or cascade.unarmed or not _ranked(step, cascade):
         return
     for _ in range(LIQUIDATIONS_PER_STEP):
         if not cascade.queue:
@@ -199,15 +218,41 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
             cascade.next_round = []
         if not cascade.queue:
             return
-        scope = heappop(cascade.queue)[-1]
+        entry = heappop(cascade.queue)
+        scope = entry[-1]
         canceled = cascade.waiting.pop(scope)
-        liquidation.liquidate(step, scope, canceled)
+        event_id, cascade.interrupted = _event_id(cascade, scope), None
+        case = liquidation.liquidate(step, scope, canceled, event_id)
+        if case.awaits is not None:  # it goes on, first of all, when the queue is made
+            heappush(cascade.queue, entry)
+            cascade.waiting[scope] = 0 if case.records else canceled
+            cascade.ranking, cascade.interrupted = case.awaits, (scope, case.event_id)
         step.scopes[scope] = None
         check_touched(step)
+        if cascade.ranking is not None:
+            return
+
+
+def _event_id(cascade: Cascade, scope: ScopeKey) -> int:
+    """What was interrupted keeps its event (LIQ-9)."""
+    return cascade.interrupted[1] if cascade.interrupted and cascade.interrupted[0] == scope else 0
+
+
+def _ranked(step: Step, cascade: Cascade) -> bool:
+    """Whether no ADL queue is awaited, or this step finished it (ADL-5)."""
+    if cascade.ranking is not None:
+        symbol, longs = cascade.ranking
+        if not ranking.make(step.state, step.state.markets[symbol], step.now, longs=longs):
+            return False
+        cascade.ranking = None
+    return True
 
 
 def _has_work(cascade: Cascade) -> bool:
-    return bool(cascade.finding or cascade.unarmed or cascade.queue or cascade.next_round)
+    return bool(
+        cascade.finding or cascade.unchecked or cascade.unarmed
+        or cascade.queue or cascade.next_round
+    )  # fmt: skip
 
 
 def _end(step: Step, cascade: Cascade) -> None:
@@ -232,7 +277,8 @@ def recover(step: Step) -> None:
     """A new leader looks at every scope afresh; what was under way begins again as one round.
 
     Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
-    requests served between them. Sorted: the order must not depend on how the state was loaded.
+    requests served between them. Sorted, the positions of each contract as well: their order must
+    not depend on how the state was loaded.
     """
     state = step.state
     state.cascades.clear()
@@ -245,6 +291,7 @@ def recover(step: Step) -> None:
         market.rankings.clear()
         market.held.clear()
         market.triggers.watched.clear()
+        market.positions = dict(sorted(market.positions.items()))
         scopes.update((p.scope, None) for p in market.positions.values())
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset

@@ -18,7 +18,8 @@ class Case:
 
     `fees` are clearance fees earned and not yet charged: they count when asking whether the scope
     is still at risk, so that charging them never puts it there again. `refused` are the figures at
-    whose bankruptcy price the book had nothing for a position, however little was offered.
+    whose bankruptcy price the book had nothing for a position, however little was offered. `awaits`
+    is a contract and side whose ADL queue must be made before it can go on (ADL-5).
     """
 
     step: Step
@@ -31,11 +32,12 @@ class Case:
     refused: dict[Position, margin.Figures] = field(default_factory=dict)
     worked_out: margin.Figures | None = None
     allotted: dict[Position, Decimal] | None = None
+    awaits: tuple[str, bool] | None = None
 
     @staticmethod
-    def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
+    def open(step: Step, scope: ScopeKey, canceled: int, event_id: int = 0) -> Case:
         """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
-        return Case(step, scope, step.state.accounts[scope[1]], canceled)
+        return Case(step, scope, step.state.accounts[scope[1]], canceled, event_id)
 
     def wallet(self) -> Wallet:
         """The scope's wallet."""
@@ -128,6 +130,16 @@ class Case:
             self.tell(record, "deficit_cover", amount=paid)
         if injected:
             self.tell(record, "emergency_injection", amount=injected)
+
+    def interrupt(self) -> None:
+        """Nothing came of it yet: take the records back, it will begin again (ADL-5)."""
+        if self.canceled or any(
+            r.filled_quantity or r.taken_over_quantity or r.deleveraged_quantity
+            for r in self.records.values()
+        ):
+            return
+        self.step.state.counters.liquidation -= len(self.records)
+        self.records.clear()
 
     def finish(self, record: Liquidation) -> None:
         """Close a record: its outcome and the wallet it leaves."""

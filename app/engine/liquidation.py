@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from app.engine import allotment, deficits, deleveraging, funds, margin, matching, takeover
+from app.engine import allotment, deficits, deleveraging, funds, margin, matching, ranking, takeover
 from app.engine.case import Case
 from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
@@ -46,22 +46,29 @@ def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
     case.finish(case.record(leg.market, leg.position))
 
 
-def liquidate(step: Step, scope: ScopeKey, canceled: int) -> None:
-    """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt."""
-    case = Case.open(step, scope, canceled)
+def liquidate(step: Step, scope: ScopeKey, canceled: int, event_id: int = 0) -> Case:
+    """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt.
+
+    Where that needs a large ADL queue that is not made yet, the case `awaits` it: it ends here,
+    with what was done, and is to be begun again under its `event_id` (ADL-5).
+    """
+    case = Case.open(step, scope, canceled, event_id)
     if not case.at_risk():
-        return  # healed while it waited
+        return case  # healed while it waited
     for leg in case.figures().legs:
         if can_liquidate(leg.market, step.now) and case.at_risk():
             _reduce(case, leg)
     for leg in case.figures().legs:
-        if can_liquidate(leg.market, step.now) and case.at_risk():
+        if can_liquidate(leg.market, step.now) and case.at_risk() and not case.awaits:
             _close_out(case, leg.market, leg.position)
+    if case.awaits:
+        case.interrupt()
     for position in list(case.fees):
         _settle_fee(case, position)
     _close_scope(case)
     for record in case.records.values():
         case.finish(record)
+    return case
 
 
 def _reduce(case: Case, leg: Leg) -> None:
@@ -162,9 +169,14 @@ def _close_out(case: Case, market: Market, position: Position) -> None:
     record = case.record(market, position)
     takeover.take_over(case, market, position, record)
     case.changed()
-    if position.quantity:
-        deleveraging.deleverage(case, market, position, record)
-        case.changed()
+    if not position.quantity:
+        return
+    longs = position.quantity < 0
+    if not ranking.ready(case.step.state, market, case.step.now, longs=longs):
+        case.awaits = market.contract.symbol, longs
+        return
+    deleveraging.deleverage(case, market, position, record)
+    case.changed()
 
 
 def _close_scope(case: Case) -> None:

@@ -218,14 +218,20 @@ def is_stale(market: Market, now: datetime) -> bool:
 
 
 def is_waiting(state: State, account_id: str) -> bool:
-    """Whether an account has a scope that waits for liquidation (LIQ-10)."""
+    """Whether an account has a scope that waits for liquidation (LIQ-10).
+
+    While a cascade is still finding who is at risk, those it has not come to wait as well.
+    """
     if not state.cascades and not state.held:
         return False
     account = state.accounts[account_id]
     scopes: list[ScopeKey] = [("cross", account_id, asset, "both") for asset in account.wallets]
     scopes += [position.scope for position in account.positions.values()]
     waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
-    return any(scope in some for some in waiting for scope in scopes)
+    if any(scope in some for some in waiting for scope in scopes):
+        return True
+    finding = any(cascade.finding or cascade.unchecked for cascade in state.cascades.values())
+    return finding and any(health(state, scope).at_risk for scope in dict.fromkeys(scopes))
 
 
 # Summaries for readers

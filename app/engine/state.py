@@ -23,7 +23,7 @@ from app.engine.commands import (
 )
 from app.engine.contracts import Contract
 from app.engine.events import QueueEntry
-from app.engine.numbers import ZERO
+from app.engine.numbers import ZERO, Quotient
 
 WalletKind = Literal[
     "cross", "isolated", "fund", "revenue", "treasury", "clearing", "external"
@@ -192,20 +192,40 @@ class Triggers:
     number: int = 0
 
 
-RankingEntry = tuple[Decimal, str, PositionSide]
-"""(-score, account, side)."""
+Leg = tuple[str, PositionSide]
+"""A position within its contract: account and side."""
+
+RankingEntry = tuple[Decimal, Quotient, str, PositionSide]
+"""(-score to 34 digits, -score exactly, account, side): in the order of ADL-1."""
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Some successive places of a queue; `room` is the most that one of them has, where known."""
+
+    entries: list[RankingEntry]
+    room: Decimal | None = None
+    version: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Ranking:
-    """The ADL queue of one side of a contract, sorted; `keys` finds an entry.
+    """The ADL queue of one side of a contract, sorted, in blocks; `keys` finds an entry.
 
-    `shown` are entries as records keep them, made when first kept.
+    `shown` are entries as records keep them, made when first kept. A `large` one was made in steps
+    until `made_at`; `unranked` are positions still to be ranked. `rooms` are the losses on one lot
+    up to which counterparties could bear it, of those that bore nothing; a `version` each time
+    that all of them are void.
     """
 
-    entries: list[RankingEntry] = field(default_factory=list)
-    keys: dict[tuple[str, PositionSide], RankingEntry] = field(default_factory=dict)
-    shown: dict[tuple[str, PositionSide], QueueEntry] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    keys: dict[Leg, RankingEntry] = field(default_factory=dict)
+    shown: dict[Leg, QueueEntry] = field(default_factory=dict)
+    large: bool = False
+    made_at: datetime | None = None
+    unranked: list[Position] = field(default_factory=list)
+    rooms: dict[Leg, Decimal] = field(default_factory=dict)
+    version: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -213,7 +233,8 @@ class Market:
     """A contract's live side: mark, book, open positions, clearing wallet, running totals.
 
     `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
-    `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait.
+    `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
+    `longs` counts the long positions.
     """
 
     contract: Contract
@@ -221,12 +242,17 @@ class Market:
     mark: Mark | None = None
     bids: BookSide = field(default_factory=BookSide)
     asks: BookSide = field(default_factory=BookSide)
-    positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
+    positions: dict[Leg, Position] = field(default_factory=dict)
+    longs: int = 0
     triggers: Triggers = field(default_factory=Triggers)
     rankings: dict[bool, Ranking] = field(default_factory=dict)
     held: dict[ScopeKey, None] = field(default_factory=dict)
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
+
+    def count(self, *, longs: bool) -> int:
+        """How many positions a side has."""
+        return self.longs if longs else len(self.positions) - self.longs
 
 
 @dataclass(slots=True, eq=False)
@@ -263,8 +289,8 @@ class ApiKey:
     revoked_at: datetime | None = None
 
 
-QueuedScope = tuple[Decimal, str, str, str, ScopeKey]
-"""(equity / maintenance margin, account, asset or symbol, side, scope): liquidation order."""
+QueuedScope = tuple[Decimal, Quotient, str, str, str, ScopeKey]
+"""(equity / maintenance margin, the same exactly, account, asset or symbol, side, scope)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -273,8 +299,10 @@ class Cascade:
 
     While `finding`, `unchecked` are scopes still to be looked at and `unarmed`
     those to get triggers afterwards; `queue` is a heap in liquidation
-    order, `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `tick` began it
-    and will be told how many `accounts` were at risk.
+    order, `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `ranking` is
+    the contract and side (whether longs) whose ADL queue must be made before the liquidation of the
+    `interrupted` scope goes on with its event id (ADL-5). `tick` began it and will be told how many
+    `accounts` were at risk.
     """
 
     asset: str
@@ -286,6 +314,8 @@ class Cascade:
     queue: list[QueuedScope] = field(default_factory=list)
     next_round: list[QueuedScope] = field(default_factory=list)
     waiting: dict[ScopeKey, int] = field(default_factory=dict)
+    ranking: tuple[str, bool] | None = None
+    interrupted: tuple[ScopeKey, int] | None = None
 
 
 @dataclass(slots=True)

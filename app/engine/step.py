@@ -213,6 +213,7 @@ class Step:
         market = self.state.markets[position.symbol]
         market.quantity_total += quantity - position.quantity
         market.cost_total += cost - position.cost
+        market.longs += (quantity > 0) - (position.quantity > 0)
         position.quantity = quantity
         position.cost = cost
         position.valued = None

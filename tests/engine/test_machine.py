@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from app.engine import cascade, ranking
 from app.engine.commands import (
     AdjustMargin,
     CancelOrder,
@@ -336,8 +339,29 @@ class Exchange(RuleBasedStateMachine):
         check_readings(self.world.state)
 
 
+class Crowd(Exchange):
+    """The same with bounds so small that every cascade has parts and every ADL queue is large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bounds = ExitStack()
+        for module, changes in BOUNDS.items():
+            self.bounds.enter_context(patch.multiple(module, **changes))
+
+    def teardown(self) -> None:
+        """As ever, within the bounds."""
+        with self.bounds:
+            super().teardown()
+
+
+BOUNDS: dict[Any, dict[str, int]] = {
+    ranking: {"LARGE": 1, "RANKS_PER_STEP": 1, "BLOCK": 1},
+    cascade: {"FINDS_PER_STEP": 2, "LIQUIDATIONS_PER_STEP": 1},
+}
+
 TestExchange = Exchange.TestCase
-TestExchange.settings = settings(
+TestCrowd = Crowd.TestCase
+TestExchange.settings = TestCrowd.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
