@@ -156,15 +156,12 @@ def bracket_change(size: int) -> float:
 
 def wide_liquidation(size: int) -> float:
     """Liquidating one cross account with `size` positions, all of them sold in the book."""
-    symbols = [f"S{number:04}" for number in range(size)]
-    exchange = Exchange.open(*symbols)
-    exchange.account("wide", str(12 * size))
+    symbols, exchange = _wide(size, 12)
     first = symbols[0]
-    for symbol in symbols:
-        exchange.trade(symbol, "wide", "maker", size if symbol is first else 1)
+    exchange.trade(first, "wide", first, size - 1)
     for symbol in symbols:
         price = Decimal("88.1") if symbol is first else MARK
-        exchange.do(PlaceOrder("maker", symbol, "buy", "limit", Decimal(size), price))
+        exchange.do(PlaceOrder(symbol, symbol, "buy", "limit", Decimal(size), price))
     seconds = sum(exchange.do(Tick(first, Decimal("88.1"))))
     assert exchange.engine.state.counters.liquidation == size
     assert not exchange.engine.state.counters.adl_event
@@ -173,15 +170,22 @@ def wide_liquidation(size: int) -> float:
 
 def wide_order(size: int) -> float:
     """An order that rests, and one that trades, of an account with `size` positions."""
-    symbols = [f"S{number:04}" for number in range(size)]
-    exchange = Exchange.open(*symbols)
-    exchange.account("wide", str(100 * size))
-    for symbol in symbols:
-        exchange.trade(symbol, "wide", "maker", 1)
-    exchange.do(PlaceOrder("maker", symbols[0], "sell", "limit", Decimal(1000), MARK))
-    resting = PlaceOrder("wide", symbols[0], "buy", "limit", Decimal(1), MARK - 1)
+    (first, *_), exchange = _wide(size, 100)
+    exchange.do(PlaceOrder("maker", first, "sell", "limit", Decimal(1000), MARK))
+    resting = PlaceOrder("wide", first, "buy", "limit", Decimal(1), MARK - 1)
     trading = replace(resting, price=MARK, time_in_force="ioc")
     return median(exchange.do(*[resting, trading] * 50))
+
+
+def _wide(size: int, each: int) -> tuple[list[str], Exchange]:
+    """An account `wide` that bought 1 of each of `size` contracts, with `each` in its wallet."""
+    symbols = [f"S{number:04}" for number in range(size)]
+    exchange = Exchange.open(*symbols)
+    exchange.account("wide", str(each * size))
+    for symbol in symbols:
+        exchange.account(symbol, "1e9")
+        exchange.trade(symbol, "wide", symbol, 1)
+    return symbols, exchange
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def _reduce(case: Case, leg: Leg) -> None:
 
 def _offer(case: Case, market: Market, position: Position, quantity: Decimal) -> None:
     """One liquidation order: IOC at the bankruptcy price of the moment (LIQ-4)."""
-    if case.refused.get(position) is case.figures():
+    if case.refused.get(position) == case.version:
         return  # nothing changed since the book had nothing at this price
     step = case.step
     record = case.record(market, position)
@@ -94,7 +94,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     value = allotment.bankruptcy_value(market, position, allotted)
     limit = allotment.limit_price(market, position, value)
     if limit is None:
-        case.refused[position] = case.figures()
+        case.refused[position] = case.version
         case.tell(record, "order", quantity=quantity, limit_price="none", allotted=allotted)
         return
     case.tell(record, "order", quantity=quantity, limit_price=limit, allotted=allotted)
@@ -105,9 +105,9 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     equity_before = case.health().equity
     fills = matching.execute(step, market, taker, plan)
     if not fills:
-        case.refused[position] = case.figures()
+        case.refused[position] = case.version
         return
-    case.changed()
+    case.changed(market, position)
     for fill in fills:
         case.tell(record, "fill", quantity=fill.quantity, price=fill.price, trade_id=fill.trade_id)
         record.filled_quantity += fill.quantity
@@ -145,7 +145,7 @@ def _settle_fee(case: Case, position: Position) -> None:
             "liquidation_clearance_fee", wallet, destination, amount,
             symbol=record.symbol, liquidation_id=record.liquidation_id,
         )  # fmt: skip
-    case.changed()
+    case.paid()
     step.touch_cross(case.account.account_id, asset)
     record.clearance_fee += fee
     record.clearance_fee_to_fund += to_fund
@@ -168,7 +168,7 @@ def _close_out(case: Case, market: Market, position: Position) -> None:
     case.fees.pop(position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
     record = case.record(market, position)
     takeover.take_over(case, market, position, record)
-    case.changed()
+    case.changed(market, position)
     if not position.quantity:
         return
     longs = position.quantity < 0
@@ -176,7 +176,7 @@ def _close_out(case: Case, market: Market, position: Position) -> None:
         case.awaits = market.contract.symbol, longs
         return
     deleveraging.deleverage(case, market, position, record)
-    case.changed()
+    case.changed(market, position)
 
 
 def _close_scope(case: Case) -> None:

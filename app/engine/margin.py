@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -129,23 +130,21 @@ class Leg(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """A scope worked out once: its health, and its legs, largest maintenance margin first.
-
-    Ties go by symbol and leg (LIQ-4).
-    """
+    """A scope worked out at mark: its health, and its legs."""
 
     health: Health
     legs: list[Leg]
 
 
-def figures(state: State, scope: ScopeKey) -> Figures:
-    """Work a scope out at mark."""
-    held = scope_positions(state, scope)
-    now = health_of(state, scope, held)
-    legs = [Leg(m, p, p.value, p.value - p.cost, p.margin) for m, p in held]
-    if len(legs) > 1:
-        legs.sort(key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
-    return Figures(now, legs)
+def leg(market: Market, position: Position) -> Leg:
+    """Work a position out at mark."""
+    value = mark_value(market, position)
+    return Leg(market, position, value, value - position.cost, position.margin)
+
+
+def in_order(legs: Iterable[Leg]) -> list[Leg]:
+    """Largest maintenance margin first; ties go by symbol and leg (LIQ-4)."""
+    return sorted(legs, key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
 
 
 def gross_requirement(market: Market, position: Position) -> Decimal:

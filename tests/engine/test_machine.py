@@ -354,7 +354,7 @@ class Crowd(Exchange):
             super().teardown()
 
 
-BOUNDS: dict[Any, dict[str, int]] = {
+BOUNDS: dict[Any, dict[str, Any]] = {
     ranking: {"LARGE": 1, "RANKS_PER_STEP": 1, "BLOCK": 1},
     cascade: {"FINDS_PER_STEP": 2, "LIQUIDATIONS_PER_STEP": 1},
 }
