@@ -221,21 +221,15 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
         entry = heappop(cascade.queue)
         scope = entry[-1]
         canceled = cascade.waiting.pop(scope)
-        event_id, cascade.interrupted = _event_id(cascade, scope), None
-        case = liquidation.liquidate(step, scope, canceled, event_id)
+        case = liquidation.liquidate(step, scope, canceled)
         if case.awaits is not None:  # it goes on, first of all, when the queue is made
             heappush(cascade.queue, entry)
             cascade.waiting[scope] = 0 if case.records else canceled
-            cascade.ranking, cascade.interrupted = case.awaits, (scope, case.event_id)
+            cascade.ranking = case.awaits
         step.scopes[scope] = None
         check_touched(step)
         if cascade.ranking is not None:
             return
-
-
-def _event_id(cascade: Cascade, scope: ScopeKey) -> int:
-    """What was interrupted keeps its event (LIQ-9)."""
-    return cascade.interrupted[1] if cascade.interrupted and cascade.interrupted[0] == scope else 0
 
 
 def _ranked(step: Step, cascade: Cascade) -> bool:

@@ -41,9 +41,9 @@ class Case:
     awaits: tuple[str, bool] | None = None
 
     @staticmethod
-    def open(step: Step, scope: ScopeKey, canceled: int, event_id: int = 0) -> Case:
+    def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
         """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
-        case = Case(step, scope, step.state.accounts[scope[1]], canceled, event_id)
+        case = Case(step, scope, step.state.accounts[scope[1]], canceled)
         for market, position in margin.scope_positions(step.state, scope):
             case._work_out(market, position)
         if scope[0] == "cross":
@@ -156,16 +156,6 @@ class Case:
             self.tell(record, "deficit_cover", amount=paid)
         if injected:
             self.tell(record, "emergency_injection", amount=injected)
-
-    def interrupt(self) -> None:
-        """Nothing came of it yet: take the records back, it will begin again (ADL-5)."""
-        if self.canceled or any(
-            r.filled_quantity or r.taken_over_quantity or r.deleveraged_quantity
-            for r in self.records.values()
-        ):
-            return
-        self.step.state.counters.liquidation -= len(self.records)
-        self.records.clear()
 
     def finish(self, record: Liquidation) -> None:
         """Close a record: its outcome and the wallet it leaves."""

@@ -46,7 +46,7 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     quantity = position.quantity
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
-    queue = ranking.queue(case.step.state, market, longs=quantity < 0)
+    queue = ranking.queue(case.step.state, market, case.step.now, longs=quantity < 0)
     kept = ranking.head(queue, market, QUEUE_KEPT)
     closing = _Closing(case, market, position, record, value, queue)
     closing.loss = _lot_loss(closing)

@@ -46,29 +46,43 @@ def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
     case.finish(case.record(leg.market, leg.position))
 
 
-def liquidate(step: Step, scope: ScopeKey, canceled: int, event_id: int = 0) -> Case:
+def liquidate(step: Step, scope: ScopeKey, canceled: int) -> Case:
     """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt.
 
-    Where that needs a large ADL queue that is not made yet, the case `awaits` it: it ends here,
-    with what was done, and is to be begun again under its `event_id` (ADL-5).
+    Where that may need a large ADL queue that is not made yet, the case `awaits` it: as a rule
+    before anything is done, and it is to be begun again (ADL-5).
     """
-    case = Case.open(step, scope, canceled, event_id)
+    case = Case.open(step, scope, canceled)
     if not case.at_risk():
         return case  # healed while it waited
-    for leg in case.figures().legs:
-        if can_liquidate(leg.market, step.now) and case.at_risk():
+    legs = [leg for leg in case.figures().legs if can_liquidate(leg.market, step.now)]
+    if any(_awaits(case, leg.market, leg.position) for leg in legs):
+        return case
+    for leg in legs:
+        if case.at_risk():
             _reduce(case, leg)
     for leg in case.figures().legs:
         if can_liquidate(leg.market, step.now) and case.at_risk() and not case.awaits:
             _close_out(case, leg.market, leg.position)
-    if case.awaits:
-        case.interrupt()
     for position in list(case.fees):
         _settle_fee(case, position)
     _close_scope(case)
     for record in case.records.values():
         case.finish(record)
     return case
+
+
+def _awaits(case: Case, market: Market, position: Position) -> bool:
+    """Whether a large ADL queue must be made first, for the fund does not take all (ADL-5)."""
+    longs = position.quantity < 0
+    if (
+        market.count(longs=longs) > ranking.LARGE
+        and not takeover.takes_all(case, market, position)
+        and not ranking.ready(case.step.state, market, case.step.now, longs=longs)
+    ):
+        case.awaits = market.contract.symbol, longs
+        return True
+    return False
 
 
 def _reduce(case: Case, leg: Leg) -> None:
@@ -166,17 +180,14 @@ def _close_out(case: Case, market: Market, position: Position) -> None:
         _settle_fee(case, position)
         return
     case.fees.pop(position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
+    if _awaits(case, market, position):
+        return  # the fund took others of this scope, and has no room for this one any more
     record = case.record(market, position)
     takeover.take_over(case, market, position, record)
     case.changed(market, position)
-    if not position.quantity:
-        return
-    longs = position.quantity < 0
-    if not ranking.ready(case.step.state, market, case.step.now, longs=longs):
-        case.awaits = market.contract.symbol, longs
-        return
-    deleveraging.deleverage(case, market, position, record)
-    case.changed(market, position)
+    if position.quantity:
+        deleveraging.deleverage(case, market, position, record)
+        case.changed(market, position)
 
 
 def _close_scope(case: Case) -> None:

@@ -117,8 +117,9 @@ def _score(state: State, market: Market, ranking: Ranking, most: int, *, longs: 
         _insert(ranking, entry)
 
 
-def queue(state: State, market: Market, *, longs: bool) -> Ranking:
-    """The queue of a side that is `ready`, with what changed since it was last asked for."""
+def queue(state: State, market: Market, now: datetime, *, longs: bool) -> Ranking:
+    """The queue of a side, with what changed since it was last asked for; it must be `ready`."""
+    assert ready(state, market, now, longs=longs), market.contract.symbol
     for account_id in state.unranked:
         legs = LEGS[state.accounts[account_id].position_mode]
         for other in state.ranked.values():

@@ -300,9 +300,8 @@ class Cascade:
     While `finding`, `unchecked` are scopes still to be looked at and `unarmed`
     those to get triggers afterwards; `queue` is a heap in liquidation
     order, `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `ranking` is
-    the contract and side (whether longs) whose ADL queue must be made before the liquidation of the
-    `interrupted` scope goes on with its event id (ADL-5). `tick` began it and will be told how many
-    `accounts` were at risk.
+    the contract and side (whether longs) whose ADL queue must be made before the liquidation that
+    awaits it (ADL-5). `tick` began it and will be told how many `accounts` were at risk.
     """
 
     asset: str
@@ -315,7 +314,6 @@ class Cascade:
     next_round: list[QueuedScope] = field(default_factory=list)
     waiting: dict[ScopeKey, int] = field(default_factory=dict)
     ranking: tuple[str, bool] | None = None
-    interrupted: tuple[ScopeKey, int] | None = None
 
 
 @dataclass(slots=True)
