@@ -203,8 +203,8 @@ ROWS = (
     Growth("longest part of a cascade with an ADL, {} opposite positions", first_adl, 16_000, 0.2),
     Growth("an ADL of {}, with as many opposite positions that bear little", weak_adls, 800, 0.2),
     Growth("longest part of a bracket change, {} positions", bracket_change, 16_000, 0.2),
-    Growth("liquidating a cross account with {} positions", wide_liquidation, 200, 1.2),
-    Growth("an order of an account with {} positions", wide_order, 400, 0.2),
+    Growth("liquidating a cross account with {} positions", wide_liquidation, 200, 1.5),
+    Growth("an order of an account with {} positions", wide_order, 400, 1.1),
 )
 
 

@@ -286,7 +286,9 @@ def recover(step: Step) -> None:
         market.held.clear()
         market.triggers.watched.clear()
         market.positions = dict(sorted(market.positions.items()))
-        scopes.update((p.scope, None) for p in market.positions.values())
+        for position in market.positions.values():
+            position.armed = None
+            scopes[position.scope] = None
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset
         scopes["cross", order.account_id, asset, "both"] = None

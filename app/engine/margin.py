@@ -183,16 +183,27 @@ def uncommitted(state: State, account: Account, asset: str) -> Decimal:
     total = wallet.balance if wallet is not None else ZERO
     for position in account.positions.values():
         market = state.markets[position.symbol]
-        if market.contract.settlement_asset != asset:
-            continue
-        leverage = leverage_of(account, market.contract)
-        if position.isolated:
-            if position.orders:
-                total -= order_margin(market, position, leverage)
-        else:
-            total += mark_value(market, position) - position.cost
-            total -= requirement(market, position, leverage)
+        if market.contract.settlement_asset == asset:
+            if position.weighed is not market.mark:
+                _weigh(account, market, position)
+            total += position.free
     return total
+
+
+def _weigh(account: Account, market: Market, position: Position) -> None:
+    """Work out what a position adds to the balance, once for each mark that it sees.
+
+    Whoever changes a position, its orders or its leverage forgets it (`weighed`).
+    """
+    leverage = leverage_of(account, market.contract)
+    if not position.isolated:
+        profit = mark_value(market, position) - position.cost
+        position.free = profit - requirement(market, position, leverage)
+    elif position.orders:
+        position.free = -order_margin(market, position, leverage)
+    else:
+        position.free = ZERO
+    position.weighed = market.mark
 
 
 def available_balance(state: State, account: Account, asset: str) -> Decimal:

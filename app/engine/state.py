@@ -21,7 +21,7 @@ from app.engine.commands import (
     Tick,
     TimeInForce,
 )
-from app.engine.contracts import Contract
+from app.engine.contracts import Bracket, Contract
 from app.engine.events import QueueEntry
 from app.engine.numbers import ZERO, Quotient
 
@@ -96,7 +96,9 @@ class Position:
     `bid_value` and `ask_value` are the exact values at limit price of the open orders that can
     increase the position (ORD-4); `reducing` are the reduce-only ones among `orders`; `wallet` is
     the isolated wallet while margin mode is isolated. `value` and `margin` are remembered from when
-    the position was last `valued`, at that mark (see `margin`).
+    the position was last `valued`, at that mark; `free`, what it adds to the available balance,
+    from when it was last `weighed` (see `margin`). `base` says where its trigger is while it is
+    `armed`, with the brackets of then (see `triggers`).
     """
 
     account_id: str
@@ -113,6 +115,10 @@ class Position:
     bid_quantity: Decimal = ZERO
     ask_quantity: Decimal = ZERO
     trigger_version: int = 0
+    armed: tuple[Bracket, ...] | None = None
+    base: Decimal = ZERO
+    weighed: Mark | None = None
+    free: Decimal = ZERO
     valued: Mark | None = None
     value: Decimal = ZERO
     margin: Decimal = ZERO

@@ -60,6 +60,10 @@ DERIVED = (
     "unranked",
     "held",
     "valued",
+    "armed",
+    "base",
+    "weighed",
+    "free",
     "value",
     "margin",
 )

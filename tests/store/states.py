@@ -228,7 +228,7 @@ def small_exchange() -> Exchange:
 
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
-    "margin",
+    "margin", "armed", "base", "weighed", "free",
 }  # fmt: skip
 """What the engine makes again after a start."""
 
