@@ -26,6 +26,7 @@ NOTES = (
     "F1: the order echoed by a bare FastAPI route; F2: FastAPI, asyncpg, an INSERT per request",
     "F3: pgbench's TPC-B with as many clients; all on one PostgreSQL with the service's settings",
     "NP: NumPy recomputing every position; those ticks are the engine's alone, in process",
+    "exponent: how the engine's time grows from half to whole, in process, of the processor",
 )
 
 

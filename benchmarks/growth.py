@@ -170,7 +170,7 @@ def wide_liquidation(size: int) -> float:
 
 def wide_order(size: int) -> float:
     """An order that rests, and one that trades, of an account with `size` positions."""
-    (first, *_), exchange = _wide(size, 100)
+    (first, *_), exchange = _wide(size, 10_000)
     exchange.do(PlaceOrder("maker", first, "sell", "limit", Decimal(1000), MARK))
     resting = PlaceOrder("wide", first, "buy", "limit", Decimal(1), MARK - 1)
     trading = replace(resting, price=MARK, time_in_force="ioc")
@@ -215,7 +215,7 @@ async def rows(_server: str, options: Options) -> list[Row]:
 
 
 def _row(growth: Growth, options: Options) -> Row:
-    size = max(2, int(growth.size * options.growth) // 2 * 2)
+    size = max(8, int(growth.size * options.growth) // 2 * 2)
     say(f"growth: {growth.what.format(f'{size:,}')}")
     pairs = [
         (growth.measure(size // 2), growth.measure(size)) for _ in range(options.growth_rounds)
