@@ -173,21 +173,21 @@ def _place(health: margin.Health) -> tuple[Decimal, Quotient]:
 def look_again(state: State, market: Market) -> None:
     """What all positions of a contract require changed: the cascade looks at each (LIQ-1).
 
-    In an order that no restart changes. Meanwhile no mark of the asset moves (MRK-2), and who is at
-    risk and not looked at yet is refused like those that wait (`margin.is_waiting`).
+    In an order that no restart changes, and without going through them now. Meanwhile no mark of
+    the asset moves (MRK-2), and who is at risk and not looked at yet is refused like those that
+    wait (`margin.is_waiting`).
     """
     if market.positions:
-        scopes = [position.scope for position in market.positions.values()]
-        cascade = cascade_of(state, market.contract.settlement_asset)
-        cascade.unchecked = scopes[::-1] + cascade.unchecked
+        cascade_of(state, market.contract.settlement_asset).changed += market.positions.values()
 
 
 def _find(step: Step, cascade: Cascade) -> None:
     """Look at the scopes behind crossed triggers, a bounded number."""
     state, left = step.state, FINDS_PER_STEP
-    while (cascade.finding or cascade.unchecked) and left > 0:
-        if cascade.unchecked:
-            _check(step, cascade.unchecked.pop())
+    while cascade.looking and left > 0:
+        if cascade.unchecked or cascade.changed:
+            scope = cascade.unchecked.pop() if cascade.unchecked else cascade.changed.pop().scope
+            _check(step, scope)
             left -= 1
             continue
         if cascade.tick is None:
@@ -209,7 +209,7 @@ def _find(step: Step, cascade: Cascade) -> None:
 
 def _liquidate(step: Step, cascade: Cascade) -> None:
     """Liquidate the scopes in order, a bounded number; then the next round."""
-    if cascade.finding or cascade.unchecked or cascade.unarmed or not _ranked(step, cascade):
+    if cascade.looking or cascade.unarmed or not _ranked(step, cascade):
         return
     for _ in range(LIQUIDATIONS_PER_STEP):
         if not cascade.queue:
@@ -243,10 +243,7 @@ def _ranked(step: Step, cascade: Cascade) -> bool:
 
 
 def _has_work(cascade: Cascade) -> bool:
-    return bool(
-        cascade.finding or cascade.unchecked or cascade.unarmed
-        or cascade.queue or cascade.next_round
-    )  # fmt: skip
+    return bool(cascade.looking or cascade.unarmed or cascade.queue or cascade.next_round)
 
 
 def _end(step: Step, cascade: Cascade) -> None:

@@ -240,7 +240,7 @@ def is_waiting(state: State, account_id: str) -> bool:
     waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
     if any(scope in some for some in waiting for scope in scopes):
         return True
-    finding = any(cascade.finding or cascade.unchecked for cascade in state.cascades.values())
+    finding = any(cascade.looking for cascade in state.cascades.values())
     return finding and any(health(state, scope).at_risk for scope in dict.fromkeys(scopes))
 
 

@@ -303,8 +303,9 @@ QueuedScope = tuple[Decimal, Quotient, str, str, str, ScopeKey]
 class Cascade:
     """The liquidations of one settlement asset that are under way (LIQ-10).
 
-    While `finding`, `unchecked` are scopes still to be looked at and `unarmed`
-    those to get triggers afterwards; `queue` is a heap in liquidation
+    While `finding`, `unchecked` are scopes still to be looked at and `unarmed` those to get
+    triggers afterwards; `changed` are positions whose scopes must be looked at for what they
+    require changed; `queue` is a heap in liquidation
     order, `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `ranking` is
     the contract and side (whether longs) whose ADL queue must be made before the liquidation that
     awaits it (ADL-5). `tick` began it and will be told how many `accounts` were at risk.
@@ -315,11 +316,17 @@ class Cascade:
     accounts: set[str] = field(default_factory=set)
     finding: bool = True
     unchecked: list[ScopeKey] = field(default_factory=list)
+    changed: list[Position] = field(default_factory=list)
     unarmed: dict[ScopeKey, None] = field(default_factory=dict)
     queue: list[QueuedScope] = field(default_factory=list)
     next_round: list[QueuedScope] = field(default_factory=list)
     waiting: dict[ScopeKey, int] = field(default_factory=dict)
     ranking: tuple[str, bool] | None = None
+
+    @property
+    def looking(self) -> bool:
+        """Whether scopes are still to be looked at."""
+        return bool(self.finding or self.unchecked or self.changed)
 
 
 @dataclass(slots=True)
