@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import uvloop
 
-from benchmarks import cascades, orders, peer, servers, start, ticks
+from benchmarks import cascades, growth, orders, peer, servers, start, ticks
 from benchmarks.options import QUICK, Options
 from benchmarks.table import Row, markdown
 
@@ -18,6 +18,7 @@ FAMILIES: dict[str, Callable[[str, Options], Awaitable[list[Row]]]] = {
     "cascades": cascades.rows,
     "start": start.rows,
     "ticks": ticks.rows,
+    "growth": growth.rows,
     "peer": peer.rows,
 }
 NOTES = (
@@ -25,6 +26,7 @@ NOTES = (
     "F1: the order echoed by a bare FastAPI route; F2: FastAPI, asyncpg, an INSERT per request",
     "F3: pgbench's TPC-B with as many clients; all on one PostgreSQL with the service's settings",
     "NP: NumPy recomputing every position; those ticks are the engine's alone, in process",
+    "exponent: how the engine's time grows from half to whole, in process, of the processor",
 )
 
 

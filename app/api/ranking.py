@@ -12,6 +12,7 @@ from typing import Literal
 from sqlalchemy import RowMapping
 
 from app.engine import ranking as rules
+from app.engine.numbers import Quotient
 from app.store.queries import positions as queries
 from app.store.reads import Reads
 
@@ -76,17 +77,18 @@ class Rankings:
 
 
 def _rank(rows: Sequence[RowMapping]) -> Queues:
-    sides: dict[Direction, list[tuple[Decimal, str, str, Decimal]]] = {"long": [], "short": []}
+    sides: dict[Direction, list[tuple[Decimal, Quotient, str, str, Decimal]]]
+    sides = {"long": [], "short": []}
     for row in rows:
-        score = rules.score(row["unrealized_profit"], row["notional"], row["equity"])
+        key = rules.place(row["unrealized_profit"], row["notional"], row["equity"])
         side: Direction = "long" if row["quantity"] > 0 else "short"
-        sides[side].append((-score, row["account_id"], row["side"], abs(row["quantity"])))
+        sides[side].append((*key, row["account_id"], row["side"], abs(row["quantity"])))
     queues = Queues()
     for side, entries in sides.items():
         entries.sort()
-        for rank, (key, account_id, leg, quantity) in enumerate(entries, start=1):
+        for rank, (negative, _, account_id, leg, quantity) in enumerate(entries, start=1):
             quantile = rules.quantile(rank, len(entries))
-            place = Place(side, rank, quantile, -key, quantity, account_id, leg)
+            place = Place(side, rank, quantile, -negative, quantity, account_id, leg)
             queues.places.append(place)
             queues.by_leg[account_id, leg] = place
     return queues

@@ -77,7 +77,7 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
         if limit is None:
             return Assessment(plan, None, ZERO, ZERO, ZERO, ZERO, only_reduces)
         figures = _check_order(before, command, limit, plan.filled, only_reduces=only_reduces)
-    _check_plan(plan, before, command, only_reduces=only_reduces)
+    _check_plan(plan, before, command, figures[-1], only_reduces=only_reduces)
     return Assessment(plan, limit, *figures, only_reduces)
 
 
@@ -90,34 +90,37 @@ def _plan(
         assert market.mark is not None
         lowest, highest = _band(market.mark.price, market.contract.price_band)
         bound = highest if command.side == "buy" else lowest
-    taker = Taker(before.account, position, command.side)
+    taker = Taker(before.account, position, command.side, standing=before)
     return matching.plan(
         state, market, taker, command.quantity, bound, command.self_trade_prevention
     )
 
 
-def _check_plan(plan: Plan, before: Standing, command: PlaceOrder, *, only_reduces: bool) -> None:
+def _check_plan(
+    plan: Plan, before: Standing, command: PlaceOrder, available: Decimal, *, only_reduces: bool
+) -> None:
     """ORD-5: at every price at which it trades, its own account pays for what it moves (NUM-5)."""
     if command.time_in_force == "gtx" and (plan.matches or plan.stopped):
         raise Rejected("would_trade_immediately", "a post-only order may not trade on arrival")
-    if not plan.matches:
-        return
     after = plan.taker
-    if plan.opened:
-        contract = after.market.contract
-        if after.gross() > before.gross():
-            check_leverage(contract, after.leverage, after.gross())
-    if not only_reduces and not plan.stopped and command.time_in_force == "gtc":
-        assert command.price is not None
+    if after is None:
+        return
+    contract = after.market.contract
+    if plan.opened and (gross := after.gross()) > before.gross():
+        check_leverage(contract, after.leverage, gross)
+    floor = None
+    if not only_reduces:
         left = command.quantity - plan.filled
-        after.rest(command.side, after.market.contract.unrounded_value(left, command.price))
-    floor = None if only_reduces else min(ZERO, before.cross().uncommitted)
+        if left and not plan.stopped and command.time_in_force == "gtc":
+            assert command.price is not None
+            after.rest(command.side, contract.unrounded_value(left, command.price))
+        floor = ZERO if available else min(ZERO, before.cross().uncommitted)
     missing = after.missing(floor)
     if plan.unborne or missing > ROUNDING_PER_FILL * len(plan.matches):
-        available = before.available(requirements=not only_reduces)
+        has = before.available(requirements=not only_reduces)
         raise Rejected(
             "insufficient_margin", "its fills would need more than the account has for them",
-            required=plain(available + missing), available=plain(available),
+            required=plain(has + missing), available=plain(has),
         )  # fmt: skip
 
 

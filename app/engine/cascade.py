@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from app.engine import liquidation, margin, orders, positions, ranking, triggers
 from app.engine.commands import Recover, Tick
 from app.engine.events import Done, Ticked
-from app.engine.numbers import ratio
+from app.engine.numbers import ZERO, Quotient, ratio
 from app.engine.state import Cascade, Market, ScopeKey, State
 from app.engine.step import Step
 
@@ -61,8 +61,8 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     if watched := market.triggers.watched:
         unchecked += sorted(watched)
         watched.clear()
-    if state.held:
-        unchecked += [s for s in sorted(state.held) if _holds(state, s, tick.symbol)]
+    if market.held:
+        unchecked += _held_here(state, market)
     if not unchecked and not triggers.any_crossed(market.triggers, tick.mark_price):
         step.outcome.result = Ticked(tick.symbol, tick.mark_price, step.now, 0)
         return None
@@ -70,8 +70,23 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     return asset
 
 
-def _holds(state: State, scope: ScopeKey, symbol: str) -> bool:
-    return any(position.symbol == symbol for _, position in margin.scope_positions(state, scope))
+def _held_here(state: State, market: Market) -> list[ScopeKey]:
+    """The scopes that wait for a tick of this contract; those that no longer do are forgotten."""
+    waiting = [scope for scope in sorted(market.held) if scope in state.held]
+    found = [
+        scope
+        for scope in waiting
+        if any(m is market for m, _ in margin.scope_positions(state, scope))
+    ]
+    market.held = dict.fromkeys(found)
+    return found
+
+
+def _hold(state: State, scope: ScopeKey, canceled: int) -> None:
+    """Hold a scope open until the next tick of a contract that it has a position in (MRK-4)."""
+    state.held[scope] = state.held.get(scope, 0) + canceled
+    for market, _ in margin.scope_positions(state, scope):
+        market.held[scope] = None
 
 
 def run(step: Step, asset: str | None) -> None:
@@ -113,8 +128,7 @@ def _check(step: Step, scope: ScopeKey) -> None:
         state.held.pop(scope, None)
         return
     if liquidation.is_held_open(state, scope, step.now):
-        canceled = len(liquidation.cancel_scope_orders(step, scope))
-        state.held[scope] = state.held.get(scope, 0) + canceled
+        _hold(state, scope, len(liquidation.cancel_scope_orders(step, scope)))
         return
     cascade = cascade_of(state, asset_of(state, scope))
     if scope not in cascade.waiting:
@@ -142,8 +156,7 @@ def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health)
         liquidation.record_healed(step, scope, canceled)
         return
     cascade.waiting[scope] = canceled
-    required = health.maintenance_margin
-    entry = (ratio(health.equity, required) if required else LOWEST, *scope[1:], scope)
+    entry = (*_place(health), *scope[1:], scope)
     if cascade.finding:
         heappush(cascade.queue, entry)
     else:
@@ -165,12 +178,32 @@ def _sweep(step: Step, cascade: Cascade) -> None:
     check_touched(step)
 
 
+def _place(health: margin.Health) -> tuple[Decimal, Quotient]:
+    """Equity / maintenance margin, as a key to sort by, exactly (LIQ-2)."""
+    equity, required = health.equity, health.maintenance_margin
+    if not required:
+        return LOWEST, Quotient(ZERO)
+    return ratio(equity, required), Quotient(equity, required)
+
+
+def look_again(state: State, market: Market) -> None:
+    """What all positions of a contract require changed: the cascade looks at each (LIQ-1).
+
+    In an order that no restart changes, and without going through them now. Meanwhile no mark of
+    the asset moves (MRK-2), and who is at risk and not looked at yet is refused like those that
+    wait (`margin.is_waiting`).
+    """
+    if market.positions:
+        cascade_of(state, market.contract.settlement_asset).changed += market.positions.values()
+
+
 def _find(step: Step, cascade: Cascade) -> None:
     """Look at the scopes behind crossed triggers, a bounded number."""
     state, left = step.state, FINDS_PER_STEP
-    while cascade.finding and left > 0:
-        if cascade.unchecked:
-            _check(step, cascade.unchecked.pop())
+    while cascade.looking and left > 0:
+        if cascade.unchecked or cascade.changed:
+            scope = cascade.unchecked.pop() if cascade.unchecked else cascade.changed.pop().scope
+            _check(step, scope)
             left -= 1
             continue
         if cascade.tick is None:
@@ -192,7 +225,7 @@ def _find(step: Step, cascade: Cascade) -> None:
 
 def _liquidate(step: Step, cascade: Cascade) -> None:
     """Liquidate the scopes in order, a bounded number; then the next round."""
-    if cascade.finding or cascade.unarmed:
+    if cascade.looking or cascade.unarmed or not _ranked(step, cascade):
         return
     for _ in range(LIQUIDATIONS_PER_STEP):
         if not cascade.queue:
@@ -201,18 +234,33 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
             cascade.next_round = []
         if not cascade.queue:
             return
-        scope = heappop(cascade.queue)[-1]
+        entry = heappop(cascade.queue)
+        scope = entry[-1]
         canceled = cascade.waiting.pop(scope)
-        finished = liquidation.liquidate(step, scope, canceled)
+        case = liquidation.liquidate(step, scope, canceled)
+        if case.awaits is not None:  # it goes on, first of all, when the queue is made
+            heappush(cascade.queue, entry)
+            cascade.waiting[scope] = 0 if case.records else canceled
+            cascade.ranking = case.awaits
         step.scopes[scope] = None
         check_touched(step)
-        if not finished:
-            return  # the book goes on: still at risk, it is in the next round (ORD-10)
+        if cascade.ranking is not None or case.paused:
+            return  # paused: the book goes on; still at risk, it is in the next round (ORD-10)
+
+
+def _ranked(step: Step, cascade: Cascade) -> bool:
+    """Whether no ADL queue is awaited, or this step finished it (ADL-5)."""
+    if cascade.ranking is not None:
+        symbol, longs = cascade.ranking
+        if not ranking.make(step.state, step.state.markets[symbol], step.now, longs=longs):
+            return False
+        cascade.ranking = None
+    return True
 
 
 def _has_work(cascade: Cascade) -> bool:
     return bool(
-        cascade.unswept or cascade.finding or cascade.unarmed or cascade.queue or cascade.next_round
+        cascade.unswept or cascade.looking or cascade.unarmed or cascade.queue or cascade.next_round
     )
 
 
@@ -238,7 +286,8 @@ def recover(step: Step, command: Recover) -> None:
     """A new leader looks at every scope afresh; what was under way begins again as one round.
 
     Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
-    requests served between them. Sorted: the order must not depend on how the state was loaded.
+    requests served between them. Sorted, the positions of each contract as well: their order must
+    not depend on how the state was loaded.
     """
     state = step.state
     state.limits = command.limits
@@ -251,8 +300,12 @@ def recover(step: Step, command: Recover) -> None:
     scopes: dict[ScopeKey, None] = {}
     for market in state.markets.values():
         market.rankings.clear()
+        market.held.clear()
         market.triggers.watched.clear()
-        scopes.update((p.scope, None) for p in market.positions.values())
+        market.positions = dict(sorted(market.positions.items()))
+        for position in market.positions.values():
+            position.armed = None
+            scopes[position.scope] = None
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset
         scopes["cross", order.account_id, asset, "both"] = None

@@ -18,10 +18,13 @@ class Case:
     """One scope's part in a liquidation event.
 
     `fees` are clearance fees earned and not yet charged: they count when asking whether the scope
-    is still at risk, so that charging them never puts it there again. `refused` are the figures at
-    whose bankruptcy price the book had nothing for a position, however little was offered.
-    `cause` is the position whose contract's fund pays a deficit without a position (FND-4): that of
-    the newest mark, which made it. `paused`: the book goes on beyond what one order may meet.
+    is still at risk, so that charging them never puts it there again. `refused` are the versions of
+    the figures at whose bankruptcy price the book had nothing for a position, however little was
+    offered. Figures are worked out once, and then anew only for what changed: `profit` and
+    `required` are sums over the `legs`, `reserved` is the margin of isolated orders. `cause` is the
+    position whose contract's fund pays a deficit without a position (FND-4): that of the newest
+    mark, which made it. `awaits` is a contract and side whose ADL queue must be made before it can
+    go on (ADL-5); `paused`: the book goes on beyond what one order may meet (ORD-10).
     """
 
     step: Step
@@ -32,15 +35,25 @@ class Case:
     paused: bool = False
     records: dict[Position, Liquidation] = field(default_factory=dict)
     fees: dict[Position, Decimal] = field(default_factory=dict)
-    refused: dict[Position, margin.Figures] = field(default_factory=dict)
-    worked_out: margin.Figures | None = None
+    refused: dict[Position, int] = field(default_factory=dict)
+    version: int = 0
+    legs: dict[Position, margin.Leg] = field(default_factory=dict)
+    profit: Decimal = ZERO
+    required: Decimal = ZERO
+    reserved: Decimal = ZERO
     allotted: dict[Position, Decimal] | None = None
+    awaits: tuple[str, bool] | None = None
 
     @staticmethod
     def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
         """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
         held = margin.scope_positions(step.state, scope)
-        return Case(step, scope, step.state.accounts[scope[1]], canceled, _cause(step, held))
+        case = Case(step, scope, step.state.accounts[scope[1]], canceled, _cause(step, held))
+        for market, position in held:
+            case._work_out(market, position)
+        if scope[0] == "cross":
+            case.reserved = margin.isolated_order_margin(step.state, scope[1], scope[2])
+        return case
 
     def wallet(self) -> Wallet:
         """The scope's wallet."""
@@ -50,20 +63,34 @@ class Case:
         asset = self.step.state.markets[owner].contract.settlement_asset
         return self.step.wallet("isolated", account_id, asset, f"{owner}:{side}")
 
-    def figures(self) -> margin.Figures:
-        """The scope worked out as it stands; remembered until something `changed`."""
-        if self.worked_out is None:
-            self.worked_out = margin.figures(self.step.state, self.scope)
-        return self.worked_out
+    def _work_out(self, market: Market, position: Position) -> None:
+        old = self.legs.pop(position, None)
+        if old is not None:
+            self.profit -= old.profit
+            self.required -= old.margin
+        if position.quantity:
+            self.legs[position] = leg = margin.leg(market, position)
+            self.profit += leg.profit
+            self.required += leg.margin
 
-    def changed(self) -> None:
-        """Money or quantity of the scope moved: work it out anew when next asked."""
-        self.worked_out = None
+    def changed(self, market: Market, position: Position) -> None:
+        """The position, and money with it, changed."""
+        self._work_out(market, position)
+        self.paid()
+
+    def paid(self) -> None:
+        """Money of the scope moved: what follows from its equity is void."""
+        self.version += 1
         self.allotted = None
 
     def health(self) -> margin.Health:
         """The scope's equity and maintenance margin now."""
-        return self.figures().health
+        equity = margin.scope_balance(self.step.state, self.scope) + self.profit - self.reserved
+        return margin.Health(equity, self.required, len(self.legs))
+
+    def figures(self) -> margin.Figures:
+        """The scope as it stands, largest maintenance margin first (LIQ-4)."""
+        return margin.Figures(self.health(), margin.in_order(self.legs.values()))
 
     def fees_due(self) -> Decimal:
         """Clearance fees earned and not yet charged."""
@@ -71,13 +98,14 @@ class Case:
 
     def at_risk(self) -> bool:
         """Whether the scope is at risk, its fees counted."""
-        now = self.figures().health
+        now = self.health()
         return now.equity - self.fees_due() < now.maintenance_margin
 
     def allot(self, position: Position) -> Decimal:
         """The equity allotted to a position now (LIQ-3)."""
         if self.allotted is None:
-            self.allotted = allotment.allot(self.figures())
+            figures = margin.Figures(self.health(), list(self.legs.values()))
+            self.allotted = allotment.allot(figures)
         return self.allotted[position]
 
     def record(self, market: Market, position: Position) -> Liquidation:

@@ -9,7 +9,7 @@ from app.engine import allotment, deficits, funds, margin, orders, positions, ra
 from app.engine.case import Case
 from app.engine.events import AdlEvent, Deleveraged, Liquidation
 from app.engine.numbers import ZERO, share
-from app.engine.state import Account, Market, Position, RankingEntry
+from app.engine.state import Account, Market, Position, Ranking
 from app.engine.step import Step
 
 QUEUE_KEPT = 20
@@ -25,9 +25,11 @@ class _Closing:
     position: Position
     record: Liquidation
     value: Decimal
-    queue: list[RankingEntry]
+    queue: Ranking
     closed: list[Deleveraged] = field(default_factory=list)
     given_up: Decimal = ZERO
+    loss: Decimal = ZERO
+    """What closing one lot at bankruptcy value takes from a counterparty."""
 
     @property
     def step(self) -> Step:
@@ -44,9 +46,10 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     quantity = position.quantity
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
-    queue = ranking.queue(case.step.state, market, longs=quantity < 0)
+    queue = ranking.queue(case.step.state, market, case.step.now, longs=quantity < 0)
     kept = ranking.head(queue, market, QUEUE_KEPT)
-    closing = _Closing(case, market, position, record, value, queue.entries)
+    closing = _Closing(case, market, position, record, value, queue)
+    closing.loss = _lot_loss(closing)
     price = market.contract.price_of(value, quantity)
     mark_value = market.contract.value(quantity, closing.mark)
     _against_ranked(closing, at_mark=False)
@@ -69,7 +72,7 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
             case.step.state.counters.adl_event, record.liquidation_id, case.step.now,
             market.contract.symbol, record.fund_id, record.side, abs(quantity), price,
             closing.mark, deficit, abs(mark_value), max(ZERO, closing.given_up - deficit),
-            len(closing.queue), kept, tuple(closing.closed),
+            len(queue.keys), kept, tuple(closing.closed), queue.made_at or case.step.now,
         )
     )  # fmt: skip
 
@@ -77,7 +80,8 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
 def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
     """Walk the queue: each counterparty as far as it holds and, at bankruptcy price, can bear."""
     accounts = closing.step.state.accounts
-    for rank, (key, account_id, side) in enumerate(closing.queue, start=1):
+    walk = ranking.walk(closing.queue, lambda: ZERO if at_mark else closing.loss)
+    for rank, (key, _, account_id, side) in walk:
         if closing.position.quantity == 0:
             return
         account = accounts[account_id]
@@ -98,28 +102,40 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
     its health is concave in the quantity: from a healthy start there is one turn, found by halving.
     """
     step, market = closing.step, closing.market
+    lot = market.contract.lot_size
     before = margin.health(step.state, held.scope)
     own = margin.maintenance_margin(market, held)
     sign = 1 if closing.position.quantity > 0 else -1
 
+    def room(quantity: Decimal) -> Decimal:
+        rest = held.quantity + sign * quantity
+        kept = before.maintenance_margin - own + settlement.rest_margin(market, rest)
+        return before.equity - kept
+
     def bears(quantity: Decimal) -> bool:
         value = _part(closing, sign * quantity)
         worth = market.contract.value(sign * quantity, closing.mark)
-        rest = held.quantity + sign * quantity
-        kept = before.maintenance_margin - own + settlement.rest_margin(market, rest)
-        slack = before.equity - (value - worth) - kept
+        slack = room(quantity) - (value - worth)
         return slack >= 0 or (value <= worth and slack >= before.equity - before.maintenance_margin)
 
+    if not before.at_risk and not bears(lot):
+        closing.queue.rooms[held.account_id, held.side] = room(lot)
+        return ZERO
     if bears(size):
         return size
-    lot = market.contract.lot_size
-    low, high = 0, int(size / lot)
+    low, high = 1, int(size / lot)
     if before.at_risk:
         return ZERO
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if bears(middle * lot) else (low, middle)
     return low * lot
+
+
+def _lot_loss(closing: _Closing) -> Decimal:
+    market = closing.market
+    lot = market.contract.lot_size * (1 if closing.position.quantity > 0 else -1)
+    return _part(closing, lot) - market.contract.value(lot, closing.mark)
 
 
 def _part(closing: _Closing, quantity: Decimal) -> Decimal:
@@ -197,6 +213,8 @@ def _close_own(
         f"liquidation/{closing.record.liquidation_id}",
     )  # fmt: skip
     closing.value -= bankruptcy_part
+    if closing.position.quantity:
+        closing.loss = _lot_loss(closing)
 
 
 def _close_at_mark(closing: _Closing) -> Decimal:

@@ -180,7 +180,7 @@ class AdlEvent(NamedTuple):
     """One auto-deleveraging (ADL-3, ADL-4); `side` is the bankrupt position's.
 
     `queue` keeps the head of the ranked queue as it was (place 1 first), `queue_length` its whole
-    length.
+    length; `ranked_at` is of when its scores are (ADL-5).
     """
 
     adl_event_id: int
@@ -198,6 +198,7 @@ class AdlEvent(NamedTuple):
     queue_length: int
     queue: tuple[QueueEntry, ...]
     counterparties: tuple[Deleveraged, ...]
+    ranked_at: datetime
 
 
 AlertKind = Literal["fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump"]

@@ -146,6 +146,9 @@ def _check_sums(state: State, market: Market) -> None:
         if symbol in fund.inventory:
             quantity += fund.inventory[symbol].quantity
             cost += fund.inventory[symbol].cost
+    longs = sum(p.quantity > 0 for p in market.positions.values())
+    if market.longs != longs:
+        raise LawBroken(f"{symbol}: {market.longs} longs are counted, {longs} there")
     if (quantity, cost) != (market.quantity_total, market.cost_total):
         raise LawBroken(f"{symbol}: running totals differ from the positions")
     _check_market(market)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from app.engine import allotment, deficits, deleveraging, funds, margin, matching, takeover
+from app.engine import allotment, deficits, deleveraging, funds, margin, matching, ranking, takeover
 from app.engine.case import Case
 from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
@@ -46,30 +46,47 @@ def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
     case.finish(case.record(leg.market, leg.position))
 
 
-def liquidate(step: Step, scope: ScopeKey, canceled: int) -> bool:
+def liquidate(step: Step, scope: ScopeKey, canceled: int) -> Case:
     """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt.
 
-    False where an order met as many resting ones as it may: the next part goes on (ORD-10).
+    Where that may need a large ADL queue that is not made yet, the case `awaits` it: as a rule
+    before anything is done, and it is to be begun again (ADL-5). A `paused` one goes on as well.
     """
     case = Case.open(step, scope, canceled)
     if not case.at_risk():
-        return True  # healed while it waited
-    for leg in case.figures().legs:
-        if _goes_on(case, leg):
+        return case  # healed while it waited
+    legs = [leg for leg in case.figures().legs if can_liquidate(leg.market, step.now)]
+    if any(_awaits(case, leg.market, leg.position) for leg in legs):
+        return case
+    for leg in legs:
+        if _goes_on(case):
             _reduce(case, leg)
     for leg in case.figures().legs:
-        if _goes_on(case, leg):
+        if can_liquidate(leg.market, step.now) and _goes_on(case):
             _close_out(case, leg.market, leg.position)
     for position in list(case.fees):
         _settle_fee(case, position)
     _close_scope(case)
     for record in case.records.values():
         case.finish(record)
-    return not case.paused
+    return case
 
 
-def _goes_on(case: Case, leg: Leg) -> bool:
-    return not case.paused and can_liquidate(leg.market, case.step.now) and case.at_risk()
+def _goes_on(case: Case) -> bool:
+    return not case.paused and case.awaits is None and case.at_risk()
+
+
+def _awaits(case: Case, market: Market, position: Position) -> bool:
+    """Whether a large ADL queue must be made first, for the fund does not take all (ADL-5)."""
+    longs = position.quantity < 0
+    if (
+        market.count(longs=longs) > ranking.LARGE
+        and not takeover.takes_all(case, market, position)
+        and not ranking.ready(case.step.state, market, case.step.now, longs=longs)
+    ):
+        case.awaits = market.contract.symbol, longs
+        return True
+    return False
 
 
 def _reduce(case: Case, leg: Leg) -> None:
@@ -79,7 +96,7 @@ def _reduce(case: Case, leg: Leg) -> None:
         market, position, health.equity - case.fees_due(), health.maintenance_margin - leg.margin
     )
     _offer(case, market, position, quantity)
-    if position.quantity and _goes_on(case, leg):
+    if position.quantity and _goes_on(case):
         _offer(case, market, position, abs(position.quantity))
     if not position.quantity or not case.at_risk():
         _settle_fee(case, position)
@@ -87,7 +104,7 @@ def _reduce(case: Case, leg: Leg) -> None:
 
 def _offer(case: Case, market: Market, position: Position, quantity: Decimal) -> None:
     """One liquidation order: IOC at the bankruptcy price of the moment (LIQ-4)."""
-    if case.refused.get(position) is case.figures():
+    if case.refused.get(position) == case.version:
         return  # nothing changed since the book had nothing at this price
     step = case.step
     record = case.record(market, position)
@@ -95,7 +112,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     value = allotment.bankruptcy_value(market, position, allotted)
     limit = allotment.limit_price(market, position, value)
     if limit is None:
-        case.refused[position] = case.figures()
+        case.refused[position] = case.version
         case.tell(record, "order", quantity=quantity, limit_price="none", allotted=allotted)
         return
     case.tell(record, "order", quantity=quantity, limit_price=limit, allotted=allotted)
@@ -107,9 +124,9 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     fills = matching.execute(step, market, taker, plan)
     case.paused = plan.stopped == "match_limit"
     if not fills:
-        case.refused[position] = case.figures()
+        case.refused[position] = case.version
         return
-    case.changed()
+    case.changed(market, position)
     for fill in fills:
         case.tell(record, "fill", quantity=fill.quantity, price=fill.price, trade_id=fill.trade_id)
         record.filled_quantity += fill.quantity
@@ -147,7 +164,7 @@ def _settle_fee(case: Case, position: Position) -> None:
             "liquidation_clearance_fee", wallet, destination, amount,
             symbol=record.symbol, liquidation_id=record.liquidation_id,
         )  # fmt: skip
-    case.changed()
+    case.paid()
     step.touch_cross(case.account.account_id, asset)
     record.clearance_fee += fee
     record.clearance_fee_to_fund += to_fund
@@ -170,12 +187,14 @@ def _close_out(case: Case, market: Market, position: Position) -> None:
         _settle_fee(case, position)
         return
     case.fees.pop(position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
+    if _awaits(case, market, position):
+        return  # the fund took others of this scope, and has no room for this one any more
     record = case.record(market, position)
     takeover.take_over(case, market, position, record)
-    case.changed()
+    case.changed(market, position)
     if position.quantity:
         deleveraging.deleverage(case, market, position, record)
-        case.changed()
+        case.changed(market, position)
 
 
 def _close_scope(case: Case) -> None:

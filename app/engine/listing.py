@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from app.engine import cascade, funds, liquidation
+from app.engine import cascade, funds, liquidation, ranking
 from app.engine.accounts import check_amount, check_asset, moved
 from app.engine.assessment import market_of
 from app.engine.commands import (
@@ -110,10 +110,11 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
         step.touch(market.mark)
     market.contract = contract
     step.touch(contract)
-    if margins_changed:
-        for key in sorted(market.positions):  # an order that no restart changes
-            market.positions[key].valued = None
-            step.touch_position(market.positions[key])
+    if margins_changed and market.mark is not None:
+        market.mark = replace(market.mark)  # what positions remember of their margin is void
+        step.touch(market.mark)
+        ranking.forget_rooms(step.state, contract.settlement_asset)
+        cascade.look_again(step.state, market)
 
 
 def import_contracts(step: Step, command: ImportContracts) -> Imported:

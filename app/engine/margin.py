@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -129,23 +130,21 @@ class Leg(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """A scope worked out once: its health, and its legs, largest maintenance margin first.
-
-    Ties go by symbol and leg (LIQ-4).
-    """
+    """A scope worked out at mark: its health, and its legs."""
 
     health: Health
     legs: list[Leg]
 
 
-def figures(state: State, scope: ScopeKey) -> Figures:
-    """Work a scope out at mark."""
-    held = scope_positions(state, scope)
-    now = health_of(state, scope, held)
-    legs = [Leg(m, p, p.value, p.value - p.cost, p.margin) for m, p in held]
-    if len(legs) > 1:
-        legs.sort(key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
-    return Figures(now, legs)
+def leg(market: Market, position: Position) -> Leg:
+    """Work a position out at mark."""
+    value = mark_value(market, position)
+    return Leg(market, position, value, value - position.cost, position.margin)
+
+
+def in_order(legs: Iterable[Leg]) -> list[Leg]:
+    """Largest maintenance margin first; ties go by symbol and leg (LIQ-4)."""
+    return sorted(legs, key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
 
 
 def gross_requirement(market: Market, position: Position) -> Decimal:
@@ -210,20 +209,36 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
     """Work an account's cross scope out at mark."""
     wallet = account.wallets.get(asset)
     balance = wallet.balance if wallet is not None else ZERO
-    equity, maintained, required = balance, ZERO, ZERO
+    equity, maintained, uncommitted = balance, ZERO, balance
     for position in account.positions.values():
         market = state.markets[position.symbol]
         if market.contract.settlement_asset != asset:
             continue
-        leverage = leverage_of(account, market.contract)
+        if position.weighed is not market.mark:
+            _weigh(account, market, position)
+        uncommitted += position.free
         if position.isolated:
-            if position.orders:
-                equity -= order_margin(market, position, leverage)
+            equity += position.free
         else:
-            equity += mark_value(market, position) - position.cost
+            equity += position.value - position.cost
             maintained += position.margin
-            required += requirement(market, position, leverage)
-    return Cross(balance, equity, maintained, equity - required)
+    return Cross(balance, equity, maintained, uncommitted)
+
+
+def _weigh(account: Account, market: Market, position: Position) -> None:
+    """Work out what a position adds to the balance, once for each mark that it sees.
+
+    Whoever changes a position, its orders or its leverage forgets it (`weighed`).
+    """
+    leverage = leverage_of(account, market.contract)
+    if not position.isolated:
+        profit = mark_value(market, position) - position.cost
+        position.free = profit - requirement(market, position, leverage)
+    elif position.orders:
+        position.free = -order_margin(market, position, leverage)
+    else:
+        position.free = ZERO
+    position.weighed = market.mark
 
 
 def available_balance(state: State, account: Account, asset: str) -> Decimal:
@@ -245,14 +260,20 @@ def is_stale(market: Market, now: datetime) -> bool:
 
 
 def is_waiting(state: State, account_id: str) -> bool:
-    """Whether an account has a scope that waits for liquidation (LIQ-10)."""
+    """Whether an account has a scope that waits for liquidation (LIQ-10).
+
+    While a cascade is still finding who is at risk, those it has not come to wait as well.
+    """
     if not state.cascades and not state.held:
         return False
     account = state.accounts[account_id]
     scopes: list[ScopeKey] = [("cross", account_id, asset, "both") for asset in account.wallets]
     scopes += [position.scope for position in account.positions.values()]
     waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
-    return any(scope in some for some in waiting for scope in scopes)
+    if any(scope in some for some in waiting for scope in scopes):
+        return True
+    finding = any(cascade.looking for cascade in state.cascades.values())
+    return finding and any(health(state, scope).at_risk for scope in dict.fromkeys(scopes))
 
 
 # Summaries for readers

@@ -33,11 +33,11 @@ class Match(NamedTuple):
 class Plan:
     """What an incoming order would do: fills, orders to cancel, and why it stopped early.
 
-    `taker` is how the incoming side would stand after it, `opened` whether any of it opens or
-    grows a position. `unborne`: its last fill would put the taker at risk (ORD-5, NUM-5).
+    `taker` is how the incoming side would stand after its fills, `opened` whether any of them opens
+    or grows a position. `unborne`: its last fill would put the taker at risk (ORD-5, NUM-5).
     """
 
-    taker: Standing
+    taker: Standing | None = None
     matches: list[Match] = field(default_factory=list)
     cancels: list[tuple[Order, str]] = field(default_factory=list)
     filled: Decimal = ZERO
@@ -52,13 +52,17 @@ class Plan:
 
 
 class Taker(NamedTuple):
-    """The incoming side of a match; `order_id` None for a liquidation order."""
+    """The incoming side of a match; `order_id` None for a liquidation order.
+
+    `standing` is how it stands before, where that is known.
+    """
 
     account: Account
     position: Position
     side: Side
     order_id: int | None = None
     liquidation_id: int | None = None
+    standing: Standing | None = None
 
 
 def plan(
@@ -73,7 +77,7 @@ def plan(
 
     What it passes over, it removes (ORD-11): so what it fills is the depth that can be had.
     """
-    result = Plan(Standing.of(state, taker.account, taker.position))
+    result = Plan()
     makers: dict[str, Standing] = {}
     met = 0
     for maker in orderbook.best_first(market, orderbook.opposite(taker.side)):
@@ -129,6 +133,9 @@ def _meet(
     charged = taker.liquidation_id is None
     taker_fee = round_value(value * contract.taker_fee_rate) if charged else ZERO
     manner: Manner = "trade" if charged else "liquidation"
+    if result.taker is None:
+        before_all = taker.standing or Standing.of(state, taker.account, taker.position)
+        result.taker = before_all.copy()
     taken = result.taker.fill(-bought * size, -bought * value, price, taker_fee, manner)
     result.opened = result.opened or taken.opens
     result.unborne = charged and not result.taker.whole()

@@ -147,6 +147,39 @@ _RATIO = Context(
 )
 
 
+_UNBOUNDED = Context(prec=100_000, traps=[Inexact, FloatOperation, InvalidOperation, Overflow])
+
+
+class Quotient:
+    """An exact quotient, to be compared where `ratio` gives two the same 34 digits; divisor > 0."""
+
+    __slots__ = ("dividend", "divisor")
+
+    def __init__(self, dividend: Decimal, divisor: Decimal = ONE) -> None:
+        self.dividend = dividend
+        self.divisor = divisor
+
+    def __mul__(self, other: Quotient) -> Quotient:
+        times = _UNBOUNDED.multiply
+        return Quotient(times(self.dividend, other.dividend), times(self.divisor, other.divisor))
+
+    def _beside(self, other: Quotient) -> tuple[Decimal, Decimal]:
+        times = _UNBOUNDED.multiply
+        return times(self.dividend, other.divisor), times(other.dividend, self.divisor)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Quotient):
+            return NotImplemented
+        mine, theirs = self._beside(other)
+        return mine == theirs
+
+    def __lt__(self, other: Quotient) -> bool:
+        mine, theirs = self._beside(other)
+        return mine < theirs
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 def ratio(dividend: Decimal, divisor: Decimal) -> Decimal:
     """The quotient to 34 digits: a rank or a trigger, where speed matters and money does not."""
     return _RATIO.divide(dividend, divisor)

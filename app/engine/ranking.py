@@ -1,18 +1,33 @@
-"""The ADL queue of a contract's side, kept sorted while a cascade lasts (ADL-1)."""
+"""The ADL queue of a contract's side: made, kept and walked (ADL-1, ADL-5)."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain, islice
 
 from app.engine import margin
 from app.engine.commands import PositionMode, PositionSide
 from app.engine.events import QueueEntry
-from app.engine.numbers import ONE, plain, ratio
-from app.engine.state import Market, Position, Ranking, RankingEntry, State
+from app.engine.numbers import ZERO, Quotient, plain, ratio
+from app.engine.state import Block, Leg, Market, Position, Ranking, RankingEntry, State
 
 LAST = Decimal("-1E+60")
 """The score of a scope whose equity is not positive: it ranks last."""
+
+LARGE = 2_000
+"""With more opposite positions than this a queue is made in steps and kept for a while (ADL-5)."""
+
+RANKS_PER_STEP = 1_000
+"""Positions of either side looked at in one step. All these are rules, as the cascade's bounds."""
+
+KEPT = timedelta(seconds=10)
+"""How long a large queue is used."""
+
+BLOCK = 256
+"""Entries of a full block: a change moves at most these, a walk can pass over as many at once."""
 
 QUANTILES = 5
 LEGS: dict[PositionMode, tuple[PositionSide, ...]] = {
@@ -22,84 +37,214 @@ LEGS: dict[PositionMode, tuple[PositionSide, ...]] = {
 
 
 def score(unrealized_profit: Decimal, notional: Decimal, equity: Decimal) -> Decimal:
-    """pnl% x effective leverage if profitable, pnl% / effective leverage if not (ADL-1)."""
+    """pnl% x effective leverage if profitable, pnl% / effective leverage if not, to 34 digits."""
+    return -place(unrealized_profit, notional, equity)[0]
+
+
+def place(
+    unrealized_profit: Decimal, notional: Decimal, equity: Decimal
+) -> tuple[Decimal, Quotient]:
+    """The negative score as a key to sort by, exactly: the best comes first (ADL-1).
+
+    pnl% x effective leverage is profit / equity; pnl% / effective leverage is profit x equity /
+    notional squared.
+    """
     if equity <= 0 or notional == 0:
-        return LAST
-    pnl = ratio(unrealized_profit, notional)
-    leverage = ratio(notional, equity)
-    return ratio(pnl * leverage, ONE) if unrealized_profit > 0 else ratio(pnl, leverage)
+        return -LAST, Quotient(ZERO)
+    if unrealized_profit > 0:
+        found = Quotient(-unrealized_profit, equity)
+    else:
+        found = Quotient(-unrealized_profit, notional) * Quotient(equity, notional)
+    return ratio(found.dividend, found.divisor), found
 
 
-def position_score(state: State, market: Market, position: Position) -> Decimal:
-    """A position's score; the equity is that of its margin scope."""
+def _place_of(state: State, market: Market, position: Position) -> tuple[Decimal, Quotient]:
     scope = position.scope
     equity = margin.scope_balance(state, scope)
     for other_market, other in margin.scope_positions(state, scope):
         equity += margin.mark_value(other_market, other) - other.cost
     value = margin.mark_value(market, position)
-    return score(value - position.cost, abs(value), equity)
+    return place(value - position.cost, abs(value), equity)
 
 
-def queue(state: State, market: Market, *, longs: bool) -> Ranking:
-    """The ranked queue of a side, best first: made when first asked for, then kept up to date."""
-    _refresh(state)
+def position_score(state: State, market: Market, position: Position) -> Decimal:
+    """A position's score; the equity is that of its margin scope."""
+    return -_place_of(state, market, position)[0]
+
+
+# Made, kept, forgotten
+
+
+def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
+    """Whether the queue of a side is there, or can be made at once; else `make` must go on."""
     ranking = market.rankings.get(longs)
+    if ranking is not None and ranking.made_at is not None and now - ranking.made_at > KEPT:
+        ranking = None
     if ranking is None:
         ranking = market.rankings[longs] = Ranking()
         state.ranked[market.contract.symbol] = market
-        for key, position in market.positions.items():
-            if (position.quantity > 0) == longs:
-                entry = (-position_score(state, market, position), *key)
-                ranking.keys[key] = entry
-                ranking.entries.append(entry)
-        ranking.entries.sort()
-    return ranking
+        ranking.unranked = list(market.positions.values())  # in an order that no restart changes
+        ranking.large = market.count(longs=longs) > LARGE
+        if not ranking.large:
+            _score(state, market, ranking, len(ranking.unranked), longs=longs)
+    return not ranking.unranked
+
+
+def make(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
+    """The next bounded step of making a large queue; whether that finished it (ADL-5)."""
+    ranking = market.rankings[longs]
+    _score(state, market, ranking, RANKS_PER_STEP, longs=longs)
+    if not ranking.unranked:
+        ranking.made_at = now
+    return not ranking.unranked
+
+
+def _score(state: State, market: Market, ranking: Ranking, most: int, *, longs: bool) -> None:
+    found: list[RankingEntry] = []
+    for position in ranking.unranked[-most:]:
+        if position.quantity and (position.quantity > 0) == longs:
+            key = position.account_id, position.side
+            if key in ranking.keys:  # it changed while the queue is made
+                _remove(ranking, ranking.keys[key])
+            ranking.keys[key] = entry = (*_place_of(state, market, position), *key)
+            found.append(entry)
+    del ranking.unranked[-most:]
+    found.sort()
+    if not ranking.blocks:
+        ranking.blocks = [Block(found[i : i + BLOCK]) for i in range(0, len(found), BLOCK)]
+        return
+    for entry in found:
+        _insert(ranking, entry)
+
+
+def queue(state: State, market: Market, now: datetime, *, longs: bool) -> Ranking:
+    """The queue of a side, with what changed since it was last asked for; it must be `ready`."""
+    assert ready(state, market, now, longs=longs), market.contract.symbol
+    for account_id in state.unranked:
+        legs = LEGS[state.accounts[account_id].position_mode]
+        for other in state.ranked.values():
+            for side in legs:
+                for opposite, ranking in other.rankings.items():
+                    _changed(state, other, ranking, (account_id, side), longs=opposite)
+    state.unranked.clear()
+    return market.rankings[longs]
+
+
+def _changed(state: State, market: Market, ranking: Ranking, key: Leg, *, longs: bool) -> None:
+    """A position may have changed: one in a large queue keeps its rank, a new one is its last."""
+    old = ranking.keys.get(key)
+    position = market.positions.get(key)
+    if position is not None and (position.quantity > 0) != longs:
+        position = None
+    if old is not None:
+        ranking.shown.pop(key, None)
+        ranking.rooms.pop(key, None)
+        _block(ranking, old).room = None
+        if position is not None and ranking.large:
+            return
+        _remove(ranking, old)
+        del ranking.keys[key]
+    if position is not None:
+        new = (-LAST, Quotient(ZERO)) if ranking.large else _place_of(state, market, position)
+        ranking.keys[key] = entry = (*new, *key)
+        _insert(ranking, entry)
+
+
+def forget(state: State, asset: str) -> None:
+    """A mark changed: the queues of the asset's contracts are void, but large ones serve on."""
+    for symbol, market in list(state.ranked.items()):
+        if market.contract.settlement_asset != asset:
+            continue
+        for longs in list(market.rankings):
+            if market.rankings[longs].made_at is None or market.count(longs=longs) <= LARGE:
+                del market.rankings[longs]
+        if not market.rankings:
+            del state.ranked[symbol]
+    forget_rooms(state, asset)
+    if not state.ranked:
+        state.unranked.clear()
+
+
+def forget_rooms(state: State, asset: str) -> None:
+    """Marks or brackets of the asset changed: what its counterparties can bear is not known."""
+    for market in state.ranked.values():
+        if market.contract.settlement_asset == asset:
+            for ranking in market.rankings.values():
+                ranking.rooms = {}
+                ranking.version += 1
+
+
+# Entries, in blocks of bounded length
+
+
+def _last(block: Block) -> RankingEntry:
+    return block.entries[-1]
+
+
+def _block(ranking: Ranking, entry: RankingEntry) -> Block:
+    return ranking.blocks[bisect_left(ranking.blocks, entry, key=_last)]
+
+
+def _insert(ranking: Ranking, entry: RankingEntry) -> None:
+    blocks = ranking.blocks
+    if not blocks:
+        blocks.append(Block([]))
+    number = min(bisect_left(blocks, entry, key=_last), len(blocks) - 1) if blocks[0].entries else 0
+    block = blocks[number]
+    insort(block.entries, entry)
+    block.room = None
+    if len(block.entries) > 2 * BLOCK:
+        blocks.insert(number + 1, Block(block.entries[BLOCK:]))
+        del block.entries[BLOCK:]
+
+
+def _remove(ranking: Ranking, entry: RankingEntry) -> None:
+    number = bisect_left(ranking.blocks, entry, key=_last)
+    entries = ranking.blocks[number].entries
+    del entries[bisect_left(entries, entry)]
+    if not entries:
+        del ranking.blocks[number]
+
+
+def entries(ranking: Ranking) -> Iterator[RankingEntry]:
+    """All places, the first to be deleveraged first."""
+    return chain.from_iterable(block.entries for block in ranking.blocks)
+
+
+def walk(ranking: Ranking, loss: Callable[[], Decimal]) -> Iterator[tuple[int, RankingEntry]]:
+    """The places with their ranks, but for those known to have no room for `loss` on one lot.
+
+    The walker tells what it finds out in `rooms`. A block of nothing but small rooms is passed over
+    as a whole: so many events after one another do not look at the same counterparties again.
+    """
+    rank = 0
+    for block in ranking.blocks:
+        if block.version == ranking.version and block.room is not None and block.room < loss():
+            rank += len(block.entries)
+            continue
+        for entry in block.entries:
+            rank += 1
+            room = ranking.rooms.get(entry[2:])
+            if room is None or room >= loss():
+                yield rank, entry
+        rooms = [ranking.rooms.get(entry[2:]) for entry in block.entries]
+        known = [room for room in rooms if room is not None]
+        block.room = max(known) if len(known) == len(rooms) else None
+        block.version = ranking.version
 
 
 def head(ranking: Ranking, market: Market, length: int) -> tuple[QueueEntry, ...]:
     """The first places of the queue as an event keeps them (ADL-3)."""
     shown = ranking.shown
-    first = ranking.entries[:length]
-    return tuple([shown.get(entry[1:]) or _show(ranking, market, entry) for entry in first])
+    first = islice(entries(ranking), length)
+    return tuple([shown.get(entry[2:]) or _show(ranking, market, entry) for entry in first])
 
 
 def _show(ranking: Ranking, market: Market, entry: RankingEntry) -> QueueEntry:
-    key = entry[1:]
+    key = entry[2:]
     quantity = plain(abs(market.positions[key].quantity))
     ranking.shown[key] = QueueEntry(*key, plain(-entry[0]), quantity)
     return ranking.shown[key]
-
-
-def _refresh(state: State) -> None:
-    """Rank the accounts anew that changed since the queues were made."""
-    for account_id in state.unranked:
-        for market in state.ranked.values():
-            for side in LEGS[state.accounts[account_id].position_mode]:
-                _rank_anew(state, market, (account_id, side))
-    state.unranked.clear()
-
-
-def _rank_anew(state: State, market: Market, key: tuple[str, PositionSide]) -> None:
-    position = market.positions.get(key)
-    for longs, ranking in market.rankings.items():
-        old = ranking.keys.pop(key, None)
-        ranking.shown.pop(key, None)
-        if old is not None:
-            del ranking.entries[bisect_left(ranking.entries, old)]
-        if position is not None and (position.quantity > 0) == longs:
-            entry = (-position_score(state, market, position), *key)
-            ranking.keys[key] = entry
-            insort(ranking.entries, entry)
-
-
-def forget(state: State, asset: str) -> None:
-    """A mark changed: the queues of the asset's contracts are void."""
-    for symbol, market in list(state.ranked.items()):
-        if market.contract.settlement_asset == asset:
-            market.rankings.clear()
-            del state.ranked[symbol]
-    if not state.ranked:
-        state.unranked.clear()
 
 
 def quantile(rank: int, length: int) -> int:

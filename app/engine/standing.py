@@ -14,7 +14,7 @@ from typing import Any
 from app.engine import margin
 from app.engine.commands import Side
 from app.engine.numbers import ZERO, divide_up
-from app.engine.settlement import Held, Manner, Settlement, rest_margin, settle
+from app.engine.settlement import Held, Manner, Settlement, settle
 from app.engine.state import Account, Market, Position, State
 
 
@@ -52,16 +52,25 @@ class Standing:
         wallet = None
         if position.isolated:
             wallet = position.wallet.balance if position.wallet else ZERO
-        now = Standing(
+        value = margin.mark_value(market, position)
+        loose = cross.uncommitted - position.free
+        if wallet is None:
+            loose += value - position.cost
+        return Standing(
             market, account, position, margin.leverage_of(account, market.contract),
-            position.quantity, position.cost, margin.mark_value(market, position), position.margin,
-            wallet, position.bid_value, position.ask_value,
-            cross.wallet, cross.equity, cross.maintenance_margin, cross.uncommitted,
+            position.quantity, position.cost, value, position.margin, wallet,
+            position.bid_value, position.ask_value, cross.wallet,
+            cross.equity if wallet is None else cross.equity - position.free,
+            cross.maintenance_margin, loose,
         )  # fmt: skip
-        now.loose += now.reserved()
-        if wallet is not None:
-            now.equity += now.reserved()
-        return now
+
+    def copy(self) -> Standing:
+        """Another one that stands alike."""
+        return Standing(
+            self.market, self.account, self.position, self.leverage, self.quantity, self.cost,
+            self.value, self.maintenance, self.wallet, self.bids, self.asks, self.cross_wallet,
+            self.equity, self.maintained, self.loose,
+        )  # fmt: skip
 
     def forget_orders(self) -> None:
         """Free what the open orders hold back: a fill of one may use it, the others may go."""
@@ -98,6 +107,8 @@ class Standing:
         """What the account lacks for its fills: what keeps it whole, and what is uncommitted at
         least at `floor` (None: they only reduce, ORD-5).
         """
+        if self.whole() and (floor is None or self.loose - self.reserved() >= floor):
+            return ZERO
         own, cross = self.health(), self.cross()
         lacking = [own.maintenance_margin - own.equity, cross.maintenance_margin - cross.equity]
         if floor is not None:
@@ -119,8 +130,9 @@ class Standing:
         held = Held(self.quantity, self.cost, self.wallet, self.leverage, spendable)
         settled = settle(self.market, held, quantity, value, price, fee, manner)
         assert self.market.mark is not None
-        worth = self.market.contract.value(settled.quantity, self.market.mark.price)
-        maintenance = rest_margin(self.market, settled.quantity)
+        contract = self.market.contract
+        worth = contract.value(settled.quantity, self.market.mark.price)
+        maintenance = contract.maintenance_margin(abs(worth))
         gained = settled.profit - settled.fee
         if self.wallet is None:
             self.cross_wallet += gained

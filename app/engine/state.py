@@ -22,9 +22,9 @@ from app.engine.commands import (
     Tick,
     TimeInForce,
 )
-from app.engine.contracts import Contract
+from app.engine.contracts import Bracket, Contract
 from app.engine.events import QueueEntry
-from app.engine.numbers import ZERO
+from app.engine.numbers import ZERO, Quotient
 
 WalletKind = Literal[
     "cross", "isolated", "fund", "revenue", "treasury", "clearing", "external"
@@ -97,7 +97,9 @@ class Position:
     `bid_value` and `ask_value` are the exact values at limit price of the open orders that can
     increase the position (ORD-4); `reducing` are the reduce-only ones among `orders`; `wallet` is
     the isolated wallet while margin mode is isolated. `value` and `margin` are remembered from when
-    the position was last `valued`, at that mark (see `margin`).
+    the position was last `valued`, at that mark; `free`, what it adds to the available balance,
+    from when it was last `weighed` (see `margin`). `base` says where its trigger is while it is
+    `armed`, with the brackets of then (see `triggers`).
     """
 
     account_id: str
@@ -114,6 +116,10 @@ class Position:
     bid_quantity: Decimal = ZERO
     ask_quantity: Decimal = ZERO
     trigger_version: int = 0
+    armed: tuple[Bracket, ...] | None = None
+    base: Decimal = ZERO
+    weighed: Mark | None = None
+    free: Decimal = ZERO
     valued: Mark | None = None
     value: Decimal = ZERO
     margin: Decimal = ZERO
@@ -197,20 +203,40 @@ class Triggers:
     number: int = 0
 
 
-RankingEntry = tuple[Decimal, str, PositionSide]
-"""(-score, account, side)."""
+Leg = tuple[str, PositionSide]
+"""A position within its contract: account and side."""
+
+RankingEntry = tuple[Decimal, Quotient, str, PositionSide]
+"""(-score to 34 digits, -score exactly, account, side): in the order of ADL-1."""
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """Some successive places of a queue; `room` is the most that one of them has, where known."""
+
+    entries: list[RankingEntry]
+    room: Decimal | None = None
+    version: int = 0
 
 
 @dataclass(slots=True, eq=False)
 class Ranking:
-    """The ADL queue of one side of a contract, sorted; `keys` finds an entry.
+    """The ADL queue of one side of a contract, sorted, in blocks; `keys` finds an entry.
 
-    `shown` are entries as records keep them, made when first kept.
+    `shown` are entries as records keep them, made when first kept. A `large` one was made in steps
+    until `made_at`; `unranked` are positions still to be ranked. `rooms` are the losses on one lot
+    up to which counterparties could bear it, of those that bore nothing; a `version` each time
+    that all of them are void.
     """
 
-    entries: list[RankingEntry] = field(default_factory=list)
-    keys: dict[tuple[str, PositionSide], RankingEntry] = field(default_factory=dict)
-    shown: dict[tuple[str, PositionSide], QueueEntry] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+    keys: dict[Leg, RankingEntry] = field(default_factory=dict)
+    shown: dict[Leg, QueueEntry] = field(default_factory=dict)
+    large: bool = False
+    made_at: datetime | None = None
+    unranked: list[Position] = field(default_factory=list)
+    rooms: dict[Leg, Decimal] = field(default_factory=dict)
+    version: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -218,6 +244,8 @@ class Market:
     """A contract's live side: mark, book, open positions, clearing wallet, running totals.
 
     `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
+    `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
+    `longs` counts the long positions.
     """
 
     contract: Contract
@@ -225,11 +253,17 @@ class Market:
     mark: Mark | None = None
     bids: BookSide = field(default_factory=BookSide)
     asks: BookSide = field(default_factory=BookSide)
-    positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
+    positions: dict[Leg, Position] = field(default_factory=dict)
+    longs: int = 0
     triggers: Triggers = field(default_factory=Triggers)
     rankings: dict[bool, Ranking] = field(default_factory=dict)
+    held: dict[ScopeKey, None] = field(default_factory=dict)
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
+
+    def count(self, *, longs: bool) -> int:
+        """How many positions a side has."""
+        return self.longs if longs else len(self.positions) - self.longs
 
 
 @dataclass(slots=True, eq=False)
@@ -266,8 +300,8 @@ class ApiKey:
     revoked_at: datetime | None = None
 
 
-QueuedScope = tuple[Decimal, str, str, str, ScopeKey]
-"""(equity / maintenance margin, account, asset or symbol, side, scope): liquidation order."""
+QueuedScope = tuple[Decimal, Quotient, str, str, str, ScopeKey]
+"""(equity / maintenance margin, the same exactly, account, asset or symbol, side, scope)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -276,10 +310,12 @@ class Cascade:
 
     `unswept` are orders, newest last, of contracts set to reduce only (ORD-13): those that would
     open are cancelled first of all. While `finding`, `unchecked` are scopes still to be looked at
-    and `unarmed` those to get triggers afterwards; `queue` is a heap in liquidation order,
-    `next_round` the scopes put at risk meanwhile; `waiting` are all of both. `tick` began it
-    and will be told how many `accounts` were at risk; `events` are the liquidation events of the
-    accounts of which something was liquidated (LIQ-9).
+    and `unarmed` those to get triggers afterwards; `changed` are positions whose scopes must be
+    looked at for what they require changed; `queue` is a heap in liquidation order, `next_round`
+    the scopes put at risk meanwhile; `waiting` are all of both. `ranking` is the contract and side
+    (whether longs) whose ADL queue must be made before the liquidation that awaits it (ADL-5).
+    `tick` began it and will be told how many `accounts` were at risk; `events` are the liquidation
+    events of the accounts of which something was liquidated (LIQ-9).
     """
 
     asset: str
@@ -289,10 +325,17 @@ class Cascade:
     events: dict[str, int] = field(default_factory=dict)
     finding: bool = True
     unchecked: list[ScopeKey] = field(default_factory=list)
+    changed: list[Position] = field(default_factory=list)
     unarmed: dict[ScopeKey, None] = field(default_factory=dict)
     queue: list[QueuedScope] = field(default_factory=list)
     next_round: list[QueuedScope] = field(default_factory=list)
     waiting: dict[ScopeKey, int] = field(default_factory=dict)
+    ranking: tuple[str, bool] | None = None
+
+    @property
+    def looking(self) -> bool:
+        """Whether scopes are still to be looked at."""
+        return bool(self.finding or self.unchecked or self.changed)
 
 
 @dataclass(slots=True)

@@ -213,6 +213,7 @@ class Step:
         market = self.state.markets[position.symbol]
         market.quantity_total += quantity - position.quantity
         market.cost_total += cost - position.cost
+        market.longs += (quantity > 0) - (position.quantity > 0)
         position.quantity = quantity
         position.cost = cost
         position.valued = None
@@ -230,6 +231,7 @@ class Step:
         """Remember that a position, its orders or its margin changed."""
         self.outcome.touched[position] = None
         self.scopes[position.scope] = None
+        position.armed = position.weighed = None
         self.state.unranked[position.account_id] = None
 
     def touch_cross(self, account_id: str, asset: str) -> None:
@@ -327,6 +329,7 @@ class Step:
         assert order.price is not None
         if order.reduce_only:
             return
+        position.weighed = None
         contract = self.state.markets[order.symbol].contract
         value = contract.unrounded_value(quantity, order.price)
         if order.side == "buy":

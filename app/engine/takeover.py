@@ -50,19 +50,31 @@ class _Offer:
         return notional <= cap or notional < self.notional
 
 
-def take_over(case: Case, market: Market, position: Position, record: Liquidation) -> None:
-    """Move as much of the bankrupt position as the fund accepts into its inventory."""
+def takes_all(case: Case, market: Market, position: Position) -> bool:
+    """Whether the fund accepts the whole position at its bankruptcy value of the moment."""
+    offer = _offer(case, market, position)
+    return offer.accepts(offer.quantity)
+
+
+def _offer(case: Case, market: Market, position: Position) -> _Offer:
     step, contract = case.step, market.contract
     asset = contract.settlement_asset
     fund = funds.fund_of(step.state, contract)
     funds.settle_inventory(step, fund, asset)
     value = allotment.bankruptcy_value(market, position, case.allot(position))
     inventory = fund.inventory.get(contract.symbol)
-    offer = _Offer(
+    return _Offer(
         market, fund, position.quantity, value, funds.balance(fund, asset),
         funds.net_notional(step.state, fund, asset),
         inventory.quantity if inventory else ZERO, inventory.cost if inventory else ZERO,
     )  # fmt: skip
+
+
+def take_over(case: Case, market: Market, position: Position, record: Liquidation) -> None:
+    """Move as much of the bankrupt position as the fund accepts into its inventory."""
+    step, contract = case.step, market.contract
+    offer = _offer(case, market, position)
+    fund, value, asset = offer.fund, offer.value, contract.settlement_asset
     quantity = _acceptable(offer)
     if quantity == 0:
         return

@@ -32,17 +32,49 @@ KEPT_STALE = 64
 
 
 def arm(state: State, scope: ScopeKey) -> Health:
-    """Give every position of a scope its trigger; returns the scope's health."""
+    """Give every position of a scope its trigger; returns the scope's health.
+
+    Positions that did not change keep theirs, as long as what is left of all their shares leaves
+    the others at least half of a fair one: an order of an account with many sets one trigger.
+    """
     held = margin.scope_positions(state, scope)
     health = margin.health_of(state, scope, held)
     slack = health.equity - health.maintenance_margin - ROUNDING_SLACK * len(held)
     if scope[0] == "cross":
         slack = _after_order_margins(state, scope, slack)
-    total = sum([abs(position.value) for _, position in held], ZERO)
-    for market, position in held:
+    if len(held) == 1:
+        _push(*held[0], slack)
+        return health
+    total = _notional(held)
+    loose, left = _loose(held)
+    fair = slack * _notional(loose)
+    if 2 * (slack - left) * total < fair:
+        loose, left = held, ZERO
+    share, among = slack - left, total if loose is held else _notional(loose)
+    for market, position in loose:
         notional = abs(position.value)
-        _push(market, position, slack if notional == total else slack * ratio(notional, total))
+        _push(market, position, share if notional == among else share * ratio(notional, among))
     return health
+
+
+def _notional(held: list[tuple[Market, Position]]) -> Decimal:
+    return sum([abs(position.value) for _, position in held], ZERO)
+
+
+def _loose(
+    held: list[tuple[Market, Position]],
+) -> tuple[list[tuple[Market, Position]], Decimal]:
+    """The positions to be armed, and what the others have left of their shares of the slack."""
+    loose, total = [], ZERO
+    for market, position in held:
+        if position.armed is market.contract.brackets:
+            left = position.base + (position.value - position.cost) - position.margin
+            if left < 0:
+                return held, ZERO
+            total += left
+        else:
+            loose.append((market, position))
+    return loose, total
 
 
 def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decimal:
@@ -70,10 +102,11 @@ def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decim
 
 def _push(market: Market, position: Position, slack: Decimal) -> None:
     contract = market.contract
+    position.base = slack + position.margin - (position.value - position.cost)
+    position.armed = contract.brackets
     price = calculator.liquidation_price(
-        contract.brackets, contract.contract_size, position.quantity, position.cost,
-        slack + position.margin - (position.value - position.cost),
-    )  # fmt: skip
+        contract.brackets, contract.contract_size, position.quantity, position.cost, position.base
+    )
     position.trigger_version += 1
     long = position.quantity > 0
     if price is None:
@@ -109,5 +142,6 @@ def pop_crossed(triggers: Triggers, price: Decimal, most: int) -> list[Position]
         while heap and heap[0][0] <= key and len(found) < most:
             _, _, position, version = heapq.heappop(heap)
             if position.trigger_version == version and position.quantity:
+                position.armed = None
                 found.append(position)
     return found

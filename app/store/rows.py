@@ -200,8 +200,9 @@ def _add_record(appends: Rows, record: Record) -> None:
     elif isinstance(record, Liquidation):
         appends["liquidations"].append((*_liquidation(record), codec.to_text(record.steps)))
     elif isinstance(record, AdlEvent):
-        *row, queue, counterparties = record
-        appends["adl_events"].append((*row, f"[{','.join(map(_queue_entry, queue))}]"))
+        *row, queue, counterparties, ranked_at = record
+        places = f"[{','.join(map(_queue_entry, queue))}]"
+        appends["adl_events"].append((*row, places, ranked_at))
         appends["adl_counterparties"].extend(
             (record.adl_event_id, number, *part)
             for number, part in enumerate(counterparties, start=1)

@@ -77,6 +77,7 @@ async def test_adl_events(api: Api) -> None:
     assert (event["side"], event["quantity"], event["deficit"]) == ("long", "0.979", "489.5")
     detail = await api(f"GET /v1/adl-events/{event['adl_event_id']}", key=None)
     assert detail == {**event, "queue": detail["queue"], "counterparties": detail["counterparties"]}
+    assert event["ranked_at"] == event["time"]
     assert [place["rank"] for place in detail["queue"]] == [1, 2]
     closed = sum(Decimal(part["quantity"]) for part in detail["counterparties"])
     assert closed == Decimal(event["quantity"])

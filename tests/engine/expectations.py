@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
+from app.engine.commands import ContinueCascade
 from app.engine.events import Liquidation
 from app.engine.margin import position_summary
 from app.engine.numbers import EXACT
@@ -163,6 +165,19 @@ class Expectations:
     def expect_adl_events(self, count: str) -> None:
         """How many ADL events there have been."""
         assert len(self.world.events) == int(count), self.world.events
+
+    def expect_ranked(self, seconds: str) -> None:
+        """How long before the newest ADL event its ranking was (ADL-5)."""
+        event = self.world.events[-1]
+        assert event.time - event.ranked_at == timedelta(seconds=float(seconds)), event
+
+    def expect_steps_left(self, count: str) -> None:
+        """How many more steps the pending cascade takes; they are taken."""
+        taken = 0
+        while self.world.pending:
+            self.world.apply(ContinueCascade(min(self.world.pending)))
+            taken += 1
+        assert taken == int(count), taken
 
     def expect_queue(self, *accounts: str) -> None:
         """The ranked queue that the newest ADL event keeps (ADL-1, ADL-3)."""

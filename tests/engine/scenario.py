@@ -17,6 +17,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     cancel a1                                     cancel-all alice [TEST]
     hold tick ...                                 continue   (leave the cascade pending; finish it)
     restart                                       (a new leader, without what is derived)
+    large 2 step=1                                (ADL queues of more are made in steps)
 
 `-> rejected code [key=value ...]`, `-> filled`, `-> partially_filled 3 [average=99]`,
 `-> at_risk 2`, `-> pending USDT`. Expectations: see the methods `expect_...` of `Scenario`.
@@ -25,13 +26,15 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_args
+from unittest.mock import patch
 
-from app.engine import commands
+from app.engine import commands, ranking
 from app.engine.commands import (
     AdjustMargin,
     CancelOrder,
@@ -97,15 +100,23 @@ class Scenario(Expectations):
 
     def __init__(self) -> None:
         super().__init__(World())
+        self.bounds = ExitStack()
 
     def run(self, text: Text) -> None:
         """All lines in order."""
-        for number, line in text.lines:
-            try:
-                self.line(line)
-            except AssertionError as error:
-                error.add_note(f"{text.source}.txt:{number}: {line}")
-                raise
+        with self.bounds:
+            for number, line in text.lines:
+                try:
+                    self.line(line)
+                except AssertionError as error:
+                    error.add_note(f"{text.source}.txt:{number}: {line}")
+                    raise
+
+    def do_large(self, most: str, step: str) -> None:
+        """Smaller bounds than the rules', for the rest of the scenario (ADL-5)."""
+        ranks = int(step.removeprefix("step="))
+        bounds = patch.multiple(ranking, LARGE=int(most), RANKS_PER_STEP=ranks)
+        self.bounds.enter_context(bounds)
 
     def line(self, line: str) -> None:
         """One command with what must come of it, or one expectation."""

@@ -17,10 +17,12 @@ from app.engine.commands import (
     PlaceOrder,
     Recover,
     Tick,
+    UpdateContract,
     Withdraw,
 )
-from app.engine.events import Moved, OrderReceipt, Ticked
+from app.engine.events import Done, Moved, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
+from app.engine.state import ScopeKey
 from tests.engine.world import World, brackets, contract, differences, dump, replayed
 
 MANY = 2 * cascade.LIQUIDATIONS_PER_STEP + 7
@@ -127,6 +129,49 @@ def test_liq_9_one_event_for_all_scopes_of_an_account_over_all_steps() -> None:
     assert all(len(found) == 2 and len(set(found)) == 1 for found in events.values()), events
     assert len({found[0] for found in events.values()}) == MANY
     assert not list(differences(dump(world.state), dump(replayed(world).state)))
+
+
+def test_liq_10_a_bracket_change_looks_at_its_accounts_in_parts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LIQ-10, LIQ-1: it is answered at once; who is not looked at yet is judged as who waits."""
+    monkeypatch.setattr(cascade, "FINDS_PER_STEP", 5)
+    steep = brackets((("0", "100000000", 10, "0.06"),))
+    outcome = world.apply(UpdateContract("TEST", {"brackets": steep}))
+    assert outcome.result == Done("TEST")
+    assert outcome.pending == "USDT"
+    assert len(world.state.cascades["USDT"].waiting) <= 5
+    for name in names():
+        refused = world.apply(Withdraw(name, "USDT", Decimal("0.01"))).result
+        assert isinstance(refused, Rejection)
+        assert refused.code == "account_in_liquidation"
+    assert isinstance(world.apply(Withdraw("rich", "USDT", Decimal(1))).result, Moved)
+    taken = 0
+    while world.pending:
+        world.apply(ContinueCascade("USDT"))
+        taken += 1
+    assert taken >= MANY // 5
+    assert liquidated(world) == names()[::-1]
+
+
+def test_mrk_4_a_tick_leaves_what_other_contracts_hold_open_alone(world: World) -> None:
+    """MRK-4: scopes held open are looked at with the next tick of a contract of theirs only."""
+    world.contract(contract("OTHER", "F"))
+    world.must(UpdateContract("TEST", {"status": "halted"}))
+    world.must(Tick("TEST", Decimal(95)))
+    assert len(world.state.held) == MANY
+    assert len(world.state.markets["TEST"].held) == MANY
+    for name in names()[:3]:
+        world.must(Deposit(name, "USDT", Decimal(100)))
+    assert world.apply(Tick("OTHER", Decimal(100))).pending is None
+    assert len(world.state.held) == MANY - 3
+    world.must(Tick("TEST", Decimal(95)))
+    assert list(world.state.markets["TEST"].held) == names_held()
+
+
+def names_held() -> list[ScopeKey]:
+    """The scopes that wait for a tick."""
+    return [("cross", name, "USDT", "both") for name in names()[3:]]
 
 
 def test_liq_10_a_new_leader_finishes_what_was_under_way(world: World) -> None:

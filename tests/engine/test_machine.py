@@ -6,15 +6,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from app.engine import cascade, ranking
 from app.engine.commands import (
     CancelOrder,
     Command,
@@ -27,6 +30,7 @@ from app.engine.commands import (
     UpdateContract,
 )
 from app.engine.invariants import check_all, state_hash
+from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import available, leverage_of
 from tests.engine.markets import (
@@ -195,9 +199,8 @@ class Exchange(RuleBasedStateMachine):
         position = self.world.state.accounts[account].positions.get((symbol, "both"))
         if position is not None and position.quantity:
             side: Any = "sell" if position.quantity > 0 else "buy"
-            self.send(PlaceOrder(
-                account, symbol, side, "market", abs(position.quantity), None, "ioc",
-            ))  # fmt: skip
+            size = abs(position.quantity)
+            self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc"))
 
     def all_of(self, account: str, symbol: str, price: Decimal) -> Decimal:
         """The largest quantity that the account's available balance pays for at a price (ORD-5)."""
@@ -226,8 +229,8 @@ class Exchange(RuleBasedStateMachine):
         price = self.price(symbol, factor)
         size = self.all_of(account, symbol, price)
         if size > 0:
-            other: Any = "sell" if side == "buy" else "buy"
-            self.send(PlaceOrder(WHALE, symbol, other, "limit", size, self.price(symbol, better)))
+            better_price = self.price(symbol, better)
+            self.send(PlaceOrder(WHALE, symbol, opposite(side), "limit", size, better_price))
             self.send(PlaceOrder(account, symbol, side, "limit", size, price, in_force))
 
     @rule(account=traders, symbol=symbols, count=lots, factors=st.lists(offers, max_size=3))
@@ -235,7 +238,7 @@ class Exchange(RuleBasedStateMachine):
         """Turn a position around, against bids and asks at several prices."""
         symbol = self.pick(symbol)
         position = self.world.state.accounts[account].positions.get((symbol, "both"))
-        if position is None or not position.quantity:
+        if not (position and position.quantity):
             return
         side, other = ("sell", "buy") if position.quantity > 0 else ("buy", "sell")
         for factor in factors:
@@ -260,9 +263,8 @@ class Exchange(RuleBasedStateMachine):
                 PlaceOrder(account, symbol, side, "limit", self.size(symbol, count), price, "gtx")
             )
         self.tick(symbol, move, hold=False)
-        other: Any = "sell" if side == "buy" else "buy"
         size = self.size(symbol, sum(count for count, _ in rungs))
-        self.send(PlaceOrder(taker, symbol, other, "market", size, None, "ioc"))
+        self.send(PlaceOrder(taker, symbol, opposite(side), "market", size, None, "ioc"))
 
     @rule(symbol=symbols, factor=moves, later=moves)
     def jump_while_halted(self, symbol: str, factor: str, later: str) -> None:
@@ -371,8 +373,30 @@ class Exchange(RuleBasedStateMachine):
         check_readings(self.world.state)
 
 
+BOUNDS: dict[Any, dict[str, Any]] = {
+    ranking: {"LARGE": 1, "RANKS_PER_STEP": 1, "BLOCK": 1},
+    cascade: {"FINDS_PER_STEP": 2, "LIQUIDATIONS_PER_STEP": 1},
+}
+
+
+class Crowd(Exchange):
+    """The same with bounds so small that every cascade has parts and every ADL queue is large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bounds = ExitStack()
+        for module, changes in BOUNDS.items():
+            self.bounds.enter_context(patch.multiple(module, **changes))
+
+    def teardown(self) -> None:
+        """As ever, within the bounds."""
+        with self.bounds:
+            super().teardown()
+
+
 TestExchange = Exchange.TestCase
-TestExchange.settings = settings(
+TestCrowd = Crowd.TestCase
+TestExchange.settings = TestCrowd.settings = settings(
     max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip

@@ -60,6 +60,10 @@ DERIVED = (
     "unranked",
     "held",
     "valued",
+    "armed",
+    "base",
+    "weighed",
+    "free",
     "value",
     "margin",
 )
@@ -125,7 +129,7 @@ class World:
         if isinstance(outcome.command, Recover):
             self.pending.clear()
         if outcome.pending is not None:
-            self.pending.add(outcome.pending)
+            self.pending.update(self.state.cascades)
 
     def finish(self) -> object:
         """Drive the pending cascades to their end; the last result."""

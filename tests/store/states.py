@@ -198,6 +198,7 @@ class Exchange:
                 Deleveraged(1, "bob", "both", one, one, one, price, one, "bankruptcy_price"),
                 Deleveraged(1, "bob", "both", one, one, one, price, one, "mark_price"),
             ),
+            step.now,
         ))  # fmt: skip
         step.alert("adl", fund.fund_id, "USDT", quantity=one, note=NASTY)
         step.set_inventory(fund, symbol, one, price)
@@ -227,7 +228,7 @@ def small_exchange() -> Exchange:
 
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
-    "margin",
+    "margin", "armed", "base", "weighed", "free",
 }  # fmt: skip
 """What the engine makes again after a start."""
 

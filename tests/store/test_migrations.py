@@ -56,7 +56,7 @@ STORY += [["fill", {"trade_id": str(number)}] for number in range(10)]
 
 
 async def test_stories_move_into_the_rows_of_their_liquidations(third: str) -> None:
-    """The fourth revision and back: steps in the order of their numbers; JSON as it was."""
+    """The fourth to the sixth and back: steps in the order of their numbers; JSON as it was."""
     before = await catalogue(third)
     connection = await database.connect(third)
     await connection.execute(RECORDS)
@@ -77,6 +77,8 @@ async def test_stories_move_into_the_rows_of_their_liquidations(third: str) -> N
     assert [json.loads(value) for (value,) in moved] == [
         [], STORY, [["b", "both", "2.5", "1"]], {"quantity": "1"}
     ]  # fmt: skip
+    await migrate(third, command.upgrade, "0006")
+    assert await connection.fetchval("SELECT ranked_at = time FROM adl_events")
     await migrate(third, command.downgrade, "0003")
     assert [await connection.fetch(query) for query in records] == held
     assert await catalogue(third) == before

@@ -81,7 +81,11 @@ class ClearanceFeeView(View):
 
 
 class AdlEventView(View):
-    """An auto-deleveraging (ADL-4); `side` is the bankrupt position's."""
+    """An auto-deleveraging (ADL-4); `side` is the bankrupt position's.
+
+    `ranked_at` is of when the scores of its queue are: with many opposite positions up to ten
+    seconds and the making of the queue before `time` (ADL-5).
+    """
 
     adl_event_id: Id
     liquidation_id: Id
@@ -96,6 +100,7 @@ class AdlEventView(View):
     notional_closed: Exact
     overshoot: Exact
     queue_length: int
+    ranked_at: Time
 
 
 class QueuePlaceView(View):

@@ -186,10 +186,12 @@ adl_events = Table(
     decimal("overshoot"),
     Column("queue_length", Integer, nullable=False),
     Column("queue", JSON, nullable=False),
+    moment("ranked_at"),
     law("side", "side IN ('long', 'short')"),
     positive("quantity", "mark_price"),
 )
-"""`queue` lists the fields of each `QueueEntry`, the first to be deleveraged first."""
+"""`queue` lists the fields of each `QueueEntry`, the first to be deleveraged first, with scores of
+`ranked_at` (ADL-5)."""
 
 adl_counterparties = Table(
     "adl_counterparties",
