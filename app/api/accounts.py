@@ -49,6 +49,7 @@ from app.engine.state import Account, State
 from app.runner.keys import make_key
 from app.store.loader import load_account
 from app.store.queries import accounts as queries
+from app.store.reads import raw
 
 accounts = router("accounts")
 
@@ -214,9 +215,7 @@ async def _stored(services: Services, account_id: str) -> AccountView:
 
 async def loaded(reading: AsyncConnection, account_id: str, *symbols: str) -> tuple[State, Account]:
     """The account's part of the state as of one moment, and `symbols`; raises 404."""
-    raw = (await reading.get_raw_connection()).driver_connection
-    assert raw is not None
-    state = await load_account(raw, account_id, symbols)
+    state = await load_account(await raw(reading), account_id, symbols)
     account = state.accounts.get(account_id)
     if account is None:
         raise unknown("account_id")

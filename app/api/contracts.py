@@ -30,6 +30,7 @@ from app.api.schemas.liquidations import QueueView
 from app.api.services import Reading, ServicesDep
 from app.api.strict import Whole, unique
 from app.catalogue.exchange import parse_exchange
+from app.engine import matching
 from app.engine.commands import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import (
     DEFAULT_RESTORE_RATIO,
@@ -38,7 +39,9 @@ from app.engine.contracts import (
     build_brackets,
 )
 from app.engine.numbers import EXACT, ZERO
+from app.store.loader import load_book
 from app.store.queries import contracts as queries
+from app.store.reads import raw
 
 contracts = router("contracts")
 prices = router("prices")
@@ -137,15 +140,19 @@ async def get_book(
     symbol: KnownSymbol,
     depth: Annotated[Whole, Query(ge=1, le=1000, description="Levels per side.")] = 50,
 ) -> BookView:
-    """The best price levels of both sides, best first: of at most 1,000 resting orders per side,
-    which is what one order can meet (ORD-10)."""
-    bids = await queries.book_side(reading, symbol, "buy", depth)
-    asks = await queries.book_side(reading, symbol, "sell", depth)
-    return BookView(
-        symbol=symbol,
-        bids=[[row["price"], row["quantity"]] for row in bids],
-        asks=[[row["price"], row["quantity"]] for row in asks],
-    )
+    """The best price levels of both sides, best first: what can be had (ORD-11).
+
+    That is what one order can meet, at most 1,000 resting orders per side, without those that would
+    be cancelled instead of filled and what could not be reduced any more.
+    """
+    state = await load_book(await raw(reading), symbol, {"buy": None, "sell": None})
+    market = state.markets[symbol]
+    with localcontext(EXACT):
+        return BookView(
+            symbol=symbol,
+            bids=[list(level) for level in matching.depth(state, market, "buy", depth)],
+            asks=[list(level) for level in matching.depth(state, market, "sell", depth)],
+        )
 
 
 @contracts.get(

@@ -11,7 +11,6 @@ from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_account
-from app.api.accounts import loaded
 from app.api.changing import Changing
 from app.api.paging import Paged
 from app.api.problems import malformed, refused, unknown
@@ -29,10 +28,10 @@ from app.engine import assessment, orderbook
 from app.engine.commands import CancelOrder, CancelOrders, OrderStatus, PlaceOrder, TimeInForce
 from app.engine.numbers import EXACT, derived_price
 from app.engine.rejections import Rejection
-from app.engine.state import Order
+from app.store.loader import load_book
 from app.store.queries import contracts as contract_queries
 from app.store.queries import orders as queries
-from app.store.tables import orders as order_table
+from app.store.reads import raw
 
 orders = router("orders")
 trades = router("orders")
@@ -64,12 +63,10 @@ async def preview_order(
     It is judged on committed data, which may be a moment old.
     """
     identity.check_account(body.account_id)
-    state, _account = await loaded(reading, body.account_id, body.symbol)
-    market = state.markets.get(body.symbol)
-    if market is not None:
-        side = orderbook.opposite(body.side)
-        for row in await queries.best_orders(reading, body.symbol, side, body.price):
-            orderbook.insert(market, _order(row))
+    bounds = {orderbook.opposite(body.side): body.price}
+    state = await load_book(await raw(reading), body.symbol, bounds, body.account_id)
+    if body.account_id not in state.accounts:
+        raise unknown("account_id")
     with localcontext(EXACT):
         found = assessment.preview(state, command_of(body), services.runner.now())
     if isinstance(found, Rejection):
@@ -206,10 +203,6 @@ def order_view(row: Row, terms: Row) -> StoredOrderView:
     return StoredOrderView(
         **shown, remaining_quantity=row["quantity"] - filled, average_price=average
     )
-
-
-def _order(row: Row) -> Order:
-    return Order(**{column.name: row[column.name] for column in order_table.columns})
 
 
 def _trade_view(row: Row, account_id: str | None) -> TradeView:

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from typing import NamedTuple
 
 from app.engine import orderbook, positions
 from app.engine.commands import SelfTradePrevention, Side
+from app.engine.contracts import Contract
 from app.engine.events import Fill, Trade
 from app.engine.numbers import ZERO, round_value
-from app.engine.settlement import Manner, Settlement
+from app.engine.settlement import Settlement
 from app.engine.standing import Standing
 from app.engine.state import Account, Market, Order, Position, State
 from app.engine.step import Step
 
 
-class Match(NamedTuple):
-    """A resting order to be filled: how much of it, and what that does to either side."""
+class Made(NamedTuple):
+    """The maker's side of a fill."""
 
-    maker: Order
+    making: Standing
     quantity: Decimal
     value: Decimal
-    maker_fee: Decimal
+    fee: Decimal
+    settlement: Settlement
+
+
+class Match(NamedTuple):
+    """A resting order to be filled: what that does to either side."""
+
+    maker: Order
+    made: Made
     taker_fee: Decimal
-    making: Standing
-    made: Settlement
     taken: Settlement
 
 
@@ -96,51 +104,68 @@ def plan(
                 result.stopped = "self_trade"
                 break
             continue
-        _meet(state, taker, result, makers, maker, left)
+        made = _make(state, makers, maker, left)
+        if isinstance(made, str):
+            result.cancels.append((maker, made))
+            continue
+        _take(state, taker, result, maker, made)
         if result.unborne:
             break
     return result
 
 
-def _meet(
-    state: State,
-    taker: Taker,
-    result: Plan,
-    makers: dict[str, Standing],
-    maker: Order,
-    left: Decimal,
-) -> None:
-    """Fill a resting order as far as both sides bear it, or cancel it (ORD-9)."""
+def _make(state: State, makers: dict[str, Standing], maker: Order, most: Decimal) -> Made | str:
+    """Fill a resting order by `most`; or the reason why it is cancelled (ORD-9, ORD-13)."""
     making = makers.get(maker.account_id)
     if making is None:
         making = makers[maker.account_id] = _making(state, maker)
-    market = making.market
-    size = min(left, fillable(market, maker, making.quantity))
+    contract, price = making.market.contract, maker.price
+    size = min(most, fillable(contract, maker, making.quantity))
     if size == 0:
-        result.cancels.append((maker, _idle_reason(maker)))
-        return
-    assert maker.price is not None
-    contract, price = market.contract, maker.price
+        return "nothing_to_reduce" if maker.reduce_only else "contract_reduce_only"
+    assert price is not None
     value = contract.value(size, price)
-    maker_fee = round_value(value * contract.maker_fee_rate)
-    bought = 1 if maker.side == "buy" else -1
+    fee = round_value(value * contract.maker_fee_rate)
+    sign = 1 if maker.side == "buy" else -1
     before = making.snapshot()
-    made = making.fill(bought * size, bought * value, price, maker_fee, "trade")
+    made = making.fill(sign * size, sign * value, price, fee, "trade")
     if not making.whole():
         making.restore(before)
-        result.cancels.append((maker, "would_be_at_risk"))
-        return
-    charged = taker.liquidation_id is None
-    taker_fee = round_value(value * contract.taker_fee_rate) if charged else ZERO
-    manner: Manner = "trade" if charged else "liquidation"
+        return "would_be_at_risk"
+    return Made(making, size, value, fee, made)
+
+
+def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) -> None:
+    """The incoming side of that fill; judged too, but for a liquidation (ORD-5)."""
     if result.taker is None:
-        before_all = taker.standing or Standing.of(state, taker.account, taker.position)
-        result.taker = before_all.copy()
-    taken = result.taker.fill(-bought * size, -bought * value, price, taker_fee, manner)
+        result.taker = (taker.standing or Standing.of(state, taker.account, taker.position)).copy()
+    price, charged = maker.price, taker.liquidation_id is None
+    assert price is not None
+    fee = ZERO
+    if charged:
+        fee = round_value(made.value * made.making.market.contract.taker_fee_rate)
+    sign = 1 if taker.side == "buy" else -1
+    taken = result.taker.fill(
+        sign * made.quantity, sign * made.value, price, fee, "trade" if charged else "liquidation"
+    )
     result.opened = result.opened or taken.opens
     result.unborne = charged and not result.taker.whole()
-    result.filled += size
-    result.matches.append(Match(maker, size, value, maker_fee, taker_fee, making, made, taken))
+    result.filled += made.quantity
+    result.matches.append(Match(maker, made, fee, taken))
+
+
+def depth(state: State, market: Market, side: Side, levels: int) -> list[tuple[Decimal, Decimal]]:
+    """The best `levels` of a side as (price, quantity): what can be had, by one order (ORD-11)."""
+    found: dict[Decimal, Decimal] = {}
+    makers: dict[str, Standing] = {}
+    for maker in islice(orderbook.best_first(market, side), state.limits.matched_orders):
+        assert maker.price is not None
+        if len(found) == levels and maker.price not in found:
+            break
+        made = _make(state, makers, maker, maker.remaining)
+        if isinstance(made, Made):
+            found[maker.price] = found.get(maker.price, ZERO) + made.quantity
+    return list(found.items())
 
 
 def _making(state: State, maker: Order) -> Standing:
@@ -152,19 +177,15 @@ def _making(state: State, maker: Order) -> Standing:
     return making
 
 
-def fillable(market: Market, maker: Order, held: Decimal) -> Decimal:
+def fillable(contract: Contract, maker: Order, held: Decimal) -> Decimal:
     """What a resting order can still fill: no more than there is to reduce, where it must (ORD-13).
 
     `held` is the signed quantity of its position by then.
     """
-    if not maker.reduce_only and market.contract.status != "reduce_only":
+    if not maker.reduce_only and contract.status != "reduce_only":
         return maker.remaining
     to_reduce = max(ZERO, held if maker.side == "sell" else -held)
     return min(maker.remaining, to_reduce)
-
-
-def _idle_reason(maker: Order) -> str:
-    return "nothing_to_reduce" if maker.reduce_only else "contract_reduce_only"
 
 
 def execute(step: Step, market: Market, taker: Taker, result: Plan) -> list[Fill]:
@@ -180,15 +201,15 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
     assert price is not None
     counters.trade += 1
     trade_id = counters.trade
-    step.fill_order(maker, match.quantity, match.value)
-    reference = f"trade/{trade_id}"
-    positions.book(step, match.making.account, match.making.position, match.made, reference)
+    made, reference = match.made, f"trade/{trade_id}"
+    step.fill_order(maker, made.quantity, made.value)
+    positions.book(step, made.making.account, made.making.position, made.settlement, reference)
     positions.book(step, taker.account, taker.position, match.taken, reference)
     step.outcome.records.append(
         Trade(
-            trade_id, step.now, market.contract.symbol, price, match.quantity, match.value,
+            trade_id, step.now, market.contract.symbol, price, made.quantity, made.value,
             taker.side, taker.account.account_id, taker.order_id, match.taker_fee,
-            maker.account_id, maker.order_id, match.maker_fee, taker.liquidation_id,
+            maker.account_id, maker.order_id, made.fee, taker.liquidation_id,
         )
     )  # fmt: skip
-    return Fill(trade_id, price, match.quantity, match.taker_fee)
+    return Fill(trade_id, price, made.quantity, match.taker_fee)

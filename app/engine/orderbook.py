@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from app.engine.commands import Side
-from app.engine.numbers import ZERO
 from app.engine.state import BookSide, Market, Order
 
 
@@ -62,13 +61,3 @@ def best_first(market: Market, side: Side) -> Iterator[Order]:
     book = side_of(market, side)
     for price in reversed(book.prices):
         yield from book.levels[price].values()
-
-
-def depth(market: Market, side: Side, levels: int) -> list[tuple[Decimal, Decimal]]:
-    """The best `levels` price levels: (price, remaining quantity)."""
-    book = side_of(market, side)
-    best = book.prices[: -levels - 1 : -1]
-    return [
-        (price, sum((order.remaining for order in book.levels[price].values()), ZERO))
-        for price in best
-    ]

@@ -34,7 +34,7 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
         taker = matching.Taker(account, position, command.side, order.order_id)
         fills = matching.execute(step, market, taker, plan)
         for fill, match in zip(fills, plan.matches, strict=True):
-            step.fill_order(order, fill.quantity, match.value)
+            step.fill_order(order, fill.quantity, match.made.value)
         reason = plan.stopped or reason
         if order.remaining and command.time_in_force in ("gtc", "gtx") and not plan.stopped:
             position = step.position(account, command.symbol, command.position_side)

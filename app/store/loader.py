@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -19,7 +19,7 @@ import asyncpg
 from sqlalchemy import JSON, Numeric
 
 from app.engine import orderbook
-from app.engine.commands import FundPolicy, NewKey, PositionSide
+from app.engine.commands import FundPolicy, Limits, NewKey, PositionSide, Side
 from app.engine.contracts import Bracket, Contract
 from app.engine.numbers import EXACT
 from app.engine.state import (
@@ -66,9 +66,10 @@ async def load_state(connection: asyncpg.Connection) -> State:
 
 _OWN_CONTRACTS = f"""
     WHERE symbol = ANY($2) OR symbol IN (
-        SELECT symbol FROM positions WHERE account_id = $1
-        UNION SELECT symbol FROM orders WHERE account_id = $1 AND {OPEN}
-        UNION SELECT split_part(name, ':', 1) FROM wallets WHERE owner = $1 AND kind = 'isolated'
+        SELECT symbol FROM positions WHERE account_id = ANY($1)
+        UNION SELECT symbol FROM orders WHERE account_id = ANY($1) AND {OPEN}
+        UNION SELECT split_part(name, ':', 1) FROM wallets
+            WHERE owner = ANY($1) AND kind = 'isolated'
     )
 """  # noqa: S608 - names of our own
 
@@ -81,19 +82,64 @@ async def load_account(
 
     `accounts` is empty when there is no such account.
     """
-    state = State()
     with localcontext(EXACT):
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            await _load_leadership(connection, state)
-            await _load_wallets(
-                connection, state, "WHERE owner = $1 AND kind IN ('cross', 'isolated')", account_id
-            )
-            await _load_markets(connection, state, _OWN_CONTRACTS, account_id, symbols)
-            own = "WHERE account_id = $1"
-            await _load_accounts(connection, state, own, account_id)
-            await _load_positions(connection, state, own, account_id)
-            await _load_orders(connection, state, "AND account_id = $1", account_id)
+            return await _load_part(connection, [account_id], symbols)
+
+
+async def _load_part(
+    connection: asyncpg.Connection, account_ids: Sequence[str], symbols: Sequence[str]
+) -> State:
+    state = State()
+    await _load_leadership(connection, state)
+    await _load_wallets(
+        connection, state, "WHERE owner = ANY($1) AND kind IN ('cross', 'isolated')", account_ids
+    )
+    await _load_markets(connection, state, _OWN_CONTRACTS, account_ids, symbols)
+    own = "WHERE account_id = ANY($1)"
+    await _load_accounts(connection, state, own, account_ids)
+    await _load_positions(connection, state, own, account_ids)
+    await _load_orders(connection, state, "AND account_id = ANY($1)", account_ids)
     return state
+
+
+async def load_book(
+    connection: asyncpg.Connection,
+    symbol: str,
+    bounds: Mapping[Side, Decimal | None],
+    *account_ids: str,
+) -> State:
+    """What an incoming order of the accounts meets in a contract, as of one moment.
+
+    `bounds` names sides of the book, each with the worst price to look at (None: any). Of each the
+    best orders, no more than one order can meet (ORD-10); their accounts are loaded whole, so that
+    it can be told what they bear (ORD-11).
+    """
+    with localcontext(EXACT):
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            best = [
+                row
+                for side, bound in bounds.items()
+                for row in await connection.fetch(_best(side), symbol, bound, MOST_MET)
+            ]
+            holders = {*account_ids, *(row["account_id"] for row in best)}
+            state = await _load_part(connection, sorted(holders), [symbol])
+            for row in best:
+                orderbook.insert(state.markets[symbol], state.orders[row["order_id"]])
+    return state
+
+
+MOST_MET = Limits().matched_orders
+
+
+def _best(side: Side) -> str:
+    way, beyond = ("DESC", ">=") if side == "buy" else ("ASC", "<=")
+    return f"""
+        SELECT order_id, account_id FROM orders
+        WHERE symbol = $1 AND side = '{side}' AND {OPEN}
+            AND ($2::numeric IS NULL OR price {beyond} $2)
+        ORDER BY price {way}, order_id LIMIT $3
+    """  # noqa: S608 - names of our own
 
 
 @contextmanager

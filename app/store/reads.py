@@ -94,3 +94,10 @@ class Reads:
                 yield connection
         finally:
             asyncio.get_running_loop().call_later(rest * (monotonic() - began), turns.release)
+
+
+async def raw(reading: AsyncConnection) -> asyncpg.Connection:
+    """The driver's own connection, for loading a part of the state."""
+    driver: asyncpg.Connection | None = (await reading.get_raw_connection()).driver_connection
+    assert driver is not None
+    return driver

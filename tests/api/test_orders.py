@@ -139,6 +139,28 @@ async def test_preview(market: Api) -> None:
         assert refused == expected, change
 
 
+async def test_depth_is_what_can_be_had(market: Api) -> None:
+    """ORD-11: book, preview and market order pass over what would be cancelled, not filled."""
+    api = market
+    await api.open("poor", "310")
+    await api.order("poor", "buy", "0.1", "60000", client_order_id="poor")
+    await api.order("bob", "buy", "0.02", "57200")
+    book = await api("GET /v1/contracts/BTCUSDT/book")
+    assert book["bids"] == [["60000", "0.1"], ["57200", "0.02"]]
+    await api.mark("BTCUSDT", "57000")  # 3,000 below the bid, which poor could not bear
+    book = await api("GET /v1/contracts/BTCUSDT/book")
+    assert book["bids"] == [["57200", "0.02"]]
+    await api.open("dora", "100000")
+    sell = {"account_id": "dora", "symbol": "BTCUSDT", "side": "sell", "type": "market",
+            "quantity": "0.01"}  # fmt: skip
+    preview = await api("POST /v1/orders/preview", sell, key="dora")
+    assert preview["worst_price"] == "57200"
+    placed = await api("POST /v1/orders", {**sell, "quantity": "0.03"}, key="dora", status=201)
+    assert (placed["status"], placed["average_price"]) == ("expired", "57200")
+    ended = await api("GET /v1/orders?account_id=poor", key="poor")
+    assert [order["status"] for order in ended["items"]] == ["canceled"]
+
+
 async def test_lists_and_filters(market: Api) -> None:
     api = market
     for price in ("59000", "59100", "59200"):

@@ -20,10 +20,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api import history
 from app.api.application import create_app
+from app.engine import orderbook
 from app.store import database, reads
+from app.store.loader import load_book
 from app.store.queries import contracts as contract_queries
 from app.store.queries import history as history_queries
-from app.store.queries import orders as order_queries
 from app.store.tables import metadata
 from tests.api.conftest import Api, client_of
 
@@ -233,7 +234,7 @@ async def test_an_error_of_any_class(api: Api, monkeypatch: pytest.MonkeyPatch) 
 async def long_book(api: Api, connection: asyncpg.Connection) -> Api:
     """1,500 asks of one lot each at three prices, by an account beside alice."""
     await api.open("alice", "100000000")
-    await api.open("maker", "0")
+    await api.open("maker", "100000000")
     await api.mark("BTCUSDT", "50000")
     await connection.execute("""
         INSERT INTO orders (order_id, account_id, symbol, position_side, side, type, time_in_force,
@@ -272,8 +273,11 @@ async def test_what_a_preview_reads(long_book: Api, address: str) -> None:
             (Decimal(50000), 500, 1499),
             (Decimal(1), 0, 0),
         ):
-            rows = await order_queries.best_orders(connection, "BTCUSDT", "sell", limit)
-            assert (len(rows), rows[-1]["order_id"] if rows else 0) == (count, last)
+            driver = await reads.raw(connection)
+            state = await load_book(driver, "BTCUSDT", {"sell": limit}, "alice")
+            asks = [*orderbook.best_first(state.markets["BTCUSDT"], "sell")]
+            assert (len(asks), asks[-1].order_id if asks else 0) == (count, last)
+            assert "alice" in state.accounts
     await pool.dispose()
 
 

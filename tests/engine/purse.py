@@ -165,7 +165,7 @@ def room_for_fills(state: State, command: PlaceOrder) -> Fraction | None:
     floor, lowest = min(ZERO, purse.uncommitted()), None
     for match in plan.matches:
         assert match.maker.price is not None
-        purse.fill(sign * Fraction(match.quantity), Fraction(match.maker.price))
+        purse.fill(sign * Fraction(match.made.quantity), Fraction(match.maker.price))
         lowest = purse.slack() if lowest is None else min(lowest, purse.slack())
     assert lowest is not None
     if reduces:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import RowMapping, func, select
+from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.queries.orders import resting
 from app.store.tables import contracts, marks
 
 Rows = Sequence[RowMapping]
@@ -45,19 +44,6 @@ async def get_mark(connection: AsyncConnection, symbol: str) -> RowMapping | Non
     """The newest mark of a contract."""
     query = select(marks).where(marks.c.symbol == symbol)
     return (await connection.execute(query)).mappings().one_or_none()
-
-
-async def book_side(connection: AsyncConnection, symbol: str, side: str, depth: int) -> Rows:
-    """The best `depth` levels of a side: price and open quantity of what one order can meet."""
-    met = resting(symbol, side).subquery()
-    query = (
-        select(met.c.price, func.sum(met.c.quantity - met.c.filled_quantity).label("quantity"))
-        .group_by(met.c.price)
-        .order_by(met.c.price.desc() if side == "buy" else met.c.price)
-        .limit(depth)
-    )
-    rows: Rows = (await connection.execute(query)).mappings().all()
-    return rows
 
 
 async def price_terms(

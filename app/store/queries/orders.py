@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
-from typing import Any
 
-from sqlalchemy import RowMapping, Select, select, text, union_all
+from sqlalchemy import RowMapping, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.tables import OPEN, orders, trades
@@ -47,25 +45,6 @@ async def get_order(connection: AsyncConnection, order_id: int) -> RowMapping | 
     """One order, open or not."""
     query = select(orders).where(orders.c.order_id == order_id)
     return (await connection.execute(query)).mappings().one_or_none()
-
-
-def resting(symbol: str, side: str, limit: Decimal | None = None) -> Select[Any]:
-    """The orders of one side of a book that an order with this `limit` can meet: the best, and no
-    more than `MATCH_LIMIT` (ORD-10), best price first, oldest first."""
-    price = orders.c.price
-    query = select(orders).where(orders.c.symbol == symbol, orders.c.side == side, text(OPEN))
-    if limit is not None:
-        query = query.where(price <= limit if side == "sell" else price >= limit)
-    best = price.desc() if side == "buy" else price
-    return query.order_by(best, orders.c.order_id).limit(MATCH_LIMIT)
-
-
-async def best_orders(
-    connection: AsyncConnection, symbol: str, side: str, limit: Decimal | None
-) -> Rows:
-    """What an incoming order meets on the other `side`."""
-    rows: Rows = (await connection.execute(resting(symbol, side, limit))).mappings().all()
-    return rows
 
 
 async def list_trades(
