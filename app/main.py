@@ -59,7 +59,7 @@ async def serve(settings: Settings, announce: Announce) -> None:
                 embedded, address = await stack.enter_async_context(
                     open_database(settings, announce)
                 )
-                runner = await stack.enter_async_context(Runner(address))
+                runner = await stack.enter_async_context(Runner(address, limits=settings.limits))
                 await _serve_http(settings, announce, listener, runner, address, embedded)
             log.error("the embedded PostgreSQL ended unexpectedly; starting it again")
 
@@ -93,7 +93,10 @@ async def create_key(
     settings: Settings, announce: Announce, name: str, scope: KeyScope, account_id: str | None
 ) -> str:
     """Register an API key while no service runs, by leading for a moment; returns the secret."""
-    async with open_database(settings, announce) as (_, address), Runner(address) as runner:
+    async with (
+        open_database(settings, announce) as (_, address),
+        Runner(address, limits=settings.limits) as runner,
+    ):
         if not runner.leading:
             raise StartError("another Backstop leads on this database")
         key, secret = make_key(name, scope, account_id)

@@ -10,12 +10,19 @@ from pathlib import Path
 
 from limits import RateLimitItem, parse, parse_many
 
+from app.engine.commands import Limits
 from app.store.address import AddressError, check_address
 
 KEY_RATE = parse("5000/10 seconds")
 """What a trader's key may send. Keys of scope admin and feed are not limited."""
 ADDRESS_RATE = parse("1000/10 seconds")
 """What an address may send without a key, or with one that is not known."""
+
+
+LIMITS = Limits()
+"""What one command may come to, if nothing else is said (ORD-10)."""
+MOST_ORDERS = 100_000
+"""What a limit on orders may be set to: so many take one command seconds."""
 
 
 class SettingsError(ValueError):
@@ -34,6 +41,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     key_rate: RateLimitItem | None = KEY_RATE
     address_rate: RateLimitItem | None = ADDRESS_RATE
+    limits: Limits = LIMITS
 
     @property
     def address(self) -> str:
@@ -65,6 +73,13 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         trusted_proxies=parse_proxies(given.get("BACKSTOP_TRUSTED_PROXIES", "")),
         key_rate=parse_rate("BACKSTOP_KEY_RATE", given, KEY_RATE),
         address_rate=parse_rate("BACKSTOP_ADDRESS_RATE", given, ADDRESS_RATE),
+        limits=Limits(
+            parse_count("BACKSTOP_MATCHED_ORDERS", given, LIMITS.matched_orders),
+            parse_count("BACKSTOP_OPEN_ORDERS", given, LIMITS.open_orders),
+            parse_count(
+                "BACKSTOP_OPEN_ORDERS_PER_CONTRACT", given, LIMITS.open_orders_per_contract
+            ),
+        ),
     )
 
 
@@ -96,6 +111,14 @@ def parse_rate(name: str, given: Mapping[str, str], default: RateLimitItem) -> R
             f'{name} must be "off" or requests in up to an hour ("1000/10 seconds"), not {text!r}'
         )
     return item
+
+
+def parse_count(name: str, given: Mapping[str, str], default: int) -> int:
+    """A number of orders (ORD-10)."""
+    text = given.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ORDERS):
+        raise SettingsError(f"{name} must be a number from 1 to {MOST_ORDERS}, not {text!r}")
+    return int(text)
 
 
 def parse_proxies(text: str) -> tuple[str, ...]:

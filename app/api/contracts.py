@@ -31,7 +31,7 @@ from app.api.services import Reading, ServicesDep
 from app.api.strict import Whole, unique
 from app.catalogue.exchange import parse_exchange
 from app.engine import matching
-from app.engine.commands import CreateContract, ImportContracts, UpdateContract
+from app.engine.commands import CreateContract, ImportContracts, Side, UpdateContract
 from app.engine.contracts import (
     DEFAULT_RESTORE_RATIO,
     Bracket,
@@ -136,6 +136,7 @@ async def import_contracts(_: Admin, changes: Posting, request: Request) -> Impo
 
 @contracts.get("/contracts/{symbol}/book", responses=problems(404), summary="A contract's book")
 async def get_book(
+    services: ServicesDep,
     reading: Reading,
     symbol: KnownSymbol,
     depth: Annotated[Whole, Query(ge=1, le=1000, description="Levels per side.")] = 50,
@@ -145,7 +146,8 @@ async def get_book(
     That is what one order can meet, at most 1,000 resting orders per side, without those that would
     be cancelled instead of filled and what could not be reduced any more.
     """
-    state = await load_book(await raw(reading), symbol, {"buy": None, "sell": None})
+    bounds: dict[Side, Decimal | None] = {"buy": None, "sell": None}
+    state = await load_book(await raw(reading), symbol, bounds, services.runner.limits)
     market = state.markets[symbol]
     with localcontext(EXACT):
         return BookView(

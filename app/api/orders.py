@@ -64,7 +64,9 @@ async def preview_order(
     """
     identity.check_account(body.account_id)
     bounds = {orderbook.opposite(body.side): body.price}
-    state = await load_book(await raw(reading), body.symbol, bounds, body.account_id)
+    state = await load_book(
+        await raw(reading), body.symbol, bounds, services.runner.limits, body.account_id
+    )
     if body.account_id not in state.accounts:
         raise unknown("account_id")
     with localcontext(EXACT):

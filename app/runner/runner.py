@@ -17,7 +17,7 @@ from typing import Self
 
 import asyncpg
 
-from app.engine.commands import Command
+from app.engine.commands import Command, Limits
 from app.engine.engine import Engine
 from app.runner import lease
 from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey, forget_old_requests
@@ -60,9 +60,15 @@ class Runner:
     """One engine and its one writer. Use: `async with Runner(address) as runner`."""
 
     def __init__(
-        self, address: str, *, queue_limit: int = QUEUE_LIMIT, clock: Clock | None = None
+        self,
+        address: str,
+        *,
+        limits: Limits | None = None,
+        queue_limit: int = QUEUE_LIMIT,
+        clock: Clock | None = None,
     ) -> None:
         self.metrics = Metrics()
+        self.limits = limits or Limits()
         self._address = address
         self._queue_limit = queue_limit
         self._clock = clock or Clock()
@@ -167,7 +173,7 @@ class Runner:
             engine = Engine(await load_state(reader))
             writer = Writer(connection, epoch)
             term = Term(engine, writer, reader, self.metrics, self._queue_limit, self._clock)
-            await term.recover()
+            await term.recover(self.limits)
             self.metrics.epoch = epoch
             with long_lived():
                 await self._serve(term, claim)

@@ -18,7 +18,7 @@ from time import perf_counter
 import asyncpg
 
 from app.engine.cascade import ticked
-from app.engine.commands import Command, ContinueCascade, PlaceOrder, Recover, Tick
+from app.engine.commands import Command, ContinueCascade, Limits, PlaceOrder, Recover, Tick
 from app.engine.engine import Engine
 from app.engine.events import Ticked
 from app.engine.invariants import check_money
@@ -123,14 +123,14 @@ class Term:
 
     # The loop
 
-    async def recover(self) -> None:
+    async def recover(self, limits: Limits) -> None:
         """The first command of every leader, durable before anything else is served.
 
         The laws of money are checked with it; who is at risk, it looks at itself, in steps. Both
         look at everything there is: in a thread, so that the lease is watched meanwhile.
         """
         self._clock.begin(self.engine.state.time)
-        await asyncio.to_thread(self._apply, Recover())
+        await asyncio.to_thread(self._apply, Recover(limits))
         await asyncio.to_thread(check_money, self.engine.state)
         await self._flush_when_free()
         await self._flush.wait()

@@ -107,6 +107,7 @@ async def load_book(
     connection: asyncpg.Connection,
     symbol: str,
     bounds: Mapping[Side, Decimal | None],
+    limits: Limits,
     *account_ids: str,
 ) -> State:
     """What an incoming order of the accounts meets in a contract, as of one moment.
@@ -120,16 +121,14 @@ async def load_book(
             best = [
                 row
                 for side, bound in bounds.items()
-                for row in await connection.fetch(_best(side), symbol, bound, MOST_MET)
+                for row in await connection.fetch(_best(side), symbol, bound, limits.matched_orders)
             ]
             holders = {*account_ids, *(row["account_id"] for row in best)}
             state = await _load_part(connection, sorted(holders), [symbol])
+            state.limits = limits
             for row in best:
                 orderbook.insert(state.markets[symbol], state.orders[row["order_id"]])
     return state
-
-
-MOST_MET = Limits().matched_orders
 
 
 def _best(side: Side) -> str:

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api import history
 from app.api.application import create_app
 from app.engine import orderbook
+from app.engine.commands import Limits
 from app.store import database, reads
 from app.store.loader import load_book
 from app.store.queries import contracts as contract_queries
@@ -274,7 +275,7 @@ async def test_what_a_preview_reads(long_book: Api, address: str) -> None:
             (Decimal(1), 0, 0),
         ):
             driver = await reads.raw(connection)
-            state = await load_book(driver, "BTCUSDT", {"sell": limit}, "alice")
+            state = await load_book(driver, "BTCUSDT", {"sell": limit}, Limits(), "alice")
             asks = [*orderbook.best_first(state.markets["BTCUSDT"], "sell")]
             assert (len(asks), asks[-1].order_id if asks else 0) == (count, last)
             assert "alice" in state.accounts

@@ -1,7 +1,6 @@
 """A Hypothesis state machine: violent markets; after every command the naive model and all laws.
 
-`HYPOTHESIS_EXAMPLES=2000 pytest tests/engine/test_machine.py` looks longer than the default.
-"""
+`HYPOTHESIS_EXAMPLES=2000 make test ARGS=tests/engine/test_machine.py` looks longer than usual."""
 
 from __future__ import annotations
 
@@ -241,8 +240,7 @@ class Exchange(RuleBasedStateMachine):
         if not (position and position.quantity):
             return
         side, other = ("sell", "buy") if position.quantity > 0 else ("buy", "sell")
-        for factor in factors:
-            price = self.price(symbol, factor)
+        for price in (self.price(symbol, factor) for factor in factors):
             self.send(PlaceOrder(WHALE, symbol, other, "limit", self.size(symbol, count), price))  # type: ignore[arg-type]
         size = abs(position.quantity) + self.size(symbol, count)
         self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc"))  # type: ignore[arg-type]

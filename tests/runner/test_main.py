@@ -11,6 +11,7 @@ import pytest
 from limits import parse
 
 from app import main
+from app.engine.commands import Limits
 from app.main import StartError, serve
 from app.settings import Settings, SettingsError, read_settings
 from app.store import database
@@ -38,8 +39,10 @@ def test_a_port_that_is_none_is_refused(port: str) -> None:
 def test_limits_come_from_the_environment() -> None:
     given = read_settings({
         "BACKSTOP_KEY_RATE": "off", "BACKSTOP_ADDRESS_RATE": "20/minute",
-        "BACKSTOP_TRUSTED_PROXIES": "10.0.0.0/8, ::1,",
+        "BACKSTOP_TRUSTED_PROXIES": "10.0.0.0/8, ::1,", "BACKSTOP_MATCHED_ORDERS": "10",
+        "BACKSTOP_OPEN_ORDERS": "100000", "BACKSTOP_OPEN_ORDERS_PER_CONTRACT": "1",
     })  # fmt: skip
+    assert given.limits == Limits(10, 100_000, 1)
     assert given.key_rate is None
     assert given.address_rate == parse("20/minute")
     assert given.trusted_proxies == ("10.0.0.0/8", "::1")
@@ -49,6 +52,7 @@ def test_limits_come_from_the_environment() -> None:
     for name, text in (
         ("BACKSTOP_KEY_RATE", "0/second"), ("BACKSTOP_KEY_RATE", "many"),
         ("BACKSTOP_ADDRESS_RATE", "1/second;2/minute"), ("BACKSTOP_ADDRESS_RATE", "5/day"),
+        ("BACKSTOP_OPEN_ORDERS", "0"), ("BACKSTOP_MATCHED_ORDERS", "1e3"),
         ("BACKSTOP_TRUSTED_PROXIES", "proxy"), ("BACKSTOP_TRUSTED_PROXIES", "10.0.0.1/8"),
     ):  # fmt: skip
         with pytest.raises(SettingsError, match=name):

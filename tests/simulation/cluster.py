@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, cast
 
-from app.engine.commands import Command
+from app.engine.commands import Command, Limits
 from app.engine.invariants import check_all
 from app.runner.answers import Answer, AnswerKey
 from app.runner.clock import SECOND, Clock
@@ -123,7 +123,7 @@ class Cluster:
             engine, cast("Any", writer), cast("Any", reader), Metrics(), self._queue_limit,
             Clock(self._time.wall, self._time.steady),
         )  # fmt: skip
-        await term.recover()
+        await term.recover(Limits())
         run = asyncio.create_task(term.run())
         run.add_done_callback(no_news)  # `finish` asks, unless another failure comes first
         self._serving.append(term)
