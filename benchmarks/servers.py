@@ -89,6 +89,9 @@ async def service(address: str) -> AsyncIterator[str]:
         "BACKSTOP_ADMIN_KEY": ADMIN_KEY,
         "BACKSTOP_PORT": "0",
         "BACKSTOP_HOST": "127.0.0.1",
+        # The made-up traders come and go for minutes and never tidy up.
+        "BACKSTOP_OPEN_ORDERS": "100000",
+        "BACKSTOP_OPEN_ORDERS_PER_CONTRACT": "100000",
     }
     async with _process("app.cli", "serve", environment=environment) as found:
         yield found

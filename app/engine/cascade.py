@@ -12,7 +12,7 @@ from decimal import Decimal
 from heapq import heappop, heappush
 
 from app.engine import liquidation, margin, orders, positions, ranking, triggers
-from app.engine.commands import Recover, Tick
+from app.engine.commands import TRADERS, Recover, Tick
 from app.engine.events import Done, Ticked
 from app.engine.numbers import ZERO, Quotient, ratio
 from app.engine.state import Cascade, Market, ScopeKey, State
@@ -90,12 +90,19 @@ def _hold(state: State, scope: ScopeKey, canceled: int) -> None:
 
 
 def run(step: Step, asset: str | None) -> None:
-    """Look at the scopes a command touched; then do one bounded part of the asset's cascade."""
+    """Look at the scopes a command touched; then do one bounded part of the asset's cascade.
+
+    A trader's command does no part of one: should it come upon somebody at risk, that waits for the
+    next `ContinueCascade`.
+    """
     check_touched(step)
     state = step.state
     if asset is None:
         asset = next((a for a in state.cascades if a not in step.pending_before), None)
     if asset is None:
+        return
+    if isinstance(step.outcome.command, TRADERS):
+        step.outcome.pending = asset
         return
     cascade = state.cascades[asset]
     _sweep(step, cascade)

@@ -275,3 +275,9 @@ Command = (
     | Withdraw | ConfigureContract | AdjustMargin | PlaceOrder | CancelOrder | CancelOrders | Tick
     | ReportClock | ContinueCascade | Recover
 )  # fmt: skip
+
+TRADERS = (
+    OpenAccount, SetPositionMode, Deposit, Withdraw, ConfigureContract, AdjustMargin, PlaceOrder,
+    CancelOrder, CancelOrders,
+)  # fmt: skip
+"""What a trader does: it moves nobody else's money (NUM-5), so it liquidates nobody either."""

@@ -8,9 +8,18 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine import invariants
-from app.engine.commands import ConfigureContract, Deposit, PlaceOrder, Tick
-from app.engine.state import State
+from app.engine import invariants, margin
+from app.engine.commands import (
+    TRADERS,
+    AdjustMargin,
+    ConfigureContract,
+    ContinueCascade,
+    Deposit,
+    PlaceOrder,
+    Tick,
+)
+from app.engine.events import Liquidation, Transfer
+from app.engine.state import State, Triggers
 from tests.engine.world import World, contract, replayed
 
 
@@ -33,6 +42,21 @@ def built() -> World:
     assert world.state.funds["F"].inventory["TEST"].quantity == 10
     world.order(PlaceOrder("bob", "TEST", "buy", "limit", Decimal(1), Decimal(90)))
     return world
+
+
+def test_num_5_a_trader_liquidates_nobody() -> None:
+    """NUM-5: should an order come upon somebody at risk, that waits for a step of a cascade."""
+    assert set(invariants.TRADERS_MOVES) == set(TRADERS)
+    world = built()
+    position = world.state.accounts["cyd"].positions["TEST", "both"]
+    world.state.markets["TEST"].triggers = Triggers()  # nobody is looked at any more
+    world.engine.apply(Tick("TEST", Decimal(80)), world.next_time())
+    assert margin.health(world.state, position.scope).at_risk
+    deposit = world.engine.apply(AdjustMargin("cyd", "TEST", "both", Decimal(1)), world.next_time())
+    assert [record.kind for record in deposit.of(Transfer)] == ["margin_in"]
+    assert deposit.pending == "USDT"
+    step = world.engine.apply(ContinueCascade("USDT"), world.next_time())
+    assert [record.account_id for record in step.of(Liquidation)] == ["cyd"]
 
 
 def change_wallet(key: str, amount: str) -> Callable[[State], None]:
