@@ -195,7 +195,7 @@ def _check_lower_leverage(
 ) -> None:
     """A lower leverage needs more margin: it must be there already."""
     state, market = step.state, step.state.markets[leg.symbol]
-    available = margin.available_balance(state, account, market.contract.settlement_asset)
+    available = margin.cross_of(state, account, market.contract.settlement_asset).free
     needed = margin.requirement(market, leg, wanted.leverage)
     had = margin.requirement(market, leg, current.leverage)
     if current.margin_mode == "isolated":

@@ -176,6 +176,8 @@ def _sweep(step: Step, cascade: Cascade) -> None:
         order = step.state.orders.get(cascade.unswept.pop())
         if order is None or order.reduce_only:
             continue
+        if step.state.markets[order.symbol].contract.status != "reduce_only":
+            continue  # it trades again
         position = step.state.accounts[order.account_id].positions[
             order.symbol, order.position_side
         ]
@@ -232,6 +234,7 @@ def _find(step: Step, cascade: Cascade) -> None:
 
 def _liquidate(step: Step, cascade: Cascade) -> None:
     """Liquidate the scopes in order, a bounded number; then the next round."""
+    state = step.state
     if cascade.looking or cascade.unarmed or not _ranked(step, cascade):
         return
     for _ in range(LIQUIDATIONS_PER_STEP):
@@ -245,14 +248,17 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
         scope = entry[-1]
         canceled = cascade.waiting.pop(scope)
         case = liquidation.liquidate(step, scope, canceled)
-        if case.awaits is not None:  # it goes on, first of all, when the queue is made
+        unfinished = case.paused or case.awaits is not None
+        if unfinished:  # it goes on, first of all, with the next part or when the queue is made
             heappush(cascade.queue, entry)
             cascade.waiting[scope] = 0 if case.records else canceled
             cascade.ranking = case.awaits
+        elif state.ranked:
+            ranking.unpin(state)
         step.scopes[scope] = None
         check_touched(step)
-        if cascade.ranking is not None or case.paused:
-            return  # paused: the book goes on; still at risk, it is in the next round (ORD-10)
+        if unfinished:
+            return
 
 
 def _ranked(step: Step, cascade: Cascade) -> bool:
@@ -310,6 +316,8 @@ def recover(step: Step, command: Recover) -> None:
         market.held.clear()
         market.triggers.watched.clear()
         market.positions = dict(sorted(market.positions.items()))
+        if market.contract.status == "reduce_only":
+            sweep(state, market)
         for position in market.positions.values():
             position.armed = None
             scopes[position.scope] = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 
 from app.engine import allotment, margin
@@ -22,8 +21,8 @@ class Case:
     the figures at whose bankruptcy price the book had nothing for a position, however little was
     offered. Figures are worked out once, and then anew only for what changed: `profit` and
     `required` are sums over the `legs`, `reserved` is the margin of isolated orders. `cause` is the
-    position whose contract's fund pays a deficit without a position (FND-4): that of the newest
-    mark, which made it. `awaits` is a contract and side whose ADL queue must be made before it can
+    contract whose fund pays a deficit without a position (FND-4): that of the newest mark, which
+    made it. `awaits` is a contract and side whose ADL queue must be made before it can
     go on (ADL-5); `paused`: the book goes on beyond what one order may meet (ORD-10).
     """
 
@@ -31,7 +30,7 @@ class Case:
     scope: ScopeKey
     account: Account
     canceled: int
-    cause: Position | None
+    cause: str | None
     paused: bool = False
     records: dict[Position, Liquidation] = field(default_factory=dict)
     fees: dict[Position, Decimal] = field(default_factory=dict)
@@ -41,6 +40,7 @@ class Case:
     profit: Decimal = ZERO
     required: Decimal = ZERO
     reserved: Decimal = ZERO
+    now: margin.Health | None = None
     allotted: dict[Position, Decimal] | None = None
     awaits: tuple[str, bool] | None = None
 
@@ -48,7 +48,7 @@ class Case:
     def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
         """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
         held = margin.scope_positions(step.state, scope)
-        case = Case(step, scope, step.state.accounts[scope[1]], canceled, _cause(step, held))
+        case = Case(step, scope, step.state.accounts[scope[1]], canceled, _cause(step, scope, held))
         for market, position in held:
             case._work_out(market, position)
         if scope[0] == "cross":
@@ -81,12 +81,14 @@ class Case:
     def paid(self) -> None:
         """Money of the scope moved: what follows from its equity is void."""
         self.version += 1
-        self.allotted = None
+        self.now = self.allotted = None
 
     def health(self) -> margin.Health:
         """The scope's equity and maintenance margin now."""
-        equity = margin.scope_balance(self.step.state, self.scope) + self.profit - self.reserved
-        return margin.Health(equity, self.required, len(self.legs))
+        if self.now is None:
+            equity = margin.scope_balance(self.step.state, self.scope) + self.profit - self.reserved
+            self.now = margin.Health(equity, self.required, len(self.legs))
+        return self.now
 
     def figures(self) -> margin.Figures:
         """The scope as it stands, largest maintenance margin first (LIQ-4)."""
@@ -99,7 +101,8 @@ class Case:
     def at_risk(self) -> bool:
         """Whether the scope is at risk, its fees counted."""
         now = self.health()
-        return now.equity - self.fees_due() < now.maintenance_margin
+        equity = now.equity - self.fees_due() if self.fees else now.equity
+        return equity < now.maintenance_margin
 
     def allot(self, position: Position) -> Decimal:
         """The equity allotted to a position now (LIQ-3)."""
@@ -159,12 +162,15 @@ class Case:
         """Add a line to a record's story."""
         record.steps.append(LiquidationStep(kind, texts(detail)))
 
-    def tell_cover(self, record: Liquidation, paid: Decimal, injected: Decimal) -> None:
-        """Add what the fund and the treasury paid for a deficit (FND-4)."""
+    def tell_cover(
+        self, record: Liquidation, symbol: str, paid: Decimal, injected: Decimal
+    ) -> None:
+        """Add what the fund of a contract and the treasury paid for a deficit (FND-4)."""
         record.fund_amount -= paid
         record.treasury_amount -= injected
         if paid:
-            self.tell(record, "deficit_cover", amount=paid)
+            origin = {} if symbol == record.symbol else {"symbol": symbol}
+            self.tell(record, "deficit_cover", amount=paid, **origin)
         if injected:
             self.tell(record, "emergency_injection", amount=injected)
 
@@ -179,21 +185,24 @@ class Case:
         self.step.outcome.records.append(record)
 
 
-def _cause(step: Step, held: list[tuple[Market, Position]]) -> Position | None:
-    """The position whose contract had the newest tick: its event made what is at risk so (FND-4).
+def _cause(step: Step, scope: ScopeKey, held: list[tuple[Market, Position]]) -> str | None:
+    """The contract whose tick put the scope at risk: the newest, when it was first liquidated.
 
-    A tick that began a cascade under way is the newest there is; ties go by symbol.
+    A tick that began a cascade under way is the newest there is; ties go by symbol. None for a
+    scope that others have emptied meanwhile.
     """
-    ticks = {c.tick.symbol for c in step.state.cascades.values() if c.tick is not None}
-
-    def newest(item: tuple[Market, Position]) -> tuple[bool, datetime, str, str]:
-        market, position = item
-        assert market.mark is not None
-        return (
-            position.symbol in ticks, market.mark.time, position.symbol, position.side,
-        )  # fmt: skip
-
-    return max(held, key=newest)[1] if held else None
+    if not held:
+        return None
+    asset = held[0][0].contract.settlement_asset
+    cascade = step.state.cascades[asset]
+    if scope not in cascade.causes:
+        tick = None if cascade.tick is None else cascade.tick.symbol
+        cascade.causes[scope] = max(
+            (market.contract.symbol == tick, market.mark.time, market.contract.symbol)
+            for market, _ in held
+            if market.mark is not None
+        )[-1]
+    return cascade.causes[scope]
 
 
 def _outcome(record: Liquidation, *, closed: bool) -> Outcome_:

@@ -12,6 +12,9 @@ from app.engine.numbers import ZERO, share
 from app.engine.state import Account, Market, Position, Ranking
 from app.engine.step import Step
 
+MOST_CLOSED = 500
+"""Counterparties of one event; what is left of the position goes on in the next part (LIQ-10)."""
+
 QUEUE_KEPT = 20
 """How much of the ranked queue an event keeps beyond the counterparties themselves."""
 
@@ -53,15 +56,17 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     price = market.contract.price_of(value, quantity)
     mark_value = market.contract.value(quantity, closing.mark)
     _against_ranked(closing, at_mark=False)
-    deficit_at_mark = _close_at_mark(closing)
-    assert position.quantity == 0, position
+    closed_at_mark = _close_at_mark(closing) if len(closing.closed) < MOST_CLOSED else ZERO
+    case.paused = position.quantity != 0
+    quantity -= position.quantity
+    mark_value -= market.contract.value(position.quantity, closing.mark)
     case.step.state.counters.adl_event += 1
-    deficit = max(ZERO, value - mark_value)
+    deficit = max(ZERO, value - closing.value - mark_value)
     record.deleveraged_quantity += abs(quantity)
     case.tell(
         record, "deleveraging", adl_event_id=case.step.state.counters.adl_event,
         quantity=abs(quantity), price=price, counterparties=len(closing.closed),
-        closed_at_mark=deficit_at_mark,
+        closed_at_mark=closed_at_mark,
     )  # fmt: skip
     case.step.alert(
         "adl", record.fund_id, market.contract.settlement_asset, symbol=market.contract.symbol,
@@ -82,7 +87,7 @@ def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
     accounts = closing.step.state.accounts
     walk = ranking.walk(closing.queue, lambda: ZERO if at_mark else closing.loss)
     for rank, (key, _, account_id, side) in walk:
-        if closing.position.quantity == 0:
+        if closing.position.quantity == 0 or len(closing.closed) == MOST_CLOSED:
             return
         account = accounts[account_id]
         held = closing.market.positions.get((account_id, side))
@@ -195,7 +200,7 @@ def _cover_emptied(closing: _Closing, account: Account, held: Position) -> None:
         paid, injected = deficits.cover(
             closing.step, contract, wallet, -wallet.balance, closing.record.liquidation_id
         )
-        closing.case.tell_cover(closing.record, paid, injected)
+        closing.case.tell_cover(closing.record, contract.symbol, paid, injected)
         closing.step.forget_empty(held)
 
 
@@ -223,22 +228,23 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     The deficit that remains is paid by the fund, then by the treasury (FND-4). Returns how much
     was closed so, unsigned.
     """
-    left = abs(closing.position.quantity)
+    position, contract, value = closing.position, closing.market.contract, closing.value
+    left = position.quantity
     if left == 0:
         return ZERO
-    worth = closing.market.contract.value(closing.position.quantity, closing.mark)
-    deficit = closing.value - worth
     _against_ranked(closing, at_mark=True)
-    if closing.position.quantity:
+    if position.quantity and len(closing.closed) < MOST_CLOSED:
         _against_inventory(closing)
-    closing.case.tell(closing.record, "closed_at_mark", quantity=left, deficit=max(ZERO, deficit))
-    if deficit > 0:
+    closed = abs(left - position.quantity)
+    worth = contract.value(left, closing.mark) - contract.value(position.quantity, closing.mark)
+    deficit = max(ZERO, value - closing.value - worth)
+    closing.case.tell(closing.record, "closed_at_mark", quantity=closed, deficit=deficit)
+    if deficit:
         paid, injected = deficits.cover(
-            closing.step, closing.market.contract, closing.case.wallet(), deficit,
-            closing.record.liquidation_id,
-        )  # fmt: skip
-        closing.case.tell_cover(closing.record, paid, injected)
-    return left
+            closing.step, contract, closing.case.wallet(), deficit, closing.record.liquidation_id
+        )
+        closing.case.tell_cover(closing.record, contract.symbol, paid, injected)
+    return closed
 
 
 def _against_inventory(closing: _Closing) -> None:

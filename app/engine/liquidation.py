@@ -107,6 +107,9 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     if case.refused.get(position) == case.version:
         return  # nothing changed since the book had nothing at this price
     step = case.step
+    if step.met >= step.state.limits.matched_orders:
+        case.paused = True
+        return
     record = case.record(market, position)
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
@@ -119,7 +122,8 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     side = "sell" if position.quantity > 0 else "buy"
     account = step.state.accounts[position.account_id]
     taker = matching.Taker(account, position, side, None, record.liquidation_id)  # type: ignore[arg-type]
-    plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker")
+    plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker", step.met)
+    step.met = plan.met
     equity_before = case.health().equity
     fills = matching.execute(step, market, taker, plan)
     case.paused = plan.stopped == "match_limit"
@@ -203,13 +207,16 @@ def _close_scope(case: Case) -> None:
     if margin.scope_positions(step.state, case.scope):
         return
     assert case.cause is not None
-    wallet, record = case.wallet(), case.records[case.cause]
-    contract = step.state.markets[record.symbol].contract
+    wallet = case.wallet()
+    contract = step.state.markets[case.cause].contract
+    records = [*case.records.values()]
+    # Where the cause was closed in an earlier part, the last record tells of what its fund pays.
+    record = next((one for one in records if one.symbol == case.cause), records[-1])
     if wallet.balance < 0:
         paid, injected = deficits.cover(
             step, contract, wallet, -wallet.balance, record.liquidation_id
         )
-        case.tell_cover(record, paid, injected)
+        case.tell_cover(record, contract.symbol, paid, injected)
     if case.scope[0] == "isolated":
         _return_margin(case, record, contract)
 

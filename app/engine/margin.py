@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -142,8 +142,10 @@ def leg(market: Market, position: Position) -> Leg:
     return Leg(market, position, value, value - position.cost, position.margin)
 
 
-def in_order(legs: Iterable[Leg]) -> list[Leg]:
+def in_order(legs: Collection[Leg]) -> list[Leg]:
     """Largest maintenance margin first; ties go by symbol and leg (LIQ-4)."""
+    if len(legs) < 2:
+        return list(legs)
     return sorted(legs, key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
 
 

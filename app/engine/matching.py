@@ -41,6 +41,8 @@ class Match(NamedTuple):
 class Plan:
     """What an incoming order would do: fills, orders to cancel, and why it stopped early.
 
+    `spent` are resting orders that are filled as far as there is to reduce, and can fill no more.
+
     `taker` is how the incoming side would stand after its fills, `opened` whether any of them opens
     or grows a position. `unborne`: its last fill would put the taker at risk (ORD-5, NUM-5).
     """
@@ -48,7 +50,9 @@ class Plan:
     taker: Standing | None = None
     matches: list[Match] = field(default_factory=list)
     cancels: list[tuple[Order, str]] = field(default_factory=list)
+    spent: list[Order] = field(default_factory=list)
     filled: Decimal = ZERO
+    met: int = 0
     opened: bool = False
     stopped: str | None = None
     unborne: bool = False
@@ -80,23 +84,25 @@ def plan(
     quantity: Decimal,
     limit: Decimal | None,
     prevention: SelfTradePrevention,
+    met: int = 0,
 ) -> Plan:
     """Walk the opposite side of the book, best first, for `quantity` within `limit`.
 
+    `met` resting orders have been met already, of those that one command may meet (ORD-10).
+
     What it passes over, it removes (ORD-11): so what it fills is the depth that can be had.
     """
-    result = Plan()
+    result = Plan(met=met)
     makers: dict[str, Standing] = {}
-    met = 0
     for maker in orderbook.best_first(market, orderbook.opposite(taker.side)):
         assert maker.price is not None
         left = quantity - result.filled
         if left == 0 or not orderbook.crosses(taker.side, limit, maker.price):
             break
-        if met == state.limits.matched_orders:
+        if result.met >= state.limits.matched_orders:
             result.stopped = "match_limit"
             break
-        met += 1
+        result.met += 1
         if maker.account_id == taker.account.account_id:
             if prevention != "expire_taker":
                 result.cancels.append((maker, "self_trade"))
@@ -108,6 +114,8 @@ def plan(
         if isinstance(made, str):
             result.cancels.append((maker, made))
             continue
+        if made.quantity < min(left, maker.remaining):
+            result.spent.append(maker)
         _take(state, taker, result, maker, made)
         if result.unborne:
             break
@@ -193,7 +201,11 @@ def execute(step: Step, market: Market, taker: Taker, result: Plan) -> list[Fill
     for order, reason in result.cancels:
         canceled = reason in ("would_be_at_risk", "contract_reduce_only")
         step.close_order(order, "canceled" if canceled else "expired", reason)
-    return [_fill(step, market, taker, match) for match in result.matches]
+    fills = [_fill(step, market, taker, match) for match in result.matches]
+    for order in result.spent:
+        if order.order_id in step.state.orders:  # reduce-only ones end with their position
+            step.close_order(order, "canceled", "contract_reduce_only")
+    return fills
 
 
 def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:

@@ -78,7 +78,7 @@ def position_score(state: State, market: Market, position: Position) -> Decimal:
 def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     """Whether the queue of a side is there, or can be made at once; else `make` must go on."""
     ranking = market.rankings.get(longs)
-    if ranking is not None and ranking.made_at is not None and now - ranking.made_at > KEPT:
+    if ranking is not None and _expired(ranking, now):
         ranking = None
     if ranking is None:
         ranking = market.rankings[longs] = Ranking()
@@ -90,12 +90,24 @@ def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     return not ranking.unranked
 
 
+def _expired(ranking: Ranking, now: datetime) -> bool:
+    return not ranking.pinned and ranking.made_at is not None and now - ranking.made_at > KEPT
+
+
+def unpin(state: State) -> None:
+    """A liquidation is done: what it awaited grows old again (ADL-5)."""
+    for market in state.ranked.values():
+        for ranking in market.rankings.values():
+            ranking.pinned = False
+
+
 def make(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     """The next bounded step of making a large queue; whether that finished it (ADL-5)."""
     ranking = market.rankings[longs]
     _score(state, market, ranking, RANKS_PER_STEP, longs=longs)
     if not ranking.unranked:
         ranking.made_at = now
+        ranking.pinned = True  # it may await others still, which take their time
     return not ranking.unranked
 
 

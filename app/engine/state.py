@@ -224,7 +224,8 @@ class Ranking:
     """The ADL queue of one side of a contract, sorted, in blocks; `keys` finds an entry.
 
     `shown` are entries as records keep them, made when first kept. A `large` one was made in steps
-    until `made_at`; `unranked` are positions still to be ranked. `rooms` are the losses on one lot
+    until `made_at`, and is `pinned` until the liquidation that awaited it is done; `unranked` are
+    positions still to be ranked. `rooms` are the losses on one lot
     up to which counterparties could bear it, of those that bore nothing; a `version` each time
     that all of them are void.
     """
@@ -234,6 +235,7 @@ class Ranking:
     shown: dict[Leg, QueueEntry] = field(default_factory=dict)
     large: bool = False
     made_at: datetime | None = None
+    pinned: bool = False
     unranked: list[Position] = field(default_factory=list)
     rooms: dict[Leg, Decimal] = field(default_factory=dict)
     version: int = 0
@@ -315,7 +317,8 @@ class Cascade:
     the scopes put at risk meanwhile; `waiting` are all of both. `ranking` is the contract and side
     (whether longs) whose ADL queue must be made before the liquidation that awaits it (ADL-5).
     `tick` began it and will be told how many `accounts` were at risk; `events` are the liquidation
-    events of the accounts of which something was liquidated (LIQ-9).
+    events of the accounts of which something was liquidated (LIQ-9), `causes` the contracts whose
+    funds pay what a scope owes when nothing is left of it (FND-4).
     """
 
     asset: str
@@ -323,6 +326,7 @@ class Cascade:
     accounts: set[str] = field(default_factory=set)
     unswept: list[int] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=dict)
+    causes: dict[ScopeKey, str] = field(default_factory=dict)
     finding: bool = True
     unchecked: list[ScopeKey] = field(default_factory=list)
     changed: list[Position] = field(default_factory=list)

@@ -89,7 +89,7 @@ class Outcome:
 class Step:
     """One command's changes to `state` at time `now`."""
 
-    __slots__ = ("now", "outcome", "pending_before", "scopes", "state")
+    __slots__ = ("met", "now", "outcome", "pending_before", "scopes", "state")
 
     def __init__(self, state: State, command: Command, now: datetime) -> None:
         self.state = state
@@ -97,6 +97,8 @@ class Step:
         self.outcome = Outcome(state.counters.command + 1, now, command)
         self.scopes: dict[ScopeKey, None] = {}
         """Margin scopes whose equity or margin changed: to be checked and re-armed."""
+        self.met = 0
+        """Resting orders that liquidations have met: together as many as one order may (ORD-10)."""
         self.pending_before = frozenset(state.cascades)
         """Settlement assets whose cascades were under way before this step."""
 

@@ -18,7 +18,7 @@ from decimal import Decimal
 
 from app.engine import calculator, margin
 from app.engine.margin import Health
-from app.engine.numbers import UNIT, ZERO, divide_up, ratio
+from app.engine.numbers import ONE, UNIT, ZERO, divide_up, ratio, round_down
 from app.engine.state import Market, Position, ScopeKey, State, Triggers
 
 ROUNDING_SLACK = 2 * UNIT
@@ -52,8 +52,13 @@ def arm(state: State, scope: ScopeKey) -> Health:
         loose, left = held, ZERO
     share, among = slack - left, total if loose is held else _notional(loose)
     for market, position in loose:
-        notional = abs(position.value)
-        _push(market, position, share if notional == among else share * ratio(notional, among))
+        if len(loose) == 1:
+            part = share
+        elif among:
+            part = share * ratio(abs(position.value), among)
+        else:  # worth nothing, all of them
+            part = share * ratio(ONE, Decimal(len(loose)))
+        _push(market, position, part)
     return health
 
 
@@ -102,7 +107,9 @@ def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decim
 
 def _push(market: Market, position: Position, slack: Decimal) -> None:
     contract = market.contract
-    position.base = slack + position.margin - (position.value - position.cost)
+    # Rounded: what is left of a share is shared out again, and would have ever more digits.
+    slack = round_down(slack)
+    position.base = round_down(slack + position.margin - (position.value - position.cost))
     position.armed = contract.brackets
     price = calculator.liquidation_price(
         contract.brackets, contract.contract_size, position.quantity, position.cost, position.base

@@ -103,6 +103,7 @@ class Books:
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
+        self.by_event: dict[int, list[Liquidation]] = {}
 
     def observe(self, outcome: Outcome, state: State, now: datetime) -> None:
         """Take an outcome's records in, compare with the state it left and check every law."""
@@ -118,7 +119,7 @@ class Books:
             self._positions(outcome, state)
             self._events(outcome, state)
             check_records(outcome, state)
-            check_payers(outcome, state)
+            check_payers(outcome, state, self.by_event)
         self._compare_wallets(state)
         self._compare_positions(outcome, state)
         self._compare_funds(state)

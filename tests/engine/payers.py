@@ -37,34 +37,43 @@ def traders_worth(state: State) -> Fraction:
     return worth
 
 
-def check_payers(outcome: Outcome, state: State) -> None:
-    """No trader's command moves a fund or the treasury; a deficit is its own contract's fund's."""
+def check_payers(outcome: Outcome, state: State, events: dict[int, list[Liquidation]]) -> None:
+    """No trader's command moves a fund or the treasury; a deficit is its own contract's fund's.
+
+    `events` are all liquidations so far, by event: one may go on over several commands.
+    """
     records = {record.liquidation_id: record for record in outcome.of(Liquidation)}
+    for record in records.values():
+        events.setdefault(record.event_id, []).append(record)
     for transfer in outcome.of(Transfer):
         ends = (transfer.source.split("/")[0], transfer.destination.split("/")[0])
         if isinstance(outcome.command, TRADERS):
             assert not {"fund", "treasury"} & set(ends), f"{outcome.command} moved {transfer}"
         if transfer.kind in COVERS:
-            _check_cover(transfer, records, outcome, state)
+            assert transfer.reference is not None, f"a cover without its liquidation: {transfer}"
+            record = records[int(transfer.reference.removeprefix("liquidation/"))]
+            _check_cover(transfer, record, events[record.event_id], outcome, state)
 
 
 def _check_cover(
-    transfer: Transfer, records: dict[int, Liquidation], outcome: Outcome, state: State
+    transfer: Transfer,
+    record: Liquidation,
+    event: list[Liquidation],
+    outcome: Outcome,
+    state: State,
 ) -> None:
-    assert transfer.reference is not None, f"a cover without its liquidation: {transfer}"
-    record = records[int(transfer.reference.removeprefix("liquidation/"))]
-    assert transfer.symbol == record.symbol, f"{transfer} for {record}"
-    fund_id = state.markets[record.symbol].contract.insurance_fund
+    assert transfer.symbol is not None, transfer
+    fund_id = state.markets[transfer.symbol].contract.insurance_fund
     if transfer.kind == "deficit_cover":
         assert transfer.source.split("/")[1] == fund_id, f"{transfer}, not by {fund_id}"
-    if any(event.liquidation_id == record.liquidation_id for event in outcome.of(AdlEvent)):
+    if any(adl.liquidation_id == record.liquidation_id for adl in outcome.of(AdlEvent)):
         return  # what the position itself could not pay, or its counterparty
+    if record.margin_mode == "isolated":
+        assert transfer.symbol == record.symbol, f"{transfer} for {record}"
+        return
     times = {
-        other.symbol: state.markets[other.symbol].mark
-        for other in records.values()
-        if other.event_id == record.event_id and other.margin_mode == "cross"
+        other.symbol: mark.time
+        for other in event
+        if other.margin_mode == "cross" and (mark := state.markets[other.symbol].mark)
     }
-    newest = max((mark.time for mark in times.values() if mark), default=None)
-    mark = state.markets[record.symbol].mark
-    assert mark is not None
-    assert newest is None or mark.time == newest, f"{transfer}: not the newest tick's"
+    assert times[transfer.symbol] == max(times.values()), f"{transfer}: not the newest tick's"

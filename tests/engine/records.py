@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
+from app.engine import deleveraging
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
 from app.engine.state import State
 from app.engine.step import Outcome
@@ -90,7 +91,8 @@ def _ending(record: Liquidation, outcome: Outcome) -> None:
     assert all(part >= 0 for part in parts), record
     assert sum(parts) <= record.quantity, record
     if taken or deleveraged or record.outcome == "closed":
-        assert sum(parts) == record.quantity, record
+        most = max((len(e.counterparties) for e in _events(record, outcome)), default=0)
+        assert sum(parts) == record.quantity or most == deleveraging.MOST_CLOSED, record
     expected = {
         (False, False, False): ("orders_canceled",),
         (True, False, False): ("reduced", "closed"),
@@ -104,6 +106,10 @@ def _ending(record: Liquidation, outcome: Outcome) -> None:
          if e.liquidation_id == record.liquidation_id and e.kind in FUND_KINDS), Decimal(0),
     )  # fmt: skip
     assert record.fund_amount == moved, f"{record.fund_amount}, in the history {moved}: {record}"
+
+
+def _events(record: Liquidation, outcome: Outcome) -> list[AdlEvent]:
+    return [e for e in outcome.of(AdlEvent) if e.liquidation_id == record.liquidation_id]
 
 
 def _story(record: Liquidation) -> None:

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine import cascade, ranking
+from app.engine import cascade, deleveraging, ranking
 from app.engine.commands import (
     CancelOrders,
     ConfigureContract,
@@ -205,3 +205,50 @@ def test_liq_10_what_cannot_go_on_is_refused(world: World) -> None:
 def test_adl_3_lights(rank: int, length: int, light: int) -> None:
     """ADL-3: quantiles 0 to 4; 4 is deleveraged first."""
     assert ranking.quantile(rank, length) == light
+
+
+def test_liq_10_an_adl_closes_so_many_counterparties_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """LIQ-10, ADL-2: a whale against many small ones, in events of three, at one price."""
+    monkeypatch.setattr(deleveraging, "MOST_CLOSED", 3)
+    world = World()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    world.must(Tick("TEST", Decimal(100)))
+    world.account("whale")
+    world.deposit("whale", "50")
+    for name in names()[:8]:
+        world.account(name)
+        world.deposit(name, "1000")
+        world.order(PlaceOrder(name, "TEST", "sell", "limit", Decimal(1), Decimal(100)))
+        world.order(PlaceOrder("whale", "TEST", "buy", "limit", Decimal(1), Decimal(100)))
+    world.must(Tick("TEST", Decimal(90)))
+    assert [len(event.counterparties) for event in world.events] == [3, 3, 2]
+    assert {event.bankruptcy_price for event in world.events} == {Decimal("93.75")}
+    assert not world.state.accounts["whale"].positions
+    assert not list(differences(dump(world.state), dump(replayed(world).state)))
+
+
+def test_liq_1_triggers_set_again_and_again_stay_short() -> None:
+    """LIQ-1: shares of shares of slack have no more digits than money."""
+    world = World()
+    world.fund("F")
+    symbols = ("A", "B", "C")
+    for symbol in symbols:
+        world.contract(contract(symbol, "F"))
+        world.must(Tick(symbol, Decimal("97.31")))
+    for name in ("ann", "mm"):
+        world.account(name)
+        world.deposit(name, "1000")
+    for number, symbol in enumerate(symbols, start=1):
+        size = Decimal(number) / 7
+        size -= size % Decimal("0.001")
+        world.order(PlaceOrder("mm", symbol, "sell", "limit", size, Decimal("97.31")))
+        world.order(PlaceOrder("ann", symbol, "buy", "limit", size, Decimal("97.31")))
+    for number in range(60):
+        for symbol in (symbols[number % 3], symbols[(number + 1) % 3]):
+            world.order(PlaceOrder("ann", symbol, "buy", "limit", Decimal("0.1"), Decimal("90.07")))
+        world.must(CancelOrders("ann"))
+        for position in world.state.accounts["ann"].positions.values():
+            assert -position.base.as_tuple().exponent <= 8, position  # type: ignore[operator]

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from app.engine import cascade, ranking
+from app.engine import cascade, deleveraging, ranking
 from app.engine.commands import (
     CancelOrder,
     Command,
@@ -373,6 +373,7 @@ class Exchange(RuleBasedStateMachine):
 
 BOUNDS: dict[Any, dict[str, Any]] = {
     ranking: {"LARGE": 1, "RANKS_PER_STEP": 1, "BLOCK": 1},
+    deleveraging: {"MOST_CLOSED": 1},
     cascade: {"FINDS_PER_STEP": 2, "LIQUIDATIONS_PER_STEP": 1},
 }
 
