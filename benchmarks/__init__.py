@@ -1,1 +1,1 @@
-"""The floors and the peers beside ours: one command, one run, ratios (DESIGN's goals)."""
+"""The floors and peers beside ours: one command, one run, ratios, goals (README, "Speed")."""

@@ -1,4 +1,4 @@
-"""The table that a run prints: each row ours beside a floor or a peer, and DESIGN's goal."""
+"""The table that a run prints: each row ours beside a floor or a peer, and its goal."""
 
 from __future__ import annotations
 

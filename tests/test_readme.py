@@ -105,7 +105,9 @@ def written(rows: list[dict[str, str]]) -> str:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("page", ["README.md", "ARCHITECTURE.md", "app/engine/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "ARCHITECTURE.md", "RULES.md", "app/engine/README.md"]
+)
 def test_links_lead_somewhere(page: str) -> None:
     for link in links(page):
         path, _, heading = link.partition("#")

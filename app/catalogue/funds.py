@@ -1,4 +1,4 @@
-"""The insurance funds and which contract belongs to which: F1's own composition (CON-5)."""
+"""The insurance funds and which contract belongs to which: the FAQ's own composition (CON-5)."""
 
 from __future__ import annotations
 

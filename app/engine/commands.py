@@ -75,7 +75,7 @@ class ImportContracts:
 
 @dataclass(frozen=True, slots=True)
 class FundPolicy:
-    """How a fund behaves; the numbers are RULES.md's defaults."""
+    """How a fund behaves; the numbers are the rules' defaults (FND-2, LIQ-6)."""
 
     max_net_notional_ratio: Decimal = Decimal(1)
     share_below_minimum: Decimal = Decimal(1)

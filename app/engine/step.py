@@ -363,7 +363,7 @@ def fund_entry(
     symbol: str | None,
     liquidation_id: int | None,
 ) -> FundEntry:
-    """The next row of a fund's history, hashed as API.md publishes it (HIS-1, HIS-4)."""
+    """The next row of a fund's history, hashed as ARCHITECTURE.md publishes it (HIS-1, HIS-4)."""
     sequence = fund.sequence + 1
     line = "|".join([
         fund.last_hash, fund.fund_id, str(sequence), time_text(time), wallet.name, wallet.asset,

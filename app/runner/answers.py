@@ -1,4 +1,4 @@
-"""Idempotency: what is remembered of answers already given (ORD-1, API.md "Style").
+"""Idempotency: what is remembered of answers already given (ORD-1; README, "Retries").
 
 An answer is looked for in memory first, then in table `answers`. An entry leaves memory only after
 it is durable, so that at every moment at least one of the two has it.

@@ -22,7 +22,7 @@ PATH = "/v1/insurance-fund-history"
 
 
 def chain_is_whole(rows: list[dict[str, Any]]) -> bool:
-    """What API.md says of the hash chain, with nothing but an export (oldest first)."""
+    """What ARCHITECTURE.md says of the hash chain, with nothing but an export (oldest first)."""
     last: dict[str, tuple[int, str]] = {}
     for row in rows:
         sequence, previous = last.get(row["fund"], (0, "0" * 64))

@@ -186,7 +186,7 @@ class Books:
                 assert self.wallets[key] == Fraction(balance), f"{key} in {transfer}"
 
     def _fund_entries(self, outcome: Outcome) -> None:
-        """One entry per movement of a fund wallet, chained as API.md says (HIS-1, HIS-4)."""
+        """One entry per movement of a fund wallet, chained as published (HIS-1, HIS-4)."""
         movements = [m for transfer in outcome.of(Transfer) for m in _fund_movements(transfer)]
         entries = [
             (f"fund/{e.fund_id}/{e.asset}/{e.wallet}", e.kind, e.amount, e.balance_after, e.symbol)
@@ -332,7 +332,7 @@ class Books:
 
 
 def chain_hash(entry: FundEntry) -> str:
-    """The hash of a row of a fund's history, from API.md's own words."""
+    """The hash of a row of a fund's history, from ARCHITECTURE.md's words ("The hash chain")."""
     fields = [
         entry.previous_hash,
         entry.fund_id,

@@ -1,4 +1,4 @@
-"""The service as a process: start, stop, kill -9, restart (issue 2, "Two commands")."""
+"""The service as a process: start, stop, kill -9, restart."""
 
 from __future__ import annotations
 
