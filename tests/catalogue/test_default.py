@@ -65,6 +65,14 @@ def test_bitcoin_has_the_published_terms() -> None:
     assert bitcoin.brackets[-1].cum == Decimal(421482000)
 
 
+def test_every_contract_has_a_price_band() -> None:
+    """FND-12: 5 % on the majors, nowhere more than 10 %."""
+    for contract in CONTRACTS.values():
+        widest = Decimal("0.05") if contract.insurance_fund == "usdt-major" else Decimal("0.1")
+        assert contract.price_band is not None, contract.symbol
+        assert contract.price_band <= widest, contract.symbol
+
+
 def test_eos_is_there_although_renamed_since() -> None:
     assert CONTRACTS["EOSUSDT"].brackets[3].cum == 700
 
