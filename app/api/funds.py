@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import Decimal, localcontext
 from typing import Annotated, Any
 
@@ -74,7 +73,7 @@ async def create_fund(
     _: Admin, changes: Posting, services: ServicesDep, body: FundBody
 ) -> FundView:
     """Open a fund, without money."""
-    policy = _changed(FundPolicy(), body.policy)
+    policy = FundPolicy(**_given(body.policy))
     await changes.apply(CreateFund(body.fund_id, body.name, policy))
     return await _stored(services, body.fund_id)
 
@@ -85,13 +84,9 @@ async def create_fund(
 async def update_fund(
     _: Admin, changes: Changing, services: ServicesDep, fund_id: FundPath, body: FundPatch
 ) -> FundView:
-    """Set name, policy or required minimums by hand (FND-7)."""
-    fund = services.runner.engine.state.funds.get(fund_id)
-    if fund is None:
-        raise unknown("fund_id")
-    policy = _changed(fund.policy, body.policy) if "policy" in body.model_fields_set else None
-    command = UpdateFund(fund_id, body.name, policy, body.required_minimum)
-    await changes.apply(command)
+    """Set name, policy or required minimums by hand (FND-7). What is left out stays."""
+    policy = _given(body.policy) if "policy" in body.model_fields_set else None
+    await changes.apply(UpdateFund(fund_id, body.name, policy, body.required_minimum))
     return await _stored(services, fund_id)
 
 
@@ -163,8 +158,8 @@ def _alert(row: Row) -> AlertView:
     )
 
 
-def _changed(policy: FundPolicy, body: PolicyBody) -> FundPolicy:
-    return replace(policy, **{name: getattr(body, name) for name in body.model_fields_set})
+def _given(policy: PolicyBody) -> dict[str, Decimal]:
+    return {name: getattr(policy, name) for name in policy.model_fields_set}
 
 
 async def _stored(services: Services, fund_id: str) -> FundView:

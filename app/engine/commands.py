@@ -93,11 +93,15 @@ class CreateFund:
 
 @dataclass(frozen=True, slots=True)
 class UpdateFund:
-    """Change a fund's name, policy fields or required minimums (asset to amount; None removes)."""
+    """Change a fund's name, some of its policy or of its required minimums; the rest stays.
+
+    `policy` maps `FundPolicy` field names to new values (early logs name all fields), and
+    `required_minimum` assets to amounts; None removes.
+    """
 
     fund_id: str
     name: str | None = None
-    policy: FundPolicy | None = None
+    policy: dict[str, Decimal] | None = None
     required_minimum: dict[str, Decimal | None] | None = None
 
 

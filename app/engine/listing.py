@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
@@ -163,6 +164,15 @@ def _check_policy(policy: FundPolicy) -> None:
             raise Rejected("invalid_policy", f"{name} must be between 0 and 1", field=name)
 
 
+def _changed(policy: FundPolicy, changes: Mapping[str, Decimal]) -> FundPolicy:
+    for name in changes:
+        if name not in FundPolicy.__slots__:
+            raise Rejected("invalid_policy", f"a policy has no {name}", field=name)
+    changed = replace(policy, **changes)
+    _check_policy(changed)
+    return changed
+
+
 def fund_named(state: State, fund_id: str) -> Fund:
     """The fund, or `unknown_fund`."""
     fund = state.funds.get(fund_id)
@@ -174,15 +184,14 @@ def fund_named(state: State, fund_id: str) -> Fund:
 def update_fund(step: Step, command: UpdateFund) -> Done:
     """Change a fund's name, policy or required minimums (FND-7: set by hand)."""
     fund = fund_named(step.state, command.fund_id)
-    if command.policy is not None:
-        _check_policy(command.policy)
+    policy = _changed(fund.policy, command.policy or {})
     minimums = command.required_minimum or {}
     for asset, minimum in minimums.items():
         if minimum is not None:
             check_amount(minimum)
         check_asset(step, asset)
     fund.name = command.name if command.name is not None else fund.name
-    fund.policy = command.policy or fund.policy
+    fund.policy = policy
     for asset, minimum in minimums.items():
         _set_minimum(step, fund, asset, minimum)
     step.touch(fund)

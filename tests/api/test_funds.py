@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from tests.api.conftest import Api, crash
 
 
@@ -72,6 +74,30 @@ async def test_create_change_pay(api: Api) -> None:
     }  # fmt: skip
 
 
+async def test_changes_at_once_lose_nothing(api: Api) -> None:
+    """Each names what it changes only; whatever waits beside it, all of them are there."""
+    path = "PATCH /v1/insurance-funds/usdt-major"
+    changes: list[dict[str, object]] = [
+        {"policy": {"max_net_notional_ratio": "2.5"}},
+        {"policy": {"share_below_minimum": "0.75"}},
+        {"policy": {"share_above_minimum": "0.25"}},
+        {"policy": {}},
+        {"required_minimum": {"USDT": "1000"}},
+        {"required_minimum": {"USDC": "10"}},
+        {"name": "Newer"},
+    ]
+    await asyncio.gather(*(api(path, change) for change in changes))
+    fund = await api("GET /v1/insurance-funds/usdt-major")
+    assert fund["name"] == "Newer"
+    assert fund["policy"] == {
+        "max_net_notional_ratio": "2.5", "share_below_minimum": "0.75",
+        "share_above_minimum": "0.25",
+    }  # fmt: skip
+    assert [(one["asset"], one["required_minimum"]) for one in fund["balances"]] == [
+        ("USDC", "10"), ("USDT", "1000"),
+    ]  # fmt: skip
+
+
 async def test_what_cannot_be(api: Api) -> None:
     path = "/v1/insurance-funds/usdt-major"
     pay = {"asset": "USDT", "amount": "1", "kind": "seed_capital"}
@@ -88,6 +114,10 @@ async def test_what_cannot_be(api: Api) -> None:
         (f"PATCH {path}", {"name": None}, (400, "malformed_body")),
         (f"PATCH {path}", {"policy": None}, (400, "malformed_body")),
         (f"PATCH {path}", {"policy": {"share_above_minimum": None}}, (400, "malformed_body")),
+        (f"PATCH {path}", {"policy": {"shares": "1"}}, (400, "malformed_body")),
+        ("PATCH /v1/insurance-funds/nope", {"policy": {"share_above_minimum": "1"}},
+         (404, "unknown_fund")),
+        ("PATCH /v1/insurance-funds/nope", {}, (404, "unknown_fund")),
         (f"PATCH {path}", {"policy": {"share_above_minimum": "1.1"}}, (422, "invalid_policy")),
         (f"PATCH {path}", {"policy": {"max_net_notional_ratio": "-1"}}, (422, "invalid_policy")),
         (f"PATCH {path}", {"required_minimum": {"usdt": "1"}}, (400, "malformed_body")),

@@ -1,4 +1,4 @@
-"""Accounts, keys and settings beyond what scenarios say (ORD-3, ORD-7)."""
+"""Accounts, keys, settings and policies beyond what scenarios say (ORD-3, ORD-7)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ import pytest
 from app.engine.commands import (
     Command,
     CreateKey,
+    FundPolicy,
     NewKey,
     OpenAccount,
     PlaceOrder,
     RevokeKey,
     SetPositionMode,
     Tick,
+    UpdateFund,
 )
 from app.engine.events import Done
 from app.engine.rejections import Rejection
@@ -79,6 +81,22 @@ def test_ord_3_one_way_is_the_only_mode_yet(world: World) -> None:
     for side in ("long", "short"):
         code = refused(world, replace(order, position_side=side))
         assert code == "position_side_mismatch"
+
+
+def test_a_funds_policy_changes_by_field_or_not_at_all(world: World) -> None:
+    """What is not named stays; a change that is refused has changed nothing of it (ORD-7)."""
+    world.fund("G")
+    half = Decimal("0.5")
+    world.must(UpdateFund("G", policy={"share_below_minimum": half}))
+    world.must(UpdateFund("G", policy={"max_net_notional_ratio": Decimal(3)}))
+    kept = FundPolicy(Decimal(3), half, half)
+    assert world.state.funds["G"].policy == kept
+    for name, value in (("shares", 1), ("share_above_minimum", 2), ("max_net_notional_ratio", -1)):
+        policy = {"share_below_minimum": Decimal(1), name: Decimal(value)}
+        assert refused(world, UpdateFund("G", "New", policy)) == "invalid_policy"
+    minimum = UpdateFund("G", "New", {"share_below_minimum": half}, {"XYZ": half})
+    assert refused(world, minimum) == "unknown_asset"
+    assert (world.state.funds["G"].name, world.state.funds["G"].policy) == ("G", kept)
 
 
 @pytest.mark.parametrize(

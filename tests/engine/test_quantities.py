@@ -147,7 +147,7 @@ def test_fnd_2_the_fund_takes_as_much_as_it_may(
     world = prepared(seed, here, there)
     fund, terms = world.state.funds["F"], world.state.markets["TEST"].contract
     open_position(world, "alice", "TEST", lots, 50)
-    world.must(UpdateFund("F", policy=FundPolicy(max_net_notional_ratio=Decimal(ratio))))
+    world.must(UpdateFund("F", policy={"max_net_notional_ratio": Decimal(ratio)}))
     move = Decimal("0.019") + Decimal(loss)
     mark = Decimal(100) * (1 - move if lots > 0 else 1 + move)
 

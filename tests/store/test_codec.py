@@ -10,13 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.commands import Command, CreateFund, PlaceOrder, Tick, UpdateContract
+from app.engine.commands import (
+    Command,
+    CreateFund,
+    FundPolicy,
+    PlaceOrder,
+    Tick,
+    UpdateContract,
+    UpdateFund,
+)
 from app.engine.contracts import Contract
+from app.engine.engine import Engine
 from app.engine.events import Done, Fill, OrderReceipt
 from app.engine.rejections import Rejection
+from app.engine.state import State
 from app.store import codec
 
 DECIMALS = st.decimals(allow_nan=False, allow_infinity=False, places=12)
+TIME = datetime(2026, 1, 1, tzinfo=UTC)
 TIMES = st.datetimes(
     min_value=datetime(2000, 1, 1),  # noqa: DTZ001 - the strategy adds the zone
     timezones=st.just(UTC),
@@ -88,6 +99,28 @@ def test_what_an_older_log_lacks_has_its_default() -> None:
     """A field that was added later, with a default, need not be in the log."""
     decoded = codec.decode_command("CreateFund", '{"fund_id":"f","name":"F"}')
     assert decoded == CreateFund("f", "F")
+
+
+WHOLE_POLICY = (
+    '{"fund_id":"f","name":null,"policy":{"max_net_notional_ratio":"2.50",'
+    '"share_below_minimum":"1","share_above_minimum":"0.5"},"required_minimum":null}'
+)
+"""A row of a log from when `UpdateFund` replaced the policy."""
+
+
+def test_a_whole_policy_of_an_older_log_changes_every_field() -> None:
+    """It is read as the changes that it was, and would be written alike."""
+    decoded = codec.decode_command("UpdateFund", WHOLE_POLICY)
+    assert isinstance(decoded, UpdateFund)
+    assert decoded.policy is not None
+    assert decoded.policy.keys() == set(FundPolicy.__slots__)
+    assert codec.encode_command(decoded) == ("UpdateFund", WHOLE_POLICY)
+    engine = Engine(State())
+    engine.apply(CreateFund("f", "F", FundPolicy(share_above_minimum=Decimal(1))), TIME)
+    assert engine.apply(decoded, TIME).accepted
+    fund = engine.state.funds["f"]
+    assert fund.name == "F"
+    assert fund.policy == FundPolicy(Decimal("2.50"), Decimal(1), Decimal("0.5"))
 
 
 def test_results_name_their_class() -> None:

@@ -21,10 +21,11 @@ from app.engine.commands import (
     Side,
     Tick,
     UpdateContract,
+    UpdateFund,
 )
 from app.engine.rejections import Rejection
 from app.runner.runner import NotLeader, Runner
-from app.store import database
+from app.store import codec, database
 from app.verify.replay import verify
 from tests.engine.world import brackets, contract, open_account
 from tests.verify.conftest import verified
@@ -141,6 +142,28 @@ async def test_an_isolated_position_without_margin_of_its_own_after_a_restart(
         await accepted(
             runner, order("whale", "buy", "I", "1", "150"), order("amy", "sell", "I", "1", "150")
         )
+    assert (await verified(address)).difference is None
+
+
+async def test_a_log_from_when_a_policy_was_replaced_agrees(
+    address: str, connection: asyncpg.Connection
+) -> None:
+    """Its rows name all fields of a policy; those after them what was changed."""
+    whole = (
+        '{"fund_id":"f","name":"G","policy":{"max_net_notional_ratio":"2",'
+        '"share_below_minimum":"0.75","share_above_minimum":"0.5"},"required_minimum":null}'
+    )
+    async with Runner(address) as runner:
+        await accepted(
+            runner, CreateFund("f", "F"), codec.decode_command("UpdateFund", whole),
+            UpdateFund("f", policy={"share_above_minimum": Decimal("0.25")}),
+        )  # fmt: skip
+    bodies = await connection.fetch("SELECT body FROM commands WHERE kind = 'UpdateFund'")
+    assert bodies[0]["body"] == whole
+    (stored,) = await connection.fetch(
+        "SELECT max_net_notional_ratio, share_below_minimum, share_above_minimum FROM funds"
+    )
+    assert tuple(stored) == (2, Decimal("0.75"), Decimal("0.25"))
     assert (await verified(address)).difference is None
 
 
