@@ -1,4 +1,7 @@
-"""An insurance fund as readers see it: totals, coverage, and its distance to ADL (FND)."""
+"""An insurance fund as readers see it: totals, coverage, and its distance to ADL (FND).
+
+The figures are the engine's own, worked out from what is committed.
+"""
 
 from __future__ import annotations
 
@@ -14,77 +17,65 @@ from app.api.schemas.funds import (
     InventoryView,
     PolicyView,
 )
-from app.engine.numbers import ZERO, divide_half_even, divide_up, round_value
+from app.engine import funds
+from app.engine.numbers import ZERO, divide_half_even, round_value
+from app.engine.state import Fund, Inventory, State
 
 Row = Mapping[Any, Any]
 
 
-def fund_view(
-    fund: Row, wallets: Sequence[Row], contracts: Sequence[Row], inventory: Sequence[Row]
-) -> FundView:
-    """The body of a fund from its rows; inside the exact context."""
-    wallets = sorted(wallets, key=lambda wallet: fund["wallets"].index(wallet["key"]))
-    totals: dict[str, Decimal] = {}
-    for wallet in wallets:
-        totals[wallet["asset"]] = totals.get(wallet["asset"], ZERO) + wallet["balance"]
-    minimums = {asset: Decimal(text) for asset, text in fund["required_minimum"].items()}
-    assets = sorted({contract["settlement_asset"] for contract in contracts})
-    held = [(_inventory(row), row["settlement_asset"]) for row in inventory]
-    ratio = fund["max_net_notional_ratio"]
-    notionals = dict.fromkeys(assets, ZERO)
-    for row in inventory:
-        asset = row["settlement_asset"]
-        notionals[asset] = notionals.get(asset, ZERO) + abs(_value(row))
-    distances = [
-        _adl(totals.get(asset, ZERO) + _profit(held, asset), notional, ratio)
-        for asset, notional in notionals.items()
-    ]
+def fund_view(state: State, fund: Fund, contracts: Sequence[Row]) -> FundView:
+    """The body of a fund from its part of the state and the contracts it stands behind.
+
+    Inside the exact context.
+    """
+    behind = {contract["settlement_asset"] for contract in contracts}
+    assets = sorted(behind | {_asset(state, symbol) for symbol in fund.inventory})
+    shown = {wallet.asset for wallet in fund.wallets} | fund.required_minimum.keys() | behind
+    policy = fund.policy
     return FundView(
-        fund_id=fund["fund_id"],
-        name=fund["name"],
+        fund_id=fund.fund_id,
+        name=fund.name,
         contracts=[contract["symbol"] for contract in contracts],
         wallets=[
-            FundWalletView(wallet=one["name"], asset=one["asset"], balance=one["balance"])
-            for one in wallets
+            FundWalletView(wallet=one.name, asset=one.asset, balance=one.balance)
+            for one in fund.wallets
         ],
-        balances=[
-            _balance(asset, totals.get(asset, ZERO), minimums.get(asset))
-            for asset in sorted(totals.keys() | minimums.keys() | set(assets))
-        ],
-        net_notional=sum(notionals.values(), ZERO),
+        balances=[_balance(fund, asset) for asset in sorted(shown)],
+        net_notional=sum((funds.net_notional(state, fund, asset) for asset in assets), ZERO),
         max_net_notional=round_value(
-            ratio * sum((totals.get(asset, ZERO) for asset in notionals), ZERO)
+            policy.max_net_notional_ratio
+            * sum((funds.balance(fund, asset) for asset in assets), ZERO)
         ),
-        inventory=[view for view, _ in held],
+        inventory=[_inventory(state, fund.inventory[symbol]) for symbol in sorted(fund.inventory)],
         policy=PolicyView(
-            max_net_notional_ratio=ratio,
-            share_below_minimum=fund["share_below_minimum"],
-            share_above_minimum=fund["share_above_minimum"],
+            max_net_notional_ratio=policy.max_net_notional_ratio,
+            share_below_minimum=policy.share_below_minimum,
+            share_above_minimum=policy.share_above_minimum,
         ),
-        adl=min(distances, key=lambda adl: adl.distance, default=_adl(ZERO, ZERO, ratio)),
+        adl=_adl(state, fund, assets),
     )
 
 
-def _value(row: Row) -> Decimal:
-    return round_value(row["quantity"] * row["contract_size"] * row["mark_price"])
+def _asset(state: State, symbol: str) -> str:
+    return state.markets[symbol].contract.settlement_asset
 
 
-def _inventory(row: Row) -> InventoryView:
+def _inventory(state: State, held: Inventory) -> InventoryView:
+    mark = state.markets[held.symbol].mark
+    assert mark is not None, held.symbol
     return InventoryView(
-        symbol=row["symbol"],
-        quantity=row["quantity"],
-        cost=row["cost"],
-        mark_price=row["mark_price"],
-        unrealized_profit=_value(row) - row["cost"],
+        symbol=held.symbol,
+        quantity=held.quantity,
+        cost=held.cost,
+        mark_price=mark.price,
+        unrealized_profit=funds.unrealized_profit(state, held),
     )
 
 
-def _profit(held: Sequence[tuple[InventoryView, str]], asset: str) -> Decimal:
-    return sum((view.unrealized_profit for view, of in held if of == asset), ZERO)
-
-
-def _balance(asset: str, balance: Decimal, minimum: Decimal | None) -> FundBalanceView:
+def _balance(fund: Fund, asset: str) -> FundBalanceView:
     """Coverage and excess over the required minimum, where one is set (FND-7)."""
+    balance, minimum = funds.balance(fund, asset), fund.required_minimum.get(asset)
     return FundBalanceView(
         asset=asset,
         balance=balance,
@@ -94,16 +85,9 @@ def _balance(asset: str, balance: Decimal, minimum: Decimal | None) -> FundBalan
     )
 
 
-def _adl(at_mark: Decimal, net_notional: Decimal, ratio: Decimal) -> FundAdlView:
-    """How much the fund can lose before FND-2 lets it accept no further position.
-
-    `at_mark` is its balance after the inventory is settled to mark. It must stay above zero, and
-    at `net_notional` / `ratio` the inventory alone fills the cap.
-    """
-    if at_mark <= 0:
-        return FundAdlView(active=True, reason="no_balance", distance=ZERO)
-    filled = divide_up(net_notional, ratio) if ratio else at_mark
-    distance = max(ZERO, at_mark - filled)
-    if distance == 0:
-        return FundAdlView(active=True, reason="net_notional_cap", distance=ZERO)
-    return FundAdlView(active=False, reason=None, distance=distance)
+def _adl(state: State, fund: Fund, assets: Sequence[str]) -> FundAdlView:
+    """The nearest of its assets; a fund that stands behind nothing has nothing to lose with."""
+    found = [funds.distance(state, fund, asset) for asset in assets]
+    nothing: tuple[Decimal, funds.NoDistance | None] = (ZERO, "no_balance")
+    distance, reason = min(found, key=lambda one: one[0], default=nothing)
+    return FundAdlView(active=reason is not None, reason=reason, distance=distance)

@@ -41,7 +41,9 @@ from app.engine.commands import (
 )
 from app.engine.events import AlertKind
 from app.engine.numbers import EXACT, ZERO
+from app.store.loader import load_funds
 from app.store.queries import funds as queries
+from app.store.reads import raw
 
 funds = router("insurance funds")
 treasury = router("treasury")
@@ -56,7 +58,7 @@ async def list_funds(
 ) -> Page[FundView]:
     """All funds by identifier, or with `symbol` the one behind a contract."""
     rows = await queries.list_funds(reading, paging.fetch, symbol=symbol, after=paging.after_name())
-    views = await _views(reading, rows[: paging.limit])
+    views = await _views(reading, [row["fund_id"] for row in rows[: paging.limit]])
     return paging.page(rows, lambda row: views[row["fund_id"]], "fund_id")
 
 
@@ -169,23 +171,20 @@ async def _stored(services: Services, fund_id: str) -> FundView:
 
 
 async def _one(connection: AsyncConnection, fund_id: str) -> FundView:
-    rows = await queries.list_funds(connection, 1, fund_id=fund_id)
-    if not rows:
+    views = await _views(connection, [fund_id])
+    if not views:
         raise unknown("fund_id")
-    return (await _views(connection, rows))[fund_id]
+    return views[fund_id]
 
 
-async def _views(connection: AsyncConnection, rows: Sequence[Row]) -> dict[str, FundView]:
-    """The bodies of some funds, with one query for each part of all."""
-    ids = [row["fund_id"] for row in rows]
-    parts: defaultdict[str, dict[str, list[Row]]] = defaultdict(
-        lambda: {"wallets": [], "contracts": [], "inventory": []}
-    )
-    for wallet in await queries.wallets_of_funds(connection, ids):
-        parts[wallet["owner"]]["wallets"].append(wallet)
-    for contract in await queries.contracts_of_funds(connection, ids):
-        parts[contract["insurance_fund"]]["contracts"].append(contract)
-    for held in await queries.inventory_of_funds(connection, ids):
-        parts[held["fund_id"]]["inventory"].append(held)
+async def _views(connection: AsyncConnection, fund_ids: Sequence[str]) -> dict[str, FundView]:
+    """The bodies of those funds that there are, with one query for each part of all."""
+    behind: defaultdict[str, list[Row]] = defaultdict(list)
+    for contract in await queries.contracts_of_funds(connection, fund_ids):
+        behind[contract["insurance_fund"]].append(contract)
+    state = await load_funds(await raw(connection), fund_ids)
     with localcontext(EXACT):
-        return {row["fund_id"]: fund_view(row, **parts[row["fund_id"]]) for row in rows}
+        return {
+            fund_id: fund_view(state, fund, behind[fund_id])
+            for fund_id, fund in state.funds.items()
+        }

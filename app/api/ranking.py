@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Literal
 
-from sqlalchemy import RowMapping
-
 from app.engine import ranking as rules
-from app.engine.numbers import Quotient
-from app.store.queries import positions as queries
-from app.store.reads import Reads
+from app.engine.numbers import EXACT
+from app.engine.state import RankingEntry, State
+from app.store.loader import load_holders
+from app.store.reads import Reads, raw
 
 REMEMBERED_SECONDS = 1.0
 REMEMBERED_FACTOR = 10
 
 Direction = Literal["long", "short"]
+Sides = dict[Direction, list[tuple[RankingEntry, Decimal]]]
+"""Places with the quantities at them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,14 @@ class Rankings:
             if (known := self._fresh(symbol)) is not None:
                 return known
             began = time.monotonic()
-            async with self._database.connect() as connection:
-                rows = await queries.list_holders(connection, symbol)
-            queues = await asyncio.to_thread(_rank, rows)
+            sides: Sides = {"long": [], "short": []}
+            async with (
+                self._database.connect() as connection,
+                aclosing(load_holders(await raw(connection), symbol)) as parts,
+            ):
+                async for state in parts:
+                    await asyncio.to_thread(_place, state, symbol, sides)
+            queues = await asyncio.to_thread(_rank, sides)
             now = time.monotonic()
             until = now + max(REMEMBERED_SECONDS, REMEMBERED_FACTOR * (now - began))
             self._known[symbol] = until, queues
@@ -76,17 +82,21 @@ class Rankings:
         return queues if time.monotonic() < until else None
 
 
-def _rank(rows: Sequence[RowMapping]) -> Queues:
-    sides: dict[Direction, list[tuple[Decimal, Quotient, str, str, Decimal]]]
-    sides = {"long": [], "short": []}
-    for row in rows:
-        key = rules.place(row["unrealized_profit"], row["notional"], row["equity"])
-        side: Direction = "long" if row["quantity"] > 0 else "short"
-        sides[side].append((*key, row["account_id"], row["side"], abs(row["quantity"])))
+def _place(state: State, symbol: str, sides: Sides) -> None:
+    """Add the places of some holders, as the engine itself would rank them."""
+    market = state.markets[symbol]
+    with localcontext(EXACT):
+        for leg, position in market.positions.items():
+            side: Direction = "long" if position.quantity > 0 else "short"
+            entry = (*rules.place_of(state, market, position), *leg)
+            sides[side].append((entry, abs(position.quantity)))
+
+
+def _rank(sides: Sides) -> Queues:
     queues = Queues()
     for side, entries in sides.items():
         entries.sort()
-        for rank, (negative, _, account_id, leg, quantity) in enumerate(entries, start=1):
+        for rank, ((negative, _, account_id, leg), quantity) in enumerate(entries, start=1):
             quantile = rules.quantile(rank, len(entries))
             place = Place(side, rank, quantile, -negative, quantity, account_id, leg)
             queues.places.append(place)

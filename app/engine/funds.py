@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Literal
 
 from app.engine.contracts import Contract
 from app.engine.events import LedgerKind
-from app.engine.numbers import ZERO
-from app.engine.state import Fund, State, Wallet
+from app.engine.numbers import ZERO, divide_up
+from app.engine.state import Fund, Inventory, State, Wallet
 from app.engine.step import Step
 
 MAIN = "main"
+
+NoDistance = Literal["no_balance", "net_notional_cap"]
+"""Why a fund can accept no further bankrupt position."""
 
 
 def balance(fund: Fund, asset: str) -> Decimal:
@@ -116,6 +120,41 @@ def net_notional(state: State, fund: Fund, asset: str) -> Decimal:
             assert market.mark is not None
             total += abs(market.contract.value(inventory.quantity, market.mark.price))
     return total
+
+
+def unrealized_profit(state: State, inventory: Inventory) -> Decimal:
+    """What settling an inventory to mark would add to its fund's balance (FND-1)."""
+    market = state.markets[inventory.symbol]
+    assert market.mark is not None
+    return market.contract.value(inventory.quantity, market.mark.price) - inventory.cost
+
+
+def carries(fund: Fund, balance_at_mark: Decimal, notional: Decimal) -> bool:
+    """FND-2: whether that balance, settled to mark, may carry that net notional."""
+    cap = fund.policy.max_net_notional_ratio * balance_at_mark
+    return balance_at_mark >= 0 and notional <= cap
+
+
+def distance(state: State, fund: Fund, asset: str) -> tuple[Decimal, NoDistance | None]:
+    """How much the fund can lose before it carries nothing beyond its inventory; why nothing.
+
+    The largest loss, to the unit, with which it still `carries` what it holds; zero with a reason.
+    """
+    at_mark = balance(fund, asset) + sum(
+        (
+            unrealized_profit(state, inventory)
+            for symbol, inventory in fund.inventory.items()
+            if state.markets[symbol].contract.settlement_asset == asset
+        ),
+        ZERO,
+    )
+    if at_mark <= 0:
+        return ZERO, "no_balance"
+    ratio = fund.policy.max_net_notional_ratio
+    filled = divide_up(net_notional(state, fund, asset), ratio) if ratio else at_mark
+    if filled >= at_mark:
+        return ZERO, "net_notional_cap"
+    return at_mark - filled, None
 
 
 def fund_of(state: State, contract: Contract) -> Fund:

@@ -58,18 +58,14 @@ def place(
     return ratio(found.dividend, found.divisor), found
 
 
-def _place_of(state: State, market: Market, position: Position) -> tuple[Decimal, Quotient]:
+def place_of(state: State, market: Market, position: Position) -> tuple[Decimal, Quotient]:
+    """A position's `place`; the equity is that of its margin scope."""
     scope = position.scope
     equity = margin.scope_balance(state, scope)
     for other_market, other in margin.scope_positions(state, scope):
         equity += margin.mark_value(other_market, other) - other.cost
     value = margin.mark_value(market, position)
     return place(value - position.cost, abs(value), equity)
-
-
-def position_score(state: State, market: Market, position: Position) -> Decimal:
-    """A position's score; the equity is that of its margin scope."""
-    return -_place_of(state, market, position)[0]
 
 
 # Made, kept, forgotten
@@ -118,7 +114,7 @@ def _score(state: State, market: Market, ranking: Ranking, most: int, *, longs: 
             key = position.account_id, position.side
             if key in ranking.keys:  # it changed while the queue is made
                 _remove(ranking, ranking.keys[key])
-            ranking.keys[key] = entry = (*_place_of(state, market, position), *key)
+            ranking.keys[key] = entry = (*place_of(state, market, position), *key)
             found.append(entry)
     del ranking.unranked[-most:]
     found.sort()
@@ -157,7 +153,7 @@ def _changed(state: State, market: Market, ranking: Ranking, key: Leg, *, longs:
         _remove(ranking, old)
         del ranking.keys[key]
     if position is not None:
-        new = (-LAST, Quotient(ZERO)) if ranking.large else _place_of(state, market, position)
+        new = (-LAST, Quotient(ZERO)) if ranking.large else place_of(state, market, position)
         ranking.keys[key] = entry = (*new, *key)
         _insert(ranking, entry)
 

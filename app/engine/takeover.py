@@ -46,8 +46,7 @@ class _Offer:
             - abs(contract.value(self.held, self.mark))
             + abs(contract.value(self.held + quantity, self.mark))
         )
-        cap = self.fund.policy.max_net_notional_ratio * after
-        return notional <= cap or notional < self.notional
+        return funds.carries(self.fund, after, notional) or notional < self.notional
 
 
 def takes_all(case: Case, market: Market, position: Position) -> bool:

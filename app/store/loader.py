@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal, localcontext
 from functools import lru_cache
@@ -90,6 +90,14 @@ async def load_account(
 async def _load_part(
     connection: asyncpg.Connection, account_ids: Sequence[str], symbols: Sequence[str]
 ) -> State:
+    state = await _load_traders(connection, account_ids, symbols)
+    await _load_orders(connection, state, "AND account_id = ANY($1)", account_ids)
+    return state
+
+
+async def _load_traders(
+    connection: asyncpg.Connection, account_ids: Sequence[str], symbols: Sequence[str]
+) -> State:
     state = State()
     await _load_leadership(connection, state)
     await _load_wallets(
@@ -99,7 +107,6 @@ async def _load_part(
     own = "WHERE account_id = ANY($1)"
     await _load_accounts(connection, state, own, account_ids)
     await _load_positions(connection, state, own, account_ids)
-    await _load_orders(connection, state, "AND account_id = ANY($1)", account_ids)
     return state
 
 
@@ -128,6 +135,38 @@ async def load_book(
             state.limits = limits
             for row in best:
                 orderbook.insert(state.markets[symbol], state.orders[row["order_id"]])
+    return state
+
+
+async def load_holders(connection: asyncpg.Connection, symbol: str) -> AsyncGenerator[State, None]:
+    """The accounts with a position in a contract, as of one moment, some at a time, so that many
+    take no more memory than few; without orders, books and totals."""
+    some = """
+        SELECT DISTINCT account_id FROM positions WHERE symbol = $1 AND account_id > $2
+        ORDER BY account_id LIMIT $3
+    """
+    after = ""
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        while rows := await connection.fetch(some, symbol, after, CHUNK):
+            account_ids = [row[0] for row in rows]
+            with localcontext(EXACT):
+                state = await _load_traders(connection, account_ids, [symbol])
+            yield state
+            after = account_ids[-1]
+
+
+async def load_funds(connection: asyncpg.Connection, fund_ids: Sequence[str]) -> State:
+    """Some funds with the contracts and marks of what they hold, as of one moment."""
+    state = State()
+    own = "WHERE fund_id = ANY($1)"
+    markets = f"WHERE symbol IN (SELECT symbol FROM inventory {own})"  # noqa: S608 - of our own
+    with localcontext(EXACT):
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await _load_wallets(
+                connection, state, "WHERE kind = 'fund' AND owner = ANY($1)", fund_ids
+            )
+            await _load_markets(connection, state, markets, fund_ids)
+            await _load_funds(connection, state, own, fund_ids)
     return state
 
 
@@ -231,20 +270,25 @@ def _contract(*row: Any) -> Contract:
     return Contract(**terms)
 
 
-async def _load_funds(connection: asyncpg.Connection, state: State) -> None:
-    for row in await connection.fetch("SELECT * FROM funds ORDER BY fund_id"):
-        policy = FundPolicy(**{name: row[name] for name in FundPolicy.__slots__})
+async def _load_funds(
+    connection: asyncpg.Connection, state: State, where: str = "", *values: object
+) -> None:
+    query = _select("funds", f"{where} ORDER BY fund_id")
+    for row in await connection.fetch(query, *values):
+        policy = FundPolicy(**{name: Decimal(row[name]) for name in FundPolicy.__slots__})
         minimum = codec.from_json(dict[str, Decimal], json.loads(row["required_minimum"]))
         wallets = [state.wallets[key] for key in json.loads(row["wallets"])]
         state.funds[row["fund_id"]] = Fund(
             row["fund_id"], row["name"], policy, row["created_at"], minimum, wallets,
             sequence=row["sequence"], last_hash=row["last_hash"],
         )  # fmt: skip
-    for fund_id, symbol, quantity, cost in await connection.fetch("SELECT * FROM inventory"):
-        state.funds[fund_id].inventory[symbol] = Inventory(fund_id, symbol, quantity, cost)
+    query = _select("inventory", f"{where} ORDER BY symbol")
+    for fund_id, symbol, quantity, cost in await connection.fetch(query, *values):
+        held = Inventory(fund_id, symbol, Decimal(quantity), Decimal(cost))
+        state.funds[fund_id].inventory[symbol] = held
         market = state.markets[symbol]
-        market.quantity_total += quantity
-        market.cost_total += cost
+        market.quantity_total += held.quantity
+        market.cost_total += held.cost
 
 
 async def _load_keys(connection: asyncpg.Connection, state: State) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal, localcontext
 
+import pytest
+
 from app.engine import ranking
 from app.engine.numbers import EXACT, plain
 from tests.api.conftest import Api, crash
@@ -111,13 +113,18 @@ async def test_the_adl_queue(api: Api) -> None:
     assert [place["quantity"] for place in event["queue"]] == ["0.6", "0.4"]
 
 
-async def test_the_same_queue_as_the_engine(api: Api) -> None:
-    """What readers see, from committed rows, is what the engine would deleverage by."""
+async def test_the_same_queue_as_the_engine(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ADL-1, NUM-2: what readers see, from committed rows, is what the engine would deleverage by.
+
+    2.5 at 3,100.00000001 are 7,750.000000025: half to even, 7,750.00000002. The three holders come
+    in two parts.
+    """
+    monkeypatch.setattr("app.store.loader.CHUNK", 2)
     await crash(api)
     await api.mark("ETHUSDT", "3000")
     for account, side in (("bob", "buy"), ("carol", "sell")):
-        await api.order(account, side, "3", "3000", symbol="ETHUSDT")
-    await api.mark("ETHUSDT", "3100")
+        await api.order(account, side, "2.5", "3000", symbol="ETHUSDT")
+    await api.mark("ETHUSDT", "3100.00000001")
     await api.mark("BTCUSDT", "48123.4")
     state = api.runner.engine.state
     for symbol in ("BTCUSDT", "ETHUSDT"):
@@ -126,7 +133,7 @@ async def test_the_same_queue_as_the_engine(api: Api) -> None:
             expected = sorted(
                 (
                     "long" if position.quantity > 0 else "short",
-                    -ranking.position_score(state, market, position),
+                    ranking.place_of(state, market, position)[0],
                     account,
                 )
                 for (account, _), position in market.positions.items()

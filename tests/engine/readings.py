@@ -115,7 +115,7 @@ def _queue(state: State, market: Market, *, longs: bool) -> None:
         elif kept.made_at is not None:
             assert sorted(shown) == sorted(wanted), (shown, wanted)
     for p in side:
-        found = Fraction(ranking.position_score(state, market, p))
+        found = Fraction(-ranking.place_of(state, market, p)[0])
         naive = _score(state, p)
         assert abs(found - naive) <= abs(naive) / 10**25, f"{p}: {found}, not {naive}"
 

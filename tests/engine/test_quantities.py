@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.engine import allotment
+from app.engine import allotment, funds
 from app.engine.commands import (
     ConfigureContract,
     FundPolicy,
@@ -19,7 +19,7 @@ from app.engine.commands import (
     UpdateFund,
 )
 from app.engine.contracts import Contract
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, UNIT
 from app.engine.state import Mark, Market, Position, ScopeKey, Wallet
 from tests.engine.arithmetic import maintenance, rounded, value
 from tests.engine.world import START, World, brackets, contract
@@ -172,3 +172,40 @@ def test_fnd_2_the_fund_takes_as_much_as_it_may(
     assert record.account_id == "alice"
     assert record.taken_over_quantity == expected * terms.lot_size
     assert record.deleveraged_quantity == (abs(lots) - expected) * terms.lot_size
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    seed=st.sampled_from(("3", "40", "500", "3000", "90000")), here=lots_held, there=lots_held,
+    ratio=st.sampled_from(("0.2", "0.7", "1", "3", "1000")),
+    mark=st.sampled_from(("60", "99.5", "100", "100.00000001", "103", "170")),
+)  # fmt: skip
+def test_fnd_2_the_distance_is_the_largest_loss_that_leaves_the_fund_room(
+    seed: str, here: int, there: int, ratio: str, mark: str
+) -> None:
+    """FND-2: with that loss the fund still carries what it holds, with a unit more it doesn't."""
+    world = prepared(seed, here, there)
+    fund, terms = world.state.funds["F"], world.state.markets["TEST"].contract
+    world.must(UpdateFund("F", policy={"max_net_notional_ratio": Decimal(ratio)}))
+    world.run(Tick("TEST", Decimal(mark)))
+    balance = sum((Fraction(wallet.balance) for wallet in fund.wallets), Fraction(0))
+    notional = Fraction(0)
+    for symbol, inventory in fund.inventory.items():
+        worth = value(terms, inventory.quantity, Decimal(mark if symbol == "TEST" else 100))
+        balance += worth - Fraction(inventory.cost)
+        notional += abs(worth)
+    with localcontext(EXACT):
+        distance, reason = funds.distance(world.state, fund, "USDT")
+        assert funds.carries(fund, UNIT, UNIT * Decimal(ratio))
+        assert not funds.carries(fund, -UNIT, Decimal(0))
+    rest = balance - Fraction(distance)
+    assert rest - Fraction(UNIT) < max(Fraction(0), notional / Fraction(ratio))
+    if reason is None:
+        assert distance > 0
+        assert rest >= notional / Fraction(ratio)
+    else:
+        assert distance == 0
+        assert (reason == "no_balance") == (balance <= 0)
+    world.must(UpdateFund("F", policy={"max_net_notional_ratio": Decimal(0)}))
+    with localcontext(EXACT):
+        assert funds.distance(world.state, fund, "USDT")[1] is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, Literal
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import asyncpg
 import pytest
 
-from app.engine import margin
+from app.engine import funds, margin, ranking
 from app.engine.commands import (
     AdjustMargin,
     CancelOrders,
@@ -30,10 +31,10 @@ from app.engine.commands import (
 from app.engine.engine import Engine
 from app.engine.invariants import check_all
 from app.engine.numbers import EXACT
-from app.engine.state import State
+from app.engine.state import Leg, State
 from app.engine.step import Outcome
 from app.store import codec
-from app.store.loader import load_account, load_state
+from app.store.loader import load_account, load_funds, load_holders, load_state
 from app.store.rows import collect
 from app.store.writer import Writer
 from tests.engine.world import contract, differences, open_account
@@ -110,7 +111,9 @@ class Life:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_a_start_finds_what_was_committed(connection: asyncpg.Connection, seed: int) -> None:
+async def test_a_start_finds_what_was_committed(
+    connection: asyncpg.Connection, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """After any number of commands, batches and restarts; with liquidations among them."""
     chance = random.Random(seed)
     marks = dict.fromkeys(SYMBOLS, Decimal(100))
@@ -132,6 +135,7 @@ async def test_a_start_finds_what_was_committed(connection: asyncpg.Connection, 
     assert await connection.fetchval("SELECT count(*) FROM liquidations") > 0
     await replay_is_the_state(connection, life.engine.state)
     await one_account_is_its_part(connection, life.engine.state)
+    await readers_see_what_the_engine_decides_by(connection, life.engine.state, monkeypatch)
 
 
 async def replay_is_the_state(connection: asyncpg.Connection, state: State) -> None:
@@ -148,6 +152,35 @@ async def one_account_is_its_part(connection: asyncpg.Connection, state: State) 
         for account_id in TRADERS:
             part = await load_account(connection, account_id)
             assert view(part, account_id) == view(state, account_id)
+
+
+async def readers_see_what_the_engine_decides_by(
+    connection: asyncpg.Connection, state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ADL-1, FND-2: the parts that places and distances are read from give the engine's own."""
+    monkeypatch.setattr("app.store.loader.CHUNK", 3)
+    with localcontext(EXACT):
+        for symbol in SYMBOLS:
+            places: dict[Leg, object] = {}
+            async with aclosing(load_holders(connection, symbol)) as parts:
+                async for part in parts:
+                    places |= ranked(part, symbol)
+            assert places == ranked(state, symbol)
+        part = await load_funds(connection, ["f", "nope"])
+        assert facts(State(funds=part.funds)) == facts(State(funds=state.funds))
+        assert set(part.markets) == set(part.funds["f"].inventory)
+        expected = funds.distance(state, state.funds["f"], "USDT")
+        assert funds.distance(part, part.funds["f"], "USDT") == expected
+
+
+def ranked(state: State, symbol: str) -> dict[Leg, object]:
+    """The places of a contract's positions in its ADL queue."""
+    market = state.markets[symbol]
+    return {
+        leg: ranking.place_of(state, market, position)
+        for leg, position in market.positions.items()
+        if position.quantity
+    }
 
 
 def view(state: State, account_id: str) -> Any:
