@@ -18,7 +18,7 @@ from app.api.problems import Problem, unknown
 from app.api.rates import cost_of, network_of
 from app.api.schemas.base import ACCOUNT_PATTERN
 from app.api.services import Services, services_of
-from app.engine.commands import KeyScope
+from app.engine.commands import KeyScope, NewKey
 from app.runner.keys import digest_of
 from app.store.queries import keys as queries
 
@@ -66,6 +66,19 @@ def _unauthorized(detail: str) -> Problem:
     return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
+def _in_memory(services: Services, digest: str) -> NewKey | None:
+    """The key as the leader's engine knows it, unless it was revoked.
+
+    This alone of what the API decides rests on memory, which is ahead of what is committed: a
+    look-up for each order would cost as much as the order. It gives nothing away: nobody but the
+    operator, whose own admin key it is, has the secret of a key before it is committed, for it is
+    in the answer; and a key whose revocation is being committed is refused a moment early. Once a
+    revocation is answered, the leader accepts the key in no request any more.
+    """
+    entry = services.runner.engine.state.keys.get(digest)
+    return None if entry is None or entry.revoked_at is not None else entry.key
+
+
 async def authenticate(services: Services, authorization: str) -> Identity:
     """The caller, from the Authorization header; raises 401 for an unknown or revoked key."""
     scheme, _, secret = authorization.partition(" ")
@@ -73,11 +86,9 @@ async def authenticate(services: Services, authorization: str) -> Identity:
         raise _unauthorized("this needs an API key")
     digest = digest_of(secret.strip())
     if services.runner.leading:
-        entry = services.runner.engine.state.keys.get(digest)
-        if entry is not None and entry.revoked_at is None:
-            key = entry.key
-            if hmac.compare_digest(key.digest, digest):
-                return Identity(key.key_id, key.scope, key.account_id)
+        key = _in_memory(services, digest)
+        if key is not None and hmac.compare_digest(key.digest, digest):
+            return Identity(key.key_id, key.scope, key.account_id)
     else:
         async with services.database.connect() as connection:
             row = await queries.active_key(connection, digest)
@@ -96,8 +107,8 @@ def admit(services: Services, scope: Scope, headers: Mapping[bytes, bytes]) -> N
     if authorization is not None:
         digest = digest_of(authorization.decode("latin-1").partition(" ")[2].strip())
         if services.runner.leading:
-            entry = services.runner.engine.state.keys.get(digest)
-            known = None if entry is None or entry.revoked_at is not None else entry.key.scope
+            key = _in_memory(services, digest)
+            known = key and key.scope
         else:
             known = services.known_keys.get(digest)
         if known is not None:

@@ -75,6 +75,8 @@ async def get_metrics(services: ServicesDep, identity: MaybeKey) -> PlainTextRes
         if not identity.is_admin:
             raise Problem(403, "forbidden", "this needs a key of scope admin")
     runner = services.runner
+    # The leader's own memory, a batch ahead of what is committed: a scrape must be answered while
+    # PostgreSQL is not, and must not make it count millions of rows. Nothing is decided by it.
     state = runner.engine.state if runner.leading else None
     body = metrics.render(services.metrics, runner.metrics, state)
     return PlainTextResponse(body, media_type=metrics.MEDIA_TYPE)

@@ -48,7 +48,10 @@ class HttpMetrics:
 
 
 def render(http: HttpMetrics, runner: Metrics, state: State | None) -> str:
-    """Everything as Prometheus text; `state` is the leader's."""
+    """Everything as Prometheus text; `state` is the leader's memory, to watch it by.
+
+    What counts as said is in the database: the funds' balances are at /v1/insurance-funds.
+    """
     families = [*_counted(http, runner), *(_engine(state) if state else ())]
     return "".join(
         line
