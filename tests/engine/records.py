@@ -154,8 +154,9 @@ def _bankrupt_wallets_are_empty(outcome: Outcome, state: State) -> None:
         if record.filled_quantity and record.margin_mode == "cross"
     }
     for record in outcome.of(Liquidation):
-        if record.taken_over_quantity + record.deleveraged_quantity == 0:
-            continue
+        bankrupt = record.taken_over_quantity + record.deleveraged_quantity
+        if bankrupt == 0 or bankrupt + record.filled_quantity < record.quantity:
+            continue  # none of it, or it goes on in the next part
         positions = state.accounts[record.account_id].positions.values()
         asset = state.markets[record.symbol].contract.settlement_asset
         more = record.margin_mode == "cross" and (
