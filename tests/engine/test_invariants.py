@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
-from app.engine import invariants
+from app.engine import invariants, margin
 from app.engine.commands import ConfigureContract, Deposit, PlaceOrder, Tick
+from app.engine.numbers import EXACT
 from app.engine.state import State
 from tests.engine.world import World, contract, replayed
 
@@ -82,6 +83,13 @@ def misremember(state: State) -> None:
     position.value += 1
 
 
+def misweigh(state: State) -> None:
+    """A position that says it requires more than it does."""
+    with localcontext(EXACT):
+        margin.cross_of(state, state.accounts["bob"], "USDT")
+    state.accounts["bob"].positions["TEST", "both"].free -= 1
+
+
 @pytest.mark.parametrize(
     "corrupt",
     [
@@ -91,7 +99,7 @@ def misremember(state: State) -> None:
         move("cross/ann/USDT", "cross/bob/USDT", "0.00000001"),
         move("clearing/TEST/USDT", "cross/bob/USDT", "0.00000001"),
         move("isolated/cyd/USDT/TEST:both", "cross/cyd/USDT", "60"),
-        change_position, change_cost, change_inventory, crash, misremember,
+        change_position, change_cost, change_inventory, crash, misremember, misweigh,
     ],
 )  # fmt: skip
 def test_num_4_every_broken_law_is_noticed(corrupt: Callable[[State], None]) -> None:
