@@ -223,7 +223,7 @@ class Step(Ledger):
 
     def accept_order(self, order: Order) -> None:
         """Keep an order that came in; whether it rests is seen when it has met the book (ORD-1)."""
-        self._touch_order(order)
+        self.outcome.touched[order] = None
 
     def expire_order(self, order: Order, reason: str) -> None:
         """End an order that does not rest: nothing is reserved for what is left of it."""
@@ -281,7 +281,7 @@ class Step(Ledger):
     def _touch_order(self, order: Order) -> None:
         """Remember that an order changed."""
         order.updated_at = self.now
-        self._touch(order)
+        self.outcome.touched[order] = None
 
     def _reserve(self, position: Position, order: Order, quantity: Decimal) -> None:
         assert order.price is not None
