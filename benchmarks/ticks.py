@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from app.engine.commands import ContinueCascade, Recover, Tick
 from app.engine.engine import Engine
 from app.engine.events import Ticked
+from app.engine.outcome import Outcome
 from app.engine.state import State
-from app.engine.step import Outcome
 from app.runner.runner import long_lived
 from app.store import database
 from app.store.loader import load_state

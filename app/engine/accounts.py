@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine import assessment, margin
+from app.engine import assessment, exposure, margin
+from app.engine.amounts import check_amount, check_asset, check_decimals, moved
 from app.engine.commands import (
     AdjustMargin,
     ConfigureContract,
@@ -18,9 +19,9 @@ from app.engine.commands import (
 )
 from app.engine.contracts import Contract
 from app.engine.events import Done, Moved
-from app.engine.numbers import ZERO, divide_up, plain, round_down
+from app.engine.numbers import ZERO, divide_up, plain
 from app.engine.rejections import Rejected
-from app.engine.state import Account, ApiKey, Position, Settings, Wallet, wallet_key
+from app.engine.state import Account, Position, Settings, wallet_key
 from app.engine.step import Step
 
 
@@ -30,10 +31,8 @@ def open_account(step: Step, command: OpenAccount) -> Done:
         raise Rejected("account_exists", f"there is an account {command.account_id} already")
     _check_mode(command.position_mode)
     _check_key(step, command.key)
-    account = Account(command.account_id, command.position_mode, step.now)
-    step.state.accounts[command.account_id] = account
-    step.touch(account)
-    _add_key(step, command.key)
+    step.add_account(command.account_id, command.position_mode)
+    step.add_key(command.key)
     return Done(command.account_id)
 
 
@@ -50,7 +49,7 @@ def create_key(step: Step, command: CreateKey) -> Done:
     if key.account_id is not None:
         assessment.account_of(step.state, key.account_id)
     _check_key(step, key)
-    _add_key(step, key)
+    step.add_key(key)
     return Done(key.key_id)
 
 
@@ -59,20 +58,12 @@ def _check_key(step: Step, key: NewKey) -> None:
         raise Rejected("key_exists", "this key is registered already")
 
 
-def _add_key(step: Step, key: NewKey) -> None:
-    registered = ApiKey(key, step.now)
-    step.state.keys[key.digest] = registered
-    step.state.key_ids[key.key_id] = registered
-    step.touch(registered)
-
-
 def revoke_key(step: Step, command: RevokeKey) -> Done:
     """Revoke an API key, at once and for ever."""
     registered = step.state.key_ids.get(command.key_id)
     if registered is None or registered.revoked_at is not None:
         raise Rejected("unknown_key", f"there is no key {command.key_id}")
-    registered.revoked_at = step.now
-    step.touch(registered)
+    step.revoke_key(registered)
     return Done(command.key_id)
 
 
@@ -82,22 +73,8 @@ def set_position_mode(step: Step, command: SetPositionMode) -> Done:
     _check_mode(command.position_mode)
     if account.positions and command.position_mode != account.position_mode:
         raise Rejected("position_open", "positions or orders are open")
-    account.position_mode = command.position_mode
-    step.touch(account)
+    step.set_position_mode(account, command.position_mode)
     return Done(account.account_id)
-
-
-def check_amount(amount: Decimal) -> None:
-    """Refuse amounts that are not positive or finer than eight decimals (NUM-2)."""
-    if amount <= 0:
-        raise Rejected("amount_not_positive", "the amount must be positive")
-    check_decimals(amount)
-
-
-def check_decimals(amount: Decimal) -> None:
-    """Refuse amounts finer than eight decimals (NUM-2)."""
-    if amount != round_down(amount):
-        raise Rejected("too_many_decimals", "an amount has at most eight decimals")
 
 
 def deposit(step: Step, command: Deposit) -> Moved:
@@ -110,17 +87,6 @@ def deposit(step: Step, command: Deposit) -> Moved:
     step.transfer("deposit", external, wallet, command.amount, reference=command.reference)
     step.touch_cross(account.account_id, command.asset)
     return moved(step, wallet, command.amount)
-
-
-def check_asset(step: Step, asset: str) -> None:
-    """Only assets that some contract settles in can be held."""
-    if not any(m.contract.settlement_asset == asset for m in step.state.markets.values()):
-        raise Rejected("unknown_asset", f"no contract settles in {asset}", asset=asset)
-
-
-def moved(step: Step, wallet: Wallet, amount: Decimal) -> Moved:
-    """What the mover of money is told."""
-    return Moved(step.state.counters.transfer, step.now, wallet.asset, amount, wallet.balance)
 
 
 def withdraw(step: Step, command: Withdraw) -> Moved:
@@ -164,7 +130,7 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
     market = assessment.market_of(state, command.symbol)
     contract = market.contract
     _check_not_waiting(step, account)
-    current = margin.settings_of(account, contract)
+    current = exposure.settings_of(account, contract)
     wanted = Settings(
         account.account_id,
         contract.symbol,
@@ -176,14 +142,13 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
         raise Rejected("position_open", "the margin mode is fixed while something is open")
     if wanted.leverage < 1:
         raise Rejected("leverage_too_low", "leverage is at least 1")
-    gross = max((margin.gross_requirement(market, leg) for leg in legs), default=ZERO)
+    gross = max((exposure.gross_requirement(market, leg) for leg in legs), default=ZERO)
     if wanted.leverage != current.leverage:
         assessment.check_leverage(contract, wanted.leverage, gross)
     if wanted.leverage < current.leverage:
         for leg in legs:
             _check_lower_leverage(step, account, leg, current, wanted)
-    account.settings[contract.symbol] = wanted
-    step.touch(wanted)
+    step.set_settings(account, wanted)
     for leg in legs:
         step.touch_position(leg)
         step.touch_cross(account.account_id, contract.settlement_asset)
@@ -196,11 +161,11 @@ def _check_lower_leverage(
     """A lower leverage needs more margin: it must be there already."""
     state, market = step.state, step.state.markets[leg.symbol]
     available = margin.cross_of(state, account, market.contract.settlement_asset).free
-    needed = margin.requirement(market, leg, wanted.leverage)
-    had = margin.requirement(market, leg, current.leverage)
+    needed = exposure.requirement(market, leg, wanted.leverage)
+    had = exposure.requirement(market, leg, current.leverage)
     if current.margin_mode == "isolated":
-        needed = margin.order_margin(market, leg, wanted.leverage)
-        had = margin.order_margin(market, leg, current.leverage)
+        needed = exposure.order_margin(market, leg, wanted.leverage)
+        had = exposure.order_margin(market, leg, current.leverage)
         if leg.quantity:
             _check_isolated_equity(step, market.contract, leg, wanted.leverage)
     if needed - had > available:
@@ -212,7 +177,7 @@ def _check_lower_leverage(
 
 def _check_isolated_equity(step: Step, contract: Contract, leg: Position, leverage: int) -> None:
     scope = margin.health(step.state, leg.scope)
-    value = abs(margin.mark_value(step.state.markets[leg.symbol], leg))
+    value = abs(exposure.mark_value(step.state.markets[leg.symbol], leg))
     needed = divide_up(value, Decimal(leverage))
     if scope.equity < needed:
         raise Rejected(
@@ -228,7 +193,7 @@ def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
     market = assessment.market_of(state, command.symbol)
     asset = market.contract.settlement_asset
     position = account.positions.get((command.symbol, command.position_side))
-    settings = margin.settings_of(account, market.contract)
+    settings = exposure.settings_of(account, market.contract)
     if settings.margin_mode != "isolated" or position is None or not position.quantity:
         raise Rejected("no_isolated_position", "there is no such isolated position")
     if command.amount == 0:
@@ -252,7 +217,7 @@ def _check_removable(step: Step, position: Position, leverage: int, amount: Deci
     balance = position.wallet.balance if position.wallet else ZERO
     market = step.state.markets[position.symbol]
     scope = margin.health(step.state, position.scope)
-    initial = divide_up(abs(margin.mark_value(market, position)), Decimal(leverage))
+    initial = divide_up(abs(exposure.mark_value(market, position)), Decimal(leverage))
     kept = max(initial, scope.maintenance_margin)
     removable = max(ZERO, min(balance, scope.equity - kept))
     if amount > removable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine import margin
+from app.engine import exposure
 from app.engine.margin import Figures
 from app.engine.numbers import ONE, ZERO, ceil_quotient, ceil_to, floor_quotient, ratio, share
 from app.engine.state import Market, Position
@@ -36,7 +36,7 @@ def allot(figures: Figures) -> dict[Position, Decimal]:
 
 def bankruptcy_value(market: Market, position: Position, allotted: Decimal) -> Decimal:
     """The signed value at which the position's allotted equity is used up (LIQ-3)."""
-    return margin.mark_value(market, position) - allotted
+    return exposure.mark_value(market, position) - allotted
 
 
 def limit_price(market: Market, position: Position, value: Decimal) -> Decimal | None:

@@ -7,11 +7,10 @@ first is liquidated; scopes put at risk meanwhile form the next round.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from heapq import heappop, heappush
 
-from app.engine import liquidation, margin, orders, positions, ranking, triggers
+from app.engine import liquidation, margin, positions, ranking, resting, triggers
 from app.engine.commands import TRADERS, Recover, Tick
 from app.engine.events import Done, Ticked
 from app.engine.numbers import ZERO, Quotient, ratio
@@ -28,11 +27,6 @@ LOWEST = Decimal("-Infinity")
 """The ratio of a scope that is at risk with nothing to maintain: it goes first."""
 
 
-def asset_of(state: State, scope: ScopeKey) -> str:
-    """The settlement asset of a scope."""
-    return scope[2] if scope[0] == "cross" else state.markets[scope[2]].contract.settlement_asset
-
-
 def cascade_of(state: State, asset: str) -> Cascade:
     """The asset's cascade, begun when there is none."""
     return state.cascades.setdefault(asset, Cascade(asset))
@@ -40,12 +34,11 @@ def cascade_of(state: State, asset: str) -> Cascade:
 
 def sweep(state: State, market: Market) -> None:
     """A contract is set to reduce only: its resting orders are gone through (ORD-13)."""
-    resting = [
+    open_ids = [
         i for side in (market.bids, market.asks) for level in side.levels.values() for i in level
     ]
-    if resting:
-        swept = cascade_of(state, market.contract.settlement_asset).unswept
-        swept += sorted(resting)
+    if open_ids:
+        cascade_of(state, market.contract.settlement_asset).unswept += sorted(open_ids)
 
 
 def begin_tick(step: Step, tick: Tick) -> str | None:
@@ -58,9 +51,8 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
     unchecked: list[ScopeKey] = []
-    if watched := market.triggers.watched:
-        unchecked += sorted(watched)
-        watched.clear()
+    if market.triggers.watched:
+        unchecked += triggers.pop_watched(market.triggers)
     if market.held:
         unchecked += _held_here(state, market)
     if not unchecked and not triggers.any_crossed(market.triggers, tick.mark_price):
@@ -134,17 +126,17 @@ def _check(step: Step, scope: ScopeKey) -> None:
     if not health.at_risk:
         state.held.pop(scope, None)
         return
-    if liquidation.is_held_open(state, scope, step.now):
+    if margin.is_held_open(state, scope, step.now):
         _hold(state, scope, len(liquidation.cancel_scope_orders(step, scope)))
         return
-    cascade = cascade_of(state, asset_of(state, scope))
+    cascade = cascade_of(state, margin.asset_of(state, scope))
     if scope not in cascade.waiting:
         _enrol(step, cascade, scope, health)
 
 
 def _arm(state: State, scope: ScopeKey) -> margin.Health:
     """Arm a scope anew; while a tick's crossed triggers are collected, leave that for later."""
-    cascade = state.cascades.get(asset_of(state, scope))
+    cascade = state.cascades.get(margin.asset_of(state, scope))
     if cascade is None or not cascade.finding or cascade.tick is None:
         return triggers.arm(state, scope)
     cascade.unarmed[scope] = None
@@ -154,7 +146,7 @@ def _arm(state: State, scope: ScopeKey) -> margin.Health:
 def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health) -> None:
     """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
     state = step.state
-    cascade.accounts.add(scope[1])
+    cascade.found.add(scope[1])
     canceled = state.held.pop(scope, 0)
     if orders := liquidation.cancel_scope_orders(step, scope):
         canceled += len(orders)
@@ -181,9 +173,9 @@ def _sweep(step: Step, cascade: Cascade) -> None:
         position = step.state.accounts[order.account_id].positions[
             order.symbol, order.position_side
         ]
-        resting = position.bid_quantity if order.side == "buy" else position.ask_quantity
-        if not positions.reduces(position, order.side) or resting > abs(position.quantity):
-            orders.cancel_orders(step, [order], "contract_reduce_only")
+        opening = position.bid_quantity if order.side == "buy" else position.ask_quantity
+        if not positions.reduces(position, order.side) or opening > abs(position.quantity):
+            resting.cancel_orders(step, [order], "contract_reduce_only")
     check_touched(step)
 
 
@@ -292,37 +284,30 @@ def ticked(state: State, cascade: Cascade) -> Ticked:
     assert cascade.tick is not None
     mark = state.markets[cascade.tick.symbol].mark
     assert mark is not None
-    return Ticked(mark.symbol, mark.price, mark.time, len(cascade.accounts))
+    return Ticked(mark.symbol, mark.price, mark.time, len(cascade.found))
 
 
 def recover(step: Step, command: Recover) -> None:
     """A new leader looks at every scope afresh; what was under way begins again as one round.
 
     Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
-    requests served between them. Sorted, the positions of each contract as well: their order must
-    not depend on how the state was loaded.
+    requests served between them; sorted, for how the state was loaded must not matter.
     """
     state = step.state
-    state.limits = command.limits
+    step.begin_term(command.limits)
     state.cascades.clear()
     step.pending_before = frozenset()
     state.held.clear()
-    state.ranked.clear()
-    state.unranked.clear()
-    state.ahead = timedelta()  # its leader tells anew
+    ranking.forget_all(state)
     scopes: dict[ScopeKey, None] = {}
     for market in state.markets.values():
-        market.rankings.clear()
         market.held.clear()
-        market.triggers.watched.clear()
-        market.positions = dict(sorted(market.positions.items()))
+        triggers.forget(market)
         if market.contract.status == "reduce_only":
             sweep(state, market)
-        for position in market.positions.values():
-            position.armed = None
-            scopes[position.scope] = None
+        scopes.update(dict.fromkeys([position.scope for position in market.positions.values()]))
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset
         scopes["cross", order.account_id, asset, "both"] = None
     for scope in sorted(scopes, reverse=True):
-        cascade_of(state, asset_of(state, scope)).unchecked.append(scope)
+        cascade_of(state, margin.asset_of(state, scope)).unchecked.append(scope)

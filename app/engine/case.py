@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.engine import allotment, margin
-from app.engine.events import Liquidation, LiquidationStep, Outcome_, StepKind
+from app.engine.events import Fill, Liquidation, LiquidationStep, Outcome_, StepKind
 from app.engine.numbers import ZERO, texts
 from app.engine.state import Account, Market, Position, ScopeKey, Wallet
 from app.engine.step import Step
@@ -120,12 +120,11 @@ class Case:
 
     def _open_record(self, market: Market, position: Position) -> Liquidation:
         assert market.mark is not None
-        contract, counters = market.contract, self.step.state.counters
-        counters.liquidation += 1
+        contract = market.contract
         now, allotted = self.health(), self.allot(position)
         value = allotment.bankruptcy_value(market, position, allotted)
         record = Liquidation(
-            liquidation_id=counters.liquidation,
+            liquidation_id=self.step.next_id("liquidation"),
             event_id=self._event_id(contract.settlement_asset),
             time=self.step.now,
             account_id=position.account_id,
@@ -151,16 +150,20 @@ class Case:
 
     def _event_id(self, asset: str) -> int:
         """The account's event in the cascade: all that one trigger liquidates of it (LIQ-9)."""
-        state, account_id = self.step.state, self.account.account_id
-        events = state.cascades[asset].events
+        account_id, events = self.account.account_id, self.step.state.cascades[asset].events
         if account_id not in events:
-            state.counters.liquidation_event += 1
-            events[account_id] = state.counters.liquidation_event
+            events[account_id] = self.step.next_id("liquidation_event")
         return events[account_id]
 
     def tell(self, record: Liquidation, kind: StepKind, **detail: Decimal | int | str) -> None:
         """Add a line to a record's story."""
         record.steps.append(LiquidationStep(kind, texts(detail)))
+
+    def tell_fill(self, record: Liquidation, fill: Fill, value: Decimal) -> None:
+        """Add what a liquidation order filled."""
+        record.filled_quantity += fill.quantity
+        record.filled_value += value
+        self.tell(record, "fill", quantity=fill.quantity, price=fill.price, trade_id=fill.trade_id)
 
     def tell_cover(
         self, record: Liquidation, symbol: str, paid: Decimal, injected: Decimal

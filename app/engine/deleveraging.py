@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.engine import allotment, deficits, funds, margin, orders, positions, ranking, settlement
+from app.engine import (
+    allotment,
+    deficits,
+    exposure,
+    funds,
+    margin,
+    positions,
+    ranking,
+    resting,
+    settlement,
+)
 from app.engine.case import Case
 from app.engine.events import AdlEvent, Deleveraged, Liquidation
 from app.engine.numbers import ZERO, share
@@ -60,11 +70,11 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     case.paused = position.quantity != 0
     quantity -= position.quantity
     mark_value -= market.contract.value(position.quantity, closing.mark)
-    case.step.state.counters.adl_event += 1
+    adl_event_id = case.step.next_id("adl_event")
     deficit = max(ZERO, value - closing.value - mark_value)
     record.deleveraged_quantity += abs(quantity)
     case.tell(
-        record, "deleveraging", adl_event_id=case.step.state.counters.adl_event,
+        record, "deleveraging", adl_event_id=adl_event_id,
         quantity=abs(quantity), price=price, counterparties=len(closing.closed),
         closed_at_mark=closed_at_mark,
     )  # fmt: skip
@@ -74,10 +84,10 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     )  # fmt: skip
     case.step.outcome.records.append(
         AdlEvent(
-            case.step.state.counters.adl_event, record.liquidation_id, case.step.now,
+            adl_event_id, record.liquidation_id, case.step.now,
             market.contract.symbol, record.fund_id, record.side, abs(quantity), price,
             closing.mark, deficit, abs(mark_value), max(ZERO, closing.given_up - deficit),
-            len(queue.keys), kept, tuple(closing.closed), queue.made_at or case.step.now,
+            len(queue.places), kept, tuple(closing.closed), queue.made_at or case.step.now,
         )
     )  # fmt: skip
 
@@ -109,7 +119,7 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
     step, market = closing.step, closing.market
     lot = market.contract.lot_size
     before = margin.health(step.state, held.scope)
-    own = margin.maintenance_margin(market, held)
+    own = exposure.maintenance_margin(market, held)
     sign = 1 if closing.position.quantity > 0 else -1
 
     def room(quantity: Decimal) -> Decimal:
@@ -124,7 +134,7 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
         return slack >= 0 or (value <= worth and slack >= before.equity - before.maintenance_margin)
 
     if not before.at_risk and not bears(lot):
-        closing.queue.rooms[held.account_id, held.side] = room(lot)
+        ranking.remember_room(closing.queue, held, room(lot))
         return ZERO
     if bears(size):
         return size
@@ -164,7 +174,7 @@ def _close_against(
     quantity = sign * size
     worth = market.contract.value(quantity, closing.mark)
     value = worth if at_mark else _part(closing, quantity)
-    orders.cancel_orders(
+    resting.cancel_orders(
         step, sorted(held.orders.values(), key=lambda o: o.order_id), "deleveraged"
     )
     before = abs(held.quantity)

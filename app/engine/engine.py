@@ -35,9 +35,10 @@ from app.engine.commands import (
 )
 from app.engine.events import Done
 from app.engine.numbers import EXACT
+from app.engine.outcome import Outcome
 from app.engine.rejections import Rejected
 from app.engine.state import State
-from app.engine.step import Outcome, Step
+from app.engine.step import Step
 
 HANDLERS: dict[type, Callable[[Step, Any], object]] = {
     CreateKey: accounts.create_key,
@@ -83,8 +84,7 @@ class Engine:
             except Rejected as refusal:
                 return _refused(step, refusal)
             cascade.run(step, asset)
-            state.counters.command += 1
-            state.time = now
+            step.finish()
             invariants.check_step(step)
             return step.outcome
 

@@ -28,17 +28,6 @@ def below_minimum(fund: Fund, asset: str) -> bool:
     return minimum is not None and balance(fund, asset) < minimum
 
 
-def wallet(step: Step, fund: Fund, asset: str, name: str = MAIN) -> Wallet:
-    """The fund's wallet of that name and asset, opened when it does not exist."""
-    for existing in fund.wallets:
-        if existing.asset == asset and existing.name == name:
-            return existing
-    opened = step.wallet("fund", fund.fund_id, asset, name)
-    fund.wallets.append(opened)
-    step.touch(fund)
-    return opened
-
-
 def in_order(fund: Fund, asset: str) -> list[Wallet]:
     """The fund's wallets in an asset as they pay: `main`, then in order of creation (FND-6)."""
     return sorted((w for w in fund.wallets if w.asset == asset), key=lambda w: w.name != MAIN)
@@ -46,7 +35,7 @@ def in_order(fund: Fund, asset: str) -> list[Wallet]:
 
 def first_wallet(step: Step, fund: Fund, asset: str) -> Wallet:
     """The wallet that takes what the fund earns: the one that pays first, opened if need be."""
-    return next(iter(in_order(fund, asset)), None) or wallet(step, fund, asset)
+    return next(iter(in_order(fund, asset)), None) or step.fund_wallet(fund, asset, MAIN)
 
 
 def pay(

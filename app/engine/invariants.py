@@ -10,8 +10,7 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import cast
 
-from app.engine import liquidation, margin
-from app.engine.cascade import asset_of
+from app.engine import exposure, margin
 from app.engine.commands import (
     AdjustMargin,
     CancelOrder,
@@ -115,7 +114,7 @@ def check_all(state: State, now: datetime | None = None) -> None:
     if moment is not None:
         with localcontext(EXACT):
             for market in state.markets.values():
-                _check_remembered(market)
+                _check_remembered(state, market)
             for scope in _scopes(state):
                 _check_scope(state, scope, moment)
 
@@ -147,15 +146,15 @@ def _check_sums(state: State, market: Market) -> None:
             quantity += fund.inventory[symbol].quantity
             cost += fund.inventory[symbol].cost
     longs = sum(p.quantity > 0 for p in market.positions.values())
-    if market.longs != longs:
-        raise LawBroken(f"{symbol}: {market.longs} longs are counted, {longs} there")
+    if market.long_count != longs:
+        raise LawBroken(f"{symbol}: {market.long_count} longs are counted, {longs} there")
     if (quantity, cost) != (market.quantity_total, market.cost_total):
         raise LawBroken(f"{symbol}: running totals differ from the positions")
     _check_market(market)
 
 
-def _check_remembered(market: Market) -> None:
-    """Value and margin that a position remembers are those at its mark, worked out anew."""
+def _check_remembered(state: State, market: Market) -> None:
+    """What positions remember is what they are worth at mark, worked out anew."""
     contract, mark = market.contract, market.mark
     for position in market.positions.values():
         if mark is not None and position.valued is mark:
@@ -163,6 +162,10 @@ def _check_remembered(market: Market) -> None:
             margin = contract.maintenance_margin(abs(value))
             if (position.value, position.margin) != (value, margin):
                 raise LawBroken(f"{position} is worth {value} at mark, and maintains {margin}")
+        if mark is not None and position.weighed is mark:
+            free = exposure.free(state.accounts[position.account_id], market, position)
+            if position.free != free:
+                raise LawBroken(f"{position} adds {free} to what is available")
 
 
 def _scopes(state: State) -> dict[ScopeKey, None]:
@@ -175,9 +178,9 @@ def _scopes(state: State) -> dict[ScopeKey, None]:
 
 def _check_scope(state: State, scope: ScopeKey, now: datetime) -> None:
     health = margin.health(state, scope)
-    if not health.at_risk or liquidation.is_held_open(state, scope, now):
+    if not health.at_risk or margin.is_held_open(state, scope, now):
         return
-    if asset_of(state, scope) not in state.cascades:
+    if margin.asset_of(state, scope) not in state.cascades:
         raise LawBroken(f"{scope} is at risk: {health}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 
 from app.engine import allotment, deficits, deleveraging, funds, margin, matching, ranking, takeover
@@ -11,19 +10,9 @@ from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
 from app.engine.margin import Leg
 from app.engine.numbers import ZERO, round_value
-from app.engine.orders import cancel_orders, open_orders
-from app.engine.state import Market, Order, Position, ScopeKey, State
+from app.engine.resting import cancel_orders, open_orders
+from app.engine.state import Market, Order, Position, ScopeKey
 from app.engine.step import Step
-
-
-def can_liquidate(market: Market, now: datetime) -> bool:
-    """MRK-4: positions without a fresh mark or in a halted contract are skipped."""
-    return market.contract.status != "halted" and not margin.is_stale(market, now)
-
-
-def is_held_open(state: State, scope: ScopeKey, now: datetime) -> bool:
-    """Whether all that is left of a scope waits for a tick (MRK-4)."""
-    return not any(can_liquidate(market, now) for market, _ in margin.scope_positions(state, scope))
 
 
 def cancel_scope_orders(step: Step, scope: ScopeKey) -> list[Order]:
@@ -55,14 +44,14 @@ def liquidate(step: Step, scope: ScopeKey, canceled: int) -> Case:
     case = Case.open(step, scope, canceled)
     if not case.at_risk():
         return case  # healed while it waited
-    legs = [leg for leg in case.figures().legs if can_liquidate(leg.market, step.now)]
+    legs = [leg for leg in case.figures().legs if margin.can_liquidate(leg.market, step.now)]
     if any(_awaits(case, leg.market, leg.position) for leg in legs):
         return case
     for leg in legs:
         if _goes_on(case):
             _reduce(case, leg)
     for leg in case.figures().legs:
-        if can_liquidate(leg.market, step.now) and _goes_on(case):
+        if margin.can_liquidate(leg.market, step.now) and _goes_on(case):
             _close_out(case, leg.market, leg.position)
     for position in list(case.fees):
         _settle_fee(case, position)
@@ -132,9 +121,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
         return
     case.changed(market, position)
     for fill in fills:
-        case.tell(record, "fill", quantity=fill.quantity, price=fill.price, trade_id=fill.trade_id)
-        record.filled_quantity += fill.quantity
-        record.filled_value += market.contract.value(fill.quantity, fill.price)
+        case.tell_fill(record, fill, market.contract.value(fill.quantity, fill.price))
     remaining = allotted + case.health().equity - equity_before
     case.fees[position] = max(ZERO, min(_full_fee(market.contract, record), remaining))
 

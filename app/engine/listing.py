@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from app.engine import cascade, funds, liquidation, ranking
-from app.engine.accounts import check_amount, check_asset, moved
+from app.engine import cascade, funds, margin, ranking
+from app.engine.amounts import check_amount, check_asset, moved
 from app.engine.assessment import market_of
 from app.engine.commands import (
     ContributeToFund,
@@ -42,7 +42,7 @@ def create_contract(step: Step, command: CreateContract) -> Done:
     if contract.symbol in step.state.markets:
         raise Rejected("contract_exists", f"there is a contract {contract.symbol} already")
     _check_new(step.state, contract)
-    _list(step, contract)
+    step.list_contract(contract)
     return Done(contract.symbol)
 
 
@@ -57,13 +57,6 @@ def _check_fund(state: State, contract: Contract) -> None:
             "unknown_fund", f"there is no insurance fund {contract.insurance_fund}",
             fund=contract.insurance_fund,
         )  # fmt: skip
-
-
-def _list(step: Step, contract: Contract) -> None:
-    clearing = step.wallet("clearing", contract.symbol, contract.settlement_asset)
-    market = Market(contract, clearing)
-    step.state.markets[contract.symbol] = market
-    step.touch(contract)
 
 
 def update_contract(step: Step, command: UpdateContract) -> Done:
@@ -106,14 +99,17 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
     margins_changed = market.contract.brackets != contract.brackets
     if contract.status == "reduce_only" != market.contract.status:
         cascade.sweep(step.state, market)
-    if market.mark is not None and not liquidation.can_liquidate(market, step.now):
-        market.mark.awaited = True  # a changed term does not make an old mark fresh (MRK-4)
-        step.touch(market.mark)
-    market.contract = contract
-    step.touch(contract)
-    if margins_changed and market.mark is not None:
-        market.mark = replace(market.mark)  # what positions remember of their margin is void
-        step.touch(market.mark)
+    mark = market.mark
+    if mark is not None and not margin.can_liquidate(market, step.now):
+        mark = replace(mark, awaited=True)  # a changed term does not make an old mark fresh (MRK-4)
+    step.set_contract(market, contract)
+    if mark is None:
+        return
+    if margins_changed:
+        mark = replace(mark)  # what positions remember of their margin is void
+    if mark is not market.mark:
+        step.set_mark(market, mark)
+    if margins_changed:
         ranking.forget_rooms(step.state, contract.settlement_asset)
         cascade.look_again(step.state, market)
 
@@ -138,7 +134,7 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
     for contract in command.contracts:
         market = state.markets.get(contract.symbol)
         if market is None:
-            _list(step, contract)
+            step.list_contract(contract)
             created += 1
         else:
             _change(step, market, contract)
@@ -150,9 +146,7 @@ def create_fund(step: Step, command: CreateFund) -> Done:
     if command.fund_id in step.state.funds:
         raise Rejected("fund_exists", f"there is a fund {command.fund_id} already")
     _check_policy(command.policy)
-    fund = Fund(command.fund_id, command.name, command.policy, step.now)
-    step.state.funds[command.fund_id] = fund
-    step.touch(fund)
+    step.add_fund(command.fund_id, command.name, command.policy)
     return Done(command.fund_id)
 
 
@@ -190,20 +184,16 @@ def update_fund(step: Step, command: UpdateFund) -> Done:
         if minimum is not None:
             check_amount(minimum)
         check_asset(step, asset)
-    fund.name = command.name if command.name is not None else fund.name
-    fund.policy = policy
+    name = command.name if command.name is not None else fund.name
+    step.set_fund(fund, name, policy)
     for asset, minimum in minimums.items():
         _set_minimum(step, fund, asset, minimum)
-    step.touch(fund)
     return Done(fund.fund_id)
 
 
 def _set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) -> None:
     was_below = funds.below_minimum(fund, asset)
-    if minimum is None:
-        fund.required_minimum.pop(asset, None)
-    else:
-        fund.required_minimum[asset] = minimum
+    step.set_minimum(fund, asset, minimum)
     if funds.below_minimum(fund, asset) and not was_below:
         step.alert(
             "fund_below_minimum", fund.fund_id, asset,
@@ -226,7 +216,7 @@ def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
                 amount=plain(command.amount), available=plain(available),
             )  # fmt: skip
     source = step.wallet("treasury" if command.kind == "top_up" else "external", "", asset)
-    wallet = funds.wallet(step, fund, asset, command.wallet)
+    wallet = step.fund_wallet(fund, asset, command.wallet)
     step.transfer(command.kind, source, wallet, command.amount, reference=command.reference)
     return moved(step, wallet, command.amount)
 

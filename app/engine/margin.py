@@ -1,4 +1,4 @@
-"""Equity, margins and what is available (CON-3, ORD-4, ORD-6, LIQ-1)."""
+"""A margin scope's equity and margins, and what is available (ORD-6, LIQ-1, MRK-4)."""
 
 from __future__ import annotations
 
@@ -10,53 +10,9 @@ from typing import NamedTuple
 
 from app.engine import calculator
 from app.engine.commands import MarginMode
-from app.engine.contracts import Contract
+from app.engine.exposure import mark_value, order_margin, settings_of, weigh
 from app.engine.numbers import ZERO, divide_half_even, divide_up, round_price
-from app.engine.state import Account, Market, Position, ScopeKey, Settings, State
-
-DEFAULT_LEVERAGE = 20
-
-
-def settings_of(account: Account, contract: Contract) -> Settings:
-    """The account's leverage and margin mode in a contract, or the defaults of ORD-3."""
-    settings = account.settings.get(contract.symbol)
-    if settings is None:
-        return Settings(account.account_id, contract.symbol, leverage_of(account, contract))
-    return settings
-
-
-def leverage_of(account: Account, contract: Contract) -> int:
-    """The account's leverage in a contract, or the default of ORD-3."""
-    settings = account.settings.get(contract.symbol)
-    if settings is None:
-        return min(DEFAULT_LEVERAGE, contract.brackets[0].max_leverage)
-    return settings.leverage
-
-
-def mark_value(market: Market, position: Position) -> Decimal:
-    """The signed value of a position at mark, rounded like a trade's (CON-3)."""
-    if position.valued is not market.mark:
-        _revalue(market, position)
-    return position.value
-
-
-def maintenance_margin(market: Market, position: Position) -> Decimal:
-    """A position's maintenance margin at mark (CON-4)."""
-    if position.valued is not market.mark:
-        _revalue(market, position)
-    return position.margin
-
-
-def _revalue(market: Market, position: Position) -> None:
-    """Work value and margin out, once for each mark that the position sees.
-
-    Whoever changes a position's quantity or its contract's brackets forgets them (`valued`).
-    """
-    contract, mark = market.contract, market.mark
-    assert mark is not None, position
-    position.value = contract.value(position.quantity, mark.price)
-    position.margin = contract.maintenance_margin(abs(position.value))
-    position.valued = mark
+from app.engine.state import Account, Market, Position, ScopeKey, State
 
 
 class Health(NamedTuple):
@@ -90,6 +46,11 @@ def scope_positions(state: State, scope: ScopeKey) -> list[tuple[Market, Positio
         for position in account.positions.values()
         if position.scope == scope and position.quantity
     ]
+
+
+def asset_of(state: State, scope: ScopeKey) -> str:
+    """The settlement asset of a scope."""
+    return scope[2] if scope[0] == "cross" else state.markets[scope[2]].contract.settlement_asset
 
 
 def scope_balance(state: State, scope: ScopeKey) -> Decimal:
@@ -149,23 +110,6 @@ def in_order(legs: Collection[Leg]) -> list[Leg]:
     return sorted(legs, key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
 
 
-def gross_requirement(market: Market, position: Position) -> Decimal:
-    """max(|position + bids|, |position - asks|): position at mark, orders at limit (ORD-4)."""
-    value = mark_value(market, position)
-    return max(abs(value + position.bid_value), abs(value - position.ask_value))
-
-
-def requirement(market: Market, position: Position, leverage: int) -> Decimal:
-    """The margin requirement of a position with its open orders, rounded up (ORD-4)."""
-    return divide_up(gross_requirement(market, position), Decimal(leverage))
-
-
-def order_margin(market: Market, position: Position, leverage: int) -> Decimal:
-    """What the open orders of an isolated position require beyond the position itself."""
-    beyond = gross_requirement(market, position) - abs(mark_value(market, position))
-    return divide_up(beyond, Decimal(leverage))
-
-
 def isolated_order_margin(state: State, account_id: str, asset: str) -> Decimal:
     """The margin of an account's open isolated orders, held back in its cross wallet (ORD-6)."""
     account = state.accounts[account_id]
@@ -217,7 +161,7 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
         if market.contract.settlement_asset != asset:
             continue
         if position.weighed is not market.mark:
-            _weigh(account, market, position)
+            weigh(account, market, position)
         uncommitted += position.free
         if position.isolated:
             equity += position.free
@@ -225,22 +169,6 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
             equity += position.value - position.cost
             maintained += position.margin
     return Cross(balance, equity, maintained, uncommitted)
-
-
-def _weigh(account: Account, market: Market, position: Position) -> None:
-    """Work out what a position adds to the balance, once for each mark that it sees.
-
-    Whoever changes a position, its orders or its leverage forgets it (`weighed`).
-    """
-    leverage = leverage_of(account, market.contract)
-    if not position.isolated:
-        profit = mark_value(market, position) - position.cost
-        position.free = profit - requirement(market, position, leverage)
-    elif position.orders:
-        position.free = -order_margin(market, position, leverage)
-    else:
-        position.free = ZERO
-    position.weighed = market.mark
 
 
 def available_balance(state: State, account: Account, asset: str) -> Decimal:
@@ -259,6 +187,16 @@ def is_stale(market: Market, now: datetime) -> bool:
     if market.mark is None or market.mark.awaited:
         return True
     return limit is not None and now - market.mark.time > timedelta(seconds=limit)
+
+
+def can_liquidate(market: Market, now: datetime) -> bool:
+    """MRK-4: positions without a fresh mark or in a halted contract are skipped."""
+    return market.contract.status != "halted" and not is_stale(market, now)
+
+
+def is_held_open(state: State, scope: ScopeKey, now: datetime) -> bool:
+    """Whether all that is left of a scope waits for a tick (MRK-4)."""
+    return not any(can_liquidate(market, now) for market, _ in scope_positions(state, scope))
 
 
 def is_waiting(state: State, account_id: str) -> bool:

@@ -209,10 +209,9 @@ def execute(step: Step, market: Market, taker: Taker, result: Plan) -> list[Fill
 
 
 def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
-    maker, price, counters = match.maker, match.maker.price, step.state.counters
+    maker, price = match.maker, match.maker.price
     assert price is not None
-    counters.trade += 1
-    trade_id = counters.trade
+    trade_id = step.next_id("trade")
     made, reference = match.made, f"trade/{trade_id}"
     step.fill_order(maker, made.quantity, made.value)
     positions.book(step, made.making.account, made.making.position, made.settlement, reference)

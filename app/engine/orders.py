@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from app.engine import matching, positions
+from app.engine import matching, positions, resting
 from app.engine.assessment import account_of, assess, market_of
 from app.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.events import Canceled, Fill, OrderReceipt
 from app.engine.rejections import Rejected
-from app.engine.state import Account, Order
+from app.engine.state import Order
 from app.engine.step import Step
 
 
@@ -18,14 +18,13 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     assessment = assess(state, command, step.now)
     account = state.accounts[command.account_id]
     market = state.markets[command.symbol]
-    state.counters.order += 1
     order = Order(
-        state.counters.order, command.account_id, command.symbol, command.position_side,
+        step.next_id("order"), command.account_id, command.symbol, command.position_side,
         command.side, command.type, command.time_in_force, command.price, command.quantity,
         command.reduce_only, command.self_trade_prevention, command.client_order_id,
         step.now, step.now,
     )  # fmt: skip
-    step.touch_order(order)
+    step.accept_order(order)
     position = step.position(account, command.symbol, command.position_side)
     plan, fills, reason = assessment.plan, list[Fill](), "no_liquidity"
     if command.time_in_force == "fok" and plan.filled < command.quantity:
@@ -38,12 +37,11 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
         reason = plan.stopped or reason
         if order.remaining and command.time_in_force in ("gtc", "gtx") and not plan.stopped:
             position = step.position(account, command.symbol, command.position_side)
-            step.open_order(order, position)
-            _touch_holder(step, order)
+            resting.rest(step, order, position)
             positions.drop_idle_reduce_only(step, position)
     step.forget_empty(position)
     if order.remaining and order.order_id not in state.orders and order.status != "expired":
-        order.status, order.reason = "expired", reason
+        step.expire_order(order, reason)
     return receipt(market.contract, order, fills)
 
 
@@ -65,7 +63,7 @@ def cancel(step: Step, command: CancelOrder) -> Canceled:
     order = step.state.orders.get(command.order_id)
     if order is None or command.account_id not in (None, order.account_id):
         raise Rejected("order_not_open", "there is no such open order", order_id=command.order_id)
-    cancel_orders(step, [order], "canceled_by_user")
+    resting.cancel_orders(step, [order], "canceled_by_user")
     return Canceled((order.order_id,))
 
 
@@ -74,32 +72,6 @@ def cancel_all(step: Step, command: CancelOrders) -> Canceled:
     account = account_of(step.state, command.account_id)
     if command.symbol is not None:
         market_of(step.state, command.symbol)
-    orders = open_orders(account, command.symbol)
-    cancel_orders(step, orders, "canceled_by_user")
+    orders = resting.open_orders(account, command.symbol)
+    resting.cancel_orders(step, orders, "canceled_by_user")
     return Canceled(tuple(order.order_id for order in orders))
-
-
-def open_orders(account: Account, symbol: str | None = None) -> list[Order]:
-    """An account's open orders, oldest first."""
-    found = [
-        order
-        for position in account.positions.values()
-        if symbol in (None, position.symbol)
-        for order in position.orders.values()
-    ]
-    return sorted(found, key=lambda order: order.order_id)
-
-
-def cancel_orders(step: Step, orders: list[Order], reason: str) -> None:
-    """Cancel open orders; what they held back is free again."""
-    for order in orders:
-        _touch_holder(step, order)
-        step.close_order(order, "canceled", reason)
-
-
-def _touch_holder(step: Step, order: Order) -> None:
-    """An isolated order's margin is held back in the cross wallet; others' equity stays (LIQ-1)."""
-    account = step.state.accounts[order.account_id]
-    if account.positions[order.symbol, order.position_side].isolated:
-        asset = step.state.markets[order.symbol].contract.settlement_asset
-        step.touch_cross(order.account_id, asset)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine import margin, settlement
+from app.engine import exposure, settlement
 from app.engine.events import LedgerKind
 from app.engine.numbers import ZERO
 from app.engine.settlement import Held, Manner, Settlement
@@ -26,7 +26,7 @@ def settle(
     balance = None
     if position.isolated:
         balance = position.wallet.balance if position.wallet else ZERO
-    leverage = margin.leverage_of(account, market.contract)
+    leverage = exposure.leverage_of(account, market.contract)
     held = Held(position.quantity, position.cost, balance, leverage)
     return settlement.settle(market, held, quantity, value, price, ZERO, manner)
 

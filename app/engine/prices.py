@@ -32,7 +32,7 @@ def tick(step: Step, command: Tick) -> None:
     sequence = command.sequence
     if sequence is None and last is not None and not command.sequence_reset:
         sequence = last.sequence
-    market.mark = Mark(
+    mark = Mark(
         command.symbol,
         command.mark_price,
         step.now,
@@ -40,12 +40,12 @@ def tick(step: Step, command: Tick) -> None:
         command.source_time,
         sequence,
     )
-    step.touch(market.mark)
+    step.set_mark(market, mark)
 
 
 def report_clock(step: Step, command: ReportClock) -> Done:
     """Remember how far the system's clock is from ours; tell the operators of a jump (MRK-6)."""
-    step.state.ahead = timedelta(milliseconds=int(command.ahead_seconds * 1000))
+    step.set_ahead(timedelta(milliseconds=int(command.ahead_seconds * 1000)))
     if command.cause != "drift":
         ahead = plain(command.ahead_seconds)
         step.alert("clock_jump", None, None, cause=command.cause, ahead_seconds=ahead)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import chain, islice
 
-from app.engine import margin
+from app.engine import exposure, margin
 from app.engine.commands import PositionMode, PositionSide
 from app.engine.events import QueueEntry
 from app.engine.numbers import ZERO, Quotient, plain, ratio
@@ -63,8 +63,8 @@ def place_of(state: State, market: Market, position: Position) -> tuple[Decimal,
     scope = position.scope
     equity = margin.scope_balance(state, scope)
     for other_market, other in margin.scope_positions(state, scope):
-        equity += margin.mark_value(other_market, other) - other.cost
-    value = margin.mark_value(market, position)
+        equity += exposure.mark_value(other_market, other) - other.cost
+    value = exposure.mark_value(market, position)
     return place(value - position.cost, abs(value), equity)
 
 
@@ -112,9 +112,9 @@ def _score(state: State, market: Market, ranking: Ranking, most: int, *, longs: 
     for position in ranking.unranked[-most:]:
         if position.quantity and (position.quantity > 0) == longs:
             key = position.account_id, position.side
-            if key in ranking.keys:  # it changed while the queue is made
-                _remove(ranking, ranking.keys[key])
-            ranking.keys[key] = entry = (*place_of(state, market, position), *key)
+            if key in ranking.places:  # it changed while the queue is made
+                _remove(ranking, ranking.places[key])
+            ranking.places[key] = entry = (*place_of(state, market, position), *key)
             found.append(entry)
     del ranking.unranked[-most:]
     found.sort()
@@ -140,7 +140,7 @@ def queue(state: State, market: Market, now: datetime, *, longs: bool) -> Rankin
 
 def _changed(state: State, market: Market, ranking: Ranking, key: Leg, *, longs: bool) -> None:
     """A position may have changed: one in a large queue keeps its rank, a new one is its last."""
-    old = ranking.keys.get(key)
+    old = ranking.places.get(key)
     position = market.positions.get(key)
     if position is not None and (position.quantity > 0) != longs:
         position = None
@@ -151,10 +151,10 @@ def _changed(state: State, market: Market, ranking: Ranking, key: Leg, *, longs:
         if position is not None and ranking.large:
             return
         _remove(ranking, old)
-        del ranking.keys[key]
+        del ranking.places[key]
     if position is not None:
         new = (-LAST, Quotient(ZERO)) if ranking.large else place_of(state, market, position)
-        ranking.keys[key] = entry = (*new, *key)
+        ranking.places[key] = entry = (*new, *key)
         _insert(ranking, entry)
 
 
@@ -180,6 +180,19 @@ def forget_rooms(state: State, asset: str) -> None:
             for ranking in market.rankings.values():
                 ranking.rooms = {}
                 ranking.version += 1
+
+
+def forget_all(state: State) -> None:
+    """A new leader makes every queue anew."""
+    for market in state.markets.values():
+        market.rankings.clear()
+    state.ranked.clear()
+    state.unranked.clear()
+
+
+def remember_room(ranking: Ranking, position: Position, room: Decimal) -> None:
+    """A counterparty can bear a loss of `room` on one lot, and no more."""
+    ranking.rooms[position.account_id, position.side] = room
 
 
 # Entries, in blocks of bounded length

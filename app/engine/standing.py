@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from app.engine import margin
+from app.engine import exposure, margin
 from app.engine.commands import Side
 from app.engine.numbers import ZERO, divide_up
 from app.engine.settlement import Held, Manner, Settlement, settle
@@ -52,12 +52,12 @@ class Standing:
         wallet = None
         if position.isolated:
             wallet = position.wallet.balance if position.wallet else ZERO
-        value = margin.mark_value(market, position)
+        value = exposure.mark_value(market, position)
         loose = cross.uncommitted - position.free
         if wallet is None:
             loose += value - position.cost
         return Standing(
-            market, account, position, margin.leverage_of(account, market.contract),
+            market, account, position, exposure.leverage_of(account, market.contract),
             position.quantity, position.cost, value, position.margin, wallet,
             position.bid_value, position.ask_value, cross.wallet,
             cross.equity if wallet is None else cross.equity - position.free,

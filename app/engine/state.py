@@ -1,4 +1,7 @@
-"""The whole state of the engine: plain slotted dataclasses. Only a `Step` changes them."""
+"""The whole state of the engine: plain slotted dataclasses.
+
+What the store keeps, only a `Step` changes; what is derived from it, only the file that derives it.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +101,7 @@ class Position:
     increase the position (ORD-4); `reducing` are the reduce-only ones among `orders`; `wallet` is
     the isolated wallet while margin mode is isolated. `value` and `margin` are remembered from when
     the position was last `valued`, at that mark; `free`, what it adds to the available balance,
-    from when it was last `weighed` (see `margin`). `base` says where its trigger is while it is
+    from when it was last `weighed` (see `exposure`). `base` says where its trigger is while it is
     `armed`, with the brackets of then (see `triggers`).
     """
 
@@ -221,7 +224,7 @@ class Block:
 
 @dataclass(slots=True, eq=False)
 class Ranking:
-    """The ADL queue of one side of a contract, sorted, in blocks; `keys` finds an entry.
+    """The ADL queue of one side of a contract, sorted, in blocks; `places` finds an entry.
 
     `shown` are entries as records keep them, made when first kept. A `large` one was made in steps
     until `made_at`, and is `pinned` until the liquidation that awaited it is done; `unranked` are
@@ -231,7 +234,7 @@ class Ranking:
     """
 
     blocks: list[Block] = field(default_factory=list)
-    keys: dict[Leg, RankingEntry] = field(default_factory=dict)
+    places: dict[Leg, RankingEntry] = field(default_factory=dict)
     shown: dict[Leg, QueueEntry] = field(default_factory=dict)
     large: bool = False
     made_at: datetime | None = None
@@ -247,7 +250,7 @@ class Market:
 
     `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
     `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
-    `longs` counts the long positions.
+    `long_count` is how many positions are long.
     """
 
     contract: Contract
@@ -256,7 +259,7 @@ class Market:
     bids: BookSide = field(default_factory=BookSide)
     asks: BookSide = field(default_factory=BookSide)
     positions: dict[Leg, Position] = field(default_factory=dict)
-    longs: int = 0
+    long_count: int = 0
     triggers: Triggers = field(default_factory=Triggers)
     rankings: dict[bool, Ranking] = field(default_factory=dict)
     held: dict[ScopeKey, None] = field(default_factory=dict)
@@ -265,7 +268,7 @@ class Market:
 
     def count(self, *, longs: bool) -> int:
         """How many positions a side has."""
-        return self.longs if longs else len(self.positions) - self.longs
+        return self.long_count if longs else len(self.positions) - self.long_count
 
 
 @dataclass(slots=True, eq=False)
@@ -316,14 +319,14 @@ class Cascade:
     looked at for what they require changed; `queue` is a heap in liquidation order, `next_round`
     the scopes put at risk meanwhile; `waiting` are all of both. `ranking` is the contract and side
     (whether longs) whose ADL queue must be made before the liquidation that awaits it (ADL-5).
-    `tick` began it and will be told how many `accounts` were at risk; `events` are the liquidation
-    events of the accounts of which something was liquidated (LIQ-9), `causes` the contracts whose
-    funds pay what a scope owes when nothing is left of it (FND-4).
+    `tick` began it and will be told how many accounts were `found` at risk; `events` are the
+    liquidation events of the accounts of which something was liquidated (LIQ-9), `causes` the
+    contracts whose funds pay what a scope owes when nothing is left of it (FND-4).
     """
 
     asset: str
     tick: Tick | None = None
-    accounts: set[str] = field(default_factory=set)
+    found: set[str] = field(default_factory=set)
     unswept: list[int] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=dict)
     causes: dict[ScopeKey, str] = field(default_factory=dict)

@@ -1,95 +1,49 @@
-"""The one door through which state changes: a `Step` per command.
+"""The one door through which kept state changes: a `Step` per command.
 
-A step moves money, changes positions, orders and marks, and remembers what it touched; its
-`Outcome` is all that the store needs to make the command durable. It knows nothing of rules:
-those are in the modules that call it.
+A step moves money (`ledger`), changes what is listed and registered, positions, orders and marks,
+and remembers what it touched. It knows nothing of rules: those are in the modules that call it.
+What others may write is derived, and a test names it (tests/architecture/test_one_door.py).
 """
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar, cast, get_args
 
 from app.engine import orderbook
-from app.engine.commands import Command, OrderStatus, PositionSide
-from app.engine.contracts import Contract
-from app.engine.events import (
-    AdlEvent,
-    Alert,
-    AlertKind,
-    ClearanceFee,
-    FundEntry,
-    HistoryKind,
-    LedgerKind,
-    Liquidation,
-    Trade,
-    Transfer,
+from app.engine.commands import (
+    Command,
+    FundPolicy,
+    Limits,
+    NewKey,
+    OrderStatus,
+    PositionMode,
+    PositionSide,
 )
-from app.engine.numbers import plain, texts, time_text
-from app.engine.rejections import Rejection
+from app.engine.contracts import Contract
+from app.engine.ledger import Ledger
+from app.engine.outcome import Outcome
 from app.engine.state import (
     Account,
     ApiKey,
     Fund,
     Inventory,
     Mark,
+    Market,
     Order,
     Position,
     ScopeKey,
     Settings,
     State,
-    Wallet,
-    WalletKind,
     scope_of,
     wallet_key,
 )
 
-HISTORY_KINDS = frozenset(get_args(HistoryKind))
-TRADER_WALLETS = ("cross", "isolated")
 
-
-Kept = Wallet | Account | Settings | Position | Order | Contract | Mark | Fund | Inventory | ApiKey
-"""State that the store keeps a row of."""
-Record = Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert
-"""What happened, append-only."""
-R = TypeVar("R", bound=Record)
-
-
-@dataclass(slots=True)
-class Outcome:
-    """All that one command did.
-
-    `result` is what the caller is told (a `Rejection` changed nothing and is not logged);
-    `pending` is the settlement asset whose cascade must go on (LIQ-10), if any. `touched` is the
-    state it changed, in the order first touched (a dict as a set): where two stand for the same
-    row, the later holds. Positions and inventory with quantity 0 are gone. `records` are in order.
-    """
-
-    sequence: int
-    time: datetime
-    command: Command
-    result: object = None
-    pending: str | None = None
-    touched: dict[Kept, None] = field(default_factory=dict)
-    records: list[Record] = field(default_factory=list)
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the command changed anything (and so belongs into the command log)."""
-        return not isinstance(self.result, Rejection)
-
-    def of(self, kind: type[R]) -> list[R]:
-        """The records of one kind, in order."""
-        return [record for record in self.records if isinstance(record, kind)]
-
-
-class Step:
+class Step(Ledger):
     """One command's changes to `state` at time `now`."""
 
-    __slots__ = ("met", "now", "outcome", "pending_before", "scopes", "state")
+    __slots__ = ("met", "pending_before", "scopes")
 
     def __init__(self, state: State, command: Command, now: datetime) -> None:
         self.state = state
@@ -107,97 +61,90 @@ class Step:
         """Whether anything was changed yet."""
         return bool(self.outcome.touched or self.scopes)
 
-    def touch(self, kept: Kept) -> None:
-        """Remember that something changed that the store keeps."""
-        self.outcome.touched[kept] = None
+    def finish(self) -> None:
+        """Count the command: it is in the log from here on."""
+        self.state.counters.command = self.outcome.sequence
+        self.state.time = self.now
 
-    # Wallets and the ledger
+    # What is listed and registered
 
-    def wallet(self, kind: WalletKind, owner: str, asset: str, name: str = "") -> Wallet:
-        """The wallet, opened at zero when it does not exist."""
-        key = wallet_key(kind, owner, asset, name)
-        wallet = self.state.wallets.get(key)
-        if wallet is None:
-            wallet = Wallet(key, kind, owner, asset, name)
-            self.state.wallets[key] = wallet
-            self.touch(wallet)
-        return wallet
+    def list_contract(self, contract: Contract) -> None:
+        """List a contract, with its clearing account."""
+        clearing = self.wallet("clearing", contract.symbol, contract.settlement_asset)
+        self.state.markets[contract.symbol] = Market(contract, clearing)
+        self._touch(contract)
 
-    def cross_wallet(self, account: Account, asset: str) -> Wallet:
-        """The account's cross wallet in an asset."""
-        wallet = account.wallets.get(asset)
-        if wallet is None:
-            wallet = account.wallets[asset] = self.wallet("cross", account.account_id, asset)
-        return wallet
+    def set_contract(self, market: Market, contract: Contract) -> None:
+        """Give a contract new terms."""
+        market.contract = contract
+        self._touch(contract)
 
-    def isolated_wallet(self, position: Position, asset: str) -> Wallet:
-        """The isolated wallet of a position."""
-        if position.wallet is None:
-            name = f"{position.symbol}:{position.side}"
-            position.wallet = self.wallet("isolated", position.account_id, asset, name)
-        return position.wallet
+    def set_mark(self, market: Market, mark: Mark) -> None:
+        """Give a contract a mark: always a new one, by which remembered figures are void."""
+        market.mark = mark
+        self.outcome.touched[mark] = None
 
-    def transfer(
-        self,
-        kind: LedgerKind,
-        source: Wallet,
-        destination: Wallet,
-        amount: Decimal,
-        *,
-        symbol: str | None = None,
-        reference: str | None = None,
-        liquidation_id: int | None = None,
-    ) -> None:
-        """Move `amount` from `source` to `destination`; negative moves it back, zero does nothing.
+    def add_fund(self, fund_id: str, name: str, policy: FundPolicy) -> None:
+        """Open an insurance fund."""
+        self.state.funds[fund_id] = fund = Fund(fund_id, name, policy, self.now)
+        self._touch(fund)
 
-        Where a fund's wallet is a side, its balance history gets an entry of the same kind.
+    def set_fund(self, fund: Fund, name: str, policy: FundPolicy) -> None:
+        """Give a fund its name and policy."""
+        fund.name = name
+        fund.policy = policy
+        self._touch(fund)
+
+    def set_minimum(self, fund: Fund, asset: str, minimum: Decimal | None) -> None:
+        """Give a fund the minimum that it must hold in an asset, or none (FND-7)."""
+        if minimum is None:
+            fund.required_minimum.pop(asset, None)
+        else:
+            fund.required_minimum[asset] = minimum
+        self._touch(fund)
+
+    def add_account(self, account_id: str, position_mode: PositionMode) -> None:
+        """Open an account."""
+        self.state.accounts[account_id] = account = Account(account_id, position_mode, self.now)
+        self._touch(account)
+
+    def set_position_mode(self, account: Account, position_mode: PositionMode) -> None:
+        """Give an account its position mode."""
+        account.position_mode = position_mode
+        self._touch(account)
+
+    def set_settings(self, account: Account, settings: Settings) -> None:
+        """Give an account its leverage and margin mode in a contract (ORD-3)."""
+        account.settings[settings.symbol] = settings
+        self._touch(settings)
+
+    def add_key(self, key: NewKey) -> None:
+        """Register an API key."""
+        registered = ApiKey(key, self.now)
+        self.state.keys[key.digest] = self.state.key_ids[key.key_id] = registered
+        self._touch(registered)
+
+    def revoke_key(self, registered: ApiKey) -> None:
+        """Revoke an API key."""
+        registered.revoked_at = self.now
+        self._touch(registered)
+
+    # Leaders and their clocks
+
+    def begin_term(self, limits: Limits) -> None:
+        """A new leader's limits (ORD-10); it has not told yet how far the system's clock is.
+
+        The positions of each contract are sorted: their order must not depend on how the state was
+        loaded.
         """
-        if amount == 0:
-            return
-        if amount < 0:
-            source, destination, amount = destination, source, -amount
-        assert source.asset == destination.asset, (source.key, destination.key)
-        assert source is not destination, source.key
-        source.balance -= amount
-        destination.balance += amount
-        touched = self.outcome.touched
-        touched[source] = None
-        touched[destination] = None
-        trader = source if source.kind in TRADER_WALLETS else destination
-        counters = self.state.counters
-        counters.transfer += 1
-        self.outcome.records.append(
-            Transfer(
-                counters.transfer, self.now, kind, source.asset, amount,
-                source.key, source.balance, destination.key, destination.balance,
-                trader.owner if trader.kind in TRADER_WALLETS else None, symbol,
-                reference if reference is not None or liquidation_id is None
-                else f"liquidation/{liquidation_id}",
-            )
-        )  # fmt: skip
-        if source.kind == "fund":
-            self._fund_entry(source, kind, -amount, symbol, liquidation_id)
-        if destination.kind == "fund":
-            self._fund_entry(destination, kind, amount, symbol, liquidation_id)
+        self.state.limits = limits
+        self.state.ahead = timedelta()
+        for market in self.state.markets.values():
+            market.positions = dict(sorted(market.positions.items()))
 
-    def _fund_entry(
-        self,
-        wallet: Wallet,
-        kind: LedgerKind,
-        amount: Decimal,
-        symbol: str | None,
-        liquidation_id: int | None,
-    ) -> None:
-        assert kind in HISTORY_KINDS, kind  # money moves in a fund only so (FND-10)
-        fund = self.state.funds[wallet.owner]
-        entry = fund_entry(
-            fund, self.now, wallet, cast("HistoryKind", kind), amount,
-            symbol=symbol, liquidation_id=liquidation_id,
-        )  # fmt: skip
-        fund.sequence = entry.sequence
-        fund.last_hash = entry.hash
-        self.touch(fund)
-        self.outcome.records.append(entry)
+    def set_ahead(self, ahead: timedelta) -> None:
+        """Remember by how much engine time is ahead of the system's clock (MRK-6)."""
+        self.state.ahead = ahead
 
     # Positions and inventory
 
@@ -215,7 +162,7 @@ class Step:
         market = self.state.markets[position.symbol]
         market.quantity_total += quantity - position.quantity
         market.cost_total += cost - position.cost
-        market.longs += (quantity > 0) - (position.quantity > 0)
+        market.long_count += (quantity > 0) - (position.quantity > 0)
         position.quantity = quantity
         position.cost = cost
         position.valued = None
@@ -269,12 +216,23 @@ class Step:
         market.cost_total += cost - inventory.cost
         inventory.quantity = quantity
         inventory.cost = cost
-        self.touch(inventory)
+        self._touch(inventory)
         if quantity == 0:
             assert cost == 0, inventory
             del fund.inventory[symbol]
 
     # Orders
+
+    def accept_order(self, order: Order) -> None:
+        """Keep an order that came in; whether it rests is seen when it has met the book (ORD-1)."""
+        self.outcome.touched[order] = None
+
+    def expire_order(self, order: Order, reason: str) -> None:
+        """End an order that does not rest: nothing is reserved for what is left of it."""
+        assert order.order_id not in self.state.orders, order
+        order.status = "expired"
+        order.reason = reason
+        self._touch_order(order)
 
     def open_order(self, order: Order, position: Position) -> None:
         """Rest an order in the book and reserve its value (ORD-4)."""
@@ -286,7 +244,7 @@ class Step:
         if order.reduce_only:
             position.reducing[order.order_id] = order
         self._reserve(position, order, order.remaining)
-        self.touch_order(order)
+        self._touch_order(order)
 
     def close_order(self, order: Order, status: OrderStatus, reason: str | None = None) -> None:
         """End an open order: out of the book, its reservation released."""
@@ -300,7 +258,7 @@ class Step:
         self._reserve(position, order, -order.remaining)
         order.status = status
         order.reason = reason
-        self.touch_order(order)
+        self._touch_order(order)
         self.touch_position(position)
         self.forget_empty(position)
 
@@ -310,7 +268,7 @@ class Step:
         if order.order_id not in self.state.orders:
             order.filled_quantity += quantity
             order.status = "filled" if order.remaining == 0 else "partially_filled"
-            self.touch_order(order)
+            self._touch_order(order)
             return
         account = self.state.accounts[order.account_id]
         position = account.positions[order.symbol, order.position_side]
@@ -320,12 +278,12 @@ class Step:
         if order.remaining == 0:
             self.close_order(order, "filled")
         else:
-            self.touch_order(order)
+            self._touch_order(order)
 
-    def touch_order(self, order: Order) -> None:
+    def _touch_order(self, order: Order) -> None:
         """Remember that an order changed."""
         order.updated_at = self.now
-        self.touch(order)
+        self.outcome.touched[order] = None
 
     def _reserve(self, position: Position, order: Order, quantity: Decimal) -> None:
         assert order.price is not None
@@ -340,37 +298,3 @@ class Step:
         else:
             position.ask_value += value
             position.ask_quantity += quantity
-
-    # The rest
-
-    def alert(
-        self, kind: AlertKind, fund_id: str | None, asset: str | None, **detail: object
-    ) -> None:
-        """Announce something the operators must know."""
-        self.state.counters.alert += 1
-        self.outcome.records.append(
-            Alert(self.state.counters.alert, self.now, kind, fund_id, asset, texts(detail))
-        )
-
-
-def fund_entry(
-    fund: Fund,
-    time: datetime,
-    wallet: Wallet,
-    kind: HistoryKind,
-    amount: Decimal,
-    *,
-    symbol: str | None,
-    liquidation_id: int | None,
-) -> FundEntry:
-    """The next row of a fund's history, hashed as ARCHITECTURE.md publishes it (HIS-1, HIS-4)."""
-    sequence = fund.sequence + 1
-    line = "|".join([
-        fund.last_hash, fund.fund_id, str(sequence), time_text(time), wallet.name, wallet.asset,
-        kind, plain(amount), plain(wallet.balance), symbol or "",
-        "" if liquidation_id is None else str(liquidation_id),
-    ])  # fmt: skip
-    return FundEntry(
-        fund.fund_id, sequence, time, wallet.name, wallet.asset, kind, amount, wallet.balance,
-        symbol, liquidation_id, fund.last_hash, hashlib.sha256(line.encode()).hexdigest(),
-    )  # fmt: skip

@@ -16,7 +16,7 @@ from __future__ import annotations
 import heapq
 from decimal import Decimal
 
-from app.engine import calculator, margin
+from app.engine import calculator, exposure, margin
 from app.engine.margin import Health
 from app.engine.numbers import ONE, UNIT, ZERO, divide_up, ratio, round_down
 from app.engine.state import Market, Position, ScopeKey, State, Triggers
@@ -97,7 +97,7 @@ def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decim
             if market.contract.settlement_asset == scope[2]:
                 leverage = account.settings[position.symbol].leverage
                 most = divide_up(max(position.bid_value, position.ask_value), Decimal(leverage))
-                slack -= most - margin.order_margin(market, position, leverage)
+                slack -= most - exposure.order_margin(market, position, leverage)
                 growing.append(market)
     if slack < 0:
         for market in growing:
@@ -134,6 +134,20 @@ def _rebuild(heap: list[tuple[Decimal, int, Position, int]]) -> None:
         entry for entry in heap if entry[2].quantity and entry[2].trigger_version == entry[3]
     ]
     heapq.heapify(heap)
+
+
+def pop_watched(triggers: Triggers) -> list[ScopeKey]:
+    """The cross scopes that the next tick must look at, sorted; looked at, they are armed anew."""
+    found = sorted(triggers.watched)
+    triggers.watched.clear()
+    return found
+
+
+def forget(market: Market) -> None:
+    """A new leader arms every scope anew."""
+    market.triggers.watched.clear()
+    for position in market.positions.values():
+        position.armed = None
 
 
 def any_crossed(triggers: Triggers, price: Decimal) -> bool:

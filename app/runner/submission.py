@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.engine.commands import Command, PlaceOrder
-from app.engine.step import Outcome
+from app.engine.outcome import Outcome
 from app.runner.answers import Answer, AnswerKey, order_name
 from app.store.rows import StoredAnswer
 

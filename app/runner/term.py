@@ -22,8 +22,8 @@ from app.engine.commands import Command, ContinueCascade, Limits, PlaceOrder, Re
 from app.engine.engine import Engine
 from app.engine.events import Ticked
 from app.engine.invariants import check_money
+from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
-from app.engine.step import Outcome
 from app.runner import answers
 from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey, Known
 from app.runner.clock import Clock

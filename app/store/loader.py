@@ -330,7 +330,7 @@ async def _load_positions(
             position = Position(account.account_id, *leg, scope, Decimal(quantity), Decimal(cost))
             account.positions[leg] = position
             market.positions[account.account_id, leg[1]] = position
-            market.longs += position.quantity > 0
+            market.long_count += position.quantity > 0
             market.quantity_total += position.quantity
             market.cost_total += position.cost
     for wallet in state.wallets.values():

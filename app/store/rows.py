@@ -27,6 +27,7 @@ from app.engine.events import (
     Transfer,
 )
 from app.engine.numbers import plain
+from app.engine.outcome import Kept, Outcome, Record
 from app.engine.state import (
     Account,
     ApiKey,
@@ -39,7 +40,6 @@ from app.engine.state import (
     Settings,
     Wallet,
 )
-from app.engine.step import Kept, Outcome, Record
 from app.store import codec, tables
 
 Row = tuple[Any, ...]

@@ -15,8 +15,8 @@ from typing import Any, get_args
 import asyncpg
 
 from app.engine.commands import OrderStatus
+from app.engine.outcome import Outcome
 from app.engine.state import Counters
-from app.engine.step import Outcome
 from app.store.rows import Batch, Row, Rows, collect
 from app.verify.difference import Difference, Differs, Key, Layout
 

@@ -11,9 +11,9 @@ import asyncpg
 
 from app.engine.engine import Engine
 from app.engine.invariants import LawBroken, check_all, state_hash
+from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
 from app.engine.state import State
-from app.engine.step import Outcome
 from app.store.loader import load_state
 from app.verify.difference import Difference, Differs
 from app.verify.log import Entry, read

@@ -9,8 +9,8 @@ from itertools import chain
 import asyncpg
 
 from app.engine.commands import Recover
+from app.engine.outcome import Kept, Outcome
 from app.engine.state import Order, State
-from app.engine.step import Kept, Outcome
 from app.store.rows import Row, collect, state_rows
 from app.store.tables import COUNTERS, OPEN
 from app.verify.difference import Difference, Differs, Key, Layout

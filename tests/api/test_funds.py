@@ -45,9 +45,8 @@ async def test_create_change_pay(api: Api) -> None:
         "fund_below_minimum", "usdt-new", "USDT",
     )  # fmt: skip
 
-    refused = await api.refused(
-        f"POST {path}/contributions", {"asset": "USDT", "amount": "500", "kind": "top_up"}
-    )
+    top_up = {"asset": "USDT", "amount": "500", "kind": "top_up"}
+    refused = await api.refused(f"POST {path}/contributions", top_up)
     assert refused == (422, "insufficient_balance")
     paid = await api(
         "POST /v1/treasury/contributions", {"asset": "USDT", "amount": "800"}, status=201

@@ -14,8 +14,8 @@ import asyncpg
 import pytest
 
 from app.engine.commands import FundPolicy
+from app.engine.ledger import fund_entry
 from app.engine.state import Fund, Wallet
-from app.engine.step import fund_entry
 from tests.api.conftest import Api, crash
 
 PATH = "/v1/insurance-fund-history"

@@ -35,8 +35,8 @@ from app.engine.events import (
     Transfer,
 )
 from app.engine.numbers import plain
+from app.engine.outcome import Outcome
 from app.engine.state import State
-from app.engine.step import Outcome
 from tests.engine.arithmetic import UNITS, is_unit, price_unit, rounded, value
 from tests.engine.laws import check_laws
 from tests.engine.payers import check_payers, traders_worth

@@ -14,8 +14,8 @@ from app.engine.commands import (
     Withdraw,
 )
 from app.engine.events import AdlEvent, Liquidation, Transfer
+from app.engine.outcome import Outcome
 from app.engine.state import State
-from app.engine.step import Outcome
 from tests.engine.arithmetic import exact_value, mark_price
 
 TRADERS = (

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from app.engine import deleveraging
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
+from app.engine.outcome import Outcome
 from app.engine.state import State
-from app.engine.step import Outcome
 from tests.engine.arithmetic import price_unit, rounded, value
 
 FUND_KINDS = ("bankruptcy_loss", "takeover_gain", "deficit_cover")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from decimal import Decimal
+from decimal import Decimal, localcontext
 
 import pytest
 
@@ -19,6 +19,7 @@ from app.engine.commands import (
     Tick,
 )
 from app.engine.events import Liquidation, Transfer
+from app.engine.numbers import EXACT
 from app.engine.state import State, Triggers
 from tests.engine.world import World, contract, replayed
 
@@ -106,6 +107,13 @@ def misremember(state: State) -> None:
     position.value += 1
 
 
+def misweigh(state: State) -> None:
+    """A position that says it requires more than it does."""
+    with localcontext(EXACT):
+        margin.cross_of(state, state.accounts["bob"], "USDT")
+    state.accounts["bob"].positions["TEST", "both"].free -= 1
+
+
 @pytest.mark.parametrize(
     "corrupt",
     [
@@ -115,7 +123,7 @@ def misremember(state: State) -> None:
         move("cross/ann/USDT", "cross/bob/USDT", "0.00000001"),
         move("clearing/TEST/USDT", "cross/bob/USDT", "0.00000001"),
         move("isolated/cyd/USDT/TEST:both", "cross/cyd/USDT", "60"),
-        change_position, change_cost, change_inventory, crash, misremember,
+        change_position, change_cost, change_inventory, crash, misremember, misweigh,
     ],
 )  # fmt: skip
 def test_num_4_every_broken_law_is_noticed(corrupt: Callable[[State], None]) -> None:

@@ -61,10 +61,8 @@ STEPS = 50
 
 
 class Exchange(RuleBasedStateMachine):
-    """Four traders and a whale, five contracts, three funds, two settlement assets.
-
-    Most runs trade two contracts only (`busy`), so that accounts, orders and marks meet.
-    """
+    """Four traders and a whale, five contracts, three funds, two settlement assets; most runs
+    trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app.engine import assessment, calculator, margin, ranking
+from app.engine import assessment, calculator, exposure, ranking
 from app.engine.commands import PlaceOrder, Tick
 from app.engine.contracts import Bracket, Contract, build_brackets
 from app.engine.numbers import EXACT
@@ -114,7 +114,7 @@ def margin_requirement_one_way(inputs: Inputs) -> dict[str, Decimal]:
     position.bid_value = number(inputs["bidOrderValue"])
     position.ask_value = number(inputs["askOrderValue"])
     market = market_at(Decimal(1))
-    return {"marginRequirement": margin.requirement(market, position, int(inputs["leverage"]))}
+    return {"marginRequirement": exposure.requirement(market, position, int(inputs["leverage"]))}
 
 
 def order_cost(inputs: Inputs) -> dict[str, Decimal]:

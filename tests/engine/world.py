@@ -33,9 +33,9 @@ from app.engine.events import (
     Trade,
 )
 from app.engine.numbers import EXACT
+from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
 from app.engine.state import Order, State, Triggers
-from app.engine.step import Outcome
 from tests.engine.naive import Books
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,9 +16,9 @@ from app.engine.contracts import Contract
 from app.engine.engine import Engine
 from app.engine.events import Done, OrderReceipt, Ticked
 from app.engine.numbers import ONE, ZERO
+from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
 from app.engine.state import Cascade, Mark, Market, State, Wallet
-from app.engine.step import Outcome
 from app.runner.runner import Runner
 from app.store import database
 

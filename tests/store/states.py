@@ -27,9 +27,9 @@ from app.engine.events import (
     QueueEntry,
     Trade,
 )
+from app.engine.outcome import Outcome
 from app.engine.state import (
     Account,
-    ApiKey,
     Fund,
     Mark,
     Market,
@@ -40,7 +40,7 @@ from app.engine.state import (
     Wallet,
     wallet_key,
 )
-from app.engine.step import Outcome, Step
+from app.engine.step import Step
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NASTY = 'tab\there "quoted" back\\slash {brace}, comma\nnewline \\N NULL \u00e9\U0001f40d'
@@ -59,8 +59,7 @@ class Exchange:
         now = START + timedelta(seconds=self.state.counters.command)
         step = Step(self.state, command or Deposit("alice", "USDT", Decimal(1), NASTY), now)
         step.outcome.result = Done()
-        self.state.counters.command += 1
-        self.state.time = now
+        step.finish()
         self.outcomes.append(step.outcome)
         return step
 
@@ -75,22 +74,19 @@ class Exchange:
                 (Decimal(50000), Decimal(600000), 100, Decimal("0.005"), None),
             ]), mark_staleness_seconds=60,
         )  # fmt: skip
-        market = Market(contract, step.wallet("clearing", symbol, "USDT"))
-        market.mark = Mark(symbol, Decimal("60000.5"), step.now, None, step.now, 2**40)
-        self.state.markets[symbol] = market
-        step.touch(contract)
-        step.touch(market.mark)
+        step.list_contract(contract)
+        market = self.state.markets[symbol]
+        step.set_mark(market, Mark(symbol, Decimal("60000.5"), step.now, None, step.now, 2**40))
         return market
 
     def open_fund(self, fund_id: str) -> Fund:
         """A fund with money in a wallet of a later name, then in `main`."""
         step = self.step()
-        fund = Fund(fund_id, NASTY, FundPolicy(share_above_minimum=Decimal("0.25")), step.now)
-        fund.required_minimum["USDT"] = Decimal("1000.50")
-        self.state.funds[fund_id] = fund
+        step.add_fund(fund_id, NASTY, FundPolicy(share_above_minimum=Decimal("0.25")))
+        fund = self.state.funds[fund_id]
+        step.set_minimum(fund, "USDT", Decimal("1000.50"))
         for name in ("spare", "main"):
-            wallet = step.wallet("fund", fund_id, "USDT", name)
-            fund.wallets.append(wallet)
+            wallet = step.fund_wallet(fund, "USDT", name)
             outside = step.wallet("external", "", "USDT")
             step.transfer("seed_capital", outside, wallet, Decimal(500), reference=NASTY)
         return fund
@@ -98,16 +94,11 @@ class Exchange:
     def open_account(self, account_id: str, symbol: str, margin_mode: Any = "cross") -> Account:
         """An account with its key, settings in a contract and money."""
         step = self.step()
-        account = Account(account_id, "one_way", step.now)
-        account.settings[symbol] = settings = Settings(account_id, symbol, 20, margin_mode)
-        self.state.accounts[account_id] = account
-        step.touch(account)
-        step.touch(settings)
+        step.add_account(account_id, "one_way")
+        account = self.state.accounts[account_id]
+        step.set_settings(account, Settings(account_id, symbol, 20, margin_mode))
         number = len(self.state.keys)
-        key = NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id)
-        registered = ApiKey(key, step.now)
-        self.state.keys[key.digest] = self.state.key_ids[key.key_id] = registered
-        step.touch(registered)
+        step.add_key(NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id))
         wallet = step.cross_wallet(account, "USDT")
         step.transfer("deposit", step.wallet("external", "", "USDT"), wallet, Decimal(1000))
         return account
@@ -145,9 +136,8 @@ class Exchange:
     ) -> Order:
         """Rest an order of 0.5 in the book."""
         step = self.step()
-        self.state.counters.order += 1
         order = Order(
-            self.state.counters.order, account.account_id, symbol, leg, side, "limit", "gtc",
+            step.next_id("order"), account.account_id, symbol, leg, side, "limit", "gtc",
             Decimal(price), Decimal("0.50"), reduce_only, "expire_taker", NASTY, step.now, step.now,
         )  # fmt: skip
         step.open_order(order, step.position(account, symbol, leg))
@@ -159,9 +149,8 @@ class Exchange:
         assert order.price is not None
         amount = Decimal(quantity)
         value = self.state.markets[order.symbol].contract.value(amount, order.price)
-        self.state.counters.trade += 1
         trade = Trade(
-            self.state.counters.trade, step.now, order.symbol, order.price, amount, value,
+            step.next_id("trade"), step.now, order.symbol, order.price, amount, value,
             orderbook.opposite(order.side), "taker", None, Decimal("0.00000001"), order.account_id,
             order.order_id, Decimal("-0.01"), None,
         )  # fmt: skip
@@ -172,14 +161,11 @@ class Exchange:
     def liquidate(self, fund: Fund, symbol: str) -> Liquidation:
         """Records of a liquidation that ended in takeover and ADL."""
         step = self.step()
-        counters, outcome = self.state.counters, step.outcome
-        counters.liquidation += 1
-        counters.liquidation_event += 1
-        counters.adl_event += 1
+        outcome = step.outcome
         one, price = Decimal(1), Decimal("59000.12345678")
         record = Liquidation(
-            counters.liquidation, counters.liquidation_event, step.now, "alice", symbol,
-            fund.fund_id, "long", "both", "isolated", Decimal(3), price, price, one, one,
+            step.next_id("liquidation"), step.next_id("liquidation_event"), step.now, "alice",
+            symbol, fund.fund_id, "long", "both", "isolated", Decimal(3), price, price, one, one,
             filled_quantity=one, taken_over_quantity=one, deleveraged_quantity=one,
             outcome="mixed", steps=[
                 LiquidationStep("trigger", {"mark_price": "59000"}),
@@ -192,8 +178,8 @@ class Exchange:
             price, Decimal(3), Decimal(2), one, capped=True,
         ))  # fmt: skip
         outcome.records.append(AdlEvent(
-            counters.adl_event, record.liquidation_id, step.now, symbol, fund.fund_id, "long", one,
-            price, price, one, price, one, 2, (QueueEntry("bob", "both", "1", "1"),),
+            step.next_id("adl_event"), record.liquidation_id, step.now, symbol, fund.fund_id,
+            "long", one, price, price, one, price, one, 2, (QueueEntry("bob", "both", "1", "1"),),
             (
                 Deleveraged(1, "bob", "both", one, one, one, price, one, "bankruptcy_price"),
                 Deleveraged(1, "bob", "both", one, one, one, price, one, "mark_price"),

@@ -137,9 +137,7 @@ async def test_later_commits_replace_state(connection: Connection) -> None:
     exchange.close(bob.positions["BTCUSDT", "both"])
     step = exchange.step()
     step.set_inventory(exchange.state.funds["zeta"], "BTCUSDT", Decimal(0), Decimal(0))
-    key = next(iter(exchange.state.keys.values()))
-    key.revoked_at = step.now
-    step.touch(key)
+    step.revoke_key(next(iter(exchange.state.keys.values())))
     await leader.commit(batch_of(exchange, done))
     assert facts(await load_state(connection)) == facts(exchange.state)
     assert await connection.fetchval("SELECT count(*) FROM positions") == 0

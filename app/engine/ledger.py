@@ -1,0 +1,189 @@
+"""Money's part of a step: wallets, transfers between them, the hash-chained history of funds.
+
+Every movement is one transfer between two wallets of one asset (NUM-4), and the only one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, cast, get_args
+
+from app.engine.events import (
+    Alert,
+    AlertKind,
+    FundEntry,
+    HistoryKind,
+    LedgerKind,
+    Transfer,
+)
+from app.engine.numbers import plain, texts, time_text
+from app.engine.outcome import Kept, Outcome
+from app.engine.state import (
+    Account,
+    Fund,
+    Position,
+    State,
+    Wallet,
+    WalletKind,
+    wallet_key,
+)
+
+HISTORY_KINDS = frozenset(get_args(HistoryKind))
+TRADER_WALLETS = ("cross", "isolated")
+
+Counted = Literal["order", "trade", "liquidation", "liquidation_event", "adl_event"]
+"""What is given an identifier by whoever makes it; transfers and alerts get theirs here."""
+
+
+class Ledger:
+    """What one command moves at time `now`, and the `outcome` in which it is remembered.
+
+    A `Step` is made, never a mere ledger.
+    """
+
+    __slots__ = ("now", "outcome", "state")
+
+    state: State
+    now: datetime
+    outcome: Outcome
+
+    def _touch(self, kept: Kept) -> None:
+        """Remember that something changed that the store keeps."""
+        self.outcome.touched[kept] = None
+
+    def next_id(self, kind: Counted) -> int:
+        """The next identifier of a kind."""
+        counters = self.state.counters
+        number: int = getattr(counters, kind) + 1
+        setattr(counters, kind, number)
+        return number
+
+    def wallet(self, kind: WalletKind, owner: str, asset: str, name: str = "") -> Wallet:
+        """The wallet, opened at zero when it does not exist."""
+        key = wallet_key(kind, owner, asset, name)
+        wallet = self.state.wallets.get(key)
+        if wallet is None:
+            wallet = Wallet(key, kind, owner, asset, name)
+            self.state.wallets[key] = wallet
+            self._touch(wallet)
+        return wallet
+
+    def cross_wallet(self, account: Account, asset: str) -> Wallet:
+        """The account's cross wallet in an asset."""
+        wallet = account.wallets.get(asset)
+        if wallet is None:
+            wallet = account.wallets[asset] = self.wallet("cross", account.account_id, asset)
+        return wallet
+
+    def isolated_wallet(self, position: Position, asset: str) -> Wallet:
+        """The isolated wallet of a position."""
+        if position.wallet is None:
+            name = f"{position.symbol}:{position.side}"
+            position.wallet = self.wallet("isolated", position.account_id, asset, name)
+        return position.wallet
+
+    def fund_wallet(self, fund: Fund, asset: str, name: str) -> Wallet:
+        """The fund's wallet of that name and asset, opened when it does not exist (FND-6)."""
+        for existing in fund.wallets:
+            if existing.asset == asset and existing.name == name:
+                return existing
+        opened = self.wallet("fund", fund.fund_id, asset, name)
+        fund.wallets.append(opened)
+        self._touch(fund)
+        return opened
+
+    def transfer(
+        self,
+        kind: LedgerKind,
+        source: Wallet,
+        destination: Wallet,
+        amount: Decimal,
+        *,
+        symbol: str | None = None,
+        reference: str | None = None,
+        liquidation_id: int | None = None,
+    ) -> None:
+        """Move `amount` from `source` to `destination`; negative moves it back, zero does nothing.
+
+        Where a fund's wallet is a side, its balance history gets an entry of the same kind.
+        """
+        if amount == 0:
+            return
+        if amount < 0:
+            source, destination, amount = destination, source, -amount
+        assert source.asset == destination.asset, (source.key, destination.key)
+        assert source is not destination, source.key
+        source.balance -= amount
+        destination.balance += amount
+        touched = self.outcome.touched
+        touched[source] = None
+        touched[destination] = None
+        trader = source if source.kind in TRADER_WALLETS else destination
+        counters = self.state.counters
+        counters.transfer += 1
+        self.outcome.records.append(
+            Transfer(
+                counters.transfer, self.now, kind, source.asset, amount,
+                source.key, source.balance, destination.key, destination.balance,
+                trader.owner if trader.kind in TRADER_WALLETS else None, symbol,
+                reference if reference is not None or liquidation_id is None
+                else f"liquidation/{liquidation_id}",
+            )
+        )  # fmt: skip
+        if source.kind == "fund":
+            self._fund_entry(source, kind, -amount, symbol, liquidation_id)
+        if destination.kind == "fund":
+            self._fund_entry(destination, kind, amount, symbol, liquidation_id)
+
+    def _fund_entry(
+        self,
+        wallet: Wallet,
+        kind: LedgerKind,
+        amount: Decimal,
+        symbol: str | None,
+        liquidation_id: int | None,
+    ) -> None:
+        assert kind in HISTORY_KINDS, kind  # money moves in a fund only so (FND-10)
+        fund = self.state.funds[wallet.owner]
+        entry = fund_entry(
+            fund, self.now, wallet, cast("HistoryKind", kind), amount,
+            symbol=symbol, liquidation_id=liquidation_id,
+        )  # fmt: skip
+        fund.sequence = entry.sequence
+        fund.last_hash = entry.hash
+        self._touch(fund)
+        self.outcome.records.append(entry)
+
+    def alert(
+        self, kind: AlertKind, fund_id: str | None, asset: str | None, **detail: object
+    ) -> None:
+        """Announce something the operators must know."""
+        self.state.counters.alert += 1
+        self.outcome.records.append(
+            Alert(self.state.counters.alert, self.now, kind, fund_id, asset, texts(detail))
+        )
+
+
+def fund_entry(
+    fund: Fund,
+    time: datetime,
+    wallet: Wallet,
+    kind: HistoryKind,
+    amount: Decimal,
+    *,
+    symbol: str | None,
+    liquidation_id: int | None,
+) -> FundEntry:
+    """The next row of a fund's history, hashed as ARCHITECTURE.md publishes it (HIS-1, HIS-4)."""
+    sequence = fund.sequence + 1
+    line = "|".join([
+        fund.last_hash, fund.fund_id, str(sequence), time_text(time), wallet.name, wallet.asset,
+        kind, plain(amount), plain(wallet.balance), symbol or "",
+        "" if liquidation_id is None else str(liquidation_id),
+    ])  # fmt: skip
+    return FundEntry(
+        fund.fund_id, sequence, time, wallet.name, wallet.asset, kind, amount, wallet.balance,
+        symbol, liquidation_id, fund.last_hash, hashlib.sha256(line.encode()).hexdigest(),
+    )  # fmt: skip

@@ -1,0 +1,65 @@
+"""What one command did: all that makes it durable, and what its caller is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+from app.engine.commands import Command
+from app.engine.contracts import Contract
+from app.engine.events import (
+    AdlEvent,
+    Alert,
+    ClearanceFee,
+    FundEntry,
+    Liquidation,
+    Trade,
+    Transfer,
+)
+from app.engine.rejections import Rejection
+from app.engine.state import (
+    Account,
+    ApiKey,
+    Fund,
+    Inventory,
+    Mark,
+    Order,
+    Position,
+    Settings,
+    Wallet,
+)
+
+Kept = Wallet | Account | Settings | Position | Order | Contract | Mark | Fund | Inventory | ApiKey
+"""State that the store keeps a row of."""
+Record = Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert
+"""What happened, append-only."""
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All that one command did.
+
+    `result` is what the caller is told (a `Rejection` changed nothing and is not logged);
+    `pending` is the settlement asset whose cascade must go on (LIQ-10), if any. `touched` is the
+    state it changed, in the order first touched (a dict as a set): where two stand for the same
+    row, the later holds. Positions and inventory with quantity 0 are gone. `records` are in order.
+    """
+
+    sequence: int
+    time: datetime
+    command: Command
+    result: object = None
+    pending: str | None = None
+    touched: dict[Kept, None] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the command changed anything (and so belongs into the command log)."""
+        return not isinstance(self.result, Rejection)
+
+    def of(self, kind: type[R]) -> list[R]:
+        """The records of one kind, in order."""
+        return [record for record in self.records if isinstance(record, kind)]
