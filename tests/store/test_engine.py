@@ -115,7 +115,7 @@ async def test_a_start_finds_what_was_committed(connection: asyncpg.Connection, 
     chance = random.Random(seed)
     marks = dict.fromkeys(SYMBOLS, Decimal(100))
     epoch = await connection.fetchval("UPDATE leadership SET epoch = epoch + 1 RETURNING epoch")
-    life = Life(State(), Writer(connection, epoch))
+    life = Life(State(), Writer(connection, epoch, Engine.rules_version))
     for command in [*opening(), Recover()]:
         life.apply(command)
     for _ in range(12):
