@@ -28,13 +28,15 @@ from app.engine.commands import (
     Withdraw,
 )
 from app.engine.engine import Engine
-from app.engine.invariants import check_all
+from app.engine.invariants import check_all, state_hash
 from app.engine.numbers import EXACT
 from app.engine.state import State
 from app.engine.step import Outcome
 from app.store import codec
 from app.store.loader import load_account, load_state
 from app.store.rows import collect
+from app.store.snapshots import Snapshot, store
+from app.store.tables import ALIVE
 from app.store.writer import Writer
 from tests.engine.world import contract, differences, open_account
 from tests.store.states import facts, picture
@@ -132,6 +134,15 @@ async def test_a_start_finds_what_was_committed(connection: asyncpg.Connection, 
     assert await connection.fetchval("SELECT count(*) FROM liquidations") > 0
     await replay_is_the_state(connection, life.engine.state)
     await one_account_is_its_part(connection, life.engine.state)
+    await a_snapshot_is_the_state(connection, epoch, life.engine.state)
+
+
+async def a_snapshot_is_the_state(connection: asyncpg.Connection, epoch: int, state: State) -> None:
+    """Also when the tables have changed since (REC-1)."""
+    snapshot = Snapshot(state.counters.command, 2, state_hash(state))
+    await store(connection, epoch, snapshot)
+    await connection.execute(f"TRUNCATE {', '.join(ALIVE)}")
+    assert not list(differences(facts(await load_state(connection, snapshot)), facts(state)))
 
 
 async def replay_is_the_state(connection: asyncpg.Connection, state: State) -> None:
