@@ -50,7 +50,7 @@ CHUNK = 10_000
 async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> State:
     """Everything, as of one moment or of a snapshot.
 
-    A position takes about 3 µs, its rows' way here included; out of a snapshot, twice that.
+    A position takes about 3 µs, its rows' way here included; out of a snapshot, half again.
     """
     state, source = State(), Source(connection, snapshot)
     with localcontext(EXACT), _collector_paused():

@@ -89,13 +89,11 @@ def summary(findings: Findings, seconds: float) -> str:
     rate = findings.commands / max(seconds, 0.001)
     done = f"{findings.commands:,} of {findings.end - findings.begin:,} commands"
     lines = [f"Replayed {done} in {seconds:,.1f} s ({rate:,.0f}/s)."]
-    lines.append(
-        f"  rules       version {findings.rules_version}, vouched for from command"
-        f" {findings.begin + 1:,} to {findings.end:,}"
-    )
+    ours = f"{findings.begin + 1:,} to {findings.end:,}"
+    lines.append(f"  rules       version {findings.rules_version}, commands {ours}")
     lines += [
-        f"  not these   commands {first:,} to {last:,}, rules version {version}: to be verified"
-        " with that release"
+        f"  not these   version {version}, commands {first:,} to {last:,}: to be verified with that"
+        " release"
         for version, first, last in findings.others
     ]
     if findings.first and findings.last:
@@ -107,7 +105,8 @@ def summary(findings: Findings, seconds: float) -> str:
     if findings.difference is None:
         lines.append(f"  state       {_counts(findings.rows, TABLES)}")
         lines.append(f"  state hash  {findings.state_hash}")
-        lines.append("Everything agrees, and every law holds.")
+        vouched = f" This vouches for commands {ours} only." if findings.others else ""
+        lines.append(f"Everything agrees, and every law holds.{vouched}")
     else:
         lines += _told(findings.difference)
     return "\n".join(lines) + "\n"
