@@ -11,9 +11,11 @@ from app.engine.commands import CreateKey
 from app.engine.engine import Engine
 from app.engine.events import Done
 from app.engine.invariants import state_hash
+from app.main import StartError, create_key
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
 from app.runner.term import Term
+from app.settings import Settings
 from app.store.loader import load_state
 from app.store.snapshots import newest
 from tests.runner.conftest import until
@@ -98,6 +100,19 @@ async def test_older_rules_do_not_lead(
             assert older.refusal is None
     assert await versions(connection) == [6] * 3
     assert await kept(connection) == []
+
+
+async def test_no_key_is_made_by_older_rules(
+    address: str, connection: asyncpg.Connection, release: Release
+) -> None:
+    release(6)
+    async with Runner(address) as runner:
+        await write(runner)
+    release(5)
+    settings = Settings(database_url=address)
+    with pytest.raises(StartError, match="this release has 5"):
+        await create_key(settings, lambda line: None, "operator", "admin", None)
+    assert await versions(connection) == [6, 6]
 
 
 async def test_an_older_leader_is_followed_by_a_newer_one(
