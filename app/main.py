@@ -98,7 +98,7 @@ async def create_key(
         Runner(address, limits=settings.limits) as runner,
     ):
         if not runner.leading:
-            raise StartError("another Backstop leads on this database")
+            raise StartError(runner.refusal or "another Backstop leads on this database")
         key, secret = make_key(name, scope, account_id)
         answer = await runner.submit([CreateKey(key)])
         if isinstance(answer.results[0], Rejection):

@@ -53,7 +53,7 @@ async def readyz(reading: Reading) -> ReadyView:
 async def leaderz(services: ServicesDep) -> LeaderView:
     """200 only on the leader; for load balancers."""
     if not services.runner.leading:
-        raise not_leader(1)
+        raise not_leader(1, services.runner.refusal)
     return LeaderView()
 
 

@@ -125,10 +125,10 @@ def unknown(parameter: str) -> Problem:
     return Problem(404, code, f"there is no such {thing}")
 
 
-def not_leader(retry_after: int) -> Problem:
-    """503 where writes are not taken."""
+def not_leader(retry_after: int, why: str | None = None) -> Problem:
+    """503 where writes are not taken; `why`, where that is not for a moment only."""
     return Problem(
-        503, "not_leader", "this instance does not take writes at the moment",
+        503, "not_leader", why or "this instance does not take writes at the moment",
         headers={"Retry-After": str(retry_after)},
     )  # fmt: skip
 
@@ -189,7 +189,7 @@ async def _rejected(_: Request, error: Rejected) -> Response:
 
 
 async def _not_leader(_: Request, error: NotLeader) -> Response:
-    return not_leader(error.retry_after).response()
+    return not_leader(error.retry_after, str(error)).response()
 
 
 async def _busy(_: Request, error: Busy) -> Response:

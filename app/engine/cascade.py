@@ -21,7 +21,8 @@ FINDS_PER_STEP = 100
 """Scopes looked at in one step."""
 
 LIQUIDATIONS_PER_STEP = 20
-"""Scopes liquidated in one step. Both bounds are rules: a log replays only with its own."""
+"""Scopes liquidated in one step. Both bounds are rules: whoever changes them raises
+`Engine.rules_version`."""
 
 LOWEST = Decimal("-Infinity")
 """The ratio of a scope that is at risk with nothing to maintain: it goes first."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 from decimal import localcontext
-from typing import Any
+from typing import Any, ClassVar
 
 from app.engine import accounts, cascade, invariants, listing, orders, prices
 from app.engine.commands import (
@@ -65,6 +65,17 @@ HANDLERS: dict[type, Callable[[Step, Any], object]] = {
 
 class Engine:
     """The state and the one way to change it. Deterministic; knows no clock and no I/O."""
+
+    rules_version: ClassVar = 1
+    """Of the rules by which a log gives a state (REC-1); each command in the log names its own.
+
+    Raise it by one, once in a release, with any change after which some log would give another
+    state, record, identifier or answer than before, or none: a rule, a rounding, an order of
+    doing things, the bounds of a command's work (`cascade`, `ranking`), a field of what
+    `invariants.state_hash` looks at. What is only quicker, or refused where nothing is logged, does
+    not raise it. `tests/golden` fails where that was forgotten, as far as its log goes. 0 are
+    releases before there were versions.
+    """
 
     def __init__(self, state: State) -> None:
         self.state = state

@@ -25,6 +25,7 @@ from typing import Any
 import asyncpg
 
 from app.store import database
+from app.store.snapshots import LOG_VERSION
 
 log = logging.getLogger("backstop.lease")
 
@@ -63,6 +64,10 @@ class LeaseLost(Exception):  # noqa: N818 - a state of the world
     """The connection that holds the lock is gone; someone else may lead by now."""
 
 
+class OldRules(Exception):  # noqa: N818 - a state of the world
+    """A newer release has led on this database; the message says so to the operator (REC-1)."""
+
+
 class Lease:
     """A claim on leadership; once taken it is held until its connection ends."""
 
@@ -73,12 +78,23 @@ class Lease:
         self._closed = asyncio.Event()
         connection.add_termination_listener(lambda _: self._closed.set())
 
-    async def take(self) -> int | None:
-        """Take the lock and raise the epoch, which is returned; None while someone else leads."""
-        if not await self._ask("SELECT pg_try_advisory_lock($1)", LOCK):
+    async def take(self, rules_version: int) -> int | None:
+        """Take the lock and raise the epoch, which is returned; None while someone else leads.
+
+        Raises `OldRules` where the log was led by newer rules than these (REC-1). That is looked at
+        when nobody can write any more.
+        """
+        epoch: int | None = None
+        if await self._ask("SELECT pg_try_advisory_lock($1)", LOCK):
+            epoch = await self._ask("UPDATE leadership SET epoch = epoch + 1 RETURNING epoch")
+        newest = await self._ask(LOG_VERSION)
+        if newest is not None and newest > rules_version:
+            raise OldRules(
+                f"the log is of rules version {newest}, and this release has {rules_version}: it"
+                " cannot lead on this database any more"
+            )
+        if epoch is None:
             await self._end_the_silent()
-            return None
-        epoch: int = await self._ask("UPDATE leadership SET epoch = epoch + 1 RETURNING epoch")
         return epoch
 
     async def watch(self) -> None:

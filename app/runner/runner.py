@@ -2,6 +2,9 @@
 
     standby --lock--> raise epoch, load, Recover, check the laws --> serving --any fault--> standby
 
+Where the log's last command is of older rules, a snapshot is kept before `Recover`; of newer ones:
+no leadership.
+
 A fault throws the term's whole memory away; the next term starts from what is in PostgreSQL.
 """
 
@@ -19,14 +22,17 @@ import asyncpg
 
 from app.engine.commands import Command, Limits
 from app.engine.engine import Engine
+from app.engine.invariants import state_hash
 from app.runner import lease
 from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey, forget_old_requests
 from app.runner.clock import Clock
 from app.runner.metrics import Metrics
 from app.runner.submission import Busy, NotLeader
 from app.runner.term import Term
+from app.store import snapshots
 from app.store.database import UnfitServer
 from app.store.loader import load_state
+from app.store.snapshots import Snapshot
 from app.store.writer import Writer
 
 __all__ = [
@@ -73,6 +79,8 @@ class Runner:
         self._queue_limit = queue_limit
         self._clock = clock or Clock()
         self._term: Term | None = None
+        self.refusal: str | None = None
+        """Why this process must not lead, for the operator; None where it may (REC-1)."""
         self._first_attempt = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -102,7 +110,7 @@ class Runner:
         send it again with its key).
         """
         if self._term is None:
-            raise NotLeader
+            raise NotLeader(self.refusal or "")
         return await self._term.submit(commands, key)
 
     async def start(self) -> None:
@@ -135,6 +143,10 @@ class Runner:
             epoch = self.metrics.epoch
             try:
                 await self._stand_by()
+            except lease.OldRules as error:
+                if self.refusal is None:
+                    log.error("not leading: %s", error)  # noqa: TRY400 - no fault of ours
+                self.refusal = str(error)
             except UNREACHABLE as error:
                 log.warning("not leading, PostgreSQL is out of reach or unfit: %r", error)
             except Exception:
@@ -151,9 +163,11 @@ class Runner:
     async def _stand_by(self) -> None:
         """Wait for the lock and lead; returns after `stop`, raises what ended the leadership."""
         async with lease.claim(self._address) as claim:
-            while (epoch := await claim.take()) is None:
+            while (epoch := await claim.take(Engine.rules_version)) is None:
+                self.refusal = None
                 self._first_attempt.set()
                 await asyncio.sleep(lease.POLL_SECONDS)
+            self.refusal = None
             tasks = {
                 asyncio.create_task(self._lead(claim, epoch)),
                 asyncio.create_task(claim.watch()),
@@ -170,8 +184,11 @@ class Runner:
     async def _lead(self, claim: lease.Lease, epoch: int) -> None:
         """Load and serve; returns after `stop`, raises what ended the term."""
         async with claim.connect() as reader, claim.connect() as connection:
+            last_version = await reader.fetchval(snapshots.LOG_VERSION)
             engine = Engine(await load_state(reader))
-            writer = Writer(connection, epoch)
+            if last_version is not None and last_version < engine.rules_version:
+                await _keep_snapshot(connection, epoch, engine)
+            writer = Writer(connection, epoch, engine.rules_version)
             term = Term(engine, writer, reader, self.metrics, self._queue_limit, self._clock)
             await term.recover(self.limits)
             self.metrics.epoch = epoch
@@ -200,6 +217,15 @@ class Runner:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("old answers were not deleted: %r", error)
             await asyncio.sleep(CLEANING_INTERVAL_SECONDS)
+
+
+async def _keep_snapshot(connection: asyncpg.Connection, epoch: int, engine: Engine) -> None:
+    """The rules change here: keep the state that the newer ones begin with (REC-1)."""
+    # In a thread, for it looks at everything: so the lease is watched meanwhile.
+    digest = await asyncio.to_thread(state_hash, engine.state)
+    snapshot = Snapshot(engine.state.counters.command, engine.rules_version, digest)
+    await snapshots.store(connection, epoch, snapshot)
+    log.info("kept %s, where the rules change", snapshot)
 
 
 @contextmanager

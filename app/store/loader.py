@@ -40,25 +40,29 @@ from app.engine.state import (
     wallet_key,
 )
 from app.store import codec
-from app.store.tables import COUNTERS, OPEN, metadata
+from app.store.snapshots import Snapshot, rows_of
+from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
 
 CHUNK = 10_000
 """Rows fetched at a time: other tasks run between chunks."""
 
 
-async def load_state(connection: asyncpg.Connection) -> State:
-    """Everything, as of one moment. A position takes about 3 µs, its rows' way here included."""
-    state = State()
+async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> State:
+    """Everything, as of one moment or of a snapshot.
+
+    A position takes about 3 µs, its rows' way here included; out of a snapshot, half again.
+    """
+    state, source = State(), Source(connection, snapshot)
     with localcontext(EXACT), _collector_paused():
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            await _load_leadership(connection, state)
-            await _load_wallets(connection, state, "WHERE kind <> 'isolated' OR balance <> 0")
-            await _load_markets(connection, state)
-            await _load_funds(connection, state)
-            await _load_keys(connection, state)
-            await _load_accounts(connection, state)
-            await _load_positions(connection, state)
-            await _load_orders(connection, state)
+            await _load_leadership(source, state)
+            await _load_wallets(source, state, ALIVE["wallets"])
+            await _load_markets(source, state)
+            await _load_funds(source, state)
+            await _load_keys(source, state)
+            await _load_accounts(source, state)
+            await _load_positions(source, state)
+            await _load_orders(source, state)
             for order in state.orders.values():
                 orderbook.insert(state.markets[order.symbol], order)
     return state
@@ -90,23 +94,24 @@ async def load_account(
 async def _load_part(
     connection: asyncpg.Connection, account_ids: Sequence[str], symbols: Sequence[str]
 ) -> State:
-    state = await _load_traders(connection, account_ids, symbols)
-    await _load_orders(connection, state, "AND account_id = ANY($1)", account_ids)
+    source = Source(connection)
+    state = await _load_traders(source, account_ids, symbols)
+    await _load_orders(source, state, "AND account_id = ANY($1)", account_ids)
     return state
 
 
 async def _load_traders(
-    connection: asyncpg.Connection, account_ids: Sequence[str], symbols: Sequence[str]
+    source: Source, account_ids: Sequence[str], symbols: Sequence[str]
 ) -> State:
     state = State()
-    await _load_leadership(connection, state)
+    await _load_leadership(source, state)
     await _load_wallets(
-        connection, state, "WHERE owner = ANY($1) AND kind IN ('cross', 'isolated')", account_ids
+        source, state, "WHERE owner = ANY($1) AND kind IN ('cross', 'isolated')", account_ids
     )
-    await _load_markets(connection, state, _OWN_CONTRACTS, account_ids, symbols)
+    await _load_markets(source, state, _OWN_CONTRACTS, account_ids, symbols)
     own = "WHERE account_id = ANY($1)"
-    await _load_accounts(connection, state, own, account_ids)
-    await _load_positions(connection, state, own, account_ids)
+    await _load_accounts(source, state, own, account_ids)
+    await _load_positions(source, state, own, account_ids)
     return state
 
 
@@ -150,23 +155,21 @@ async def load_holders(connection: asyncpg.Connection, symbol: str) -> AsyncGene
         while rows := await connection.fetch(some, symbol, after, CHUNK):
             account_ids = [row[0] for row in rows]
             with localcontext(EXACT):
-                state = await _load_traders(connection, account_ids, [symbol])
+                state = await _load_traders(Source(connection), account_ids, [symbol])
             yield state
             after = account_ids[-1]
 
 
 async def load_funds(connection: asyncpg.Connection, fund_ids: Sequence[str]) -> State:
     """Some funds with the contracts and marks of what they hold, as of one moment."""
-    state = State()
+    state, source = State(), Source(connection)
     own = "WHERE fund_id = ANY($1)"
     markets = f"WHERE symbol IN (SELECT symbol FROM inventory {own})"  # noqa: S608 - of our own
     with localcontext(EXACT):
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            await _load_wallets(
-                connection, state, "WHERE kind = 'fund' AND owner = ANY($1)", fund_ids
-            )
-            await _load_markets(connection, state, markets, fund_ids)
-            await _load_funds(connection, state, own, fund_ids)
+            await _load_wallets(source, state, "WHERE kind = 'fund' AND owner = ANY($1)", fund_ids)
+            await _load_markets(source, state, markets, fund_ids)
+            await _load_funds(source, state, own, fund_ids)
     return state
 
 
@@ -197,56 +200,59 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _select(name: str, rest: str = "") -> str:
-    """A query for all columns of a table in order, with decimals and JSON as text.
+class Source:
+    """Rows of the state tables: the live ones, or those of a snapshot.
 
-    Decimals are read more quickly so; JSON, because not every connection leaves it encoded.
+    All columns in order, with decimals and JSON as text. Decimals are read more quickly so; JSON,
+    because not every connection leaves it encoded.
     """
-    columns = ", ".join(
-        f"{column.name}::text" if isinstance(column.type, JSON | Numeric) else column.name
-        for column in metadata.tables[name].columns
-    )
-    return f"SELECT {columns} FROM {name} {rest}"  # noqa: S608 - names of our own
+
+    def __init__(self, connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> None:
+        self._connection = connection
+        self._snapshot = snapshot
+
+    async def fetch(self, name: str, rest: str = "", *values: object) -> list[Any]:
+        """The rows of a table, at once."""
+        rows: list[Any] = await self._connection.fetch(self._select(name, rest), *values)
+        return rows
+
+    async def chunks(
+        self, name: str, rest: str = "", *values: object
+    ) -> AsyncIterator[Sequence[Any]]:
+        """The rows of a table, by chunks."""
+        cursor = await self._connection.cursor(self._select(name, rest), *values)
+        while chunk := await cursor.fetch(CHUNK):
+            yield chunk
+
+    def _select(self, name: str, rest: str) -> str:
+        columns = ", ".join(
+            f"{column.name}::text" if isinstance(column.type, JSON | Numeric) else column.name
+            for column in metadata.tables[name].columns
+        )
+        return f"SELECT {columns} FROM {rows_of(name, self._snapshot)} {rest}"  # noqa: S608 - names of our own
 
 
-async def _rows(
-    connection: asyncpg.Connection, query: str, *values: object
-) -> AsyncIterator[Sequence[Any]]:
-    """The rows of a query, by chunks."""
-    cursor = await connection.cursor(query, *values)
-    while chunk := await cursor.fetch(CHUNK):
-        yield chunk
-
-
-async def _load_leadership(connection: asyncpg.Connection, state: State) -> None:
-    row = await connection.fetchrow("SELECT * FROM leadership")
-    assert row is not None, "the migrations put it there"
+async def _load_leadership(source: Source, state: State) -> None:
+    (row,) = await source.fetch("leadership")
     state.time = row["time"]
     state.counters = Counters(row["sequence"], **{name: row[f"last_{name}"] for name in COUNTERS})
 
 
-async def _load_wallets(
-    connection: asyncpg.Connection, state: State, where: str, *values: object
-) -> None:
+async def _load_wallets(source: Source, state: State, where: str, *values: object) -> None:
     wallets = state.wallets
-    async for chunk in _rows(connection, _select("wallets", where), *values):
+    async for chunk in source.chunks("wallets", where, *values):
         for key, kind, owner, asset, name, balance in chunk:
             wallets[key] = Wallet(key, kind, owner, asset, name, Decimal(balance))
 
 
-async def _load_markets(
-    connection: asyncpg.Connection, state: State, where: str = "", *values: object
-) -> None:
-    query = _select("contracts", f"{where} ORDER BY symbol")
-    for row in await connection.fetch(query, *values):
+async def _load_markets(source: Source, state: State, where: str = "", *values: object) -> None:
+    for row in await source.fetch("contracts", f"{where} ORDER BY symbol", *values):
         contract = _contract(*row)
         symbol, asset = contract.symbol, contract.settlement_asset
         key = wallet_key("clearing", symbol, asset)
         clearing = state.wallets.setdefault(key, Wallet(key, "clearing", symbol, asset, ""))
         state.markets[symbol] = Market(contract, clearing)
-    for symbol, price, time, index_price, *rest in await connection.fetch(
-        _select("marks", where), *values
-    ):
+    for symbol, price, time, index_price, *rest in await source.fetch("marks", where, *values):
         index = None if index_price is None else Decimal(index_price)
         state.markets[symbol].mark = Mark(symbol, Decimal(price), time, index, *rest)
 
@@ -270,11 +276,8 @@ def _contract(*row: Any) -> Contract:
     return Contract(**terms)
 
 
-async def _load_funds(
-    connection: asyncpg.Connection, state: State, where: str = "", *values: object
-) -> None:
-    query = _select("funds", f"{where} ORDER BY fund_id")
-    for row in await connection.fetch(query, *values):
+async def _load_funds(source: Source, state: State, where: str = "", *values: object) -> None:
+    for row in await source.fetch("funds", f"{where} ORDER BY fund_id", *values):
         policy = FundPolicy(**{name: Decimal(row[name]) for name in FundPolicy.__slots__})
         minimum = codec.from_json(dict[str, Decimal], json.loads(row["required_minimum"]))
         wallets = [state.wallets[key] for key in json.loads(row["wallets"])]
@@ -282,8 +285,7 @@ async def _load_funds(
             row["fund_id"], row["name"], policy, row["created_at"], minimum, wallets,
             sequence=row["sequence"], last_hash=row["last_hash"],
         )  # fmt: skip
-    query = _select("inventory", f"{where} ORDER BY symbol")
-    for fund_id, symbol, quantity, cost in await connection.fetch(query, *values):
+    for fund_id, symbol, quantity, cost in await source.fetch("inventory", where, *values):
         held = Inventory(fund_id, symbol, Decimal(quantity), Decimal(cost))
         state.funds[fund_id].inventory[symbol] = held
         market = state.markets[symbol]
@@ -291,22 +293,20 @@ async def _load_funds(
         market.cost_total += held.cost
 
 
-async def _load_keys(connection: asyncpg.Connection, state: State) -> None:
-    for row in await connection.fetch("SELECT * FROM api_keys ORDER BY created_at, key_id"):
+async def _load_keys(source: Source, state: State) -> None:
+    for row in await source.fetch("api_keys", "ORDER BY created_at, key_id"):
         key = NewKey(**{name: row[name] for name in NewKey.__slots__})
         registered = ApiKey(key, row["created_at"], row["revoked_at"])
         state.keys[key.digest] = state.key_ids[key.key_id] = registered
 
 
-async def _load_accounts(
-    connection: asyncpg.Connection, state: State, where: str = "", *values: object
-) -> None:
+async def _load_accounts(source: Source, state: State, where: str = "", *values: object) -> None:
     """The accounts with their settings and, of the wallets loaded before, their cross wallets."""
     accounts = state.accounts
-    async for chunk in _rows(connection, _select("accounts", where), *values):
+    async for chunk in source.chunks("accounts", where, *values):
         for row in chunk:
             accounts[row[0]] = Account(*row)
-    async for chunk in _rows(connection, _select("account_contracts", where), *values):
+    async for chunk in source.chunks("account_contracts", where, *values):
         for row in chunk:
             accounts[row[0]].settings[row[1]] = Settings(*row)
     for wallet in state.wallets.values():
@@ -314,13 +314,11 @@ async def _load_accounts(
             accounts[wallet.owner].wallets[wallet.asset] = wallet
 
 
-async def _load_positions(
-    connection: asyncpg.Connection, state: State, where: str = "", *values: object
-) -> None:
+async def _load_positions(source: Source, state: State, where: str = "", *values: object) -> None:
     accounts, markets = state.accounts, state.markets
     legs: dict[tuple[str, PositionSide], tuple[str, PositionSide]] = {}
     scopes: dict[ScopeKey, ScopeKey] = {}
-    async for chunk in _rows(connection, _select("positions", where), *values):
+    async for chunk in source.chunks("positions", where, *values):
         for account_id, symbol, side, quantity, cost in chunk:
             # Equal strings and keys become one object: a million copies cost time and memory.
             account, market = accounts[account_id], markets[symbol]
@@ -339,12 +337,10 @@ async def _load_positions(
             _leg(state, wallet.owner, symbol, side).wallet = wallet
 
 
-async def _load_orders(
-    connection: asyncpg.Connection, state: State, where: str = "", *values: object
-) -> None:
+async def _load_orders(source: Source, state: State, where: str = "", *values: object) -> None:
     """The open orders, oldest first, with what they reserve (ORD-4); not yet in the books."""
-    query = _select("orders", f"WHERE {OPEN} {where} ORDER BY order_id")
-    async for chunk in _rows(connection, query, *values):
+    rest = f"WHERE {OPEN} {where} ORDER BY order_id"
+    async for chunk in source.chunks("orders", rest, *values):
         for row in chunk:
             order = Order(*row)
             order.quantity = Decimal(order.quantity)

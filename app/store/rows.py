@@ -67,7 +67,8 @@ class StoredAnswer:
 class Batch:
     """All that one commit writes. `upserts` and `deletes` never name the same key.
 
-    `deletes` holds primary keys. `commands` rows lack the epoch: the writer knows it.
+    `deletes` holds primary keys. `commands` rows lack the epoch and the rules' version: the writer
+    knows them.
     """
 
     sequence: int

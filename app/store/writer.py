@@ -30,11 +30,12 @@ class StaleLeader(Exception):  # noqa: N818 - a state of the world
 
 
 class Writer:
-    """Commits batches under one epoch, over a connection of its own."""
+    """Commits batches under one epoch and version of the rules, over a connection of its own."""
 
-    def __init__(self, connection: asyncpg.Connection, epoch: int) -> None:
+    def __init__(self, connection: asyncpg.Connection, epoch: int, rules_version: int) -> None:
         self._connection = connection
         self._epoch = epoch
+        self._rules_version = rules_version
         self._statements: dict[Shape, Any] = {}
 
     async def commit(self, batch: Batch) -> None:
@@ -60,7 +61,9 @@ class Writer:
         parts |= {("delete", name): rows for name, rows in batch.deletes.items()}
         parts |= {("insert", name): rows for name, rows in batch.appends.items()}
         if batch.commands:
-            commands = [(*row[:2], self._epoch, *row[2:]) for row in batch.commands]
+            commands = [
+                (*row[:2], self._epoch, *row[2:], self._rules_version) for row in batch.commands
+            ]
             parts["insert", "commands"] = commands
         return parts
 

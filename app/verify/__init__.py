@@ -1,1 +1,1 @@
-"""`backstop verify`: the command log replayed from the beginning, compared with the tables."""
+"""`backstop verify`: the command log replayed with its own rules, compared with the tables."""

@@ -17,6 +17,7 @@ from app.store import database
 from app.store.embedded import EmbeddedPostgres, address_at
 from app.store.embedded_files import EmbeddedPostgresError
 from app.verify.difference import Difference
+from app.verify.log import OtherRules
 from app.verify.progress import Progress
 from app.verify.records import RECORDS
 from app.verify.replay import Findings, verify
@@ -37,6 +38,8 @@ def run(database_url: str | None, data_dir: Path) -> int:
         return _failed(progress, f"this is not a database of this version of Backstop: {error}")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         return _failed(progress, f"the database cannot be read: {error}")
+    except OtherRules as error:
+        return _failed(progress, str(error))
     except KeyboardInterrupt:
         return _failed(progress, "interrupted; no difference was found so far")
     progress.close()
@@ -84,8 +87,15 @@ def _failed(progress: Progress, why: str) -> int:
 def summary(findings: Findings, seconds: float) -> str:
     """The findings for the operator."""
     rate = findings.commands / max(seconds, 0.001)
-    done = f"{findings.commands:,} of {findings.committed:,} commands"
+    done = f"{findings.commands:,} of {findings.end - findings.begin:,} commands"
     lines = [f"Replayed {done} in {seconds:,.1f} s ({rate:,.0f}/s)."]
+    ours = f"{findings.begin + 1:,} to {findings.end:,}"
+    lines.append(f"  rules       version {findings.rules_version}, commands {ours}")
+    lines += [
+        f"  not these   version {version}, commands {first:,} to {last:,}: to be verified with that"
+        " release"
+        for version, first, last in findings.others
+    ]
     if findings.first and findings.last:
         lines.append(
             f"  log         {findings.first.astimezone(UTC):%Y-%m-%d %H:%M:%S} to "
@@ -95,7 +105,8 @@ def summary(findings: Findings, seconds: float) -> str:
     if findings.difference is None:
         lines.append(f"  state       {_counts(findings.rows, TABLES)}")
         lines.append(f"  state hash  {findings.state_hash}")
-        lines.append("Everything agrees, and every law holds.")
+        vouched = f" This vouches for commands {ours} only." if findings.others else ""
+        lines.append(f"Everything agrees, and every law holds.{vouched}")
     else:
         lines += _told(findings.difference)
     return "\n".join(lines) + "\n"

@@ -16,7 +16,7 @@ import asyncpg
 
 from app.engine.commands import OrderStatus
 from app.engine.outcome import Outcome
-from app.engine.state import Counters
+from app.engine.state import Counters, State
 from app.store.rows import Batch, Row, Rows, collect
 from app.verify.difference import Difference, Differs, Key, Layout
 
@@ -24,6 +24,14 @@ RECORDS = (
     "transfers", "fund_history", "trades", "liquidations", "clearance_fees", "adl_events",
     "adl_counterparties", "alerts",
 )  # fmt: skip
+COUNTED = {
+    "transfers": "transfer", "trades": "trade", "liquidations": "liquidation",
+    "clearance_fees": "liquidation", "adl_events": "adl_event", "adl_counterparties": "adl_event",
+    "alerts": "alert",
+}  # fmt: skip
+"""The counter of the first column of each table's key; a fund's history has its fund's own."""
+LOWEST = -(2**63)
+"""Where nothing was counted, no row is left out, whatever its number."""
 CLOSED = frozenset(get_args(OrderStatus)) - {"new", "partially_filled"}
 LAYOUTS = {name: Layout(name) for name in (*RECORDS, "orders")}
 _STATUS = LAYOUTS["orders"].names.index("status")
@@ -60,8 +68,15 @@ class Stream:
 class Records:
     """The append-only tables and, as they are final, closed orders."""
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, begin: State) -> None:
+        """`begin` is the state before the first command: what it has counted is not compared."""
         self._connection = connection
+        counted: dict[Key, int] = {
+            (name,): getattr(begin.counters, counter) for name, counter in COUNTED.items()
+        }
+        for fund in begin.funds.values():
+            counted["fund_history", fund.fund_id] = fund.sequence
+        self._first = {key: count + 1 if count else LOWEST for key, count in counted.items()}
         self._streams: dict[Key, Stream] = {}
         self.compared: Counter[str] = Counter()
         """Rows compared, by table."""
@@ -75,9 +90,9 @@ class Records:
 
     async def finish(self, counters: Counters) -> None:
         """After the last command nothing must be left in the tables; raises `Differs`."""
-        for name in RECORDS:
-            if name != "fund_history" and (name,) not in self._streams:
-                await self._stream((name,))
+        for key in self._first:
+            if key not in self._streams:
+                await self._stream(key)
         for stream in self._streams.values():
             if difference := await stream.rest():
                 raise Differs(difference)
@@ -110,10 +125,12 @@ class Records:
         return None
 
     async def _stream(self, key: Key) -> Stream:
-        """Open a table, or a fund's history, at its beginning."""
+        """Open a table, or a fund's history, where the replay began."""
         layout = LAYOUTS[key[0]]
-        where = "WHERE fund_id = $1" if len(key) > 1 else ""
-        cursor = await self._connection.cursor(layout.in_order(where), *key[1:])
+        *owner, number = layout.keys[: len(key)]
+        where = f"WHERE {number} >= $1" + "".join(f" AND {name} = $2" for name in owner)
+        first = self._first.get(key, LOWEST)
+        cursor = await self._connection.cursor(layout.in_order(where), first, *key[1:])
         self._streams[key] = Stream(layout, cursor)
         return self._streams[key]
 

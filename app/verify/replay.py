@@ -14,9 +14,11 @@ from app.engine.invariants import LawBroken, check_all, state_hash
 from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
 from app.engine.state import State
+from app.store import snapshots
 from app.store.loader import load_state
+from app.store.snapshots import Snapshot
 from app.verify.difference import Difference, Differs
-from app.verify.log import Entry, read
+from app.verify.log import Entry, Other, Part, find_part, other_parts, read
 from app.verify.records import Records
 from app.verify.rows import Writers, check_state
 
@@ -40,7 +42,12 @@ Show = Callable[[int, int], None]
 class Findings:
     """What a verification has compared, and where, if anywhere, it found a difference."""
 
-    committed: int = 0
+    rules_version: int = 0
+    begin: int = 0
+    """The last command that is not replayed: a snapshot's, or 0."""
+    end: int = 0
+    """The last command that is."""
+    others: list[Other] = field(default_factory=list)
     commands: int = 0
     leaders: int = 0
     first: datetime | None = None
@@ -53,10 +60,11 @@ class Findings:
 async def verify(connection: asyncpg.Connection, show: Show) -> Findings:
     """Replay the log of a database and compare all of it, as of one moment; changes nothing.
 
-    May run while a service writes: it sees one snapshot. Ends at the first difference. Raises
-    asyncpg's errors and OSError.
+    That is: all since this release's rules hold, up to where newer ones do (REC-1). May run while a
+    service writes: it sees one moment. Ends at the first difference. Raises `OtherRules`, asyncpg's
+    errors and OSError.
     """
-    findings = Findings()
+    findings = Findings(Engine.rules_version)
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         for name, value in SETTINGS.items():
             await connection.execute(f"SET LOCAL {name} = {value}")
@@ -72,8 +80,6 @@ class _Replay:
         self._connection = connection
         self._findings = findings
         self._show = show
-        self._engine = Engine(State())
-        self._records = Records(connection)
         self._writers = Writers()
         self._outcomes: list[Outcome] = []
         """What is not compared yet."""
@@ -82,20 +88,28 @@ class _Replay:
     async def run(self) -> None:
         """Everything in turn; raises `Differs`."""
         connection, findings = self._connection, self._findings
-        findings.committed = await connection.fetchval("SELECT sequence FROM leadership")
+        committed = await connection.fetchval("SELECT sequence FROM leadership")
+        part = await find_part(connection, findings.rules_version, committed)
+        findings.begin, findings.end = part.begin, part.end
+        findings.others = await other_parts(connection, part)
+        state = await _load_checked(connection, part.snapshot) if part.snapshot else State()
+        self._engine = Engine(state)
+        self._records = Records(connection, state)
         findings.rows = self._records.compared
-        await self._replay_log()
-        state = self._engine.state
-        await self._records.finish(state.counters)
-        if findings.commands:
-            findings.rows += await check_state(connection, state, self._writers)
-        await self._check_hash(state)
+        await self._replay_log(part)
+        if part.next_version is not None:
+            await self._check_next(part.end, part.next_version)
+        else:
+            await self._records.finish(state.counters)
+            if state.counters.command:
+                findings.rows += await check_state(connection, state, self._writers)
+            self._check_hash("the loaded state", "all of it", await load_state(connection))
         _check_laws(state)
 
-    async def _replay_log(self) -> None:
+    async def _replay_log(self, part: Part) -> None:
         waiting = 0
         try:
-            async for entry in read(self._connection, self._findings.committed):
+            async for entry in read(self._connection, part):
                 waiting += self._apply(entry)
                 if len(self._outcomes) >= COMPARED_COMMANDS or waiting >= COMPARED_RECORDS:
                     await self._compare()
@@ -132,18 +146,48 @@ class _Replay:
         outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             await self._records.check(outcomes, self._engine.state.counters)
-        self._show(self._findings.commands, self._findings.committed)
+        self._show(self._findings.commands, self._findings.end - self._findings.begin)
 
-    async def _check_hash(self, state: State) -> None:
-        """The hash of the state that a start would load: the tables agree, so does it."""
-        replayed = state_hash(state)
-        loaded = state_hash(await load_state(self._connection))
-        if loaded != replayed:
-            values = (("state_hash", replayed, loaded),)
-            raise Differs(
-                Difference(None, "the loaded state", "all of it", "differs from the replay", values)
-            )
+    async def _check_next(self, sequence: int, rules_version: int) -> None:
+        """The state that the next release's part begins with is the one that ours ends with.
+
+        The hash in that snapshot is of that release, and may look at more.
+        """
+        key = f"{sequence}, {rules_version}"
+        snapshot = await snapshots.find(self._connection, sequence, rules_version)
+        if snapshot is None:
+            raise Differs(Difference(sequence + 1, "snapshots", key, "is missing in the table"))
+        self._check_hash("snapshots", key, await _load(self._connection, snapshot))
+
+    def _check_hash(self, name: str, key: str, loaded: State) -> None:
+        """The hash of what a start would load: the tables agree, so does it."""
+        replayed, found = state_hash(self._engine.state), state_hash(loaded)
+        if found != replayed:
+            values = (("state_hash", replayed, found),)
+            raise Differs(Difference(None, name, key, "differs from the replay", values))
         self._findings.state_hash = replayed
+
+
+async def _load_checked(connection: asyncpg.Connection, snapshot: Snapshot) -> State:
+    """The state of a snapshot; raises `Differs` unless it has the hash that was stored with it."""
+    state = await _load(connection, snapshot)
+    found = state_hash(state)
+    if (state.counters.command, found) != (snapshot.sequence, snapshot.state_hash):
+        key = f"{snapshot.sequence}, {snapshot.rules_version}"
+        values = (("state_hash", found, snapshot.state_hash),)
+        raise Differs(Difference(None, "snapshots", key, "does not have its hash", values))
+    return state
+
+
+async def _load(connection: asyncpg.Connection, snapshot: Snapshot) -> State:
+    try:
+        return await load_state(connection, snapshot)
+    except asyncpg.SyntaxOrAccessError:  # the tables are of another release, nothing is wrong
+        raise
+    except Exception as error:
+        key = f"{snapshot.sequence}, {snapshot.rules_version}"
+        what = f"cannot be loaded: {error!r}"
+        raise Differs(Difference(None, "snapshots", key, what)) from error
 
 
 def _check_laws(state: State) -> None:

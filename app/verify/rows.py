@@ -12,20 +12,14 @@ from app.engine.commands import Recover
 from app.engine.outcome import Kept, Outcome
 from app.engine.state import Order, State
 from app.store.rows import Row, collect, state_rows
-from app.store.tables import COUNTERS, OPEN
+from app.store.tables import ALIVE, COUNTERS
 from app.verify.difference import Difference, Differs, Key, Layout
 
 CHUNK = 10_000
 """Rows fetched at a time."""
 
-TABLES = (
-    "wallets", "accounts", "account_contracts", "positions", "orders", "contracts", "marks",
-    "funds", "inventory", "api_keys",
-)  # fmt: skip
+TABLES = tuple(ALIVE)
 """The state tables."""
-
-ALIVE = {"wallets": "WHERE kind <> 'isolated' OR balance <> 0", "orders": f"WHERE {OPEN}"}
-"""The rows that stand for state, where a table keeps others as well."""
 
 
 class Writers:
@@ -102,7 +96,7 @@ class _Table:
             raise Differs(await self._lost(layout.expected(expected[min(expected)])))
 
     async def _rows(self) -> AsyncIterator[Row]:
-        query = self._layout.in_order(ALIVE.get(self._layout.table, ""))
+        query = self._layout.in_order(ALIVE[self._layout.table])
         cursor = await self._connection.cursor(query)
         while chunk := await cursor.fetch(CHUNK):
             for record in chunk:

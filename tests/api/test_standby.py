@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from app.api.application import create_app
+from app.engine.engine import Engine
 from app.runner.runner import Runner
 from app.store import database
 from app.store.queries import contracts
@@ -24,6 +25,29 @@ async def standby(api: Api, address: str) -> AsyncIterator[tuple[Runner, httpx.A
         assert not runner.leading
         async with client_of(create_app(runner, pool, open_metrics=True)) as client:
             yield runner, client
+    await pool.dispose()
+
+
+async def test_what_must_not_lead_says_why(
+    api: Api, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release with older rules serves reads, and no writes, whoever else does (REC-1)."""
+    newer = Engine.rules_version
+    monkeypatch.setattr(Engine, "rules_version", newer - 1)
+    pool = database.create_engine(address)
+    async with (
+        Runner(address) as runner,
+        client_of(create_app(runner, pool, open_metrics=True)) as client,
+    ):
+        admin = {"Authorization": f"Bearer {api.keys['admin']}"}
+        for refused in (
+            await client.get("/leaderz"),
+            await client.post("/v1/accounts", json={"account_id": "bob"}, headers=admin),
+        ):
+            assert refused.status_code == 503
+            assert refused.json()["code"] == "not_leader"
+            assert f"the log is of rules version {newer}" in refused.json()["detail"]
+        assert (await client.get("/readyz")).status_code == 200
     await pool.dispose()
 
 

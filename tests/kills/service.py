@@ -17,6 +17,13 @@ import psutil
 ROOT = Path(__file__).parents[2]
 ADMIN_KEY = "the-admin-key-of-the-tests"
 PATIENCE_SECONDS = 90.0
+OTHER_RULES = """
+import sys
+from app.cli import main
+from app.engine.engine import Engine
+Engine.rules_version = {}
+sys.exit(main())
+"""
 
 
 class Service:
@@ -49,11 +56,14 @@ class Service:
         directory = (self.data / "socket").readlink()
         return f"postgresql://postgres@/backstop?host={directory}&port=5432"
 
-    def start(self) -> None:
-        """Start the process; it does not serve yet."""
+    def start(self, rules_version: int | None = None) -> None:
+        """Start the process, of another release's rules if need be; it does not serve yet."""
+        program = ["-m", "app.cli"]
+        if rules_version is not None:
+            program = ["-c", OTHER_RULES.format(rules_version)]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "app.cli", "serve"],
+                [sys.executable, *program, "serve"],
                 cwd=ROOT,
                 env=self._environment,
                 stdout=log,

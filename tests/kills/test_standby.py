@@ -128,6 +128,48 @@ async def test_a_paused_leader_is_replaced_and_cannot_commit(
     assert await paid(connection) == ["1", "3", "5", "6"]
 
 
+async def test_a_rolling_upgrade(
+    pair: tuple[Service, Service], connection: asyncpg.Connection
+) -> None:
+    """New rules stand by beside old ones and take over; the old can no longer commit (REC-1).
+
+    Neither what it had begun, nor when the new one is gone.
+    """
+    old, new = pair
+    old.start(rules_version=1)
+    await old.until_leading()
+    new.start(rules_version=2)
+    await new.until("/readyz", 200)
+    assert (await contribute(old, "1")).is_success
+    assert refuses(await contribute(new, "2"))
+    old.signal(signal.SIGSTOP)
+    sent = asyncio.create_task(contribute(old, "3"))
+    await new.until_leading()
+    assert (await contribute(new, "4")).is_success
+    old.signal(signal.SIGCONT)
+    assert refuses(await sent)
+    new.kill()
+
+    async def why() -> str:
+        answer = await contribute(old, "5")
+        assert refuses(answer)
+        return str(answer.json()["detail"])
+
+    while "the log is of rules version 2, and this release has 1" not in await why():
+        await asyncio.sleep(0.05)
+    assert (await request(old, "GET", "/leaderz")).json()["detail"] == await why()
+    assert (await request(old, "GET", "/readyz")).is_success
+
+    new.start(rules_version=2)
+    await new.until_leading()
+    assert (await contribute(new, "6")).is_success
+    assert await paid(connection) == ["1", "4", "6"]
+    (kept,) = await connection.fetch(
+        "SELECT s.rules_version, c.rules_version FROM snapshots s JOIN commands c USING (sequence)"
+    )
+    assert tuple(kept) == (2, 1)
+
+
 async def test_a_leader_paused_in_a_commit_is_replaced(
     pair: tuple[Service, Service], connection: asyncpg.Connection
 ) -> None:

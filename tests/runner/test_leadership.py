@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from app.engine.commands import Deposit
+from app.engine.engine import Engine
 from app.engine.events import Done
 from app.runner import lease
 from app.runner.lease import LOCK
@@ -142,7 +143,7 @@ async def test_a_leader_that_is_not_heard_is_replaced(
     """As if its process were stopped: its sessions live, but nobody speaks on them."""
     monkeypatch.setattr(lease, "SILENCE", timedelta(seconds=0.3))
     async with lease.claim(address) as silent, silent.connect() as writing:
-        assert await silent.take()
+        assert await silent.take(Engine.rules_version)
         await writing.execute("BEGIN; UPDATE leadership SET sequence = 99")
         async with Runner(address) as standby:
             assert not standby.leading

@@ -29,13 +29,15 @@ from app.engine.commands import (
     Withdraw,
 )
 from app.engine.engine import Engine
-from app.engine.invariants import check_all
+from app.engine.invariants import check_all, state_hash
 from app.engine.numbers import EXACT
 from app.engine.outcome import Outcome
 from app.engine.state import Leg, State
 from app.store import codec
 from app.store.loader import load_account, load_funds, load_holders, load_state
 from app.store.rows import collect
+from app.store.snapshots import Snapshot, store
+from app.store.tables import ALIVE
 from app.store.writer import Writer
 from tests.engine.world import contract, differences, open_account
 from tests.store.states import facts, picture
@@ -118,7 +120,7 @@ async def test_a_start_finds_what_was_committed(
     chance = random.Random(seed)
     marks = dict.fromkeys(SYMBOLS, Decimal(100))
     epoch = await connection.fetchval("UPDATE leadership SET epoch = epoch + 1 RETURNING epoch")
-    life = Life(State(), Writer(connection, epoch))
+    life = Life(State(), Writer(connection, epoch, Engine.rules_version))
     for command in [*opening(), Recover()]:
         life.apply(command)
     for _ in range(12):
@@ -136,6 +138,15 @@ async def test_a_start_finds_what_was_committed(
     await replay_is_the_state(connection, life.engine.state)
     await one_account_is_its_part(connection, life.engine.state)
     await readers_see_what_the_engine_decides_by(connection, life.engine.state, monkeypatch)
+    await a_snapshot_is_the_state(connection, epoch, life.engine.state)
+
+
+async def a_snapshot_is_the_state(connection: asyncpg.Connection, epoch: int, state: State) -> None:
+    """Also when the tables have changed since (REC-1)."""
+    snapshot = Snapshot(state.counters.command, 2, state_hash(state))
+    await store(connection, epoch, snapshot)
+    await connection.execute(f"TRUNCATE {', '.join(ALIVE)}")
+    assert not list(differences(facts(await load_state(connection, snapshot)), facts(state)))
 
 
 async def replay_is_the_state(connection: asyncpg.Connection, state: State) -> None:

@@ -83,3 +83,30 @@ async def test_stories_move_into_the_rows_of_their_liquidations(third: str) -> N
     assert [await connection.fetch(query) for query in records] == held
     assert await catalogue(third) == before
     await connection.close()
+
+
+@pytest.fixture
+def sixth(server: str) -> Iterator[str]:
+    """A database at the sixth revision: commands without a version of the rules."""
+    with new_database(server) as address:
+        asyncio.run(migrate(address, command.upgrade, "0006"))
+        yield address
+
+
+async def test_commands_from_before_versions_have_none(sixth: str) -> None:
+    """The seventh and back; a leader of an earlier release writes on as it did (REC-1)."""
+    before = await catalogue(sixth)
+    connection = await database.connect(sixth)
+    written = """
+        INSERT INTO commands (sequence, time, epoch, kind, body)
+        VALUES ($1, now(), 1, 'Recover', '{}')
+    """
+    await connection.execute(written, 1)
+    await migrate(sixth, command.upgrade, "0007")
+    await connection.execute(written, 2)
+    versions = await connection.fetch("SELECT rules_version FROM commands")
+    assert [row[0] for row in versions] == [0, 0]
+    await migrate(sixth, command.downgrade, "0006")
+    assert await catalogue(sixth) == before
+    assert await connection.fetchval("SELECT count(*) FROM commands") == 2
+    await connection.close()

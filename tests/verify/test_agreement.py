@@ -47,7 +47,7 @@ async def test_a_violent_market_agrees(
     findings = await verified(address)
     assert findings.difference is None
     assert findings.leaders == 4
-    assert findings.commands == findings.committed > 300
+    assert findings.commands == findings.end > 300
     assert len(findings.state_hash) == 64
     for name in ("transfers", "trades", "fund_history", "liquidations", "adl_counterparties"):
         assert findings.rows[name] == await connection.fetchval(f"SELECT count(*) FROM {name}") > 0
@@ -88,8 +88,8 @@ async def test_it_sees_one_moment_while_the_service_writes(address: str) -> None
         for task in writing:
             task.cancel()
         assert findings.difference is None
-        assert 2000 <= findings.committed < runner.engine.state.counters.command
-        assert shown[-1] == (findings.committed, findings.committed)
+        assert 2000 <= findings.end < runner.engine.state.counters.command
+        assert shown[-1] == (findings.end, findings.end)
         assert len(shown) >= 2
         assert not connection.is_in_transaction()
     await connection.close()

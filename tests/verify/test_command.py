@@ -96,6 +96,16 @@ def test_what_cannot_be_read_is_exit_code_2(address: str, server: str, tmp_path:
     assert verify(here, DATABASE_URL=address).returncode == 0
 
 
+def test_what_other_rules_have_applied_is_exit_code_2(service: Service) -> None:
+    """It is named; nothing is said of it (REC-1)."""
+    data = Path(service.environment["BACKSTOP_DATA_DIR"])
+    newer = "UPDATE commands SET rules_version = rules_version + 1"
+    asyncio.run(execute(address_at((data / "socket").readlink()), newer))
+    result = verify(service.environment)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "command 1 was applied under rules version" in result.stderr
+
+
 async def execute(address: str, statement: str) -> None:
     connection = await database.connect(address)
     await connection.execute(statement)

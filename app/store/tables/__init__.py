@@ -8,7 +8,14 @@ with the identifier that grows, and there is one only for a filter that the API 
 """
 
 from app.store.tables.columns import metadata
-from app.store.tables.log import COUNTERS, answers, commands, leadership
+from app.store.tables.log import (
+    COUNTERS,
+    answers,
+    commands,
+    leadership,
+    snapshot_parts,
+    snapshots,
+)
 from app.store.tables.records import (
     adl_counterparties,
     adl_events,
@@ -20,6 +27,7 @@ from app.store.tables.records import (
     transfers,
 )
 from app.store.tables.state import (
+    ALIVE,
     OPEN,
     account_contracts,
     accounts,
@@ -34,6 +42,7 @@ from app.store.tables.state import (
 )
 
 __all__ = [
+    "ALIVE",
     "COUNTERS",
     "OPEN",
     "account_contracts",
@@ -55,6 +64,8 @@ __all__ = [
     "metadata",
     "orders",
     "positions",
+    "snapshot_parts",
+    "snapshots",
     "trades",
     "transfers",
     "wallets",

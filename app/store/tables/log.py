@@ -22,9 +22,35 @@ commands = Table(
     number("epoch"),
     text("kind"),
     Column("body", JSON, nullable=False),
+    Column("rules_version", Integer, nullable=False, server_default=sql("0")),
     law("sequence", "sequence >= 1"),
 )
-"""The command log: every accepted command, in order; `kind` and `body` are the codec's."""
+"""The command log: every accepted command, in order; `kind` and `body` are the codec's.
+
+`rules_version` is the engine's (REC-1); 0 is of releases before there were versions."""
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    number("sequence", key=True),
+    Column("rules_version", Integer, primary_key=True, autoincrement=False),
+    moment("time"),
+    text("state_hash"),
+)
+"""The state after a command, stored by the first leader with newer rules before it led (REC-1).
+
+`rules_version` is that leader's, `time` the command's, `state_hash` the engine's."""
+
+snapshot_parts = Table(
+    "snapshot_parts",
+    metadata,
+    number("sequence", key=True),
+    Column("rules_version", Integer, primary_key=True, autoincrement=False),
+    text("name", key=True),
+    number("part", key=True),
+    Column("content", JSON, nullable=False),
+)
+"""A snapshot's rows: of each state table, `name`, lists of many; TOAST compresses them."""
 
 answers = Table(
     "answers",
