@@ -40,8 +40,8 @@ from app.engine.commands import (
 )
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
-from app.engine.state import State
 from app.engine.outcome import Outcome
+from app.engine.state import State
 from app.store import codec
 from app.store.rows import collect
 from app.verify.difference import text
