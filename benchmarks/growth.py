@@ -22,6 +22,7 @@ from app.engine.commands import (
     CreateContract,
     CreateFund,
     Deposit,
+    Limits,
     NewKey,
     OpenAccount,
     PlaceOrder,
@@ -168,6 +169,19 @@ def wide_liquidation(size: int) -> float:
     return seconds
 
 
+def deep_order(size: int) -> float:
+    """An order for all of `size` resting ones, of which it may meet a bounded number (ORD-10)."""
+    exchange = Exchange.open("A")
+    each = Limits().open_orders_per_contract
+    for number in range(size):
+        maker = f"maker-{number // each}"
+        if number % each == 0:
+            exchange.account(maker, "1e9")
+        exchange.do(PlaceOrder(maker, "A", "sell", "limit", Decimal(1), MARK))
+    all_of_it = PlaceOrder("taker", "A", "buy", "limit", Decimal(size), MARK, "ioc")
+    return median(exchange.do(*[all_of_it] * 3))
+
+
 def wide_order(size: int) -> float:
     """An order that rests, and one that trades, of an account with `size` positions."""
     (first, *_), exchange = _wide(size, 10_000)
@@ -205,6 +219,7 @@ ROWS = (
     Growth("longest part of a bracket change, {} positions", bracket_change, 16_000, 0.2),
     Growth("liquidating a cross account with {} positions", wide_liquidation, 200, 1.5),
     Growth("an order of an account with {} positions", wide_order, 400, 1.1),
+    Growth("an order for all of {} resting ones", deep_order, 8_000, 0.2),
 )
 
 
