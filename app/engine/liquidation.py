@@ -53,6 +53,8 @@ def liquidate(step: Step, scope: ScopeKey, canceled: int) -> Case:
     for leg in case.figures().legs:
         if margin.can_liquidate(leg.market, step.now) and _goes_on(case):
             _close_out(case, leg.market, leg.position)
+    if case.paused:
+        case.fees.clear()  # what is left may end bankrupt: then nothing may be charged (LIQ-5)
     for position in list(case.fees):
         _settle_fee(case, position)
     _close_scope(case)

@@ -72,7 +72,8 @@ def _fee(record: Liquidation, outcome: Outcome, state: State) -> None:
     bankrupt = record.taken_over_quantity + record.deleveraged_quantity > 0
     assert charged <= full, record
     assert not (charged and bankrupt), record
-    if charged < full and record.margin_mode == "isolated" and not bankrupt:
+    goes_on = state.markets[record.symbol].contract.settlement_asset in state.cascades
+    if charged < full and record.margin_mode == "isolated" and not bankrupt and not goes_on:
         assert record.outcome == "closed", record
         assert record.final_wallet == 0, f"a capped fee leaves something: {record}"
     for fee in fees:
