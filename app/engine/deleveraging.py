@@ -64,12 +64,11 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     closing = _Closing(case, market, position, record, value, queue)
     closing.loss = _lot_loss(closing)
     price = market.contract.price_of(value, quantity)
-    mark_value = market.contract.value(quantity, closing.mark)
     _against_ranked(closing, at_mark=False)
     closed_at_mark = _close_at_mark(closing) if len(closing.closed) < MOST_CLOSED else ZERO
     case.paused = position.quantity != 0
     quantity -= position.quantity
-    mark_value -= market.contract.value(position.quantity, closing.mark)
+    mark_value = market.contract.value(quantity, closing.mark)
     adl_event_id = case.step.next_id("adl_event")
     deficit = max(ZERO, value - closing.value - mark_value)
     record.deleveraged_quantity += abs(quantity)
