@@ -69,10 +69,10 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
         figures = _check_order(
             before, command, command.price, command.quantity, only_reduces=only_reduces
         )
-        plan = _plan(state, market, position, before, command, only_reduces=only_reduces)
+        plan = _plan(state, before, command, only_reduces=only_reduces)
         limit: Decimal | None = command.price
     else:
-        plan = _plan(state, market, position, before, command, only_reduces=only_reduces)
+        plan = _plan(state, before, command, only_reduces=only_reduces)
         limit = plan.worst_price
         if limit is None:
             return Assessment(plan, None, ZERO, ZERO, ZERO, ZERO, only_reduces)
@@ -81,17 +81,9 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
     return Assessment(plan, limit, *figures, only_reduces)
 
 
-def _plan(
-    state: State,
-    market: Market,
-    position: Position,
-    before: Standing,
-    command: PlaceOrder,
-    *,
-    only_reduces: bool,
-) -> Plan:
+def _plan(state: State, before: Standing, command: PlaceOrder, *, only_reduces: bool) -> Plan:
     """What the order would do: a market order inside the price band (ORD-4, ORD-11)."""
-    bound = command.price
+    market, bound = before.market, command.price
     if bound is None and market.contract.price_band is not None:
         assert market.mark is not None
         lowest, highest = _band(market.mark.price, market.contract.price_band)
@@ -100,7 +92,7 @@ def _plan(
     if only_reduces:  # what its other orders need is no reason not to close: they can go (ORD-5)
         standing = before.copy()
         standing.forget_orders()
-    taker = Taker(before.account, position, command.side, standing=standing)
+    taker = Taker(before.account, before.position, command.side, standing=standing)
     return matching.plan(
         state, market, taker, command.quantity, bound, command.self_trade_prevention
     )

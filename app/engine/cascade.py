@@ -241,8 +241,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
         scope = entry[-1]
         canceled = cascade.waiting.pop(scope)
         case = liquidation.liquidate(step, scope, canceled)
-        unfinished = case.paused or case.awaits is not None
-        if unfinished:  # it goes on, first of all, with the next part or when the queue is made
+        if case.unfinished:  # first of all in the next part, or when the queue is made
             heappush(cascade.queue, entry)
             cascade.waiting[scope] = 0 if case.records else canceled
             cascade.ranking = case.awaits
@@ -250,7 +249,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
             ranking.unpin(state)
         step.scopes[scope] = None
         check_touched(step)
-        if unfinished:
+        if case.unfinished:
             return
 
 

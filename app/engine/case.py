@@ -55,6 +55,11 @@ class Case:
             case.reserved = margin.isolated_order_margin(step.state, scope[1], scope[2])
         return case
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it goes on in a later part of the cascade."""
+        return self.paused or self.awaits is not None
+
     def wallet(self) -> Wallet:
         """The scope's wallet."""
         mode, account_id, owner, side = self.scope

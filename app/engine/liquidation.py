@@ -53,7 +53,7 @@ def liquidate(step: Step, scope: ScopeKey, canceled: int) -> Case:
     for leg in case.figures().legs:
         if margin.can_liquidate(leg.market, step.now) and _goes_on(case):
             _close_out(case, leg.market, leg.position)
-    if case.paused:
+    if case.unfinished:
         case.fees.clear()  # what is left may end bankrupt: then nothing may be charged (LIQ-5)
     for position in list(case.fees):
         _settle_fee(case, position)
@@ -64,7 +64,7 @@ def liquidate(step: Step, scope: ScopeKey, canceled: int) -> Case:
 
 
 def _goes_on(case: Case) -> bool:
-    return not case.paused and case.awaits is None and case.at_risk()
+    return not case.unfinished and case.at_risk()
 
 
 def _awaits(case: Case, market: Market, position: Position) -> bool:

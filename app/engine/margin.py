@@ -171,11 +171,6 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
     return Cross(balance, equity, maintained, uncommitted)
 
 
-def available_balance(state: State, account: Account, asset: str) -> Decimal:
-    """What new orders and transfers can use (ORD-6)."""
-    return max(ZERO, cross_of(state, account, asset).uncommitted)
-
-
 def spendable(state: State, account: Account, asset: str) -> Decimal:
     """What may leave the cross wallet."""
     return cross_of(state, account, asset).spendable
