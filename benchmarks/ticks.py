@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from app.engine.commands import ContinueCascade, Recover, Tick
 from app.engine.engine import Engine
 from app.engine.events import Ticked
+from app.engine.margin import scope_balance
 from app.engine.outcome import Outcome
+from app.engine.scopes import Scope
 from app.engine.state import State
 from app.runner.runner import long_lived
 from app.store import database
@@ -77,13 +79,8 @@ class Scan:
         return int(np.count_nonzero(self.balance + slack < 0))
 
 
-def _balance(state: State, scope: tuple[str, str, str, str]) -> float:
-    mode, account_id, owner, side = scope
-    account = state.accounts[account_id]
-    if mode == "cross":
-        return float(account.wallets[owner].balance)
-    wallet = account.positions[owner, side].wallet  # type: ignore[index]
-    return float(wallet.balance) if wallet else 0.0
+def _balance(state: State, scope: Scope) -> float:
+    return float(scope_balance(state, scope))
 
 
 class Book:

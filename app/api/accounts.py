@@ -45,6 +45,7 @@ from app.engine.commands import (
 )
 from app.engine.events import LedgerKind, Moved
 from app.engine.numbers import EXACT
+from app.engine.scopes import trader_wallet_name
 from app.engine.state import Account, State
 from app.runner.keys import make_key
 from app.store.loader import load_account
@@ -261,14 +262,13 @@ def moved_view(moved: Moved) -> MovedView:
 
 
 def _ledger_entry(row: Mapping[Any, Any]) -> LedgerEntryView:
-    mode, _account, _asset, *name = row["wallet"].split("/")
     return LedgerEntryView(
         transfer_id=row["transfer_id"],
         time=row["time"],
         kind=row["kind"],
         asset=row["asset"],
         amount=row["amount"],
-        wallet=name[0] if name else mode,
+        wallet=trader_wallet_name(row["wallet"]),
         balance_after=row["balance_after"],
         symbol=row["symbol"],
         reference=row["reference"],

@@ -21,7 +21,8 @@ from app.engine.contracts import Contract
 from app.engine.events import Done, Moved
 from app.engine.numbers import ZERO, divide_up, plain
 from app.engine.rejections import Rejected
-from app.engine.state import Account, Position, Settings, wallet_key
+from app.engine.scopes import wallet_key
+from app.engine.state import Account, Position, Settings
 from app.engine.step import Step
 
 
@@ -204,7 +205,7 @@ def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
         _check_spendable(step, account, asset, command.amount)
     else:
         _check_removable(step, position, settings.leverage, -command.amount)
-    cross, wallet = step.cross_wallet(account, asset), step.isolated_wallet(position, asset)
+    cross, wallet = step.cross_wallet(account, asset), step.isolated_wallet(position)
     kind = "margin_in" if command.amount > 0 else "margin_out"
     step.transfer(kind, cross, wallet, command.amount, symbol=command.symbol)  # type: ignore[arg-type]
     step.touch_position(position)

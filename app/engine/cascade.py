@@ -14,7 +14,8 @@ from app.engine import liquidation, margin, positions, ranking, resting, trigger
 from app.engine.commands import TRADERS, Recover, Tick
 from app.engine.events import Done, Ticked
 from app.engine.numbers import ZERO, Quotient, ratio
-from app.engine.state import Cascade, Market, ScopeKey, State
+from app.engine.scopes import Scope, cross_scope
+from app.engine.state import Cascade, Market, State
 from app.engine.step import Step
 
 FINDS_PER_STEP = 100
@@ -51,7 +52,7 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     asset = market.contract.settlement_asset
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
-    unchecked: list[ScopeKey] = []
+    unchecked: list[Scope] = []
     if market.triggers.watched:
         unchecked += triggers.pop_watched(market.triggers)
     if market.held:
@@ -63,7 +64,7 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     return asset
 
 
-def _held_here(state: State, market: Market) -> list[ScopeKey]:
+def _held_here(state: State, market: Market) -> list[Scope]:
     """The scopes that wait for a tick of this contract; those that no longer do are forgotten."""
     waiting = [scope for scope in sorted(market.held) if scope in state.held]
     found = [
@@ -75,7 +76,7 @@ def _held_here(state: State, market: Market) -> list[ScopeKey]:
     return found
 
 
-def _hold(state: State, scope: ScopeKey, canceled: int) -> None:
+def _hold(state: State, scope: Scope, canceled: int) -> None:
     """Hold a scope open until the next tick of a contract that it has a position in (MRK-4)."""
     state.held[scope] = state.held.get(scope, 0) + canceled
     for market, _ in margin.scope_positions(state, scope):
@@ -115,7 +116,7 @@ def check_touched(step: Step) -> None:
             _check(step, scope)
 
 
-def _check(step: Step, scope: ScopeKey) -> None:
+def _check(step: Step, scope: Scope) -> None:
     """Arm a scope anew; enrol it when it is at risk, or hold it open for its tick (MRK-4)."""
     state = step.state
     health = _arm(state, scope)
@@ -130,24 +131,24 @@ def _check(step: Step, scope: ScopeKey) -> None:
     if margin.is_held_open(state, scope, step.now):
         _hold(state, scope, len(liquidation.cancel_scope_orders(step, scope)))
         return
-    cascade = cascade_of(state, margin.asset_of(state, scope))
+    cascade = cascade_of(state, scope.asset)
     if scope not in cascade.waiting:
         _enrol(step, cascade, scope, health)
 
 
-def _arm(state: State, scope: ScopeKey) -> margin.Health:
+def _arm(state: State, scope: Scope) -> margin.Health:
     """Arm a scope anew; while a tick's crossed triggers are collected, leave that for later."""
-    cascade = state.cascades.get(margin.asset_of(state, scope))
+    cascade = state.cascades.get(scope.asset)
     if cascade is None or not cascade.finding or cascade.tick is None:
         return triggers.arm(state, scope)
     cascade.unarmed[scope] = None
     return margin.health(state, scope)
 
 
-def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health) -> None:
+def _enrol(step: Step, cascade: Cascade, scope: Scope, health: margin.Health) -> None:
     """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
     state = step.state
-    cascade.found.add(scope[1])
+    cascade.found.add(scope.account_id)
     canceled = state.held.pop(scope, 0)
     if orders := liquidation.cancel_scope_orders(step, scope):
         canceled += len(orders)
@@ -156,7 +157,7 @@ def _enrol(step: Step, cascade: Cascade, scope: ScopeKey, health: margin.Health)
         liquidation.record_healed(step, scope, canceled)
         return
     cascade.waiting[scope] = canceled
-    entry = (*_place(health), *scope[1:], scope)
+    entry = (*_place(health), scope.among_equals, scope)
     if cascade.finding:
         heappush(cascade.queue, entry)
     else:
@@ -299,7 +300,7 @@ def recover(step: Step, command: Recover) -> None:
     step.pending_before = frozenset()
     state.held.clear()
     ranking.forget_all(state)
-    scopes: dict[ScopeKey, None] = {}
+    scopes: dict[Scope, None] = {}
     for market in state.markets.values():
         market.held.clear()
         triggers.forget(market)
@@ -308,6 +309,6 @@ def recover(step: Step, command: Recover) -> None:
         scopes.update(dict.fromkeys([position.scope for position in market.positions.values()]))
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset
-        scopes["cross", order.account_id, asset, "both"] = None
+        scopes[cross_scope(order.account_id, asset)] = None
     for scope in sorted(scopes, reverse=True):
-        cascade_of(state, margin.asset_of(state, scope)).unchecked.append(scope)
+        cascade_of(state, scope.asset).unchecked.append(scope)

@@ -8,7 +8,8 @@ from decimal import Decimal
 from app.engine import allotment, margin
 from app.engine.events import Fill, Liquidation, LiquidationStep, Outcome_, StepKind
 from app.engine.numbers import ZERO, texts
-from app.engine.state import Account, Market, Position, ScopeKey, Wallet
+from app.engine.scopes import Scope
+from app.engine.state import Account, Market, Position, Wallet
 from app.engine.step import Step
 
 
@@ -27,7 +28,7 @@ class Case:
     """
 
     step: Step
-    scope: ScopeKey
+    scope: Scope
     account: Account
     canceled: int
     cause: str | None
@@ -45,14 +46,15 @@ class Case:
     awaits: tuple[str, bool] | None = None
 
     @staticmethod
-    def open(step: Step, scope: ScopeKey, canceled: int) -> Case:
+    def open(step: Step, scope: Scope, canceled: int) -> Case:
         """Begin the liquidation of a scope that had `canceled` orders cancelled (LIQ-2)."""
         held = margin.scope_positions(step.state, scope)
-        case = Case(step, scope, step.state.accounts[scope[1]], canceled, _cause(step, scope, held))
+        account = step.state.accounts[scope.account_id]
+        case = Case(step, scope, account, canceled, _cause(step, scope, held))
         for market, position in held:
             case._work_out(market, position)
-        if scope[0] == "cross":
-            case.reserved = margin.isolated_order_margin(step.state, scope[1], scope[2])
+        if not scope.isolated:
+            case.reserved = margin.isolated_order_margin(step.state, scope)
         return case
 
     @property
@@ -62,11 +64,7 @@ class Case:
 
     def wallet(self) -> Wallet:
         """The scope's wallet."""
-        mode, account_id, owner, side = self.scope
-        if mode == "cross":
-            return self.step.cross_wallet(self.account, owner)
-        asset = self.step.state.markets[owner].contract.settlement_asset
-        return self.step.wallet("isolated", account_id, asset, f"{owner}:{side}")
+        return self.step.scope_wallet(self.scope)
 
     def _work_out(self, market: Market, position: Position) -> None:
         old = self.legs.pop(position, None)
@@ -130,14 +128,14 @@ class Case:
         value = allotment.bankruptcy_value(market, position, allotted)
         record = Liquidation(
             liquidation_id=self.step.next_id("liquidation"),
-            event_id=self._event_id(contract.settlement_asset),
+            event_id=self._event_id(),
             time=self.step.now,
             account_id=position.account_id,
             symbol=position.symbol,
             fund_id=contract.insurance_fund,
             side="long" if position.quantity > 0 else "short",
             position_side=position.side,
-            margin_mode="cross" if self.scope[0] == "cross" else "isolated",
+            margin_mode=self.scope.margin_mode,
             quantity=abs(position.quantity),
             mark_price=market.mark.price,
             bankruptcy_price=contract.price_of(value, position.quantity),
@@ -153,9 +151,10 @@ class Case:
             self.tell(record, "orders_canceled", orders=self.canceled)
         return record
 
-    def _event_id(self, asset: str) -> int:
+    def _event_id(self) -> int:
         """The account's event in the cascade: all that one trigger liquidates of it (LIQ-9)."""
-        account_id, events = self.account.account_id, self.step.state.cascades[asset].events
+        account_id = self.scope.account_id
+        events = self.step.state.cascades[self.scope.asset].events
         if account_id not in events:
             events[account_id] = self.step.next_id("liquidation_event")
         return events[account_id]
@@ -187,13 +186,13 @@ class Case:
         position = self.account.positions.get((record.symbol, record.position_side))
         closed = position is None or position.quantity == 0
         record.outcome = _outcome(record, closed=closed)
-        if self.scope[0] == "cross" or not closed:
+        if not self.scope.isolated or not closed:
             record.final_wallet = margin.scope_balance(self.step.state, self.scope)
         self.tell(record, "end", outcome=record.outcome, final_wallet=record.final_wallet)
         self.step.outcome.records.append(record)
 
 
-def _cause(step: Step, scope: ScopeKey, held: list[tuple[Market, Position]]) -> str | None:
+def _cause(step: Step, scope: Scope, held: list[tuple[Market, Position]]) -> str | None:
     """The contract whose tick put the scope at risk: the newest, when it was first liquidated.
 
     A tick that began a cascade under way is the newest there is; ties go by symbol. None for a
@@ -201,8 +200,7 @@ def _cause(step: Step, scope: ScopeKey, held: list[tuple[Market, Position]]) -> 
     """
     if not held:
         return None
-    asset = held[0][0].contract.settlement_asset
-    cascade = step.state.cascades[asset]
+    cascade = step.state.cascades[scope.asset]
     if scope not in cascade.causes:
         tick = None if cascade.tick is None else cascade.tick.symbol
         cascade.causes[scope] = max(

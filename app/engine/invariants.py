@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
-from typing import cast
 
 from app.engine import exposure, margin
 from app.engine.commands import (
@@ -20,13 +19,13 @@ from app.engine.commands import (
     Deposit,
     OpenAccount,
     PlaceOrder,
-    PositionSide,
     SetPositionMode,
     Withdraw,
 )
 from app.engine.events import LedgerKind, Trade, Transfer
 from app.engine.numbers import EXACT, ZERO, plain, time_text
-from app.engine.state import Inventory, Market, Position, ScopeKey, State, Wallet
+from app.engine.scopes import Scope, cross_scope, leg_of
+from app.engine.state import Inventory, Market, Position, State, Wallet
 from app.engine.step import Step
 
 
@@ -84,12 +83,11 @@ def _check_wallet(state: State, wallet: Wallet) -> None:
     if wallet.kind == "fund" and wallet.balance < 0:
         raise LawBroken(f"fund wallet {wallet.key} is negative: {wallet.balance}")
     if wallet.kind == "cross" and wallet.balance < 0:
-        scope: ScopeKey = ("cross", wallet.owner, wallet.asset, "both")
+        scope = cross_scope(wallet.owner, wallet.asset)
         if not margin.scope_positions(state, scope):
             raise LawBroken(f"{wallet.key} is negative without a position: {wallet.balance}")
     if wallet.kind == "isolated" and wallet.balance != 0:
-        symbol, _, side = wallet.name.partition(":")
-        position = state.accounts[wallet.owner].positions.get((symbol, cast("PositionSide", side)))
+        position = state.accounts[wallet.owner].positions.get(leg_of(wallet.name))
         if position is None or position.wallet is not wallet or not position.quantity:
             raise LawBroken(f"{wallet.key} holds {wallet.balance} without a position")
 
@@ -168,7 +166,7 @@ def _check_remembered(state: State, market: Market) -> None:
                 raise LawBroken(f"{position} adds {free} to what is available")
 
 
-def _scopes(state: State) -> dict[ScopeKey, None]:
+def _scopes(state: State) -> dict[Scope, None]:
     return {
         position.scope: None
         for market in state.markets.values()
@@ -176,11 +174,11 @@ def _scopes(state: State) -> dict[ScopeKey, None]:
     }
 
 
-def _check_scope(state: State, scope: ScopeKey, now: datetime) -> None:
+def _check_scope(state: State, scope: Scope, now: datetime) -> None:
     health = margin.health(state, scope)
     if not health.at_risk or margin.is_held_open(state, scope, now):
         return
-    if margin.asset_of(state, scope) not in state.cascades:
+    if scope.asset not in state.cascades:
         raise LawBroken(f"{scope} is at risk: {health}")
 
 

@@ -20,14 +20,13 @@ from app.engine.events import (
 )
 from app.engine.numbers import plain, texts, time_text
 from app.engine.outcome import Kept, Outcome
+from app.engine.scopes import Scope, WalletKind, wallet_key
 from app.engine.state import (
     Account,
     Fund,
     Position,
     State,
     Wallet,
-    WalletKind,
-    wallet_key,
 )
 
 HISTORY_KINDS = frozenset(get_args(HistoryKind))
@@ -77,12 +76,17 @@ class Ledger:
             wallet = account.wallets[asset] = self.wallet("cross", account.account_id, asset)
         return wallet
 
-    def isolated_wallet(self, position: Position, asset: str) -> Wallet:
+    def isolated_wallet(self, position: Position) -> Wallet:
         """The isolated wallet of a position."""
         if position.wallet is None:
-            name = f"{position.symbol}:{position.side}"
-            position.wallet = self.wallet("isolated", position.account_id, asset, name)
+            position.wallet = self.scope_wallet(position.scope)
         return position.wallet
+
+    def scope_wallet(self, scope: Scope) -> Wallet:
+        """The wallet of a margin scope."""
+        if not scope.isolated:
+            return self.cross_wallet(self.state.accounts[scope.account_id], scope.asset)
+        return self.wallet("isolated", scope.account_id, scope.asset, scope.wallet_name)
 
     def fund_wallet(self, fund: Fund, asset: str, name: str) -> Wallet:
         """The fund's wallet of that name and asset, opened when it does not exist (FND-6)."""

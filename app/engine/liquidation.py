@@ -10,32 +10,33 @@ from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
 from app.engine.margin import Leg
 from app.engine.numbers import ZERO, round_value
-from app.engine.resting import cancel_orders, open_orders
-from app.engine.state import Market, Order, Position, ScopeKey
+from app.engine.resting import cancel_orders
+from app.engine.scopes import Scope
+from app.engine.state import Market, Order, Position
 from app.engine.step import Step
 
 
-def cancel_scope_orders(step: Step, scope: ScopeKey) -> list[Order]:
+def cancel_scope_orders(step: Step, scope: Scope) -> list[Order]:
     """Cancel a scope's open orders; for a cross account also its isolated orders (LIQ-2)."""
-    mode, account_id, owner, _ = scope
-    account = step.state.accounts[account_id]
     orders = [
         order
-        for order in open_orders(account, owner if mode == "isolated" else None)
-        if mode == "isolated" or step.state.markets[order.symbol].contract.settlement_asset == owner
+        for position in step.state.accounts[scope.account_id].positions.values()
+        if (position.scope == scope if scope.isolated else position.scope.asset == scope.asset)
+        for order in position.orders.values()
     ]
+    orders.sort(key=lambda order: order.order_id)
     cancel_orders(step, orders, "liquidation")
     return orders
 
 
-def record_healed(step: Step, scope: ScopeKey, canceled: int) -> None:
+def record_healed(step: Step, scope: Scope, canceled: int) -> None:
     """The record of a scope that the cancellation of its orders healed (LIQ-2, LIQ-9)."""
     case = Case.open(step, scope, canceled)
     leg = case.figures().legs[0]
     case.finish(case.record(leg.market, leg.position))
 
 
-def liquidate(step: Step, scope: ScopeKey, canceled: int) -> Case:
+def liquidate(step: Step, scope: Scope, canceled: int) -> Case:
     """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt.
 
     Where that may need a large ADL queue that is not made yet, the case `awaits` it: as a rule
@@ -206,7 +207,7 @@ def _close_scope(case: Case) -> None:
             step, contract, wallet, -wallet.balance, record.liquidation_id
         )
         case.tell_cover(record, contract.symbol, paid, injected)
-    if case.scope[0] == "isolated":
+    if case.scope.isolated:
         _return_margin(case, record, contract)
 
 

@@ -23,7 +23,8 @@ from app.engine.contracts import Contract, check_contract, check_terms
 from app.engine.events import Done, Imported, Moved
 from app.engine.numbers import ZERO, plain
 from app.engine.rejections import Rejected
-from app.engine.state import Fund, Market, State, wallet_key
+from app.engine.scopes import wallet_key
+from app.engine.state import Fund, Market, State
 from app.engine.step import Step
 
 FIXED_FIELDS = (

@@ -12,7 +12,8 @@ from app.engine import calculator
 from app.engine.commands import MarginMode
 from app.engine.exposure import mark_value, order_margin, settings_of, weigh
 from app.engine.numbers import ZERO, divide_half_even, divide_up, round_price
-from app.engine.state import Account, Market, Position, ScopeKey, State
+from app.engine.scopes import Scope, cross_scope
+from app.engine.state import Account, Market, Position, State
 
 
 class Health(NamedTuple):
@@ -31,16 +32,14 @@ class Health(NamedTuple):
         return self.equity < self.maintenance_margin
 
 
-def scope_positions(state: State, scope: ScopeKey) -> list[tuple[Market, Position]]:
+def scope_positions(state: State, scope: Scope) -> list[tuple[Market, Position]]:
     """The open positions of a margin scope."""
-    mode, account_id, owner, side = scope
-    account = state.accounts[account_id]
-    if mode == "isolated":
-        position = account.positions.get((owner, side))
+    account, markets = state.accounts[scope.account_id], state.markets
+    if scope.isolated:
+        position = account.positions.get(scope.leg)
         if position is None or not position.quantity:
             return []
-        return [(state.markets[owner], position)]
-    markets = state.markets
+        return [(markets[scope.symbol], position)]
     return [
         (markets[position.symbol], position)
         for position in account.positions.values()
@@ -48,35 +47,29 @@ def scope_positions(state: State, scope: ScopeKey) -> list[tuple[Market, Positio
     ]
 
 
-def asset_of(state: State, scope: ScopeKey) -> str:
-    """The settlement asset of a scope."""
-    return scope[2] if scope[0] == "cross" else state.markets[scope[2]].contract.settlement_asset
-
-
-def scope_balance(state: State, scope: ScopeKey) -> Decimal:
+def scope_balance(state: State, scope: Scope) -> Decimal:
     """The balance of the scope's wallet."""
-    mode, account_id, owner, side = scope
-    account = state.accounts[account_id]
-    if mode == "isolated":
-        position = account.positions.get((owner, side))
+    account = state.accounts[scope.account_id]
+    if scope.isolated:
+        position = account.positions.get(scope.leg)
         return position.wallet.balance if position is not None and position.wallet else ZERO
-    wallet = account.wallets.get(owner)
+    wallet = account.wallets.get(scope.asset)
     return wallet.balance if wallet is not None else ZERO
 
 
-def health(state: State, scope: ScopeKey) -> Health:
+def health(state: State, scope: Scope) -> Health:
     """Equity and maintenance margin of a scope at mark."""
     return health_of(state, scope, scope_positions(state, scope))
 
 
-def health_of(state: State, scope: ScopeKey, held: list[tuple[Market, Position]]) -> Health:
+def health_of(state: State, scope: Scope, held: list[tuple[Market, Position]]) -> Health:
     """`health` of a scope whose open positions are known; it values each of them."""
     equity, required = scope_balance(state, scope), ZERO
     for market, position in held:
         equity += mark_value(market, position) - position.cost
         required += position.margin
-    if scope[0] == "cross":
-        equity -= isolated_order_margin(state, scope[1], scope[2])
+    if not scope.isolated:
+        equity -= isolated_order_margin(state, scope)
     return Health(equity, required, len(held))
 
 
@@ -110,16 +103,14 @@ def in_order(legs: Collection[Leg]) -> list[Leg]:
     return sorted(legs, key=lambda leg: (-leg.margin, leg.position.symbol, leg.position.side))
 
 
-def isolated_order_margin(state: State, account_id: str, asset: str) -> Decimal:
+def isolated_order_margin(state: State, cross: Scope) -> Decimal:
     """The margin of an account's open isolated orders, held back in its cross wallet (ORD-6)."""
-    account = state.accounts[account_id]
+    account = state.accounts[cross.account_id]
     total = ZERO
     for position in account.positions.values():
-        if position.orders and position.isolated:
-            market = state.markets[position.symbol]
-            if market.contract.settlement_asset == asset:
-                leverage = account.settings[position.symbol].leverage
-                total += order_margin(market, position, leverage)
+        if position.orders and position.isolated and position.scope.asset == cross.asset:
+            leverage = account.settings[position.symbol].leverage
+            total += order_margin(state.markets[position.symbol], position, leverage)
     return total
 
 
@@ -157,9 +148,9 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
     balance = wallet.balance if wallet is not None else ZERO
     equity, maintained, uncommitted = balance, ZERO, balance
     for position in account.positions.values():
-        market = state.markets[position.symbol]
-        if market.contract.settlement_asset != asset:
+        if position.scope.asset != asset:
             continue
+        market = state.markets[position.symbol]
         if position.weighed is not market.mark:
             weigh(account, market, position)
         uncommitted += position.free
@@ -189,7 +180,7 @@ def can_liquidate(market: Market, now: datetime) -> bool:
     return market.contract.status != "halted" and not is_stale(market, now)
 
 
-def is_held_open(state: State, scope: ScopeKey, now: datetime) -> bool:
+def is_held_open(state: State, scope: Scope, now: datetime) -> bool:
     """Whether all that is left of a scope waits for a tick (MRK-4)."""
     return not any(can_liquidate(market, now) for market, _ in scope_positions(state, scope))
 
@@ -202,7 +193,7 @@ def is_waiting(state: State, account_id: str) -> bool:
     if not state.cascades and not state.held:
         return False
     account = state.accounts[account_id]
-    scopes: list[ScopeKey] = [("cross", account_id, asset, "both") for asset in account.wallets]
+    scopes = [cross_scope(account_id, asset) for asset in account.wallets]
     scopes += [position.scope for position in account.positions.values()]
     waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
     if any(scope in some for some in waiting for scope in scopes):
@@ -230,7 +221,7 @@ class WalletSummary:
 
 def cross_summary(state: State, account: Account, asset: str) -> WalletSummary:
     """The figures of an account's cross scope; `initial_margin` holds all requirements (ORD-4)."""
-    scope: ScopeKey = ("cross", account.account_id, asset, "both")
+    scope = cross_scope(account.account_id, asset)
     balance = scope_balance(state, scope)
     profit = ZERO
     margin = ZERO

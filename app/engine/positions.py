@@ -41,7 +41,7 @@ def book(
     asset = contract.settlement_asset
     cross = step.cross_wallet(account, asset)
     isolated = position.isolated
-    wallet = step.isolated_wallet(position, asset) if isolated else cross
+    wallet = step.isolated_wallet(position) if isolated else cross
     revenue = step.wallet("revenue", "", asset)
     moves: list[tuple[LedgerKind, Wallet, Wallet, Decimal]] = [
         ("margin_in", cross, wallet, max(ZERO, settled.margin)),

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from app.engine.commands import (
     FundPolicy,
@@ -28,10 +27,7 @@ from app.engine.commands import (
 from app.engine.contracts import Bracket, Contract
 from app.engine.events import QueueEntry
 from app.engine.numbers import ZERO, Quotient
-
-WalletKind = Literal[
-    "cross", "isolated", "fund", "revenue", "treasury", "clearing", "external"
-]  # fmt: skip
+from app.engine.scopes import Scope, WalletKind, cross_scope, isolated_scope
 
 GENESIS_HASH = "0" * 64
 
@@ -50,13 +46,6 @@ class Wallet:
     asset: str
     name: str
     balance: Decimal = ZERO
-
-
-def wallet_key(kind: WalletKind, owner: str, asset: str, name: str = "") -> str:
-    """The key of a wallet, readable in the ledger: `isolated/alice/USDT/BTCUSDT:both`."""
-    if not owner:
-        return f"{kind}/{asset}"
-    return f"{kind}/{owner}/{asset}/{name}" if name else f"{kind}/{owner}/{asset}"
 
 
 @dataclass(slots=True, eq=False)
@@ -88,10 +77,6 @@ class Order:
         return self.quantity - self.filled_quantity
 
 
-ScopeKey = tuple[MarginMode, str, str, PositionSide]
-"""A margin scope: ("cross", account, asset, "both") or ("isolated", account, symbol, side)."""
-
-
 @dataclass(slots=True, eq=False)
 class Position:
     """An account's leg in a contract: signed quantity and signed cost (NUM-3), and its orders.
@@ -108,7 +93,7 @@ class Position:
     account_id: str
     symbol: str
     side: PositionSide
-    scope: ScopeKey
+    scope: Scope
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
     wallet: Wallet | None = None
@@ -130,7 +115,7 @@ class Position:
     @property
     def isolated(self) -> bool:
         """Whether it is a margin scope of its own."""
-        return self.scope[0] == "isolated"
+        return self.scope.isolated
 
 
 @dataclass(slots=True, eq=False)
@@ -183,12 +168,12 @@ class BookSide:
     levels: dict[Decimal, OrderedDict[int, Order]] = field(default_factory=dict)
 
 
-def scope_of(account: Account, contract: Contract, side: PositionSide) -> ScopeKey:
+def scope_of(account: Account, contract: Contract, side: PositionSide) -> Scope:
     """The margin scope of an account's leg in a contract: itself when isolated (ORD-3)."""
     settings = account.settings.get(contract.symbol)
     if settings is not None and settings.margin_mode == "isolated":
-        return ("isolated", account.account_id, contract.symbol, side)
-    return ("cross", account.account_id, contract.settlement_asset, "both")
+        return isolated_scope(account.account_id, contract.symbol, side, contract.settlement_asset)
+    return cross_scope(account.account_id, contract.settlement_asset)
 
 
 @dataclass(slots=True, eq=False)
@@ -202,7 +187,7 @@ class Triggers:
 
     longs: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
     shorts: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
-    watched: dict[ScopeKey, None] = field(default_factory=dict)
+    watched: dict[Scope, None] = field(default_factory=dict)
     number: int = 0
 
 
@@ -262,7 +247,7 @@ class Market:
     long_count: int = 0
     triggers: Triggers = field(default_factory=Triggers)
     rankings: dict[bool, Ranking] = field(default_factory=dict)
-    held: dict[ScopeKey, None] = field(default_factory=dict)
+    held: dict[Scope, None] = field(default_factory=dict)
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
 
@@ -305,8 +290,8 @@ class ApiKey:
     revoked_at: datetime | None = None
 
 
-QueuedScope = tuple[Decimal, Quotient, str, str, str, ScopeKey]
-"""(equity / maintenance margin, the same exactly, account, asset or symbol, side, scope)."""
+QueuedScope = tuple[Decimal, Quotient, tuple[str, str, str], Scope]
+"""(equity / maintenance margin, the same exactly, its place among equals, scope): as in LIQ-2."""
 
 
 @dataclass(slots=True, eq=False)
@@ -329,14 +314,14 @@ class Cascade:
     found: set[str] = field(default_factory=set)
     unswept: list[int] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=dict)
-    causes: dict[ScopeKey, str] = field(default_factory=dict)
+    causes: dict[Scope, str] = field(default_factory=dict)
     finding: bool = True
-    unchecked: list[ScopeKey] = field(default_factory=list)
+    unchecked: list[Scope] = field(default_factory=list)
     changed: list[Position] = field(default_factory=list)
-    unarmed: dict[ScopeKey, None] = field(default_factory=dict)
+    unarmed: dict[Scope, None] = field(default_factory=dict)
     queue: list[QueuedScope] = field(default_factory=list)
     next_round: list[QueuedScope] = field(default_factory=list)
-    waiting: dict[ScopeKey, int] = field(default_factory=dict)
+    waiting: dict[Scope, int] = field(default_factory=dict)
     ranking: tuple[str, bool] | None = None
 
     @property
@@ -378,7 +363,7 @@ class State:
     keys: dict[str, ApiKey] = field(default_factory=dict)
     key_ids: dict[str, ApiKey] = field(default_factory=dict)
     cascades: dict[str, Cascade] = field(default_factory=dict)
-    held: dict[ScopeKey, int] = field(default_factory=dict)
+    held: dict[Scope, int] = field(default_factory=dict)
     ranked: dict[str, Market] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)
     time: datetime | None = None

@@ -23,6 +23,7 @@ from app.engine.commands import (
 from app.engine.contracts import Contract
 from app.engine.ledger import Ledger
 from app.engine.outcome import Outcome
+from app.engine.scopes import Scope, cross_scope
 from app.engine.state import (
     Account,
     ApiKey,
@@ -32,11 +33,9 @@ from app.engine.state import (
     Market,
     Order,
     Position,
-    ScopeKey,
     Settings,
     State,
     scope_of,
-    wallet_key,
 )
 
 
@@ -49,7 +48,7 @@ class Step(Ledger):
         self.state = state
         self.now = now
         self.outcome = Outcome(state.counters.command + 1, now, command)
-        self.scopes: dict[ScopeKey, None] = {}
+        self.scopes: dict[Scope, None] = {}
         """Margin scopes whose equity or margin changed: to be checked and re-armed."""
         self.met = 0
         """Resting orders that liquidations have met: together as many as one order may (ORD-10)."""
@@ -185,14 +184,16 @@ class Step(Ledger):
 
     def touch_cross(self, account_id: str, asset: str) -> None:
         """Remember that a cross wallet's balance or what it holds back changed."""
-        self.scopes["cross", account_id, asset, "both"] = None
+        self.scopes[cross_scope(account_id, asset)] = None
         self.state.unranked[account_id] = None
 
     def forget_empty(self, position: Position) -> None:
         """Drop a leg that holds nothing: no quantity, no orders, no margin."""
         if position.quantity != 0 or position.orders:
             return
-        wallet = position.wallet or self.state.wallets.get(self._isolated_key(position))
+        wallet = position.wallet
+        if wallet is None and position.isolated:
+            wallet = self.state.wallets.get(position.scope.wallet_key)
         if wallet and wallet.balance != 0:
             return
         account = self.state.accounts[position.account_id]
@@ -200,11 +201,6 @@ class Step(Ledger):
         if wallet:
             self.state.wallets.pop(wallet.key, None)
             position.wallet = None
-
-    def _isolated_key(self, position: Position) -> str:
-        asset = self.state.markets[position.symbol].contract.settlement_asset
-        name = f"{position.symbol}:{position.side}"
-        return wallet_key("isolated", position.account_id, asset, name)
 
     def set_inventory(self, fund: Fund, symbol: str, quantity: Decimal, cost: Decimal) -> None:
         """Give a fund's inventory in a contract its new signed quantity and cost."""

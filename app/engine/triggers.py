@@ -19,7 +19,8 @@ from decimal import Decimal
 from app.engine import calculator, exposure, margin
 from app.engine.margin import Health
 from app.engine.numbers import ONE, UNIT, ZERO, divide_up, ratio, round_down
-from app.engine.state import Market, Position, ScopeKey, State, Triggers
+from app.engine.scopes import Scope
+from app.engine.state import Market, Position, State, Triggers
 
 ROUNDING_SLACK = 2 * UNIT
 """Mark values are rounded by up to half a unit, when armed and when crossed: check early."""
@@ -31,7 +32,7 @@ KEPT_STALE = 64
 """A heap is rebuilt when its void entries outnumber the live ones, and this many."""
 
 
-def arm(state: State, scope: ScopeKey) -> Health:
+def arm(state: State, scope: Scope) -> Health:
     """Give every position of a scope its trigger; returns the scope's health.
 
     Positions that did not change keep theirs, as long as what is left of all their shares leaves
@@ -40,7 +41,7 @@ def arm(state: State, scope: ScopeKey) -> Health:
     held = margin.scope_positions(state, scope)
     health = margin.health_of(state, scope, held)
     slack = health.equity - health.maintenance_margin - ROUNDING_SLACK * len(held)
-    if scope[0] == "cross":
+    if not scope.isolated:
         slack = _after_order_margins(state, scope, slack)
     if len(held) == 1:
         _push(*held[0], slack)
@@ -82,23 +83,24 @@ def _loose(
     return loose, total
 
 
-def _after_order_margins(state: State, scope: ScopeKey, slack: Decimal) -> Decimal:
+def _after_order_margins(state: State, scope: Scope, slack: Decimal) -> Decimal:
     """The slack that is left however the marks of isolated positions with open orders move.
 
     An order against an isolated position requires more as the position's value falls, which the
     cross wallet holds back. Where the slack does not bear the most that this can come to, every
     tick of those contracts looks at the cross scope.
     """
-    account = state.accounts[scope[1]]
+    account = state.accounts[scope.account_id]
     growing = []
     for position in account.positions.values():
         if position.orders and position.quantity and position.isolated:
+            if position.scope.asset != scope.asset:
+                continue
             market = state.markets[position.symbol]
-            if market.contract.settlement_asset == scope[2]:
-                leverage = account.settings[position.symbol].leverage
-                most = divide_up(max(position.bid_value, position.ask_value), Decimal(leverage))
-                slack -= most - exposure.order_margin(market, position, leverage)
-                growing.append(market)
+            leverage = account.settings[position.symbol].leverage
+            most = divide_up(max(position.bid_value, position.ask_value), Decimal(leverage))
+            slack -= most - exposure.order_margin(market, position, leverage)
+            growing.append(market)
     if slack < 0:
         for market in growing:
             market.triggers.watched[scope] = None
@@ -136,7 +138,7 @@ def _rebuild(heap: list[tuple[Decimal, int, Position, int]]) -> None:
     heapq.heapify(heap)
 
 
-def pop_watched(triggers: Triggers) -> list[ScopeKey]:
+def pop_watched(triggers: Triggers) -> list[Scope]:
     """The cross scopes that the next tick must look at, sorted; looked at, they are armed anew."""
     found = sorted(triggers.watched)
     triggers.watched.clear()

@@ -22,6 +22,7 @@ from app.engine import orderbook
 from app.engine.commands import FundPolicy, Limits, NewKey, PositionSide, Side
 from app.engine.contracts import Bracket, Contract
 from app.engine.numbers import EXACT
+from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
 from app.engine.state import (
     Account,
     ApiKey,
@@ -32,12 +33,10 @@ from app.engine.state import (
     Market,
     Order,
     Position,
-    ScopeKey,
     Settings,
     State,
     Wallet,
     scope_of,
-    wallet_key,
 )
 from app.store import codec
 from app.store.snapshots import Snapshot, rows_of
@@ -72,7 +71,7 @@ _OWN_CONTRACTS = f"""
     WHERE symbol = ANY($2) OR symbol IN (
         SELECT symbol FROM positions WHERE account_id = ANY($1)
         UNION SELECT symbol FROM orders WHERE account_id = ANY($1) AND {OPEN}
-        UNION SELECT split_part(name, ':', 1) FROM wallets
+        UNION SELECT split_part(name, '{BEFORE_SIDE}', 1) FROM wallets
             WHERE owner = ANY($1) AND kind = 'isolated'
     )
 """  # noqa: S608 - names of our own
@@ -317,7 +316,7 @@ async def _load_accounts(source: Source, state: State, where: str = "", *values:
 async def _load_positions(source: Source, state: State, where: str = "", *values: object) -> None:
     accounts, markets = state.accounts, state.markets
     legs: dict[tuple[str, PositionSide], tuple[str, PositionSide]] = {}
-    scopes: dict[ScopeKey, ScopeKey] = {}
+    scopes: dict[Scope, Scope] = {}
     async for chunk in source.chunks("positions", where, *values):
         for account_id, symbol, side, quantity, cost in chunk:
             # Equal strings and keys become one object: a million copies cost time and memory.
@@ -333,8 +332,7 @@ async def _load_positions(source: Source, state: State, where: str = "", *values
             market.cost_total += position.cost
     for wallet in state.wallets.values():
         if wallet.kind == "isolated":
-            symbol, _, side = wallet.name.partition(":")
-            _leg(state, wallet.owner, symbol, side).wallet = wallet
+            _leg(state, wallet.owner, *leg_of(wallet.name)).wallet = wallet
 
 
 async def _load_orders(source: Source, state: State, where: str = "", *values: object) -> None:

@@ -22,7 +22,7 @@ from app.engine.commands import (
 )
 from app.engine.events import Done, Moved, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
-from app.engine.state import ScopeKey
+from app.engine.scopes import Scope, cross_scope
 from tests.engine.world import World, brackets, contract, differences, dump, replayed
 
 MANY = 2 * cascade.LIQUIDATIONS_PER_STEP + 7
@@ -169,9 +169,9 @@ def test_mrk_4_a_tick_leaves_what_other_contracts_hold_open_alone(world: World) 
     assert list(world.state.markets["TEST"].held) == names_held()
 
 
-def names_held() -> list[ScopeKey]:
+def names_held() -> list[Scope]:
     """The scopes that wait for a tick."""
-    return [("cross", name, "USDT", "both") for name in names()[3:]]
+    return [cross_scope(name, "USDT") for name in names()[3:]]
 
 
 def test_liq_10_a_new_leader_finishes_what_was_under_way(world: World) -> None:

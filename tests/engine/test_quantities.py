@@ -20,7 +20,8 @@ from app.engine.commands import (
 )
 from app.engine.contracts import Contract
 from app.engine.numbers import EXACT, UNIT
-from app.engine.state import Mark, Market, Position, ScopeKey, Wallet
+from app.engine.scopes import cross_scope
+from app.engine.state import Mark, Market, Position, Wallet
 from tests.engine.arithmetic import maintenance, rounded, value
 from tests.engine.world import START, World, brackets, contract
 
@@ -66,7 +67,7 @@ def test_liq_4_the_smallest_quantity_that_restores(
     clearing = Wallet("clearing/TEST/USDT", "clearing", "TEST", "USDT", "")
     market = Market(terms, clearing, Mark(terms.symbol, Decimal(mark), START))
     quantity = count * terms.lot_size
-    scope: ScopeKey = ("cross", "alice", "USDT", "both")
+    scope = cross_scope("alice", "USDT")
     position = Position(
         "alice", "TEST", "both", scope, quantity=quantity if long else -quantity
     )  # fmt: skip

@@ -16,7 +16,8 @@ from app.engine import assessment, calculator, exposure, ranking
 from app.engine.commands import PlaceOrder, Tick
 from app.engine.contracts import Bracket, Contract, build_brackets
 from app.engine.numbers import EXACT
-from app.engine.state import Mark, Market, Position, ScopeKey, Wallet
+from app.engine.scopes import cross_scope
+from app.engine.state import Mark, Market, Position, Wallet
 from tests.engine.world import START, World, contract
 
 LIMITLESS = Decimal("1E+15")
@@ -108,7 +109,7 @@ def market_at(mark: Decimal, terms: Contract | None = None) -> Market:
 
 def margin_requirement_one_way(inputs: Inputs) -> dict[str, Decimal]:
     """max(|position + bids|, |position - asks|) / leverage (ORD-4)."""
-    scope: ScopeKey = ("cross", "alice", "USDT", "both")
+    scope = cross_scope("alice", "USDT")
     notional = number(inputs["positionNotional"])
     position = Position("alice", "TEST", "both", scope, quantity=notional)
     position.bid_value = number(inputs["bidOrderValue"])

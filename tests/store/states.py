@@ -28,6 +28,7 @@ from app.engine.events import (
     Trade,
 )
 from app.engine.outcome import Outcome
+from app.engine.scopes import wallet_key
 from app.engine.state import (
     Account,
     Fund,
@@ -38,7 +39,6 @@ from app.engine.state import (
     Settings,
     State,
     Wallet,
-    wallet_key,
 )
 from app.engine.step import Step
 
@@ -109,7 +109,7 @@ class Exchange:
         position = step.position(account, symbol, "both")
         step.set_position(position, Decimal(quantity), Decimal(cost))
         if account.settings[symbol].margin_mode == "isolated" and not position.wallet:
-            wallet = step.isolated_wallet(position, "USDT")
+            wallet = step.isolated_wallet(position)
             cross = step.cross_wallet(account, "USDT")
             step.transfer("margin_in", cross, wallet, Decimal(10), symbol=symbol)
         return position

@@ -18,6 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.scopes import wallet_key
 from app.store.tables import account_contracts, accounts, transfers
 
 Rows = Sequence[RowMapping]
@@ -79,8 +80,8 @@ async def list_ledger(
         .where(
             transfers.c.account_id == account_id,
             or_(
-                func.starts_with(wallet, f"cross/{account_id}/"),
-                func.starts_with(wallet, f"isolated/{account_id}/"),
+                func.starts_with(wallet, wallet_key("cross", account_id, asset="")),
+                func.starts_with(wallet, wallet_key("isolated", account_id, asset="")),
             ),
         )
         .order_by(transfers.c.transfer_id.desc(), receiving.desc())

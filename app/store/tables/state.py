@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine import commands as c
 from app.engine import contracts as k
-from app.engine.state import WalletKind
+from app.engine.scopes import WalletKind
 from app.store.tables.columns import (
     booked,
     decimal,
