@@ -7,6 +7,7 @@ first is liquidated; scopes put at risk meanwhile form the next round.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 from heapq import heappop, heappush
 
@@ -300,15 +301,36 @@ def recover(step: Step, command: Recover) -> None:
     step.pending_before = frozenset()
     state.held.clear()
     ranking.forget_all(state)
-    scopes: dict[Scope, None] = {}
     for market in state.markets.values():
         market.held.clear()
         triggers.forget(market)
         if market.contract.status == "reduce_only":
             sweep(state, market)
-        scopes.update(dict.fromkeys([position.scope for position in market.positions.values()]))
+    scopes = every_scope(state)
+    for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
+        cascade_of(state, asset).unchecked += scopes[asset]
+
+
+def every_scope(state: State) -> dict[str, list[Scope]]:
+    """All scopes there are by settlement asset, sorted, the last first.
+
+    A takeover waits for this: nothing is hashed but names, and each half is sorted by itself.
+    """
+    crosses: dict[str, dict[str, Scope]] = defaultdict(dict)
+    isolated: dict[str, list[Scope]] = defaultdict(list)
+    for market in state.markets.values():
+        asset = market.contract.settlement_asset
+        scopes = [position.scope for position in market.positions.values()]
+        crosses[asset].update({scope.account_id: scope for scope in scopes if not scope.isolated})
+        isolated[asset] += [scope for scope in scopes if scope.isolated]
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset
-        scopes[cross_scope(order.account_id, asset)] = None
-    for scope in sorted(scopes, reverse=True):
-        cascade_of(state, scope.asset).unchecked.append(scope)
+        crosses[asset][order.account_id] = cross_scope(order.account_id, asset)
+    found = {
+        asset: [
+            *sorted(isolated[asset], reverse=True),
+            *[own[account_id] for account_id in sorted(own, reverse=True)],
+        ]
+        for asset, own in crosses.items()
+    }
+    return {asset: scopes for asset, scopes in found.items() if scopes}

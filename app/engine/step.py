@@ -139,7 +139,9 @@ class Step(Ledger):
         self.state.limits = limits
         self.state.ahead = timedelta()
         for market in self.state.markets.values():
-            market.positions = dict(sorted(market.positions.items()))
+            legs = list(market.positions)
+            if (in_order := sorted(legs)) != legs:
+                market.positions = {leg: market.positions[leg] for leg in in_order}
 
     def set_ahead(self, ahead: timedelta) -> None:
         """Remember by how much engine time is ahead of the system's clock (MRK-6)."""
