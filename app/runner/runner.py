@@ -24,15 +24,18 @@ from app.engine.commands import Command, Limits
 from app.engine.engine import Engine
 from app.engine.invariants import state_hash
 from app.runner import lease
-from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey, forget_old_requests
+from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey
 from app.runner.clock import Clock
 from app.runner.metrics import Metrics
+from app.runner.pace import Pace
 from app.runner.submission import Busy, NotLeader
 from app.runner.term import Term
 from app.store import snapshots
+from app.store.answers import forget_old_requests
 from app.store.database import UnfitServer
 from app.store.loader import load_state
 from app.store.snapshots import Snapshot
+from app.store.store import PostgresStore
 from app.store.writer import Writer
 
 __all__ = [
@@ -42,7 +45,6 @@ __all__ = [
 
 log = logging.getLogger("backstop.runner")
 
-QUEUE_LIMIT = 10_000
 COLLECT_AFTER = (20_000, 20, 100)
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
@@ -70,13 +72,13 @@ class Runner:
         address: str,
         *,
         limits: Limits | None = None,
-        queue_limit: int = QUEUE_LIMIT,
+        pace: Pace | None = None,
         clock: Clock | None = None,
     ) -> None:
         self.metrics = Metrics()
         self.limits = limits or Limits()
         self._address = address
-        self._queue_limit = queue_limit
+        self._pace = pace or Pace()
         self._clock = clock or Clock()
         self._term: Term | None = None
         self.refusal: str | None = None
@@ -188,8 +190,13 @@ class Runner:
             engine = Engine(await load_state(reader))
             if last_version is not None and last_version < engine.rules_version:
                 await _keep_snapshot(connection, epoch, engine)
-            writer = Writer(connection, epoch, engine.rules_version)
-            term = Term(engine, writer, reader, self.metrics, self._queue_limit, self._clock)
+            term = Term(
+                engine=engine,
+                store=PostgresStore(Writer(connection, epoch, engine.rules_version), reader),
+                clock=self._clock,
+                metrics=self.metrics,
+                pace=self._pace,
+            )
             await term.recover(self.limits)
             self.metrics.epoch = epoch
             with long_lived():

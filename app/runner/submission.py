@@ -1,4 +1,4 @@
-"""What waits in the queue, and what a flush makes durable."""
+"""What waits in the queue."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.engine.commands import Command, PlaceOrder
-from app.engine.outcome import Outcome
 from app.runner.answers import Answer, AnswerKey, order_name
-from app.store.rows import StoredAnswer
+from app.store.answers import Name
 
 
 class Busy(Exception):  # noqa: N818 - an answer to the client, not an error
@@ -43,7 +42,7 @@ class Submission:
         self.results = [None] * len(self.commands)
         self.missing = len(self.commands)
 
-    def names(self) -> Iterator[tuple[str, str]]:
+    def names(self) -> Iterator[Name]:
         """The keys under which it may have been answered before."""
         if self.key:
             yield self.key.name
@@ -72,19 +71,3 @@ class Submission:
 
 Place = tuple[Submission, int]
 """One command of a submission."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """What was applied since the last flush began."""
-
-    number: int
-    outcomes: list[Outcome] = field(default_factory=list)
-    answers: list[StoredAnswer] = field(default_factory=list)
-    finished: list[Submission] = field(default_factory=list)
-    split: dict[Submission, None] = field(default_factory=dict)
-    """Submissions with a key of which ticks were applied: their cascades may outlast the batch."""
-    records: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.outcomes or self.answers or self.finished)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
-import pytest
 
 from tests.api.conftest import Api
 
@@ -119,10 +118,9 @@ async def test_keys_that_cannot_be(api: Api) -> None:
 
 
 async def test_an_answer_that_cannot_be_read_any_more(
-    api: Api, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    api: Api, connection: asyncpg.Connection
 ) -> None:
     """As after an upgrade: neither done again nor a fault."""
-    monkeypatch.setattr("app.runner.answers.REMEMBERED_RESULTS", 0)
     await api.open("alice", "100000")
     await api.mark("BTCUSDT", "60000")
     deposit = {"asset": "USDT", "amount": "5"}
@@ -133,7 +131,11 @@ async def test_an_answer_that_cannot_be_read_any_more(
     headers = {"Idempotency-Key": "once"}
     await api(DEPOSIT, deposit, headers=headers, status=201)
     await api("POST /v1/orders", order, status=201)
+    await api.runner.stop()
     await connection.execute("UPDATE answers SET format = 0")
+    await api.runner.start()
+    while not api.runner.leading:
+        await asyncio.sleep(0.01)
     refused = await api.refused(DEPOSIT, deposit, headers=headers)
     assert refused == (409, "answer_expired")
     assert await api.refused("POST /v1/orders", order) == (409, "answer_expired")

@@ -11,9 +11,11 @@ import pytest
 from app.engine.commands import Command, Deposit, PlaceOrder
 from app.engine.events import Done, OrderReceipt
 from app.engine.rejections import Rejection
-from app.runner import answers
-from app.runner.answers import Known, Memory, forget_old_requests, order_key
+from app.runner.answers import order_key
+from app.runner.memory import Memory
+from app.runner.pace import Pace
 from app.runner.runner import Answer, AnswerConflict, AnswerExpired, AnswerKey, Runner
+from app.store.answers import Known, forget_old_requests
 from tests.runner.conftest import ScriptedEngine, applied, commits_blocked, logged, until
 
 KEY = AnswerKey("request/key-1", "once", "a" * 64)
@@ -129,21 +131,20 @@ async def test_a_single_refusal_is_not_kept_but_a_batch_is_whole(
 
 
 async def test_what_leaves_memory_is_found_in_the_table(
-    runner: Runner, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+    address: str, scripted: type[ScriptedEngine], connection: asyncpg.Connection
 ) -> None:
-    monkeypatch.setattr(answers, "REMEMBERED_RESULTS", 2)
     keys = [replace(KEY, key=str(number)) for number in range(10)]
-    for key in keys:
-        await runner.submit([order(f"order-{key.key}")], key)
-    for key in keys:
-        assert (await runner.submit([order(f"order-{key.key}")], key)).replayed
-        await runner.submit([order(f"order-{key.key}")])
+    async with Runner(address, pace=Pace(remembered_results=2)) as runner:
+        for key in keys:
+            await runner.submit([order(f"order-{key.key}")], key)
+        for key in keys:
+            assert (await runner.submit([order(f"order-{key.key}")], key)).replayed
+            await runner.submit([order(f"order-{key.key}")])
     assert await logged(connection, "PlaceOrder") == 10
 
 
-def test_memory_keeps_what_is_not_durable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "REMEMBERED_RESULTS", 1)
-    memory = Memory()
+def test_memory_keeps_what_is_not_durable() -> None:
+    memory = Memory(most=1)
     for batch in range(1, 4):
         memory.put(("scope", str(batch)), Known("digest", [Done()]), batch)
     memory.trim(durable=1)

@@ -12,9 +12,9 @@ import pytest
 from app.engine.commands import CreateKey, Deposit
 from app.engine.events import Done
 from app.engine.rejections import Rejection
-from app.runner import term
 from app.runner.clock import SECOND, Clock
 from app.runner.keys import make_key
+from app.runner.pace import Pace
 from app.runner.runner import Busy, NotLeader, Runner
 from tests.runner.conftest import ScriptedEngine, applied, commits_blocked, logged, until
 
@@ -73,11 +73,8 @@ async def test_a_refusal_waits_for_what_it_may_have_seen(runner: Runner, address
     assert isinstance((await refused).results[0], Rejection)
 
 
-async def test_a_full_queue_refuses(
-    address: str, scripted: type[ScriptedEngine], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(term, "BATCH_RECORDS", 1)
-    async with Runner(address, queue_limit=3) as runner:
+async def test_a_full_queue_refuses(address: str, scripted: type[ScriptedEngine]) -> None:
+    async with Runner(address, pace=Pace(queue_commands=3, batch_records=1)) as runner:
         async with commits_blocked(address):
             tasks = [asyncio.create_task(runner.submit([deposit()]))]
             await until(lambda: len(applied(runner)) == 1)

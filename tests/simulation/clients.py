@@ -182,7 +182,7 @@ class Clients:
         assert request.results is not None
         for command, result in zip(request.commands, request.results, strict=True):
             if not isinstance(result, Rejection):
-                written = self.cluster.store.written[codec.encode_command(command)]
+                written = self.cluster.disk.written[codec.encode_command(command)]
                 assert written == 1, f"answered, but written {written} times: {command}"
                 self.cluster.answered.append(command)
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from app.engine.commands import Command, Limits
 from app.engine.invariants import check_all
 from app.runner.answers import Answer, AnswerKey
 from app.runner.clock import SECOND, Clock
 from app.runner.metrics import Metrics
+from app.runner.pace import Pace
 from app.runner.submission import NotLeader
 from app.runner.term import Term
 from app.store.writer import StaleLeader
-from tests.simulation.store import Network, SimulatedReader, SimulatedWriter, Store, no_news
+from tests.simulation.store import Disk, Network, SimulatedStore, no_news
 
 EXPECTED = (ConnectionError, StaleLeader)
 """What may end a term; anything else is a bug."""
@@ -39,17 +40,38 @@ class Time:
         return self._steady + self._wall
 
 
-class Cluster:
-    """Terms over one store. Several may believe that they lead; at most one can write."""
+@dataclass(frozen=True)
+class Parts:
+    """What a cluster is made of."""
 
-    def __init__(self, network: Network, store: Store, queue_limit: int) -> None:
+    term: type[Term] = Term
+    store: type[SimulatedStore] = SimulatedStore
+    disk: type[Disk] = Disk
+
+
+async def at_once(function: Callable[..., object], *arguments: object) -> None:
+    """Instead of a thread."""
+    function(*arguments)
+
+
+class Cluster:
+    """Terms over one disk. Several may believe that they lead; at most one can write."""
+
+    def __init__(self, network: Network, parts: Parts) -> None:
         self.network = network
-        self.store = store
+        self.disk = parts.disk()
         self.terms = 0
         self.answered: list[Command] = []
         """Commands that clients have an answer to."""
-        self._queue_limit = queue_limit
+        self._parts = parts
         self._time = Time(network.seed)
+        seconds = random.Random(network.seed)
+        self._pace = Pace(
+            queue_commands=30,
+            remembered_results=20,
+            seconds=lambda: seconds.random() / 20,
+            aside=at_once,
+        )
         self._serving: list[Term] = []
         self._runs: list[asyncio.Task[None]] = []
 
@@ -109,20 +131,22 @@ class Cluster:
 
     async def _take_over(self) -> asyncio.Task[None]:
         """A new leader from what is stored; raises what ended it before it served."""
-        network, store = self.network, self.store
-        epoch = store.raise_epoch()
+        network, disk = self.network, self.disk
+        epoch = disk.raise_epoch()
         await network.pause(10)  # while it loads, nobody can write
-        engine, _ = store.replay()
-        store.check_rows(engine.state)
+        engine, _ = disk.replay()
+        disk.check_rows(engine.state)
         check_all(engine.state)
         for cascade in engine.state.cascades.values():
             assert cascade.tick not in self.answered, "answered before its cascade was durable"
         self.terms += 1
-        writer, reader = SimulatedWriter(network, store, epoch), SimulatedReader(network, store)
-        term = Term(
-            engine, cast("Any", writer), cast("Any", reader), Metrics(), self._queue_limit,
-            Clock(self._time.wall, self._time.steady),
-        )  # fmt: skip
+        term = self._parts.term(
+            engine=engine,
+            store=self._parts.store(network, disk, epoch),
+            clock=Clock(self._time.wall, self._time.steady),
+            metrics=Metrics(),
+            pace=self._pace,
+        )
         await term.recover(Limits())
         run = asyncio.create_task(term.run())
         run.add_done_callback(no_news)  # `finish` asks, unless another failure comes first

@@ -1,8 +1,7 @@
 """A store in memory, behind a network that loses, delays and repeats nothing twice.
 
-It stands in for writer, loader and the table of answers. What it is given are the real row
-snapshots of `rows.collect`; like PostgreSQL it takes a batch whole or not at all, and only under
-the epoch of the newest leader.
+It stands in for PostgreSQL, as a `Store`: it takes whole batches, under the newest epoch only. What
+it is given are the real row snapshots of `rows.collect`.
 """
 
 from __future__ import annotations
@@ -10,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from app.engine.commands import Command
 from app.engine.engine import Engine
 from app.engine.state import State
-from app.store import codec
+from app.store import answers, codec
+from app.store.answers import Known
 from app.store.rows import Batch, Row
 from app.store.tables import metadata
 from app.store.writer import StaleLeader
@@ -82,7 +82,7 @@ def no_news(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
-class Store:
+class Disk:
     """What is durable: the epoch, the command log, the answers and the rows of the state."""
 
     def __init__(self) -> None:
@@ -159,16 +159,16 @@ def _keyed(name: str, rows: Iterable[Row]) -> Iterator[tuple[Row, Mapping[str, A
         yield tuple(row[column.name] for column in table.primary_key.columns), row
 
 
-class SimulatedWriter:
-    """A leader's way to the store."""
+class SimulatedStore:
+    """A leader's way to the disk: a `Store` whose every message takes time and may be lost."""
 
-    def __init__(self, network: Network, store: Store, epoch: int) -> None:
+    def __init__(self, network: Network, disk: Disk, epoch: int) -> None:
         self._network = network
-        self._store = store
+        self._disk = disk
         self._epoch = epoch
 
     async def commit(self, batch: Batch) -> None:
-        """Like `Writer.commit`."""
+        """See `Store`."""
         if batch.empty:
             return
         network, fault = self._network, self._network.fault()
@@ -179,7 +179,7 @@ class SimulatedWriter:
             await network.pause(20)
             raise ConnectionError("what was sent was lost")
         delivery = network.deliver(
-            lambda: self._store.write(self._epoch, batch), 200 if fault == "late" else 20
+            lambda: self._disk.write(self._epoch, batch), 200 if fault == "late" else 20
         )
         if fault == "late":
             raise ConnectionError("no answer in time")
@@ -188,20 +188,10 @@ class SimulatedWriter:
         if fault == "after":
             raise ConnectionError("the answer was lost")
 
-
-class SimulatedReader:
-    """A connection that answers the one query a term asks: stored answers by scope and key."""
-
-    def __init__(self, network: Network, store: Store) -> None:
-        self._network = network
-        self._store = store
-
-    async def fetch(
-        self, _query: str, scopes: Iterable[str], keys: Iterable[str]
-    ) -> list[Mapping[str, Any]]:
-        """Like asyncpg's, for `answers.look_up`."""
+    async def look_up(self, names: Collection[answers.Name]) -> Mapping[answers.Name, Known]:
+        """See `Store`."""
         await self._network.pause(5)
         if self._network.chance.random() < self._network.fault_rate / 10:
             raise ConnectionError("the query was lost")
-        answers = self._store.rows["answers"]
-        return [answers[name] for name in zip(scopes, keys, strict=True) if name in answers]
+        rows = self._disk.rows["answers"]
+        return {name: answers.known(rows[name]) for name in names if name in rows}

@@ -1,0 +1,76 @@
+"""What goes on by itself: cascades, part by part, and the ticks that wait for them (MRK-2)."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from app.engine.commands import Tick
+from app.engine.outcome import Outcome
+from app.engine.state import State
+from app.runner.submission import Place, Submission
+
+
+class Agenda:
+    """Settlement assets whose cascade goes on, each with the tick to answer at its end, if any."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._cascades: dict[str, Place | None] = {}
+        self._held: dict[str, deque[Place]] = {}
+        """Ticks that wait for a cascade of their asset, in order."""
+
+    def __bool__(self) -> bool:
+        return bool(self._cascades or self._held)
+
+    @property
+    def cascades(self) -> list[str]:
+        """The assets whose cascade goes on."""
+        return list(self._cascades)
+
+    @property
+    def held(self) -> list[str]:
+        """The assets of which ticks wait."""
+        return list(self._held)
+
+    def note(self, outcome: Outcome) -> None:
+        """A command was applied: remember what it leaves to be gone on with."""
+        if outcome.pending is not None:
+            for asset in self._state.cascades:
+                self._cascades.setdefault(asset, None)
+
+    def answer_at_end(self, asset: str, place: Place) -> None:
+        """A tick began this cascade and is answered when it is finished."""
+        self._cascades[asset] = place
+
+    def end(self, asset: str) -> Place | None:
+        """A cascade is finished; returns the tick that is answered now."""
+        return self._cascades.pop(asset)
+
+    def ticks_of(self, submission: Submission) -> list[tuple[int, str]]:
+        """The ticks of a submission whose cascades go on, with the assets."""
+        return [
+            (place[1], asset)
+            for asset, place in self._cascades.items()
+            if place and place[0] is submission
+        ]
+
+    def hold_back(self, place: Place, tick: Tick) -> bool:
+        """Whether the tick must wait: for its asset's cascade, or behind others that do (MRK-2)."""
+        market = self._state.markets.get(tick.symbol)
+        if market is None:
+            return False
+        asset = market.contract.settlement_asset
+        if asset not in self._cascades and asset not in self._held:
+            return False
+        self._held.setdefault(asset, deque()).append(place)
+        return True
+
+    def next_tick(self, asset: str) -> Place | None:
+        """The next tick that waited for the asset's cascade, once that is finished."""
+        held = self._held.get(asset)
+        if held is None or asset in self._cascades:
+            return None
+        place = held.popleft()
+        if not held:
+            del self._held[asset]
+        return place

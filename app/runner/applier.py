@@ -1,0 +1,74 @@
+"""Commands into the engine, one after the other, each at its time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from app.engine.commands import Command
+from app.engine.engine import Engine
+from app.engine.outcome import Outcome
+from app.engine.rejections import Rejection
+from app.runner.agenda import Agenda
+from app.runner.clock import Clock
+from app.runner.flush import Flush
+from app.runner.metrics import Metrics
+from app.runner.pace import Pace
+
+
+class Applier:
+    """The engine's only caller; what comes of a command goes into the next batch."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        agenda: Agenda,
+        flush: Flush,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        pace: Pace,
+        meanwhile: Callable[[], None],
+    ) -> None:
+        self.engine = engine
+        self.applying: Command | None = None
+        """What the engine is given just now; after a fault, what it was given then."""
+        self._agenda = agenda
+        self._flush = flush
+        self._clock = clock
+        self._metrics = metrics
+        self._pace = pace
+        self._meanwhile = meanwhile
+        self._yielded = pace.seconds()
+
+    def begin_turn(self) -> None:
+        """Nothing was applied for a while: the others had their turn."""
+        self._yielded = self._pace.seconds()
+
+    async def next_time(self) -> datetime:
+        """The time of the next command, which must be applied at once.
+
+        Lets the rest of the event loop run when applying has taken long enough.
+        """
+        if self._pace.seconds() - self._yielded > self._pace.turn_seconds:
+            await asyncio.sleep(0)
+            self._meanwhile()
+            self._yielded = self._pace.seconds()
+        return self._clock.now()
+
+    def apply(self, command: Command, now: datetime) -> Outcome:
+        """Apply a command; a refused one leaves nothing but a count. What it raises is a bug."""
+        metrics, seconds = self._metrics, self._pace.seconds
+        started = seconds()
+        self.applying = command
+        outcome = self.engine.apply(command, now)
+        self.applying = None
+        metrics.apply_seconds += seconds() - started
+        metrics.commands[type(command).__name__] += 1
+        if isinstance(outcome.result, Rejection):
+            metrics.rejected[outcome.result.code] += 1
+            return outcome
+        self._flush.next.add(outcome)
+        self._agenda.note(outcome)
+        return outcome
