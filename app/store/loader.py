@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Se
 from contextlib import contextmanager
 from decimal import Decimal, localcontext
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import JSON, Numeric
@@ -44,6 +44,7 @@ from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
 
 CHUNK = 10_000
 """Rows fetched at a time: other tasks run between chunks."""
+T = TypeVar("T")
 
 
 async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> State:
@@ -202,8 +203,9 @@ def _collector_paused() -> Iterator[None]:
 class Source:
     """Rows of the state tables: the live ones, or those of a snapshot.
 
-    All columns in order, with decimals and JSON as text. Decimals are read more quickly so; JSON,
-    because not every connection leaves it encoded.
+    All columns in the order of the declaration, which is that of the fields, with decimals and JSON
+    as text. Decimals are read more quickly so; JSON, because not every connection leaves it
+    encoded.
     """
 
     def __init__(self, connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> None:
@@ -240,8 +242,10 @@ async def _load_leadership(source: Source, state: State) -> None:
 async def _load_wallets(source: Source, state: State, where: str, *values: object) -> None:
     wallets = state.wallets
     async for chunk in source.chunks("wallets", where, *values):
-        for key, kind, owner, asset, name, balance in chunk:
-            wallets[key] = Wallet(key, kind, owner, asset, name, Decimal(balance))
+        for row in chunk:
+            wallet = Wallet(*row)
+            wallet.balance = Decimal(wallet.balance)
+            wallets[wallet.key] = wallet
 
 
 async def _load_markets(source: Source, state: State, where: str = "", *values: object) -> None:
@@ -251,24 +255,31 @@ async def _load_markets(source: Source, state: State, where: str = "", *values: 
         key = wallet_key("clearing", symbol, asset)
         clearing = state.wallets.setdefault(key, Wallet(key, "clearing", symbol, asset, ""))
         state.markets[symbol] = Market(contract, clearing)
-    for symbol, price, time, index_price, *rest in await source.fetch("marks", where, *values):
-        index = None if index_price is None else Decimal(index_price)
-        state.markets[symbol].mark = Mark(symbol, Decimal(price), time, index, *rest)
+    for row in await source.fetch("marks", where, *values):
+        state.markets[row["symbol"]].mark = _exact(Mark(*row), "marks")
 
 
-_DECIMAL_TERMS = frozenset(
-    column.name
-    for column in metadata.tables["contracts"].columns
-    if isinstance(column.type, Numeric)
-)
+_DECIMALS = {
+    name: [column.name for column in table.columns if isinstance(column.type, Numeric)]
+    for name, table in metadata.tables.items()
+}
 _TERMS = metadata.tables["contracts"].columns.keys()
+
+
+def _exact(kept: T, table: str) -> T:
+    """An object made of a row, its decimals read."""
+    for name in _DECIMALS[table]:
+        text = getattr(kept, name)
+        if text is not None:
+            setattr(kept, name, Decimal(text))
+    return kept
 
 
 @lru_cache(maxsize=4096)
 def _contract(*row: Any) -> Contract:
     """The contract of a row; the same row gives the same object."""
     terms = dict(zip(_TERMS, row, strict=True))
-    for name in _DECIMAL_TERMS:
+    for name in _DECIMALS["contracts"]:
         if terms[name] is not None:
             terms[name] = Decimal(terms[name])
     terms["brackets"] = codec.from_json(tuple[Bracket, ...], json.loads(terms["brackets"]))
@@ -277,17 +288,18 @@ def _contract(*row: Any) -> Contract:
 
 async def _load_funds(source: Source, state: State, where: str = "", *values: object) -> None:
     for row in await source.fetch("funds", f"{where} ORDER BY fund_id", *values):
-        policy = FundPolicy(**{name: Decimal(row[name]) for name in FundPolicy.__slots__})
+        policy = codec.from_json(FundPolicy, {name: row[name] for name in FundPolicy.__slots__})
         minimum = codec.from_json(dict[str, Decimal], json.loads(row["required_minimum"]))
         wallets = [state.wallets[key] for key in json.loads(row["wallets"])]
         state.funds[row["fund_id"]] = Fund(
-            row["fund_id"], row["name"], policy, row["created_at"], minimum, wallets,
+            fund_id=row["fund_id"], name=row["name"], policy=policy, created_at=row["created_at"],
+            required_minimum=minimum, wallets=wallets,
             sequence=row["sequence"], last_hash=row["last_hash"],
         )  # fmt: skip
-    for fund_id, symbol, quantity, cost in await source.fetch("inventory", where, *values):
-        held = Inventory(fund_id, symbol, Decimal(quantity), Decimal(cost))
-        state.funds[fund_id].inventory[symbol] = held
-        market = state.markets[symbol]
+    for row in await source.fetch("inventory", where, *values):
+        held = _exact(Inventory(*row), "inventory")
+        state.funds[held.fund_id].inventory[held.symbol] = held
+        market = state.markets[held.symbol]
         market.quantity_total += held.quantity
         market.cost_total += held.cost
 
@@ -295,7 +307,7 @@ async def _load_funds(source: Source, state: State, where: str = "", *values: ob
 async def _load_keys(source: Source, state: State) -> None:
     for row in await source.fetch("api_keys", "ORDER BY created_at, key_id"):
         key = NewKey(**{name: row[name] for name in NewKey.__slots__})
-        registered = ApiKey(key, row["created_at"], row["revoked_at"])
+        registered = ApiKey(key, created_at=row["created_at"], revoked_at=row["revoked_at"])
         state.keys[key.digest] = state.key_ids[key.key_id] = registered
 
 
@@ -304,10 +316,12 @@ async def _load_accounts(source: Source, state: State, where: str = "", *values:
     accounts = state.accounts
     async for chunk in source.chunks("accounts", where, *values):
         for row in chunk:
-            accounts[row[0]] = Account(*row)
+            account = Account(*row)
+            accounts[account.account_id] = account
     async for chunk in source.chunks("account_contracts", where, *values):
         for row in chunk:
-            accounts[row[0]].settings[row[1]] = Settings(*row)
+            settings = Settings(*row)
+            accounts[settings.account_id].settings[settings.symbol] = settings
     for wallet in state.wallets.values():
         if wallet.kind == "cross":
             accounts[wallet.owner].wallets[wallet.asset] = wallet
@@ -324,7 +338,9 @@ async def _load_positions(source: Source, state: State, where: str = "", *values
             leg = legs.setdefault((symbol, side), (market.contract.symbol, side))
             scope = scope_of(account, market.contract, leg[1])
             scope = scopes.setdefault(scope, scope)
-            position = Position(account.account_id, *leg, scope, Decimal(quantity), Decimal(cost))
+            position = Position(
+                account.account_id, *leg, scope, quantity=Decimal(quantity), cost=Decimal(cost)
+            )
             account.positions[leg] = position
             market.positions[account.account_id, leg[1]] = position
             market.long_count += position.quantity > 0
@@ -340,11 +356,7 @@ async def _load_orders(source: Source, state: State, where: str = "", *values: o
     rest = f"WHERE {OPEN} {where} ORDER BY order_id"
     async for chunk in source.chunks("orders", rest, *values):
         for row in chunk:
-            order = Order(*row)
-            order.quantity = Decimal(order.quantity)
-            order.filled_quantity = Decimal(order.filled_quantity)
-            order.filled_value = Decimal(order.filled_value)
-            order.price = Decimal(row["price"])
+            order = _exact(Order(*row), "orders")
             position = _leg(state, order.account_id, order.symbol, order.position_side)
             position.orders[order.order_id] = state.orders[order.order_id] = order
             state.accounts[order.account_id].open_orders += 1

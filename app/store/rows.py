@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import JSON, Table
 
 from app.engine.contracts import Bracket, Contract
 from app.engine.events import (
@@ -23,6 +24,7 @@ from app.engine.events import (
     ClearanceFee,
     FundEntry,
     Liquidation,
+    QueueEntry,
     Trade,
     Transfer,
 )
@@ -41,6 +43,7 @@ from app.engine.state import (
     Wallet,
 )
 from app.store import codec, tables
+from app.store.tables.log import Answer
 
 Row = tuple[Any, ...]
 Rows = dict[str, list[Row]]
@@ -67,8 +70,8 @@ class StoredAnswer:
 class Batch:
     """All that one commit writes. `upserts` and `deletes` never name the same key.
 
-    `deletes` holds primary keys. `commands` rows lack the epoch and the rules' version: the writer
-    knows them.
+    `deletes` holds primary keys. `commands` are sequence, time, kind and body: the epoch and the
+    rules' version are the writer's.
     """
 
     sequence: int
@@ -77,7 +80,7 @@ class Batch:
     upserts: Rows = field(default_factory=lambda: defaultdict(list))
     deletes: Rows = field(default_factory=lambda: defaultdict(list))
     appends: Rows = field(default_factory=lambda: defaultdict(list))
-    commands: list[Row] = field(default_factory=list)
+    commands: list[tuple[int, datetime, str, str]] = field(default_factory=list)
 
     @property
     def empty(self) -> bool:
@@ -92,7 +95,7 @@ def collect(
 
     Refused commands leave no row. A position or inventory without quantity is a delete.
     """
-    batch = Batch(counters.command, None, _counters(counters))
+    batch = Batch(counters.command, None, attrgetter(*tables.COUNTERS)(counters))
     touched: dict[Kept, None] = {}
     for outcome in outcomes:
         if not outcome.accepted:
@@ -121,104 +124,123 @@ def state_rows(touched: Iterable[Kept]) -> dict[str, dict[Row, Row]]:
     return found
 
 
-def _getter(table: Table) -> Callable[[Any], Row]:
-    """The row of an object whose attributes are named like the table's columns."""
-    return attrgetter(*table.columns.keys())
-
-
-_counters = attrgetter(*tables.COUNTERS)
-_liquidation = attrgetter(*tables.liquidations.columns.keys()[:-1])
-_contract = _getter(tables.contracts)
-_BRACKETS = tables.contracts.columns.keys().index("brackets")
-
-
-def _contract_row(contract: Contract) -> Row:
-    row = list(_contract(contract))
-    row[_BRACKETS] = codec.to_text(codec.to_json(tuple[Bracket, ...], contract.brackets))
-    return tuple(row)
-
-
-def _fund_row(fund: Fund) -> Row:
-    minimum = {asset: plain(amount) for asset, amount in fund.required_minimum.items()}
-    policy = fund.policy
-    return (
-        fund.fund_id, fund.name,
-        policy.max_net_notional_ratio, policy.share_below_minimum, policy.share_above_minimum,
-        codec.to_text(minimum), codec.to_text([wallet.key for wallet in fund.wallets]),
-        fund.created_at, fund.sequence, fund.last_hash,
-    )  # fmt: skip
-
-
-def _key_row(key: ApiKey) -> Row:
-    new = key.key
-    return (
-        new.key_id, new.name, new.scope, new.digest, new.account_id, key.created_at, key.revoked_at
-    )  # fmt: skip
-
-
-def _state(table: Table, row_of: Callable[[Any], Row] | None = None) -> _State:
-    return table.name, row_of or _getter(table), len(table.primary_key)
-
-
-_State = tuple[str, Callable[[Any], Row], int]
-"""A state table: its name, the row of an object, how many columns lead as its key."""
-_STATE: dict[type, _State] = {
-    Wallet: _state(tables.wallets),
-    Account: _state(tables.accounts),
-    Settings: _state(tables.account_contracts),
-    Position: _state(tables.positions),
-    Inventory: _state(tables.inventory),
-    Order: _state(tables.orders),
-    Contract: _state(tables.contracts, _contract_row),
-    Mark: _state(tables.marks),
-    Fund: _state(tables.funds, _fund_row),
-    ApiKey: _state(tables.api_keys, _key_row),
-}
-_HELD = ("positions", "inventory")
-"""Tables of which a row without quantity, the column after the key, is a delete."""
-_RECORDS: dict[type, str] = {
-    Transfer: "transfers", Trade: "trades", FundEntry: "fund_history",
-    ClearanceFee: "clearance_fees",
-}  # fmt: skip
-"""Records that are rows already: tuples whose fields are the table's columns."""
-
-
 def _add_state(batch: Batch, table: str, rows: dict[Row, Row]) -> None:
-    if table not in _HELD:
+    place = _QUANTITY.get(table)
+    if place is None:
         batch.upserts[table].extend(rows.values())
         return
     for key, row in rows.items():
-        if row[len(key)]:
+        if row[place]:
             batch.upserts[table].append(row)
         else:
             batch.deletes[table].append(key)
 
 
 def _add_record(appends: Rows, record: Record) -> None:
-    table = _RECORDS.get(type(record))
-    if table is not None:
-        appends[table].append(cast("Row", record))
-    elif isinstance(record, Liquidation):
-        appends["liquidations"].append((*_liquidation(record), codec.to_text(record.steps)))
-    elif isinstance(record, AdlEvent):
-        *row, queue, counterparties, ranked_at = record
-        places = f"[{','.join(map(_queue_entry, queue))}]"
-        appends["adl_events"].append((*row, places, ranked_at))
+    table, row_of = _RECORDS[type(record)]
+    appends[table].append(row_of(record) if row_of else cast("Row", record))
+    if isinstance(record, AdlEvent):
         appends["adl_counterparties"].extend(
             (record.adl_event_id, number, *part)
-            for number, part in enumerate(counterparties, start=1)
+            for number, part in enumerate(record.counterparties, start=1)
         )
-    elif isinstance(record, Alert):
-        *row, detail = record
-        appends["alerts"].append((*row, codec.to_text(detail)))
+
+
+def _answer_row(answer: StoredAnswer) -> Row:
+    return Answer(
+        scope=answer.scope, key=answer.key, digest=answer.digest,
+        results=codec.encode_results(answer.results), time=answer.time,
+        format=codec.RESULTS_FORMAT,
+    )  # fmt: skip
+
+
+RowOf = Callable[[Any], Row]
+
+
+def _row_of(table: Table, **written: Callable[[Any], str]) -> RowOf:
+    """What makes the row of an object: its attributes by the names of the columns.
+
+    Those of JSON are `written` so; what is not named there, as strings, numbers, lists and dicts.
+    """
+    attributes: RowOf = attrgetter(*(column.info["attribute"] for column in table.columns))
+    writes = [(place, written.get(name, codec.to_text)) for place, name in _json(table)]
+    if not writes:
+        return attributes
+
+    def row_of(kept: Any) -> Row:
+        row = list(attributes(kept))
+        for place, write in writes:
+            row[place] = write(row[place])
+        return tuple(row)
+
+    return row_of
+
+
+def _json(table: Table) -> list[tuple[int, str]]:
+    """Which columns are JSON, and where in a row."""
+    return [
+        (place, column.name)
+        for place, column in enumerate(table.columns)
+        if isinstance(column.type, JSON)
+    ]
+
+
+def _brackets(brackets: tuple[Bracket, ...]) -> str:
+    return codec.to_text(codec.to_json(tuple[Bracket, ...], brackets))
+
+
+def _minimum(required_minimum: dict[str, Decimal]) -> str:
+    return codec.to_text({asset: plain(amount) for asset, amount in required_minimum.items()})
+
+
+def _keys(wallets: list[Wallet]) -> str:
+    return codec.to_text([wallet.key for wallet in wallets])
+
+
+def _queue(queue: tuple[QueueEntry, ...]) -> str:
+    return f"[{','.join(map(_queue_entry, queue))}]"
 
 
 # In a cascade the same places are kept by one event after the other.
 _queue_entry = lru_cache(maxsize=1024)(codec.to_text)
 
 
-def _answer_row(answer: StoredAnswer) -> Row:
-    results = codec.encode_results(answer.results)
-    return (
-        answer.scope, answer.key, answer.digest, results, answer.time, codec.RESULTS_FORMAT,
-    )  # fmt: skip
+def _state(table: Table, **written: Callable[[Any], str]) -> tuple[str, RowOf, int]:
+    return table.name, _row_of(table, **written), len(table.primary_key)
+
+
+_STATE: dict[type, tuple[str, RowOf, int]] = {
+    Wallet: _state(tables.wallets),
+    Account: _state(tables.accounts),
+    Settings: _state(tables.account_contracts),
+    Position: _state(tables.positions),
+    Inventory: _state(tables.inventory),
+    Order: _state(tables.orders),
+    Contract: _state(tables.contracts, brackets=_brackets),
+    Mark: _state(tables.marks),
+    Fund: _state(tables.funds, required_minimum=_minimum, wallets=_keys),
+    ApiKey: _state(tables.api_keys),
+}
+"""Of what is kept: its table, what makes its row, how many columns lead as its key."""
+_QUANTITY = {
+    table.name: table.columns.keys().index("quantity")
+    for table in (tables.positions, tables.inventory)
+}
+"""Where the quantity is in rows that are a delete without one."""
+
+
+def _record(table: Table, kind: type, **written: Callable[[Any], str]) -> tuple[str, RowOf | None]:
+    """Most records are rows already: tuples whose fields are the table's columns."""
+    is_row = getattr(kind, "_fields", ()) == tuple(table.columns.keys()) and not _json(table)
+    return table.name, None if is_row else _row_of(table, **written)
+
+
+_RECORDS: dict[type, tuple[str, RowOf | None]] = {
+    Transfer: _record(tables.transfers, Transfer),
+    FundEntry: _record(tables.fund_history, FundEntry),
+    Trade: _record(tables.trades, Trade),
+    Liquidation: _record(tables.liquidations, Liquidation),
+    ClearanceFee: _record(tables.clearance_fees, ClearanceFee),
+    AdlEvent: _record(tables.adl_events, AdlEvent, queue=_queue),
+    Alert: _record(tables.alerts, Alert),
+}

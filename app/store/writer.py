@@ -14,6 +14,7 @@ import asyncpg
 
 from app.store.rows import Batch, Row
 from app.store.statements import Shape, Verb, arrays, statement
+from app.store.tables.log import Logged
 
 SETTINGS = {
     # One plan per statement for ever, and never one that was good while a table was empty.
@@ -61,10 +62,13 @@ class Writer:
         parts |= {("delete", name): rows for name, rows in batch.deletes.items()}
         parts |= {("insert", name): rows for name, rows in batch.appends.items()}
         if batch.commands:
-            commands = [
-                (*row[:2], self._epoch, *row[2:], self._rules_version) for row in batch.commands
-            ]
-            parts["insert", "commands"] = commands
+            parts["insert", "commands"] = [
+                Logged(
+                    sequence=sequence, time=time, epoch=self._epoch, kind=kind, body=body,
+                    rules_version=self._rules_version,
+                )
+                for sequence, time, kind, body in batch.commands
+            ]  # fmt: skip
         return parts
 
     async def _prepare(self, shape: Shape) -> Any:

@@ -122,7 +122,8 @@ async def _check_leadership(connection: asyncpg.Connection, state: State) -> Non
     record = await connection.fetchrow(layout.select())
     assert record is not None, "the migrations put it there"
     found = layout.found(record)
-    last = [getattr(state.counters, name) for name in COUNTERS]
-    wanted = (*found[:2], state.counters.command, state.time, *last)
+    counted = {f"last_{name}": getattr(state.counters, name) for name in COUNTERS}
+    values = {**record, "sequence": state.counters.command, "time": state.time, **counted}
+    wanted = tuple(values[name] for name in layout.names)
     if found != wanted:
         raise Differs(layout.differs(wanted, found, state.counters.command))

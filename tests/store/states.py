@@ -72,17 +72,25 @@ class Exchange:
             Decimal("0.0125"), fund_id, build_brackets([
                 (Decimal(0), Decimal(50000), 125, Decimal("0.004"), None),
                 (Decimal(50000), Decimal(600000), 100, Decimal("0.005"), None),
-            ]), mark_staleness_seconds=60,
+            ]), mark_staleness_seconds=60, price_band=Decimal("0.25"),
+            tick_jump_limit=Decimal("0.35"),
         )  # fmt: skip
         step.list_contract(contract)
         market = self.state.markets[symbol]
-        step.set_mark(market, Mark(symbol, Decimal("60000.5"), step.now, None, step.now, 2**40))
+        step.set_mark(market, Mark(
+            symbol=symbol, price=Decimal("60000.5"), time=step.now, index_price=Decimal(59999),
+            source_time=step.now - timedelta(seconds=1), sequence=2**40,
+        ))  # fmt: skip
         return market
 
     def open_fund(self, fund_id: str) -> Fund:
         """A fund with money in a wallet of a later name, then in `main`."""
         step = self.step()
-        step.add_fund(fund_id, NASTY, FundPolicy(share_above_minimum=Decimal("0.25")))
+        policy = FundPolicy(
+            max_net_notional_ratio=Decimal("1.5"), share_below_minimum=Decimal("0.75"),
+            share_above_minimum=Decimal("0.25"),
+        )  # fmt: skip
+        step.add_fund(fund_id, NASTY, policy)
         fund = self.state.funds[fund_id]
         step.set_minimum(fund, "USDT", Decimal("1000.50"))
         for name in ("spare", "main"):

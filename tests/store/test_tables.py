@@ -13,11 +13,13 @@ from app.store.tables import metadata
 from tests.conftest import new_database
 
 CATALOGUE = {
+    # Not their order: what a migration adds comes last. Nor defaults: those are for rows that were
+    # there, and for a leader of an earlier release.
     "columns": """
-        SELECT table_name, column_name, data_type, is_nullable, column_default
+        SELECT table_name, column_name, data_type, is_nullable
         FROM information_schema.columns
         WHERE table_schema = 'public' AND table_name <> 'alembic_version'
-        ORDER BY table_name, ordinal_position""",
+        ORDER BY 1, 2""",
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND conrelid <> 'alembic_version'::regclass

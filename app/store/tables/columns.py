@@ -1,10 +1,31 @@
-"""What tables are made of: columns, and CHECKs for the engine's laws."""
+"""What tables are made of: columns, most of them of what they keep, and CHECKs for the laws.
+
+A record or kept object is declared once, in the engine. Its fields become columns of the same names
+here, its attributes the values of a row in `rows`, the row an object again in `loader`. So the
+order of columns is that of the fields, the key first; which order PostgreSQL has them in means
+nothing, for every statement names them.
+"""
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, MetaData, Numeric, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    MetaData,
+    Numeric,
+    Text,
+)
+from sqlalchemy.types import TypeEngine
 
 metadata = MetaData(
     naming_convention={
@@ -16,6 +37,50 @@ metadata = MetaData(
 )
 
 
+TYPES: dict[Any, TypeEngine[Any]] = {
+    str: Text(), int: BigInteger(), bool: Boolean(), Decimal: Numeric(),
+    datetime: DateTime(timezone=True),
+}  # fmt: skip
+"""Of fields; a Literal is text, and all else JSON."""
+
+
+def columns(
+    kind: type,
+    *names: str,
+    but: str | None = None,
+    key: int = 0,
+    within: str | None = None,
+    **types: TypeEngine[Any],
+) -> Iterator[Column[Any] | CheckConstraint]:
+    """The fields of a class as columns: all (`but` one), or those named, with a CHECK for Literals.
+
+    The first `key` of them are the primary key. `types` are those of fields that have another than
+    their hint says. `within` is the attribute of the kept object that holds an object of the class.
+    """
+    hints = get_type_hints(kind)
+    for number, name in enumerate(names or [name for name in hints if name != but]):
+        hint, null = _without_none(hints[name])
+        words = get_origin(hint) is Literal
+        yield Column(
+            name,
+            types.get(name) or (Text() if words else TYPES.get(hint, JSON())),
+            primary_key=number < key,
+            nullable=null,
+            autoincrement=False,
+            info={"attribute": f"{within}.{name}" if within else name},
+        )
+        if words:
+            yield one_of(name, hint)
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    """The type of a field that may be None, and whether it may."""
+    if get_origin(hint) not in (Union, UnionType):
+        return hint, False
+    (kind,) = (one for one in get_args(hint) if one is not NoneType)
+    return kind, True
+
+
 def text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
     """A column of text."""
     return Column(name, Text, primary_key=key, nullable=null)
@@ -24,11 +89,6 @@ def text(name: str, *, null: bool = False, key: bool = False) -> Column[str]:
 def number(name: str, *, null: bool = False, key: bool = False) -> Column[int]:
     """A column of whole numbers: the engine's own identifiers and counts."""
     return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
-
-
-def decimal(name: str, *, null: bool = False) -> Column[Any]:
-    """A column of exact decimals of any size (NUM-1)."""
-    return Column(name, Numeric, nullable=null)
 
 
 def moment(name: str, *, null: bool = False) -> Column[Any]:

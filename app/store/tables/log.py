@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, Table
-from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSON
+from dataclasses import fields
+from datetime import datetime
+from typing import NamedTuple
 
-from app.store.tables.columns import (
-    law,
-    metadata,
-    moment,
-    number,
-    text,
-)
+from sqlalchemy import JSON, Boolean, Column, Index, Integer, Table
+from sqlalchemy import text as sql
+
+from app.engine.state import Counters
+from app.store.tables.columns import columns, law, metadata, moment, number, text
+
+
+class Logged(NamedTuple):
+    """An accepted command; `kind` and `body` are the codec's, `rules_version` the engine's (REC-1).
+
+    0 is of releases before there were versions.
+    """
+
+    sequence: int
+    time: datetime
+    epoch: int
+    kind: str
+    body: str
+    rules_version: int
+
 
 commands = Table(
     "commands",
     metadata,
-    number("sequence", key=True),
-    moment("time"),
-    number("epoch"),
-    text("kind"),
-    Column("body", JSON, nullable=False),
-    Column("rules_version", Integer, nullable=False, server_default=sql("0")),
+    *columns(Logged, key=1, body=JSON(), rules_version=Integer()),
     law("sequence", "sequence >= 1"),
 )
-"""The command log: every accepted command, in order; `kind` and `body` are the codec's.
-
-`rules_version` is the engine's (REC-1); 0 is of releases before there were versions."""
+"""The command log: every accepted command, in order."""
 
 snapshots = Table(
     "snapshots",
@@ -52,30 +58,33 @@ snapshot_parts = Table(
 )
 """A snapshot's rows: of each state table, `name`, lists of many; TOAST compresses them."""
 
+
+class Answer(NamedTuple):
+    """The first answer to a request or order, by its idempotency key; `format` is the codec's."""
+
+    scope: str
+    key: str
+    digest: str
+    results: str
+    time: datetime
+    format: int
+
+
 answers = Table(
     "answers",
     metadata,
-    text("scope", key=True),
-    text("key", key=True),
-    text("digest"),
-    Column("results", JSON, nullable=False),
-    moment("time"),
-    Column("format", Integer, nullable=False, server_default=sql("1")),
+    *columns(Answer, key=2, results=JSON(), format=Integer()),
     Index("answers_request_time", "time", postgresql_where=sql("scope LIKE 'request/%'")),
 )
-"""First answers by idempotency key. Those of requests are dropped after 7 days.
+"""Those of requests are dropped after 7 days."""
 
-`format` is the codec's."""
-
-COUNTERS = (
-    "order", "trade", "transfer", "liquidation", "liquidation_event", "adl_event", "alert",
-)  # fmt: skip
-"""The fields of `state.Counters` but `command`, which is `sequence`."""
+COUNTERS = tuple(field.name for field in fields(Counters) if field.name != "command")
+"""What is counted besides the command log, whose counter is `sequence`."""
 
 leadership = Table(
     "leadership",
     metadata,
-    Column("one", Boolean, primary_key=True, server_default=sql("true")),
+    Column("one", Boolean, primary_key=True),
     number("epoch"),
     number("sequence"),
     moment("time", null=True),
