@@ -14,6 +14,7 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope
 
+from app.api.faults import Fault
 from app.api.problems import Problem, unknown
 from app.api.rates import cost_of, network_of
 from app.api.schemas.base import ACCOUNT_PATTERN
@@ -59,11 +60,11 @@ class Identity(NamedTuple):
     def check_scope(self, scope: KeyScope) -> None:
         """Raise the 403 of a key that has neither this scope nor an admin's."""
         if self.scope not in (scope, "admin"):
-            raise Problem(403, "forbidden", f"this needs a key of scope {scope}")
+            raise Problem(Fault.forbidden, f"this needs a key of scope {scope}")
 
 
 def _unauthorized(detail: str) -> Problem:
-    return Problem(401, "unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+    return Problem(Fault.unauthorized, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _in_memory(services: Services, digest: str) -> NewKey | None:

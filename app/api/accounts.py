@@ -45,6 +45,7 @@ from app.engine.commands import (
 )
 from app.engine.events import LedgerKind, Moved
 from app.engine.numbers import EXACT
+from app.engine.rejections import Code
 from app.engine.scopes import trader_wallet_name
 from app.engine.state import Account, State
 from app.runner.keys import make_key
@@ -161,7 +162,7 @@ async def configure_contract(
 ) -> SettingsView:
     """Leverage and margin mode of the account in a contract (ORD-3)."""
     command = ConfigureContract(account_id, symbol, body.leverage, body.margin_mode)
-    await changes.apply(command, {"unknown_contract": 404})
+    await changes.apply(command, {Code.unknown_contract: 404})
     async with services.database.connect() as connection:
         row = await queries.get_settings(connection, account_id, symbol)
     assert row is not None, (account_id, symbol)
@@ -180,7 +181,7 @@ async def adjust_margin(
     `balance` is the isolated wallet's.
     """
     command = AdjustMargin(account_id, symbol, body.position_side, body.amount)
-    return moved_view((await changes.apply(command, {"unknown_contract": 404}))[0])
+    return moved_view((await changes.apply(command, {Code.unknown_contract: 404}))[0])
 
 
 @accounts.get(

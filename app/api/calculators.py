@@ -5,12 +5,14 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 
 from app.api.contracts import brackets_of
+from app.api.faults import Fault
+from app.api.problems import Problem
 from app.api.routing import problems, router
 from app.api.schemas.calculators import LiquidationPriceBody, LiquidationPriceView
 from app.engine import calculator
 from app.engine.contracts import Bracket
 from app.engine.numbers import EXACT, ZERO, round_price
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code
 
 calculators = router("calculators")
 
@@ -29,11 +31,11 @@ async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
     For an isolated position leave out what other positions add and give its own wallet.
     """
     if body.quantity <= 0:
-        raise Rejected("quantity_not_positive", "quantity must be positive")
+        raise Problem(Code.quantity_not_positive, "quantity must be positive")
     if body.entry_price <= 0:
-        raise Rejected("price_not_positive", "entry_price must be positive")
+        raise Problem(Code.price_not_positive, "entry_price must be positive")
     if body.contract_size <= 0:
-        raise Rejected("contract_size_not_positive", "contract_size must be positive")
+        raise Problem(Fault.contract_size_not_positive, "contract_size must be positive")
     with localcontext(EXACT):
         brackets = _brackets(body)
         quantity = body.quantity if body.side == "long" else -body.quantity
@@ -50,7 +52,7 @@ async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
 
 
 def _brackets(body: LiquidationPriceBody) -> tuple[Bracket, ...]:
-    """The bracket table of the request; raises `Rejected`."""
+    """The bracket table of the request; raises the problem of one that is none."""
     rate = body.maintenance_margin_rate
     if body.brackets is not None:
         if rate is not None or body.cum is not None:
@@ -59,10 +61,12 @@ def _brackets(body: LiquidationPriceBody) -> tuple[Bracket, ...]:
     if rate is None:
         raise _one_of_two()
     if not 0 < rate <= 1:
-        raise Rejected("invalid_brackets", "maintenance_margin_rate is not in (0, 1]")
+        raise Problem(Code.invalid_brackets, "maintenance_margin_rate is not in (0, 1]")
     cum = ZERO if body.cum is None else body.cum
     return (Bracket(ZERO, UNBOUNDED, 1, rate, cum),)
 
 
-def _one_of_two() -> Rejected:
-    return Rejected("brackets_or_rate", "give either brackets or maintenance_margin_rate (and cum)")
+def _one_of_two() -> Problem:
+    return Problem(
+        Fault.brackets_or_rate, "give either brackets or maintenance_margin_rate (and cum)"
+    )

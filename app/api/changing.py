@@ -11,7 +11,8 @@ from fastapi import Depends, Header, Request
 
 from app.api.access import AnyKey, Identity
 from app.api.edge import first_headers
-from app.api.problems import malformed, refused
+from app.api.faults import Fault
+from app.api.problems import NO_STATUSES, Statuses, malformed, refused
 from app.api.services import services_of
 from app.engine.commands import Command
 from app.engine.rejections import Rejection
@@ -27,9 +28,7 @@ class Changes(NamedTuple):
     runner: Runner
     key: AnswerKey | None
 
-    async def apply(
-        self, command: Command, statuses: Mapping[str, int] | None = None
-    ) -> tuple[Any, bool]:
+    async def apply(self, command: Command, statuses: Statuses = NO_STATUSES) -> tuple[Any, bool]:
         """The command's durable result and whether it is the answer to an earlier request.
 
         Raises the `Problem` of a refusal; `statuses` says what this route answers otherwise.
@@ -55,7 +54,7 @@ def answer_key(
         return None
     key = header.decode("latin-1")
     if not _matches(key):
-        raise malformed("Idempotency-Key is 1 to 200 visible characters", "malformed_query")
+        raise malformed("Idempotency-Key is 1 to 200 visible characters", Fault.malformed_query)
     digest = hashlib.sha256(f"POST {path}\n".encode() + body).hexdigest()
     return AnswerKey(f"request/{identity.key_id}", key, digest)
 

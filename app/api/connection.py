@@ -16,6 +16,7 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.edge import NOSNIFF
+from app.api.faults import Fault
 from app.api.limits import BODY_LIMIT, HEAD_LIMIT, PIPELINE_LIMIT, SPARE, URL_LIMIT, Limits
 from app.api.metrics import OTHER, HttpMetrics
 from app.api.problems import Problem, busy, malformed
@@ -207,7 +208,7 @@ class Connection(HttpToolsProtocol):
         elif self._part:
             if waited > limits.request and not self._deaf:
                 seconds = f"{limits.request:g} seconds"
-                self._refuse(Problem(408, "request_timeout", f"a request is sent in {seconds}"))
+                self._refuse(Problem(Fault.request_timeout, f"a request is sent in {seconds}"))
         elif self.cycle is None:
             if waited > limits.request:
                 self._end("request")
@@ -245,14 +246,14 @@ def make_room(connections: Iterable[Any], number: int) -> None:
 def _too_long(url: int, size: int) -> Problem | None:
     if url > URL_LIMIT:
         limit = {"limit": str(URL_LIMIT)}
-        return Problem(414, "url_too_long", "a URL has at most 8 KiB", limit)
+        return Problem(Fault.url_too_long, "a URL has at most 8 KiB", limit)
     if size > HEAD_LIMIT:
         limit = {"limit": str(HEAD_LIMIT)}
-        return Problem(431, "headers_too_large", "headers have at most 32 KiB together", limit)
+        return Problem(Fault.headers_too_large, "headers have at most 32 KiB together", limit)
     return None
 
 
 def _not_http(error: httptools.HttpParserError) -> Problem:
     if "Content-Length" in str(error) and "character" not in str(error):
-        return malformed("Content-Length is given twice, or beside another", "ambiguous_header")
-    return malformed("this is not an HTTP/1.1 request", "malformed_request")
+        return malformed("Content-Length is given twice, or beside another", Fault.ambiguous_header)
+    return malformed("this is not an HTTP/1.1 request", Fault.malformed_request)

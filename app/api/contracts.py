@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Query, Request
 
 from app.api.access import OPTIONAL_KEY, Admin, MaybeKey
 from app.api.changing import Changing, Posting
+from app.api.faults import Fault
 from app.api.paging import Paged
 from app.api.problems import Problem, malformed, unknown
 from app.api.routing import ADMIN_CHANGE, PUBLIC, problems, router
@@ -29,7 +30,7 @@ from app.api.schemas.contracts import (
 from app.api.schemas.liquidations import QueueView
 from app.api.services import Reading, ServicesDep
 from app.api.strict import Whole, unique
-from app.catalogue.exchange import parse_exchange
+from app.catalogue.exchange import NotTheFormat, parse_exchange
 from app.engine import matching
 from app.engine.commands import CreateContract, ImportContracts, Side, UpdateContract
 from app.engine.contracts import (
@@ -39,6 +40,7 @@ from app.engine.contracts import (
     build_brackets,
 )
 from app.engine.numbers import EXACT, ZERO
+from app.engine.rejections import Code
 from app.store.loader import load_book
 from app.store.queries import contracts as queries
 from app.store.reads import raw
@@ -91,7 +93,7 @@ async def create_contract(
 ) -> ContractView:
     """List a contract. Its insurance fund must exist."""
     contract = Contract(**_terms(body, type(body).model_fields))
-    await changes.apply(CreateContract(contract), {"unknown_fund": 422})
+    await changes.apply(CreateContract(contract), {Code.unknown_fund: 422})
     return await _stored(services, body.symbol)
 
 
@@ -102,7 +104,7 @@ async def update_contract(
     """Change the given terms. What identifies a contract never changes; tick and lot size change
     only while nothing is open in it."""
     command = UpdateContract(symbol, _terms(body, body.model_fields_set))
-    await changes.apply(command, {"unknown_contract": 404, "unknown_fund": 422})
+    await changes.apply(command, {Code.unknown_contract: 404, Code.unknown_fund: 422})
     return await _stored(services, symbol)
 
 
@@ -125,7 +127,10 @@ async def import_contracts(_: Admin, changes: Posting, request: Request) -> Impo
     Unknown fields are ignored; a symbol in only one of the two is skipped with a reason.
     """
     body = _exchange_body(await request.body())
-    found = parse_exchange(body["exchange_info"], body["leverage_brackets"])
+    try:
+        found = parse_exchange(body["exchange_info"], body["leverage_brackets"])
+    except NotTheFormat as error:
+        raise Problem(Fault.malformed_body, str(error), error.where) from None
     result, _replayed = await changes.apply(ImportContracts(found.contracts))
     return ImportView(
         created=result.created,
@@ -208,7 +213,7 @@ async def get_price(reading: Reading, symbol: SymbolPath) -> PriceView:
     row = await queries.get_mark(reading, symbol)
     if row is None:
         if await queries.contract_exists(reading, symbol):
-            raise Problem(404, "no_mark", f"{symbol} has no mark price yet")
+            raise Problem(Code.no_mark, f"{symbol} has no mark price yet", status=404)
         raise unknown("symbol")
     return _price_view(row)
 

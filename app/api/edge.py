@@ -7,6 +7,7 @@ from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.faults import Fault
 from app.api.limits import BODIES_LIMIT, BODY_LIMIT
 from app.api.metrics import OTHER, HttpMetrics
 from app.api.problems import Problem, malformed
@@ -53,7 +54,7 @@ class Edge:
                 raise too_large()
             if self._bodies > BODIES_LIMIT:
                 raise Problem(
-                    503, "busy", "too many bodies are being read",
+                    Fault.busy, "too many bodies are being read",
                     headers={"Retry-After": "1", "Connection": "close"},
                 )  # fmt: skip
             return message
@@ -79,7 +80,7 @@ def first_headers(scope: Scope) -> dict[bytes, bytes]:
         for name, value in scope["headers"]:
             if name in SINGLE and value != headers[name]:
                 raise malformed(
-                    f"{name.decode()} is given twice, differently", "ambiguous_header",
+                    f"{name.decode()} is given twice, differently", Fault.ambiguous_header,
                     header=name.decode(),
                 )  # fmt: skip
     return headers
@@ -94,7 +95,7 @@ def announced(headers: Mapping[bytes, bytes]) -> int:
 def too_large() -> Problem:
     """413, also of a lean route; the connection ends with it."""
     return Problem(
-        413, "body_too_large", "a body has at most 8 MiB", {"limit": str(BODY_LIMIT)},
+        Fault.body_too_large, "a body has at most 8 MiB", {"limit": str(BODY_LIMIT)},
         {"Connection": "close"},
     )  # fmt: skip
 

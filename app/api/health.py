@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse
 
 from app.api import metrics
 from app.api.access import OPTIONAL_KEY, MaybeKey
+from app.api.faults import Fault
 from app.api.problems import Problem, not_leader
 from app.api.routing import PUBLIC, StrictRoute, problems
 from app.api.schemas.base import View
@@ -69,11 +70,11 @@ async def get_metrics(services: ServicesDep, identity: MaybeKey) -> PlainTextRes
     if not services.open_metrics:
         if identity is None:
             raise Problem(
-                401, "unauthorized", "this needs an API key",
+                Fault.unauthorized, "this needs an API key",
                 headers={"WWW-Authenticate": "Bearer"},
             )  # fmt: skip
         if not identity.is_admin:
-            raise Problem(403, "forbidden", "this needs a key of scope admin")
+            raise Problem(Fault.forbidden, "this needs a key of scope admin")
     runner = services.runner
     # The leader's own memory, a batch ahead of what is committed: a scrape must be answered while
     # PostgreSQL is not, and must not make it count millions of rows. Nothing is decided by it.

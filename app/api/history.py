@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Message, Send
 
 from app.api.access import Keyed
+from app.api.faults import Fault
 from app.api.liquidations import FundFilter
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged, Paging
@@ -76,12 +77,14 @@ async def list_history(
         if fund is None or asset is None or kind or symbol or format == "csv":
             raise malformed(
                 "interval needs fund and asset, and goes with neither kind, symbol nor csv",
-                "malformed_query", field="interval",
+                Fault.malformed_query, field="interval",
             )  # fmt: skip
         return await _intervals(services, paging, wanted, WIDTHS[interval], keyed=keyed)
     if format == "csv":
         if paging.cursor is not None:
-            raise malformed("csv gives everything: no cursor", "malformed_query", field="cursor")
+            raise malformed(
+                "csv gives everything: no cursor", Fault.malformed_query, field="cursor"
+            )
         return await _export(services, wanted, keyed=keyed)
     before = paging.decode(datetime, str, int)
     heavy = paging.large or wanted != wanted.walked()

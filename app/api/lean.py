@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.access import Identity, admit, authenticate
 from app.api.changing import Changes, answer_key
 from app.api.edge import NOSNIFF, announced, first_headers, too_large
+from app.api.faults import Fault
 from app.api.limits import BODY_LIMIT
 from app.api.orders import command_of
 from app.api.problems import Problem, from_validation, malformed, problem_of, refused
@@ -81,7 +82,7 @@ class Lean:
         identity = await authenticate(services, authorization)
         identity.check_scope(self.key_scope)
         if scope["query_string"]:
-            raise malformed("this route has no query parameters", "malformed_query")
+            raise malformed("this route has no query parameters", Fault.malformed_query)
         raw = await _read(receive)
         try:
             body = self.request.model_validate_json(raw)

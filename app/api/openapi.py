@@ -14,6 +14,7 @@ from starlette.routing import compile_path
 
 from app.api.access import AnyKey
 from app.api.changing import IDEMPOTENCY_KEY
+from app.api.faults import Fault
 from app.api.lean import LEAN, Lean
 from app.api.problems import Problem
 from app.api.routing import problems
@@ -55,7 +56,7 @@ def install(app: FastAPI) -> None:
     async def not_allowed(request: Request, _: Exception) -> Response:
         methods = ", ".join(_methods(openapi()["paths"], request.scope["path"]))
         return Problem(
-            405, "method_not_allowed", "this path does not take this method",
+            Fault.method_not_allowed, "this path does not take this method",
             headers={"Allow": methods},
         ).response()  # fmt: skip
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_account
 from app.api.changing import Changing
+from app.api.faults import Fault
 from app.api.paging import Paged
 from app.api.problems import malformed, refused, unknown
 from app.api.routing import problems, router
@@ -140,7 +141,7 @@ async def cancel_orders(
     `account_id`; an admin may not."""
     account = account_id or identity.account_id
     if account is None:
-        raise malformed("account_id is needed", "malformed_query", field="account_id")
+        raise malformed("account_id is needed", Fault.malformed_query, field="account_id")
     identity.check_account(account)
     canceled, _ = await changes.apply(CancelOrders(account, symbol))
     return CanceledView(order_ids=list(canceled.order_ids))
@@ -164,7 +165,7 @@ async def list_trades(
     a key those of an account, with its side, order, role and fee. One of the two is needed."""
     account = visible_account(identity, account_id)
     if account is None and symbol is None:
-        raise malformed("symbol or account_id is needed", "malformed_query", field="symbol")
+        raise malformed("symbol or account_id is needed", Fault.malformed_query, field="symbol")
     keyed = identity is not None
     heavy = paging.large or (account is not None and symbol is not None)
     async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:

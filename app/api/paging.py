@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Depends, Query
 from starlette.responses import Response
 
+from app.api.faults import Fault
 from app.api.problems import Problem, malformed
 from app.api.schemas.base import LARGEST_ID, Page, parse_time
 from app.api.strict import Whole
@@ -147,4 +148,4 @@ def _checked(value: Any, kind: type) -> Any:
 
 
 def _unusable() -> Problem:
-    return malformed("this cursor is not one of ours", "malformed_query", field="cursor")
+    return malformed("this cursor is not one of ours", Fault.malformed_query, field="cursor")

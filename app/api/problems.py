@@ -15,7 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from app.engine.rejections import Rejected, Rejection
+from app.api.faults import AnyCode, Fault
+from app.engine.rejections import Code, Rejected, Rejection
 from app.runner.runner import AnswerConflict, AnswerExpired, Busy, NotLeader
 from app.store.database import STATEMENT_SECONDS
 from app.store.reads import NoSlot, cause_of
@@ -24,22 +25,17 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-STATUS_OF_CODE = {
-    "malformed_body": 400,
-    "answer_expired": 409,
-    "unknown_account": 404,
-    "unknown_order": 404,
-    "unknown_fund": 404,
-    "unknown_key": 404,
-}
-"""Statuses of the engine's refusals that are not 422; `*_exists` and `*_conflict` are 409."""
+Statuses = Mapping[Code, int]
+"""Refusals that a route answers with another status than they usually have."""
+NO_STATUSES: Statuses = {}
 
-CODE_OF_STATUS = {
-    400: "malformed_body",
-    401: "unauthorized",
-    403: "forbidden",
-    404: "not_found",
+FAULT_OF_STATUS = {
+    400: Fault.malformed_body,
+    401: Fault.unauthorized,
+    403: Fault.forbidden,
+    404: Fault.not_found,
 }
+"""What FastAPI and Starlette say themselves; they say nothing else."""
 
 UNREACHABLE = (
     OSError,
@@ -62,30 +58,34 @@ OVERLOADED = (
 )
 """How it shows that it has too much to do: no connection, no memory, out of time, a conflict."""
 
-UNKNOWN_IN_PATH = {
-    "account_id": "unknown_account",
-    "symbol": "unknown_contract",
-    "order_id": "unknown_order",
-    "fund_id": "unknown_fund",
-    "key_id": "unknown_key",
-    "liquidation_id": "unknown_liquidation",
-    "adl_event_id": "unknown_adl_event",
+UNKNOWN_IN_PATH: dict[str, AnyCode] = {
+    "account_id": Code.unknown_account,
+    "symbol": Code.unknown_contract,
+    "order_id": Fault.unknown_order,
+    "fund_id": Code.unknown_fund,
+    "key_id": Code.unknown_key,
+    "liquidation_id": Fault.unknown_liquidation,
+    "adl_event_id": Fault.unknown_adl_event,
 }
 """The answer to a path parameter that names nothing, malformed or not."""
 
 
 class Problem(HTTPException):
-    """An error answer. `context` holds plain decimals and identifiers that decided it."""
+    """An error answer. `context` holds plain decimals and identifiers that decided it.
+
+    Its status is the code's, unless this route answers it with another one.
+    """
 
     def __init__(
         self,
-        status: int,
-        code: str,
+        code: AnyCode,
         detail: str,
         context: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        status: int | None = None,
     ) -> None:
-        super().__init__(status, detail, dict(headers) if headers else None)
+        super().__init__(status or code.value.status, detail, dict(headers) if headers else None)
         self.code = code
         self.context = dict(context or {})
 
@@ -96,7 +96,7 @@ class Problem(HTTPException):
             "title": HTTPStatus(self.status_code).phrase,
             "status": self.status_code,
             "detail": self.detail,
-            "code": self.code,
+            "code": self.code.name,
         }
         if self.context:
             document["context"] = self.context
@@ -109,44 +109,43 @@ class Problem(HTTPException):
         )
 
 
-def refused(rejection: Rejection, statuses: Mapping[str, int] | None = None) -> Problem:
+def refused(rejection: Rejection, statuses: Statuses = NO_STATUSES) -> Problem:
     """The problem of an engine's refusal; `statuses` says what this route answers otherwise."""
-    code = rejection.code
-    status = (statuses or {}).get(code) or STATUS_OF_CODE.get(code)
-    if status is None:
-        status = 409 if code.endswith(("_exists", "_conflict")) else 422
-    return Problem(status, code, rejection.detail, rejection.context)
+    code = Code.__members__.get(rejection.code)
+    if code is None:  # of an answer that an earlier release stored
+        return Problem(Code.answer_expired, f"{rejection.code}: {rejection.detail}")
+    return Problem(code, rejection.detail, rejection.context, status=statuses.get(code))
 
 
 def unknown(parameter: str) -> Problem:
     """404 for a path parameter that names nothing the caller may see."""
     code = UNKNOWN_IN_PATH[parameter]
-    thing = code.removeprefix("unknown_").replace("_", " ")
-    return Problem(404, code, f"there is no such {thing}")
+    thing = code.name.removeprefix("unknown_").replace("_", " ")
+    return Problem(code, f"there is no such {thing}", status=404)
 
 
 def not_leader(retry_after: int, why: str | None = None) -> Problem:
     """503 where writes are not taken; `why`, where that is not for a moment only."""
     return Problem(
-        503, "not_leader", why or "this instance does not take writes at the moment",
+        Fault.not_leader, why or "this instance does not take writes at the moment",
         headers={"Retry-After": str(retry_after)},
     )  # fmt: skip
 
 
 def busy(detail: str, retry_after: int = 1) -> Problem:
     """503 where there is more to do than can be done just now."""
-    return Problem(503, "busy", detail, headers={"Retry-After": str(retry_after)})
+    return Problem(Fault.busy, detail, headers={"Retry-After": str(retry_after)})
 
 
-def malformed(detail: str, code: str = "malformed_body", **context: Any) -> Problem:
+def malformed(detail: str, code: Fault = Fault.malformed_body, **context: Any) -> Problem:
     """400 for what does not parse."""
-    return Problem(400, code, detail, context)
+    return Problem(code, detail, context)
 
 
 def too_wide(narrow: str) -> Problem:
     """422 for a read that PostgreSQL did not finish in its time; `narrow` says what to change."""
     return Problem(
-        422, "query_too_wide",
+        Fault.query_too_wide,
         f"this takes more than {STATEMENT_SECONDS} s: narrow it by {narrow}", {"narrow": narrow},
     )  # fmt: skip
 
@@ -161,7 +160,7 @@ def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
     where = ".".join(str(part) for part in path)
     return malformed(
         f"{where}: {message}" if where else message,
-        "malformed_body" if place == "body" else "malformed_query",
+        Fault.malformed_body if place == "body" else Fault.malformed_query,
         **({"field": where} if where else {}),
     )
 
@@ -175,9 +174,8 @@ def from_validation(error: ValidationError) -> Problem:
 async def _http(_: Request, error: HTTPException) -> Response:
     if isinstance(error, Problem):
         return error.response()
-    status = error.status_code
-    code = CODE_OF_STATUS.get(status, f"http_{status}")
-    return Problem(status, code, error.detail, headers=error.headers).response()
+    fault = FAULT_OF_STATUS[error.status_code]
+    return Problem(fault, error.detail, headers=error.headers).response()
 
 
 async def _validation(_: Request, error: RequestValidationError) -> Response:
@@ -207,20 +205,20 @@ async def _overloaded(_: Request, error: Exception) -> Response:
 
 async def _conflict(_: Request, __: AnswerConflict) -> Response:
     return Problem(
-        409, "idempotency_key_conflict", "this Idempotency-Key was used for another request"
+        Fault.idempotency_key_conflict, "this Idempotency-Key was used for another request"
     ).response()
 
 
 async def _expired(_: Request, __: AnswerExpired) -> Response:
     return Problem(
-        409, "answer_expired", "this request was done before; its answer can no longer be read"
+        Code.answer_expired, "this request was done before; its answer can no longer be read"
     ).response()
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     logger.warning("the database does not answer: %r", error)
     return Problem(
-        503, "unavailable", "the database does not answer", headers={"Retry-After": "1"}
+        Fault.unavailable, "the database does not answer", headers={"Retry-After": "1"}
     ).response()
 
 
@@ -236,7 +234,7 @@ async def _database(request: Request, error: DBAPIError) -> Response:
 
 async def _unexpected(_: Request, __: Exception) -> Response:
     # The server logs the exception, which goes on to it.
-    return Problem(500, "internal_error", "an unexpected error; it was logged").response()
+    return Problem(Fault.internal_error, "an unexpected error; it was logged").response()
 
 
 HANDLERS: dict[type[Exception], Any] = {

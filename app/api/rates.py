@@ -15,6 +15,7 @@ from limits import RateLimitItem
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
 
+from app.api.faults import Fault
 from app.api.problems import Problem
 
 MOST_COUNTED = 100_000
@@ -86,7 +87,7 @@ class Rate:
             return
         wait = ceil(self._limiter.get_window_stats(item, who).reset_time - time())
         raise Problem(
-            429, "rate_limited", f"at most {item.amount} requests in {item.get_expiry()} s",
+            Fault.rate_limited, f"at most {item.amount} requests in {item.get_expiry()} s",
             {"limit": str(item.amount), "seconds": str(item.get_expiry())},
             headers={"Retry-After": str(max(1, wait))},
         )  # fmt: skip

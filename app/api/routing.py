@@ -13,6 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.api.faults import Fault
 from app.api.problems import malformed
 from app.api.strict import parse_json
 
@@ -81,9 +82,11 @@ class StrictRoute(APIRoute):
         async def strict(request: Request) -> Response:
             for name in request.query_params:
                 if name not in known:
-                    raise malformed(f"there is no query parameter {name[:50]!a}", "malformed_query")
+                    raise malformed(
+                        f"there is no query parameter {name[:50]!a}", Fault.malformed_query
+                    )
             if request.query_params.multi_items() != list(request.query_params.items()):
-                raise malformed("a query parameter is given twice", "malformed_query")
+                raise malformed("a query parameter is given twice", Fault.malformed_query)
             return await handle(JsonRequest(request.scope, request.receive))
 
         return strict

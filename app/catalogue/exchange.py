@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from app.catalogue.funds import fund_for
 from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
 from app.engine.numbers import EXACT, ONE
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 
 MAKER_FEE_RATE = Decimal("0.0002")
 TAKER_FEE_RATE = Decimal("0.0005")
@@ -28,6 +28,14 @@ NAME = re.compile(r"[0-9A-Z_]{1,32}", re.ASCII)
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,3})?")
 
 Checked = TypeVar("Checked")
+
+
+class NotTheFormat(ValueError):  # noqa: N818 - said of what was given
+    """What was given is not the exchange's format; `where` it is not, by name."""
+
+    def __init__(self, detail: str, where: dict[str, str]) -> None:
+        super().__init__(detail)
+        self.where = where
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +57,8 @@ class ParsedExchange:
 def parse_exchange(exchange_info: object, leverage_brackets: object) -> ParsedExchange:
     """Contracts that both documents name.
 
-    Raises `Rejected`: `malformed_body` for what is not the exchange's format at all,
-    `invalid_contract` or `invalid_brackets` for a row that breaks a rule; context names the
-    symbol and the field or row.
+    Raises `NotTheFormat`, or `Rejected` (`invalid_contract`, `invalid_brackets`) for a row that
+    breaks a rule; context names the symbol and the field or row.
     """
     symbols = _by_symbol(_field(_object(exchange_info, "exchange_info"), "symbols"), "symbols")
     tables = _by_symbol(leverage_brackets, "leverage_brackets")
@@ -127,7 +134,7 @@ def _brackets(symbol: str, table: dict[str, Any]) -> tuple[Bracket, ...]:
         leverage = _decimal(bracket, "initialLeverage", symbol, number)
         if leverage != leverage.to_integral_value():
             raise Rejected(
-                "invalid_brackets", f"{symbol}: row {number}: initialLeverage is not whole",
+                Code.invalid_brackets, f"{symbol}: row {number}: initialLeverage is not whole",
                 symbol=symbol, row=number,
             )  # fmt: skip
         read.append((
@@ -157,7 +164,10 @@ def _named(symbol: str, check: Callable[[], Checked]) -> Checked:
     except Rejected as refusal:
         rejection = refusal.rejection
         raise Rejected(
-            rejection.code, f"{symbol}: {rejection.detail}", symbol=symbol, **rejection.context
+            Code[rejection.code],
+            f"{symbol}: {rejection.detail}",
+            symbol=symbol,
+            **rejection.context,
         ) from None
 
 
@@ -189,7 +199,7 @@ def _required(
 ) -> Decimal:
     if filter_type not in filters:
         raise Rejected(
-            "invalid_contract", f"{symbol}: no filter {filter_type}",
+            Code.invalid_contract, f"{symbol}: no filter {filter_type}",
             symbol=symbol, field=filter_type,
         )  # fmt: skip
     return _decimal(filters[filter_type], field, symbol)
@@ -244,8 +254,8 @@ def _object(value: object, name: str, **where: object) -> dict[str, Any]:
     return value
 
 
-def _malformed(detail: str, **where: object) -> Rejected:
-    return Rejected("malformed_body", detail, **where)
+def _malformed(detail: str, **where: object) -> NotTheFormat:
+    return NotTheFormat(detail, {name: str(value) for name, value in where.items()})
 
 
 def _shown(value: object) -> str:

@@ -20,7 +20,7 @@ from app.engine.commands import (
 from app.engine.contracts import Contract
 from app.engine.events import Done, Moved
 from app.engine.numbers import ZERO, divide_up, plain
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 from app.engine.scopes import wallet_key
 from app.engine.state import Account, Position, Settings
 from app.engine.step import Step
@@ -29,7 +29,7 @@ from app.engine.step import Step
 def open_account(step: Step, command: OpenAccount) -> Done:
     """Open an account and register its trader key."""
     if command.account_id in step.state.accounts:
-        raise Rejected("account_exists", f"there is an account {command.account_id} already")
+        raise Rejected(Code.account_exists, f"there is an account {command.account_id} already")
     _check_mode(command.position_mode)
     _check_key(step, command.key)
     step.add_account(command.account_id, command.position_mode)
@@ -39,14 +39,14 @@ def open_account(step: Step, command: OpenAccount) -> Done:
 
 def _check_mode(mode: str) -> None:
     if mode != "one_way":
-        raise Rejected("unsupported_position_mode", "only one_way can be traded yet")
+        raise Rejected(Code.unsupported_position_mode, "only one_way can be traded yet")
 
 
 def create_key(step: Step, command: CreateKey) -> Done:
     """Register an API key; a trader key belongs to an existing account."""
     key = command.key
     if (key.scope == "trader") != (key.account_id is not None):
-        raise Rejected("invalid_key", "a trader key, and no other, is bound to an account")
+        raise Rejected(Code.invalid_key, "a trader key, and no other, is bound to an account")
     if key.account_id is not None:
         assessment.account_of(step.state, key.account_id)
     _check_key(step, key)
@@ -56,14 +56,14 @@ def create_key(step: Step, command: CreateKey) -> Done:
 
 def _check_key(step: Step, key: NewKey) -> None:
     if key.digest in step.state.keys or key.key_id in step.state.key_ids:
-        raise Rejected("key_exists", "this key is registered already")
+        raise Rejected(Code.key_exists, "this key is registered already")
 
 
 def revoke_key(step: Step, command: RevokeKey) -> Done:
     """Revoke an API key, at once and for ever."""
     registered = step.state.key_ids.get(command.key_id)
     if registered is None or registered.revoked_at is not None:
-        raise Rejected("unknown_key", f"there is no key {command.key_id}")
+        raise Rejected(Code.unknown_key, f"there is no key {command.key_id}")
     step.revoke_key(registered)
     return Done(command.key_id)
 
@@ -73,7 +73,7 @@ def set_position_mode(step: Step, command: SetPositionMode) -> Done:
     account = assessment.account_of(step.state, command.account_id)
     _check_mode(command.position_mode)
     if account.positions and command.position_mode != account.position_mode:
-        raise Rejected("position_open", "positions or orders are open")
+        raise Rejected(Code.position_open, "positions or orders are open")
     step.set_position_mode(account, command.position_mode)
     return Done(account.account_id)
 
@@ -98,7 +98,7 @@ def withdraw(step: Step, command: Withdraw) -> Moved:
     treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
     if treasury is not None and treasury.balance < 0:
         raise Rejected(
-            "withdrawals_suspended", f"the treasury owes {asset}", asset=asset,
+            Code.withdrawals_suspended, f"the treasury owes {asset}", asset=asset,
             treasury_balance=plain(treasury.balance),
         )  # fmt: skip
     _check_not_waiting(step, account)
@@ -112,14 +112,14 @@ def withdraw(step: Step, command: Withdraw) -> Moved:
 
 def _check_not_waiting(step: Step, account: Account) -> None:
     if margin.is_waiting(step.state, account.account_id):
-        raise Rejected("account_in_liquidation", "the account waits for liquidation")
+        raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
 
 
 def _check_spendable(step: Step, account: Account, asset: str, amount: Decimal) -> None:
     spendable = margin.spendable(step.state, account, asset)
     if amount > spendable:
         raise Rejected(
-            "insufficient_balance", "the amount exceeds what is available",
+            Code.insufficient_balance, "the amount exceeds what is available",
             amount=plain(amount), available=plain(spendable),
         )  # fmt: skip
 
@@ -140,9 +140,9 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
     )
     legs = [p for p in account.positions.values() if p.symbol == contract.symbol]
     if wanted.margin_mode != current.margin_mode and legs:
-        raise Rejected("position_open", "the margin mode is fixed while something is open")
+        raise Rejected(Code.position_open, "the margin mode is fixed while something is open")
     if wanted.leverage < 1:
-        raise Rejected("leverage_too_low", "leverage is at least 1")
+        raise Rejected(Code.leverage_too_low, "leverage is at least 1")
     gross = max((exposure.gross_requirement(market, leg) for leg in legs), default=ZERO)
     if wanted.leverage != current.leverage:
         assessment.check_leverage(contract, wanted.leverage, gross)
@@ -171,7 +171,7 @@ def _check_lower_leverage(
             _check_isolated_equity(step, market.contract, leg, wanted.leverage)
     if needed - had > available:
         raise Rejected(
-            "insufficient_margin", "the lower leverage needs more than the available balance",
+            Code.insufficient_margin, "the lower leverage needs more than the available balance",
             required=plain(needed - had), available=plain(available),
         )  # fmt: skip
 
@@ -182,7 +182,7 @@ def _check_isolated_equity(step: Step, contract: Contract, leg: Position, levera
     needed = divide_up(value, Decimal(leverage))
     if scope.equity < needed:
         raise Rejected(
-            "insufficient_margin", "the isolated position holds less than the initial margin",
+            Code.insufficient_margin, "the isolated position holds less than the initial margin",
             required=plain(needed), available=plain(scope.equity), symbol=contract.symbol,
         )  # fmt: skip
 
@@ -196,9 +196,9 @@ def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
     position = account.positions.get((command.symbol, command.position_side))
     settings = exposure.settings_of(account, market.contract)
     if settings.margin_mode != "isolated" or position is None or not position.quantity:
-        raise Rejected("no_isolated_position", "there is no such isolated position")
+        raise Rejected(Code.no_isolated_position, "there is no such isolated position")
     if command.amount == 0:
-        raise Rejected("amount_not_positive", "the amount must not be zero")
+        raise Rejected(Code.amount_not_positive, "the amount must not be zero")
     check_decimals(command.amount)
     _check_not_waiting(step, account)
     if command.amount > 0:
@@ -223,6 +223,6 @@ def _check_removable(step: Step, position: Position, leverage: int, amount: Deci
     removable = max(ZERO, min(balance, scope.equity - kept))
     if amount > removable:
         raise Rejected(
-            "insufficient_margin", "the position needs what is left as initial margin",
+            Code.insufficient_margin, "the position needs what is left as initial margin",
             amount=plain(amount), available=plain(removable),
         )  # fmt: skip

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from app.engine.events import Moved
 from app.engine.numbers import round_down
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 from app.engine.state import Wallet
 from app.engine.step import Step
 
@@ -14,20 +14,20 @@ from app.engine.step import Step
 def check_amount(amount: Decimal) -> None:
     """Refuse amounts that are not positive or finer than eight decimals (NUM-2)."""
     if amount <= 0:
-        raise Rejected("amount_not_positive", "the amount must be positive")
+        raise Rejected(Code.amount_not_positive, "the amount must be positive")
     check_decimals(amount)
 
 
 def check_decimals(amount: Decimal) -> None:
     """Refuse amounts finer than eight decimals (NUM-2)."""
     if amount != round_down(amount):
-        raise Rejected("too_many_decimals", "an amount has at most eight decimals")
+        raise Rejected(Code.too_many_decimals, "an amount has at most eight decimals")
 
 
 def check_asset(step: Step, asset: str) -> None:
     """Only assets that some contract settles in can be held."""
     if not any(m.contract.settlement_asset == asset for m in step.state.markets.values()):
-        raise Rejected("unknown_asset", f"no contract settles in {asset}", asset=asset)
+        raise Rejected(Code.unknown_asset, f"no contract settles in {asset}", asset=asset)
 
 
 def moved(step: Step, wallet: Wallet, amount: Decimal) -> Moved:

@@ -12,7 +12,7 @@ from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.matching import Plan, Taker
 from app.engine.numbers import ONE, UNIT, ZERO, divide_up, is_multiple, plain, round_price
-from app.engine.rejections import Rejected, Rejection
+from app.engine.rejections import Code, Rejected, Rejection
 from app.engine.standing import Standing
 from app.engine.state import Account, Market, Position, State, scope_of
 
@@ -24,7 +24,7 @@ def account_of(state: State, account_id: str) -> Account:
     """The account, or `unknown_account`."""
     account = state.accounts.get(account_id)
     if account is None:
-        raise Rejected("unknown_account", f"there is no account {account_id}")
+        raise Rejected(Code.unknown_account, f"there is no account {account_id}")
     return account
 
 
@@ -32,7 +32,7 @@ def market_of(state: State, symbol: str) -> Market:
     """The contract's market, or `unknown_contract`."""
     market = state.markets.get(symbol)
     if market is None:
-        raise Rejected("unknown_contract", f"there is no contract {symbol}", symbol=symbol)
+        raise Rejected(Code.unknown_contract, f"there is no contract {symbol}", symbol=symbol)
     return market
 
 
@@ -103,7 +103,7 @@ def _check_plan(
 ) -> None:
     """ORD-5: at every price at which it trades, its own account pays for what it moves (NUM-5)."""
     if command.time_in_force == "gtx" and (plan.matches or plan.stopped):
-        raise Rejected("would_trade_immediately", "a post-only order may not trade on arrival")
+        raise Rejected(Code.would_trade_immediately, "a post-only order may not trade on arrival")
     after = plan.taker
     if after is None:
         return
@@ -121,7 +121,7 @@ def _check_plan(
     if plan.unborne or missing > ROUNDING_PER_FILL * len(plan.matches):
         has = before.available(requirements=not only_reduces)
         raise Rejected(
-            "insufficient_margin", "its fills would need more than the account has for them",
+            Code.insufficient_margin, "its fills would need more than the account has for them",
             required=plain(has + missing), available=plain(has),
         )  # fmt: skip
 
@@ -129,29 +129,29 @@ def _check_plan(
 def _check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:
     if command.position_side != "both":
         raise Rejected(
-            "position_side_mismatch", "an account in one-way mode trades position_side both",
+            Code.position_side_mismatch, "an account in one-way mode trades position_side both",
             position_side=command.position_side, position_mode=account.position_mode,
         )  # fmt: skip
     if command.quantity <= 0:
-        raise Rejected("quantity_not_positive", "quantity must be positive")
+        raise Rejected(Code.quantity_not_positive, "quantity must be positive")
     if not is_multiple(command.quantity, contract.lot_size):
         raise Rejected(
-            "quantity_off_lot", "quantity must be a multiple of the lot size",
+            Code.quantity_off_lot, "quantity must be a multiple of the lot size",
             quantity=plain(command.quantity), lot_size=plain(contract.lot_size),
         )  # fmt: skip
     if command.type == "market":
         if command.price is not None:
-            raise Rejected("price_not_allowed", "a market order has no price")
+            raise Rejected(Code.price_not_allowed, "a market order has no price")
         if command.time_in_force not in ("ioc", "fok"):
-            raise Rejected("time_in_force_not_allowed", "a market order is ioc or fok")
+            raise Rejected(Code.time_in_force_not_allowed, "a market order is ioc or fok")
         return
     if command.price is None:
-        raise Rejected("price_required", "a limit order needs a price")
+        raise Rejected(Code.price_required, "a limit order needs a price")
     if command.price <= 0:
-        raise Rejected("price_not_positive", "price must be positive")
+        raise Rejected(Code.price_not_positive, "price must be positive")
     if not is_multiple(command.price, contract.tick_size):
         raise Rejected(
-            "price_off_tick", "price must be a multiple of the tick size",
+            Code.price_off_tick, "price must be a multiple of the tick size",
             price=plain(command.price), tick_size=plain(contract.tick_size),
         )  # fmt: skip
 
@@ -162,14 +162,14 @@ def _check_market(
     contract = market.contract
     if contract.status != "trading" and not (contract.status == "reduce_only" and only_reduces):
         raise Rejected(
-            "contract_not_trading", f"{contract.symbol} is {contract.status}",
+            Code.contract_not_trading, f"{contract.symbol} is {contract.status}",
             status=contract.status,
         )  # fmt: skip
     if market.mark is None:
-        raise Rejected("no_mark", f"{contract.symbol} has no mark price yet")
+        raise Rejected(Code.no_mark, f"{contract.symbol} has no mark price yet")
     if not only_reduces and margin.is_stale(market, now):
         raise Rejected(
-            "stale_mark", "the mark price is too old for an order that can increase risk",
+            Code.stale_mark, "the mark price is too old for an order that can increase risk",
             mark_time=market.mark.time.isoformat(),
             mark_staleness_seconds=contract.mark_staleness_seconds,
         )  # fmt: skip
@@ -178,7 +178,7 @@ def _check_market(
         lowest, highest = _band(market.mark.price, band)
         if not lowest <= command.price <= highest:
             raise Rejected(
-                "price_out_of_band", "price is too far from mark", price=plain(command.price),
+                Code.price_out_of_band, "price is too far from mark", price=plain(command.price),
                 lowest=plain(lowest), highest=plain(highest),
             )  # fmt: skip
 
@@ -192,7 +192,7 @@ def _check_account(state: State, account: Account, position: Position) -> None:
     if not state.cascades and not state.held:
         return  # then nobody is at risk (NUM-4)
     if margin.is_waiting(state, account.account_id) or margin.health(state, position.scope).at_risk:
-        raise Rejected("account_in_liquidation", "the account waits for liquidation")
+        raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
 
 
 def _check_open_orders(
@@ -208,7 +208,7 @@ def _check_open_orders(
     ):
         if count >= most:
             raise Rejected(
-                "too_many_open_orders", "the account has as many open orders as it may",
+                Code.too_many_open_orders, "the account has as many open orders as it may",
                 open_orders=count, limit=most,
             )  # fmt: skip
 
@@ -221,7 +221,7 @@ def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
     held = abs(position.quantity) if positions.reduces(position, command.side) else ZERO
     if command.quantity > held - resting:
         raise Rejected(
-            "reduce_only_rejected", "there is not that much position left to reduce",
+            Code.reduce_only_rejected, "there is not that much position left to reduce",
             quantity=plain(command.quantity), reducible=plain(max(ZERO, held - resting)),
         )  # fmt: skip
 
@@ -267,7 +267,7 @@ def _check_order(
     needed = extra + open_loss + fee
     if needed > available and not (only_reduces and _bears_close(before, open_loss + fee)):
         raise Rejected(
-            "insufficient_margin", "the order needs more than the available balance",
+            Code.insufficient_margin, "the order needs more than the available balance",
             required=plain(needed), available=plain(available), margin=plain(extra),
             open_loss=plain(open_loss), fee=plain(fee),
         )  # fmt: skip
@@ -278,10 +278,10 @@ def _check_notional(contract: Contract, command: PlaceOrder, limit: Decimal) -> 
     """What opens is worth at least the minimum; closing is always possible (ORD-12)."""
     value = contract.value(command.quantity, limit)
     if value == 0:
-        raise Rejected("below_min_notional", "the order is worth nothing at its price")
+        raise Rejected(Code.below_min_notional, "the order is worth nothing at its price")
     if value < contract.min_notional:
         raise Rejected(
-            "below_min_notional", "the order is worth less than the contract's minimum",
+            Code.below_min_notional, "the order is worth less than the contract's minimum",
             notional=plain(value), min_notional=plain(contract.min_notional),
         )  # fmt: skip
 
@@ -310,12 +310,12 @@ def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None
     allowed = contract.max_leverage(notional)
     if allowed == 0:
         raise Rejected(
-            "position_too_large", "the notional is beyond the contract's last bracket",
+            Code.position_too_large, "the notional is beyond the contract's last bracket",
             notional=plain(notional), notional_cap=plain(contract.brackets[-1].notional_cap),
         )  # fmt: skip
     if leverage > allowed:
         raise Rejected(
-            "leverage_too_high", "the notional's bracket does not allow this leverage",
+            Code.leverage_too_high, "the notional's bracket does not allow this leverage",
             notional=plain(notional), leverage=leverage, max_leverage=allowed,
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Literal
 
 from app.engine.numbers import ONE, ZERO, derived_price, round_value
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 
 Kind = Literal["perpetual", "delivery"]
 Margining = Literal["linear", "inverse"]
@@ -94,7 +94,7 @@ def build_brackets(
     Raises `Rejected("invalid_brackets")` naming the row (from 1) that does not follow CON-4.
     """
     if not rows:
-        raise Rejected("invalid_brackets", "a contract needs at least one bracket", row=0)
+        raise Rejected(Code.invalid_brackets, "a contract needs at least one bracket", row=0)
     brackets: list[Bracket] = []
     for number, (floor, cap, leverage, rate, given) in enumerate(rows, start=1):
         previous = brackets[-1] if brackets else None
@@ -102,7 +102,7 @@ def build_brackets(
         cum = floor * (rate - previous.maintenance_margin_rate) + previous.cum if previous else ZERO
         problem = _bracket_problem(previous, expected_floor, floor, cap, leverage, rate, given, cum)
         if problem:
-            raise Rejected("invalid_brackets", f"row {number}: {problem}", row=number)
+            raise Rejected(Code.invalid_brackets, f"row {number}: {problem}", row=number)
         brackets.append(Bracket(floor, cap, leverage, rate, cum))
     return tuple(brackets)
 
@@ -169,7 +169,7 @@ def check_terms(contract: Contract) -> None:
             raise _invalid(name, f"{name} is out of range")
     if contract.margining != "linear" or contract.kind != "perpetual":
         raise Rejected(
-            "unsupported_contract", "only linear perpetual contracts can be traded yet",
+            Code.unsupported_contract, "only linear perpetual contracts can be traded yet",
             margining=contract.margining, kind=contract.kind,
         )  # fmt: skip
     if contract.delivery_at is not None:
@@ -183,4 +183,4 @@ def check_terms(contract: Contract) -> None:
 
 
 def _invalid(field: str, detail: str) -> Rejected:
-    return Rejected("invalid_contract", detail, field=field)
+    return Rejected(Code.invalid_contract, detail, field=field)

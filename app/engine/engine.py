@@ -36,7 +36,7 @@ from app.engine.commands import (
 from app.engine.events import Done
 from app.engine.numbers import EXACT
 from app.engine.outcome import Outcome
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 from app.engine.state import State
 from app.engine.step import Step
 
@@ -115,7 +115,7 @@ def _handle(step: Step, command: Command) -> str | None:
             return cascade.begin_tick(step, command)
         case ContinueCascade(asset):
             if asset not in step.state.cascades:
-                raise Rejected("no_cascade", f"{asset} has no cascade under way")
+                raise Rejected(Code.no_cascade, f"{asset} has no cascade under way")
             return asset
         case Recover():
             cascade.recover(step, command)

@@ -22,7 +22,7 @@ from app.engine.commands import (
 from app.engine.contracts import Contract, check_contract, check_terms
 from app.engine.events import Done, Imported, Moved
 from app.engine.numbers import ZERO, plain
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 from app.engine.scopes import wallet_key
 from app.engine.state import Fund, Market, State
 from app.engine.step import Step
@@ -41,7 +41,7 @@ def create_contract(step: Step, command: CreateContract) -> Done:
     """List a contract."""
     contract = command.contract
     if contract.symbol in step.state.markets:
-        raise Rejected("contract_exists", f"there is a contract {contract.symbol} already")
+        raise Rejected(Code.contract_exists, f"there is a contract {contract.symbol} already")
     _check_new(step.state, contract)
     step.list_contract(contract)
     return Done(contract.symbol)
@@ -55,7 +55,7 @@ def _check_new(state: State, contract: Contract) -> None:
 def _check_fund(state: State, contract: Contract) -> None:
     if contract.insurance_fund not in state.funds:
         raise Rejected(
-            "unknown_fund", f"there is no insurance fund {contract.insurance_fund}",
+            Code.unknown_fund, f"there is no insurance fund {contract.insurance_fund}",
             fund=contract.insurance_fund,
         )  # fmt: skip
 
@@ -76,22 +76,22 @@ def _check_change(state: State, market: Market, contract: Contract) -> None:
     held = contract.symbol in state.funds[old.insurance_fund].inventory
     for name in FIXED_FIELDS:
         if getattr(old, name) != getattr(contract, name):
-            raise Rejected("field_not_changeable", f"{name} never changes", field=name)
+            raise Rejected(Code.field_not_changeable, f"{name} never changes", field=name)
     busy = market.positions or market.bids.levels or market.asks.levels
     for name in GRID_FIELDS:
         if getattr(old, name) != getattr(contract, name) and busy:
             raise Rejected(
-                "contract_in_use", f"{name} changes only while no order or position is open",
+                Code.contract_in_use, f"{name} changes only while no order or position is open",
                 field=name, symbol=contract.symbol,
             )  # fmt: skip
     if old.insurance_fund != contract.insurance_fund and held:
         raise Rejected(
-            "contract_in_use", "the old fund holds inventory in the contract",
+            Code.contract_in_use, "the old fund holds inventory in the contract",
             field="insurance_fund", symbol=contract.symbol,
         )  # fmt: skip
     if contract.status == "settled" and (busy or held):
         raise Rejected(
-            "contract_in_use", "orders, positions or inventory are open in the contract",
+            Code.contract_in_use, "orders, positions or inventory are open in the contract",
             field="status", symbol=contract.symbol,
         )  # fmt: skip
 
@@ -122,7 +122,7 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
     for contract in command.contracts:
         if contract.symbol in seen:
             raise Rejected(
-                "invalid_contract", f"{contract.symbol} comes twice",
+                Code.invalid_contract, f"{contract.symbol} comes twice",
                 field="symbol", symbol=contract.symbol,
             )  # fmt: skip
         seen.add(contract.symbol)
@@ -145,7 +145,7 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
 def create_fund(step: Step, command: CreateFund) -> Done:
     """Open an insurance fund."""
     if command.fund_id in step.state.funds:
-        raise Rejected("fund_exists", f"there is a fund {command.fund_id} already")
+        raise Rejected(Code.fund_exists, f"there is a fund {command.fund_id} already")
     _check_policy(command.policy)
     step.add_fund(command.fund_id, command.name, command.policy)
     return Done(command.fund_id)
@@ -153,16 +153,16 @@ def create_fund(step: Step, command: CreateFund) -> Done:
 
 def _check_policy(policy: FundPolicy) -> None:
     if policy.max_net_notional_ratio < 0:
-        raise Rejected("invalid_policy", "max_net_notional_ratio must not be negative")
+        raise Rejected(Code.invalid_policy, "max_net_notional_ratio must not be negative")
     for name in ("share_below_minimum", "share_above_minimum"):
         if not 0 <= getattr(policy, name) <= 1:
-            raise Rejected("invalid_policy", f"{name} must be between 0 and 1", field=name)
+            raise Rejected(Code.invalid_policy, f"{name} must be between 0 and 1", field=name)
 
 
 def _changed(policy: FundPolicy, changes: Mapping[str, Decimal]) -> FundPolicy:
     for name in changes:
         if name not in FundPolicy.__slots__:
-            raise Rejected("invalid_policy", f"a policy has no {name}", field=name)
+            raise Rejected(Code.invalid_policy, f"a policy has no {name}", field=name)
     changed = replace(policy, **changes)
     _check_policy(changed)
     return changed
@@ -172,7 +172,7 @@ def fund_named(state: State, fund_id: str) -> Fund:
     """The fund, or `unknown_fund`."""
     fund = state.funds.get(fund_id)
     if fund is None:
-        raise Rejected("unknown_fund", f"there is no insurance fund {fund_id}", fund=fund_id)
+        raise Rejected(Code.unknown_fund, f"there is no insurance fund {fund_id}", fund=fund_id)
     return fund
 
 
@@ -213,7 +213,7 @@ def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
         available = treasury.balance if treasury is not None else ZERO
         if command.amount > available:
             raise Rejected(
-                "insufficient_balance", "the treasury has less",
+                Code.insufficient_balance, "the treasury has less",
                 amount=plain(command.amount), available=plain(available),
             )  # fmt: skip
     source = step.wallet("treasury" if command.kind == "top_up" else "external", "", asset)

@@ -7,7 +7,7 @@ from app.engine.assessment import account_of, assess, market_of
 from app.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.events import Canceled, Fill, OrderReceipt
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 from app.engine.state import Order
 from app.engine.step import Step
 
@@ -62,7 +62,9 @@ def cancel(step: Step, command: CancelOrder) -> Canceled:
     """Cancel one open order."""
     order = step.state.orders.get(command.order_id)
     if order is None or command.account_id not in (None, order.account_id):
-        raise Rejected("order_not_open", "there is no such open order", order_id=command.order_id)
+        raise Rejected(
+            Code.order_not_open, "there is no such open order", order_id=command.order_id
+        )
     resting.cancel_orders(step, [order], "canceled_by_user")
     return Canceled((order.order_id,))
 

@@ -8,7 +8,7 @@ from app.engine.assessment import market_of
 from app.engine.commands import ReportClock, Tick
 from app.engine.events import Done
 from app.engine.numbers import ONE, plain, ratio
-from app.engine.rejections import Rejected
+from app.engine.rejections import Code, Rejected
 from app.engine.state import Mark, Market
 from app.engine.step import Step
 
@@ -20,9 +20,9 @@ def tick(step: Step, command: Tick) -> None:
     """Accept a mark price; the cascade that it may begin is `cascade`'s."""
     market = market_of(step.state, command.symbol)
     if market.contract.status == "settled":
-        raise Rejected("contract_not_trading", f"{command.symbol} is settled")
+        raise Rejected(Code.contract_not_trading, f"{command.symbol} is settled")
     if command.mark_price <= 0 or (command.index_price is not None and command.index_price <= 0):
-        raise Rejected("price_not_positive", "a price must be positive")
+        raise Rejected(Code.price_not_positive, "a price must be positive")
     _check_source_time(step, command, market)
     last = market.mark
     if last is not None:
@@ -64,12 +64,12 @@ def _check_source_time(step: Step, command: Tick, market: Market) -> None:
     now = min(step.now, step.now - step.state.ahead, key=lambda clock: abs(clock - time))
     if time - now > FUTURE:
         raise Rejected(
-            "future_tick", "the tick's source_time is more than a minute ahead",
+            Code.future_tick, "the tick's source_time is more than a minute ahead",
             source_time=time.isoformat(), time=now.isoformat(),
         )  # fmt: skip
     if limit is not None and now - time > timedelta(seconds=limit):
         raise Rejected(
-            "stale_tick", "the tick's source_time is older than the staleness limit",
+            Code.stale_tick, "the tick's source_time is older than the staleness limit",
             source_time=time.isoformat(), time=now.isoformat(), mark_staleness_seconds=limit,
         )  # fmt: skip
 
@@ -78,7 +78,7 @@ def _check_newer(command: Tick, last: Mark) -> None:
     if command.sequence is not None and last.sequence is not None:
         if command.sequence <= last.sequence:
             raise Rejected(
-                "stale_tick", "the tick is not newer than the last",
+                Code.stale_tick, "the tick is not newer than the last",
                 sequence=command.sequence, last_sequence=last.sequence,
             )  # fmt: skip
     elif (
@@ -87,7 +87,7 @@ def _check_newer(command: Tick, last: Mark) -> None:
         and command.source_time < last.source_time
     ):
         raise Rejected(
-            "stale_tick", "the tick is older than the last",
+            Code.stale_tick, "the tick is older than the last",
             source_time=command.source_time.isoformat(),
             last_source_time=last.source_time.isoformat(),
         )  # fmt: skip
@@ -97,7 +97,7 @@ def _check_jump(command: Tick, last: Mark, market: Market) -> None:
     limit = market.contract.tick_jump_limit
     if limit is not None and abs(command.mark_price - last.price) > limit * last.price:
         raise Rejected(
-            "tick_out_of_band", "the tick jumps further than the contract allows",
+            Code.tick_out_of_band, "the tick jumps further than the contract allows",
             change=plain(ratio(command.mark_price, last.price) - ONE),
             tick_jump_limit=plain(limit),
         )  # fmt: skip

@@ -3,25 +3,105 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum, unique
+from typing import NamedTuple, Self
+
+
+class Refusal(NamedTuple):
+    """What is published of a code: the HTTP status it is usually answered with, the rule behind it
+    (None: it follows from what there is), and what it means."""
+
+    status: int
+    rule: str | None
+    meaning: str
+
+
+@unique
+class Code(Enum):
+    """Every reason for which a command is refused; a member's name is the stable code.
+
+    Those of an order come first, in the order in which they are asked. In which order another
+    command asks, its handler says (`handlers.handles`).
+    """
+
+    unknown_account = Refusal(404, None, "there is no such account")
+    unknown_contract = Refusal(422, None, "there is no such contract")
+    position_side_mismatch = Refusal(422, "ORD-3", "the account's position mode has no such side")
+    quantity_not_positive = Refusal(422, "ORD-1", "a quantity must be positive")
+    quantity_off_lot = Refusal(422, "CON-1", "a quantity must be a multiple of the lot size")
+    price_not_allowed = Refusal(422, "ORD-1", "a market order has no price")
+    time_in_force_not_allowed = Refusal(422, "ORD-1", "a market order is ioc or fok")
+    price_required = Refusal(422, "ORD-1", "a limit order needs a price")
+    price_not_positive = Refusal(422, "ORD-1", "a price must be positive")
+    price_off_tick = Refusal(422, "CON-1", "a price must be a multiple of the tick size")
+    contract_not_trading = Refusal(422, "CON-1", "the contract's status does not allow this")
+    no_mark = Refusal(422, "ORD-5", "the contract has no mark price yet")
+    stale_mark = Refusal(422, "MRK-4", "the mark price is too old for what can increase risk")
+    price_out_of_band = Refusal(422, "FND-12", "the price is too far from mark")
+    account_in_liquidation = Refusal(422, "LIQ-10", "the account waits for liquidation")
+    too_many_open_orders = Refusal(422, "ORD-10", "the account has as many orders as it may")
+    reduce_only_rejected = Refusal(422, "ORD-1", "there is not that much position left to reduce")
+    below_min_notional = Refusal(422, "ORD-12", "what opens is worth less than the minimum")
+    position_too_large = Refusal(422, "CON-4", "the notional is beyond the last bracket")
+    leverage_too_high = Refusal(422, "ORD-3", "the notional's bracket does not allow the leverage")
+    insufficient_margin = Refusal(422, "ORD-5", "it needs more than is available")
+    would_trade_immediately = Refusal(422, "ORD-1", "a post-only order may not trade on arrival")
+    client_order_id_conflict = Refusal(409, "ORD-1", "the client order id is another order's")
+    answer_expired = Refusal(409, "REC-1", "it was done before; the answer cannot be read any more")
+    order_not_open = Refusal(422, "ORD-1", "there is no such open order")
+
+    future_tick = Refusal(422, "MRK-6", "the tick's source time is over a minute ahead")
+    stale_tick = Refusal(422, "MRK-1", "the tick is too old, or not newer than the last")
+    tick_out_of_band = Refusal(422, "MRK-1", "the tick jumps further than the contract allows")
+    no_cascade = Refusal(422, "LIQ-10", "the asset has no cascade under way")
+
+    account_exists = Refusal(409, None, "there is such an account already")
+    unsupported_position_mode = Refusal(422, "ORD-3", "the position mode can't be traded yet")
+    position_open = Refusal(422, "ORD-3", "the mode is fixed while positions or orders are open")
+    leverage_too_low = Refusal(422, "ORD-3", "leverage is at least 1")
+    no_isolated_position = Refusal(422, "ORD-3", "there is no such isolated position")
+    amount_not_positive = Refusal(422, "NUM-2", "an amount must be positive, or not zero")
+    too_many_decimals = Refusal(422, "NUM-2", "an amount has at most eight decimals")
+    unknown_asset = Refusal(422, None, "no contract settles in the asset")
+    withdrawals_suspended = Refusal(422, "ORD-8", "the treasury owes the asset")
+    insufficient_balance = Refusal(422, "ORD-6", "the amount exceeds what is available")
+
+    invalid_key = Refusal(422, None, "a trader key, and no other, is bound to an account")
+    key_exists = Refusal(409, None, "the key is registered already")
+    unknown_key = Refusal(404, None, "there is no such key")
+
+    contract_exists = Refusal(409, None, "there is such a contract already")
+    invalid_contract = Refusal(422, "CON-1", "a term of the contract is out of its range")
+    unsupported_contract = Refusal(422, "CON-1", "such contracts can't be traded yet")
+    invalid_brackets = Refusal(422, "CON-4", "a row of the bracket table does not follow the rule")
+    unknown_fund = Refusal(404, None, "there is no such insurance fund")
+    field_not_changeable = Refusal(422, "CON-1", "what identifies a contract never changes")
+    contract_in_use = Refusal(422, "CON-1", "what is open in it does not allow the change")
+    fund_exists = Refusal(409, None, "there is such an insurance fund already")
+    invalid_policy = Refusal(422, "FND-2", "a number of the policy is out of range or unknown")
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """A command that a rule refused; nothing was changed.
 
-    `code` is stable and documented; `context` holds plain decimal strings or identifiers.
+    `code` is the name of a `Code` (in an answer of an earlier release, of one of its codes);
+    `context` holds plain decimal strings or identifiers.
     """
 
     code: str
     detail: str
     context: dict[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, code: Code, detail: str, **context: object) -> Self:
+        """A refusal with what decided it; `detail` says of this one what its code says of all."""
+        return cls(code.name, detail, {key: str(value) for key, value in context.items()})
+
 
 class Rejected(Exception):  # noqa: N818 - an outcome, not an error
     """Unwinds a handler that has changed nothing yet; `Engine.apply` turns it into its value."""
 
-    def __init__(self, code: str, detail: str, **context: object) -> None:
-        super().__init__(code)
-        self.rejection = Rejection(
-            code, detail, {key: str(value) for key, value in context.items()}
-        )
+    def __init__(self, code: Code, detail: str, **context: object) -> None:
+        super().__init__(code.name)
+        self.rejection = Rejection.of(code, detail, **context)

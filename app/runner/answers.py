@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from app.engine.commands import PlaceOrder
 from app.engine.numbers import plain
-from app.engine.rejections import Rejection
+from app.engine.rejections import Code, Rejection
 from app.store.answers import Name
 
 DIGESTED_FIELDS = 11
@@ -68,19 +68,19 @@ def order_key(order: PlaceOrder) -> AnswerKey | None:
 
 def order_expired(order: PlaceOrder) -> Rejection:
     """The refusal of an order that was placed already, when its answer cannot be read (409)."""
-    return Rejection(
-        "answer_expired",
+    return Rejection.of(
+        Code.answer_expired,
         "this order was placed before; its first answer can no longer be read",
-        {"client_order_id": order.client_order_id or ""},
+        client_order_id=order.client_order_id or "",
     )
 
 
 def order_conflict(order: PlaceOrder) -> Rejection:
     """The refusal of an order whose client order id belongs to another order (409)."""
-    return Rejection(
-        "client_order_id_conflict",
+    return Rejection.of(
+        Code.client_order_id_conflict,
         "this client_order_id was used before, for another order",
-        {"client_order_id": order.client_order_id or ""},
+        client_order_id=order.client_order_id or "",
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from app.catalogue.default import default_contracts
-from app.catalogue.exchange import parse_exchange
+from app.catalogue.exchange import NotTheFormat, parse_exchange
 from app.engine.rejections import Rejected
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -171,9 +171,8 @@ def test_an_empty_bracket_table_refuses_everything() -> None:
                                   {"symbols": [{"symbol": ""}]}, {"symbols": [{"symbol": 1}]},
                                   {"symbols": [{"symbol": "A\0"}]}])  # fmt: skip
 def test_another_document_than_the_exchange_sends(info: object) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(NotTheFormat):
         parse_exchange(info, BRACKETS)
-    assert caught.value.rejection.code == "malformed_body"
 
 
 @pytest.mark.parametrize("table", [None, {}, "x", [None], [[]], [{"symbol": "ABCUSDT"}],
@@ -182,9 +181,8 @@ def test_another_document_than_the_exchange_sends(info: object) -> None:
                                    [{"symbol": "ABCUSDT", "brackets": [{}]}],
                                    BRACKETS * 2])  # fmt: skip
 def test_other_brackets_than_the_exchange_sends(table: object) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(NotTheFormat):
         parse_exchange(INFO, table)
-    assert caught.value.rejection.code == "malformed_body"
 
 
 @pytest.mark.parametrize(
@@ -195,16 +193,14 @@ def test_other_brackets_than_the_exchange_sends(table: object) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("field", ["notionalCap", "initialLeverage", "cum"])
 def test_what_is_no_number_is_malformed(field: str, value: object) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(NotTheFormat):
         parse_exchange(INFO, changed(BRACKETS, (*ROWS, 0, field), value))
-    assert caught.value.rejection.code == "malformed_body"
 
 
 @pytest.mark.parametrize("field", ["baseAsset", "filters", "liquidationFee"])
 def test_a_missing_field_is_malformed(field: str) -> None:
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(NotTheFormat):
         parse_exchange(changed(INFO, (*SYMBOL, field), KeyError), BRACKETS)
-    assert caught.value.rejection.code == "malformed_body"
 
 
 RECORDED = [

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from app import cli, settings
+from app.api.faults import Fault
 from app.api.problems import Problem, not_leader
 from tests.service import ROOT
 
@@ -103,7 +104,7 @@ def test_the_command_is_one_of_backstop() -> None:
 
 def test_every_variable_is_known_and_documented() -> None:
     assert {"DATABASE_URL", "BACKSTOP_ADMIN_KEY"} < VARIABLES
-    documented = set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
     assert documented == VARIABLES
     set_by_image = {name for name in image_environment() if name.startswith("BACKSTOP_")}
     assert set_by_image <= VARIABLES
@@ -178,7 +179,7 @@ def test_health_paths_are_routes(routes: set[str]) -> None:
     ("backend", "problem"),
     [
         ("leader", not_leader(1)),
-        ("ready", Problem(503, "unavailable", "", headers={"Retry-After": "1"})),
+        ("ready", Problem(Fault.unavailable, "", headers={"Retry-After": "1"})),
     ],
 )
 def test_the_proxy_speaks_as_the_service_does(backend: str, problem: Problem) -> None:
