@@ -11,8 +11,9 @@ from app.api.routing import problems, router
 from app.api.schemas.calculators import LiquidationPriceBody, LiquidationPriceView
 from app.engine import calculator
 from app.engine.contracts import Bracket
-from app.engine.numbers import EXACT, ZERO, round_price
+from app.engine.numbers import EXACT, ZERO
 from app.engine.rejections import Code
+from app.engine.valuation import Terms
 
 calculators = router("calculators")
 
@@ -39,15 +40,16 @@ async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
     with localcontext(EXACT):
         brackets = _brackets(body)
         quantity = body.quantity if body.side == "long" else -body.quantity
-        cost = quantity * body.contract_size * body.entry_price
+        terms = Terms(body.contract_size, body.entry_price)
+        cost = terms.unrounded_value(quantity, body.entry_price)
         behind = body.wallet_balance + body.other_unrealized_profit
         liquidation = calculator.liquidation_price(
-            brackets, body.contract_size, quantity, cost, behind - body.other_maintenance_margin
+            brackets, terms, quantity, cost, behind - body.other_maintenance_margin
         )
-        bankruptcy = calculator.bankruptcy_price(body.contract_size, quantity, cost, behind)
+        bankruptcy = calculator.bankruptcy_price(terms, quantity, cost, behind)
         return LiquidationPriceView(
-            liquidation_price=round_price(liquidation, body.entry_price),
-            bankruptcy_price=round_price(bankruptcy, body.entry_price),
+            liquidation_price=terms.shown(liquidation),
+            bankruptcy_price=terms.shown(bankruptcy),
         )
 
 

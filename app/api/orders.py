@@ -27,8 +27,9 @@ from app.api.schemas.orders import (
 from app.api.services import Reading, ServicesDep
 from app.engine import assessment, orderbook
 from app.engine.commands import CancelOrder, CancelOrders, OrderStatus, PlaceOrder, TimeInForce
-from app.engine.numbers import EXACT, derived_price
+from app.engine.numbers import EXACT
 from app.engine.rejections import Rejection
+from app.engine.valuation import Terms
 from app.store.loader import load_book
 from app.store.queries import contracts as contract_queries
 from app.store.queries import orders as queries
@@ -186,18 +187,17 @@ async def _own_order(
     return order_view(row, terms[row["symbol"]])
 
 
-async def _price_terms(connection: AsyncConnection, rows: Any) -> Mapping[str, Row]:
+async def _price_terms(connection: AsyncConnection, rows: Any) -> Mapping[str, Terms]:
     return await contract_queries.price_terms(connection, {row["symbol"] for row in rows})
 
 
-def order_view(row: Row, terms: Row) -> StoredOrderView:
+def order_view(row: Row, terms: Terms) -> StoredOrderView:
     """An order from its row and its contract's size and tick."""
     filled = row["filled_quantity"]
     average = None
     if filled:
         with localcontext(EXACT):
-            units = filled * terms["contract_size"]
-            average = derived_price(row["filled_value"], units, terms["tick_size"])
+            average = terms.average_price(row["filled_value"], filled)
     shown = {
         name: row[name]
         for name in StoredOrderView.model_fields

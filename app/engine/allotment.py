@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from app.engine import exposure
 from app.engine.margin import Figures
-from app.engine.numbers import ONE, ZERO, ceil_quotient, ceil_to, floor_quotient, ratio, share
+from app.engine.numbers import ONE, ZERO, ceil_to, ratio, share
 from app.engine.state import Market, Position
 
 
@@ -39,18 +39,6 @@ def bankruptcy_value(market: Market, position: Position, allotted: Decimal) -> D
     return exposure.mark_value(market, position) - allotted
 
 
-def limit_price(market: Market, position: Position, value: Decimal) -> Decimal | None:
-    """The liquidation order's limit: the bankruptcy price, to the tick on the side that leaves no
-    deficit (LIQ-4). None where a short could only buy at zero or less.
-    """
-    contract = market.contract
-    tick_value = position.quantity * contract.contract_size * contract.tick_size
-    if position.quantity > 0:
-        return max(ONE, ceil_quotient(value, tick_value)) * contract.tick_size
-    ticks = floor_quotient(value, tick_value)
-    return ticks * contract.tick_size if ticks > 0 else None
-
-
 def restoring_quantity(
     market: Market, position: Position, equity: Decimal, others: Decimal
 ) -> Decimal:
@@ -64,7 +52,7 @@ def restoring_quantity(
     contract = market.contract
     assert market.mark is not None
     held = abs(position.quantity)
-    per_unit = contract.contract_size * market.mark.price
+    per_unit = abs(contract.unrounded_value(ONE, market.mark.price))
     restored = contract.liquidation_restore_ratio
     lot = contract.lot_size
     best: Decimal | None = None
@@ -89,7 +77,7 @@ def restoring_quantity(
                 break
     if best is None or best >= held:
         return held
-    rest = contract.value(held - best, market.mark.price)
+    rest = abs(market.worth(held - best))
     return held if rest < contract.min_notional else best
 
 
@@ -126,7 +114,6 @@ def restores(
 ) -> bool:
     """Whether liquidating `quantity` at mark restores the scope (LIQ-4)."""
     contract = market.contract
-    assert market.mark is not None
-    fee = contract.clearance_fee_rate * contract.value(quantity, market.mark.price)
-    after = contract.maintenance_margin(contract.value(held - quantity, market.mark.price))
+    fee = contract.clearance_fee_rate * abs(market.worth(quantity))
+    after = contract.maintenance_margin(abs(market.worth(held - quantity)))
     return equity - fee >= contract.liquidation_restore_ratio * (others + after)

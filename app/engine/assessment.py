@@ -11,7 +11,7 @@ from app.engine import calculator, margin, matching, positions
 from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.matching import Plan, Taker
-from app.engine.numbers import ONE, UNIT, ZERO, divide_up, is_multiple, plain, round_price
+from app.engine.numbers import ONE, UNIT, ZERO, divide_up, is_multiple, plain
 from app.engine.rejections import Code, Rejected, Rejection
 from app.engine.standing import Standing
 from app.engine.state import Account, Market, Position, State, scope_of
@@ -260,9 +260,9 @@ def _check_order(
         _check_notional(contract, command, limit)
     value = contract.unrounded_value(quantity, limit)
     extra = ZERO if command.reduce_only else _extra_requirement(before, command, value)
-    worse = limit - market.mark.price if command.side == "buy" else market.mark.price - limit
-    open_loss = contract.unrounded_value(quantity, max(ZERO, worse))
-    fee = value * contract.taker_fee_rate
+    at_mark = contract.unrounded_value(quantity, market.mark.price)
+    open_loss = max(ZERO, value - at_mark if command.side == "buy" else at_mark - value)
+    fee = abs(value) * contract.taker_fee_rate
     available = before.available()
     needed = extra + open_loss + fee
     if needed > available and not (only_reduces and _bears_close(before, open_loss + fee)):
@@ -276,13 +276,13 @@ def _check_order(
 
 def _check_notional(contract: Contract, command: PlaceOrder, limit: Decimal) -> None:
     """What opens is worth at least the minimum; closing is always possible (ORD-12)."""
-    value = contract.value(command.quantity, limit)
-    if value == 0:
+    notional = abs(contract.value(command.quantity, limit))
+    if notional == 0:
         raise Rejected(Code.below_min_notional, "the order is worth nothing at its price")
-    if value < contract.min_notional:
+    if notional < contract.min_notional:
         raise Rejected(
             Code.below_min_notional, "the order is worth less than the contract's minimum",
-            notional=plain(value), min_notional=plain(contract.min_notional),
+            notional=plain(notional), min_notional=plain(contract.min_notional),
         )  # fmt: skip
 
 
@@ -362,7 +362,6 @@ def _resulting_liquidation_price(
     scope, profit = after.health(), after.value - after.cost
     others = scope.maintenance_margin - after.maintenance
     price = calculator.liquidation_price(
-        contract.brackets, contract.contract_size, after.quantity, after.cost,
-        scope.equity - profit - others,
-    )  # fmt: skip
-    return round_price(price, contract.tick_size)
+        contract.brackets, contract, after.quantity, after.cost, scope.equity - profit - others
+    )
+    return contract.shown(price)

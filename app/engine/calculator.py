@@ -1,9 +1,9 @@
-"""Closed forms over a bracket table: liquidation and bankruptcy price of a linear position.
+"""Closed forms over a bracket table: where a position is liquidated, and where it is bankrupt.
 
 With N the position's notional, W everything else that stands behind it (wallet plus other
 unrealised profit less other maintenance margins) and C its signed cost, a scope is at risk when
-W + (+/-N) - C < N x rate - cum (LIQ-1, CON-4). Both sides are piecewise linear in N, so the one
-bracket that holds the crossing gives N, and N gives the price.
+W + (+/-N) - C < N x rate - cum (LIQ-1, CON-4); +N is a value above zero, a long's. Both sides are
+piecewise linear in N, so the one bracket that holds the crossing gives N, and N gives the price.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from app.engine.contracts import Bracket
 from app.engine.numbers import ONE, ZERO, ratio
+from app.engine.valuation import Valued
 
 
 def liquidation_notional(
@@ -50,7 +51,7 @@ def _long_notional(brackets: Sequence[Bracket], backing: Decimal) -> Decimal | N
 
 def liquidation_price(
     brackets: Sequence[Bracket],
-    contract_size: Decimal,
+    terms: Valued,
     quantity: Decimal,
     cost: Decimal,
     backing: Decimal,
@@ -60,18 +61,19 @@ def liquidation_price(
     `backing` is W: wallet + other unrealised profit - other maintenance margins. None where no
     positive price puts it at risk.
     """
-    notional = liquidation_notional(brackets, long=quantity > 0, backing=backing - cost)
+    long = quantity > 0
+    notional = liquidation_notional(brackets, long=long, backing=backing - cost)
     if notional is None or notional <= 0:
         return None
-    return ratio(notional, abs(quantity) * contract_size)
+    return terms.price_at(notional if long else -notional, quantity)
 
 
 def bankruptcy_price(
-    contract_size: Decimal, quantity: Decimal, cost: Decimal, equity_behind: Decimal
+    terms: Valued, quantity: Decimal, cost: Decimal, equity_behind: Decimal
 ) -> Decimal | None:
     """The price (34 digits) at which a position's loss has used up `equity_behind`.
 
     `equity_behind` is the wallet plus other unrealised profit. None where it is not positive.
     """
-    price = ratio(cost - equity_behind, quantity * contract_size)
+    price = terms.price_at(cost - equity_behind, quantity)
     return price if price > ZERO else None

@@ -163,10 +163,10 @@ class Case:
         """Add a line to a record's story."""
         record.steps.append(LiquidationStep(kind, texts(detail)))
 
-    def tell_fill(self, record: Liquidation, fill: Fill, value: Decimal) -> None:
+    def tell_fill(self, record: Liquidation, fill: Fill, notional: Decimal) -> None:
         """Add what a liquidation order filled."""
         record.filled_quantity += fill.quantity
-        record.filled_value += value
+        record.filled_value += notional
         self.tell(record, "fill", quantity=fill.quantity, price=fill.price, trade_id=fill.trade_id)
 
     def tell_cover(

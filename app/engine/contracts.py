@@ -1,4 +1,4 @@
-"""What is traded (CON): a contract's terms, its value and its maintenance margin."""
+"""What is traded (CON): a contract's terms and its maintenance margin."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine.numbers import ONE, ZERO, derived_price, round_value
+from app.engine.numbers import ONE, ZERO
 from app.engine.rejections import Code, Rejected
+from app.engine.valuation import Valued
 
 Kind = Literal["perpetual", "delivery"]
 Margining = Literal["linear", "inverse"]
@@ -29,7 +30,7 @@ class Bracket:
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(Valued):
     """The terms of a contract (CON-1). Rates are fractions; sizes are in the units of the field."""
 
     symbol: str
@@ -53,18 +54,6 @@ class Contract:
     mark_staleness_seconds: int | None = None
     tick_jump_limit: Decimal | None = None
     liquidation_restore_ratio: Decimal = DEFAULT_RESTORE_RATIO
-
-    def value(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """The value of a signed quantity at a price, rounded once (CON-2, NUM-2), signed alike."""
-        return round_value(quantity * self.contract_size * price)
-
-    def unrounded_value(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """The exact product, for margin requirements of orders (ORD-4)."""
-        return quantity * self.contract_size * price
-
-    def price_of(self, value: Decimal, quantity: Decimal) -> Decimal:
-        """The price at which a signed quantity has that signed value, as readers are shown it."""
-        return derived_price(value, quantity * self.contract_size, self.tick_size)
 
     def bracket(self, notional: Decimal) -> Bracket:
         """The bracket a notional falls into: floors are inclusive (CON-4)."""

@@ -68,7 +68,7 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     closed_at_mark = _close_at_mark(closing) if len(closing.closed) < MOST_CLOSED else ZERO
     case.paused = position.quantity != 0
     quantity -= position.quantity
-    mark_value = market.contract.value(quantity, closing.mark)
+    mark_value = market.worth(quantity)
     adl_event_id = case.step.next_id("adl_event")
     deficit = max(ZERO, value - closing.value - mark_value)
     record.deleveraged_quantity += abs(quantity)
@@ -128,7 +128,7 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
 
     def bears(quantity: Decimal) -> bool:
         value = _part(closing, sign * quantity)
-        worth = market.contract.value(sign * quantity, closing.mark)
+        worth = market.worth(sign * quantity)
         slack = room(quantity) - (value - worth)
         return slack >= 0 or (value <= worth and slack >= before.equity - before.maintenance_margin)
 
@@ -149,7 +149,7 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
 def _lot_loss(closing: _Closing) -> Decimal:
     market = closing.market
     lot = market.contract.lot_size * (1 if closing.position.quantity > 0 else -1)
-    return _part(closing, lot) - market.contract.value(lot, closing.mark)
+    return _part(closing, lot) - market.worth(lot)
 
 
 def _part(closing: _Closing, quantity: Decimal) -> Decimal:
@@ -171,7 +171,7 @@ def _close_against(
     step, market = closing.step, closing.market
     sign = 1 if closing.position.quantity > 0 else -1
     quantity = sign * size
-    worth = market.contract.value(quantity, closing.mark)
+    worth = market.worth(quantity)
     value = worth if at_mark else _part(closing, quantity)
     resting.cancel_orders(
         step, sorted(held.orders.values(), key=lambda o: o.order_id), "deleveraged"
@@ -245,7 +245,7 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     if position.quantity and len(closing.closed) < MOST_CLOSED:
         _against_inventory(closing)
     closed = abs(left - position.quantity)
-    worth = contract.value(left, closing.mark) - contract.value(position.quantity, closing.mark)
+    worth = closing.market.worth(left) - closing.market.worth(position.quantity)
     deficit = max(ZERO, value - closing.value - worth)
     closing.case.tell(closing.record, "closed_at_mark", quantity=closed, deficit=deficit)
     if deficit:
@@ -263,7 +263,7 @@ def _against_inventory(closing: _Closing) -> None:
     inventory = fund.inventory[contract.symbol]
     quantity = closing.position.quantity
     assert abs(inventory.quantity) >= abs(quantity), (inventory, quantity)
-    worth = contract.value(quantity, closing.mark)
+    worth = closing.market.worth(quantity)
     _close_own(closing, quantity, worth, closing.value)
     rest, cost = inventory.quantity + quantity, inventory.cost + worth
     if rest != 0:

@@ -40,6 +40,11 @@ def mark_value(market: Market, position: Position) -> Decimal:
     return position.value
 
 
+def profit(market: Market, position: Position) -> Decimal:
+    """The unrealised profit of a position at mark (CON-3)."""
+    return mark_value(market, position) - position.cost
+
+
 def maintenance_margin(market: Market, position: Position) -> Decimal:
     """A position's maintenance margin at mark (CON-4)."""
     if position.valued is not market.mark:
@@ -82,6 +87,5 @@ def free(account: Account, market: Market, position: Position) -> Decimal:
     """What a position adds to the available balance: less than nothing, as a rule."""
     leverage = leverage_of(account, market.contract)
     if not position.isolated:
-        profit = mark_value(market, position) - position.cost
-        return profit - requirement(market, position, leverage)
+        return profit(market, position) - requirement(market, position, leverage)
     return -order_margin(market, position, leverage) if position.orders else ZERO

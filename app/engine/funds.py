@@ -80,10 +80,7 @@ def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
     for symbol in sorted(fund.inventory):
         market = step.state.markets[symbol]
         if market.contract.settlement_asset == asset:
-            assert market.mark is not None
-            inventory = fund.inventory[symbol]
-            value = market.contract.value(inventory.quantity, market.mark.price)
-            due.append((value - inventory.cost, symbol))
+            due.append((unrealized_profit(step.state, fund.inventory[symbol]), symbol))
     for profit, symbol in sorted(due, key=lambda item: item[0] < 0):
         if profit == 0:
             continue
@@ -106,16 +103,13 @@ def net_notional(state: State, fund: Fund, asset: str) -> Decimal:
     for symbol, inventory in fund.inventory.items():
         market = state.markets[symbol]
         if market.contract.settlement_asset == asset:
-            assert market.mark is not None
-            total += abs(market.contract.value(inventory.quantity, market.mark.price))
+            total += abs(market.worth(inventory.quantity))
     return total
 
 
 def unrealized_profit(state: State, inventory: Inventory) -> Decimal:
     """What settling an inventory to mark would add to its fund's balance (FND-1)."""
-    market = state.markets[inventory.symbol]
-    assert market.mark is not None
-    return market.contract.value(inventory.quantity, market.mark.price) - inventory.cost
+    return state.markets[inventory.symbol].worth(inventory.quantity) - inventory.cost
 
 
 def carries(fund: Fund, balance_at_mark: Decimal, notional: Decimal) -> bool:

@@ -105,7 +105,7 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
     record = case.record(market, position)
     allotted = case.allot(position)
     value = allotment.bankruptcy_value(market, position, allotted)
-    limit = allotment.limit_price(market, position, value)
+    limit = market.contract.limit_price(value, position.quantity)
     if limit is None:
         case.refused[position] = case.version
         case.tell(record, "order", quantity=quantity, limit_price="none", allotted=allotted)
@@ -123,8 +123,8 @@ def _offer(case: Case, market: Market, position: Position, quantity: Decimal) ->
         case.refused[position] = case.version
         return
     case.changed(market, position)
-    for fill in fills:
-        case.tell_fill(record, fill, market.contract.value(fill.quantity, fill.price))
+    for fill, match in zip(fills, plan.matches, strict=True):
+        case.tell_fill(record, fill, match.made.notional)
     remaining = allotted + case.health().equity - equity_before
     case.fees[position] = max(ZERO, min(_full_fee(market.contract, record), remaining))
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from app.engine import calculator
 from app.engine.commands import MarginMode
-from app.engine.exposure import mark_value, order_margin, settings_of, weigh
-from app.engine.numbers import ZERO, divide_half_even, divide_up, round_price
+from app.engine.exposure import mark_value, order_margin, profit, settings_of, weigh
+from app.engine.numbers import ZERO, divide_half_even, divide_up
 from app.engine.scopes import Scope, cross_scope
 from app.engine.state import Account, Market, Position, State
 
@@ -66,7 +66,7 @@ def health_of(state: State, scope: Scope, held: list[tuple[Market, Position]]) -
     """`health` of a scope whose open positions are known; it values each of them."""
     equity, required = scope_balance(state, scope), ZERO
     for market, position in held:
-        equity += mark_value(market, position) - position.cost
+        equity += profit(market, position)
         required += position.margin
     if not scope.isolated:
         equity -= isolated_order_margin(state, scope)
@@ -74,11 +74,10 @@ def health_of(state: State, scope: Scope, held: list[tuple[Market, Position]]) -
 
 
 class Leg(NamedTuple):
-    """An open position at mark: its signed value, unrealised profit and maintenance margin."""
+    """An open position at mark: its unrealised profit and maintenance margin."""
 
     market: Market
     position: Position
-    value: Decimal
     profit: Decimal
     margin: Decimal
 
@@ -92,8 +91,7 @@ class Figures(NamedTuple):
 
 def leg(market: Market, position: Position) -> Leg:
     """Work a position out at mark."""
-    value = mark_value(market, position)
-    return Leg(market, position, value, value - position.cost, position.margin)
+    return Leg(market, position, profit(market, position), position.margin)
 
 
 def in_order(legs: Collection[Leg]) -> list[Leg]:
@@ -157,7 +155,7 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
         if position.isolated:
             equity += position.free
         else:
-            equity += position.value - position.cost
+            equity += position.profit
             maintained += position.margin
     return Cross(balance, equity, maintained, uncommitted)
 
@@ -223,16 +221,16 @@ def cross_summary(state: State, account: Account, asset: str) -> WalletSummary:
     """The figures of an account's cross scope; `initial_margin` holds all requirements (ORD-4)."""
     scope = cross_scope(account.account_id, asset)
     balance = scope_balance(state, scope)
-    profit = ZERO
-    margin = ZERO
+    gained = ZERO
+    maintained = ZERO
     for market, position in scope_positions(state, scope):
-        profit += mark_value(market, position) - position.cost
-        margin += position.margin
-    equity = balance + profit
+        gained += profit(market, position)
+        maintained += position.margin
+    equity = balance + gained
     uncommitted = cross_of(state, account, asset).uncommitted
-    ratio = divide_half_even(margin, equity) if equity > 0 else None
+    ratio = divide_half_even(maintained, equity) if equity > 0 else None
     return WalletSummary(
-        asset, balance, profit, equity, equity - uncommitted, margin, ratio,
+        asset, balance, gained, equity, equity - uncommitted, maintained, ratio,
         max(ZERO, uncommitted),
     )  # fmt: skip
 
@@ -261,28 +259,27 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     assert market.mark is not None
     assert position.quantity != 0
     settings = settings_of(account, market.contract)
-    value = mark_value(market, position)
-    own_margin = position.margin
+    contract, quantity, cost = market.contract, position.quantity, position.cost
+    notional = abs(mark_value(market, position))
     now = health(state, position.scope)
-    profit = value - position.cost
-    size, tick = market.contract.contract_size, market.contract.tick_size
-    behind = now.equity - profit
+    behind = now.equity - position.profit
     liquidation = calculator.liquidation_price(
-        market.contract.brackets, size, position.quantity, position.cost,
-        behind - (now.maintenance_margin - own_margin),
+        contract.brackets, contract, quantity, cost,
+        behind - (now.maintenance_margin - position.margin),
     )  # fmt: skip
-    bankruptcy = calculator.bankruptcy_price(size, position.quantity, position.cost, behind)
     return PositionSummary(
         position=position,
-        entry_price=market.contract.price_of(position.cost, position.quantity),
+        entry_price=contract.price_of(cost, quantity),
         mark_price=market.mark.price,
-        notional=abs(value),
-        unrealized_profit=profit,
+        notional=notional,
+        unrealized_profit=position.profit,
         margin_mode=settings.margin_mode,
         isolated_wallet=scope_balance(state, position.scope) if position.isolated else None,
         leverage=settings.leverage,
-        initial_margin=divide_up(abs(value), Decimal(settings.leverage)),
-        maintenance_margin=own_margin,
-        liquidation_price=round_price(liquidation, tick),
-        bankruptcy_price=round_price(bankruptcy, tick),
+        initial_margin=divide_up(notional, Decimal(settings.leverage)),
+        maintenance_margin=position.margin,
+        liquidation_price=contract.shown(liquidation),
+        bankruptcy_price=contract.shown(
+            calculator.bankruptcy_price(contract, quantity, cost, behind)
+        ),
     )

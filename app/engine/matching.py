@@ -19,11 +19,12 @@ from app.engine.step import Step
 
 
 class Made(NamedTuple):
-    """The maker's side of a fill."""
+    """The maker's side of a fill; `value` is what it adds to the maker's cost, signed."""
 
     making: Standing
     quantity: Decimal
     value: Decimal
+    notional: Decimal
     fee: Decimal
     settlement: Settlement
 
@@ -132,15 +133,16 @@ def _make(state: State, makers: dict[str, Standing], maker: Order, most: Decimal
     if size == 0:
         return "nothing_to_reduce" if maker.reduce_only else "contract_reduce_only"
     assert price is not None
-    value = contract.value(size, price)
-    fee = round_value(value * contract.maker_fee_rate)
-    sign = 1 if maker.side == "buy" else -1
+    signed = size if maker.side == "buy" else -size
+    value = contract.value(signed, price)
+    notional = abs(value)
+    fee = round_value(notional * contract.maker_fee_rate)
     before = making.snapshot()
-    made = making.fill(sign * size, sign * value, price, fee, "trade")
+    made = making.fill(signed, value, price, fee, "trade")
     if not making.whole():
         making.restore(before)
         return "would_be_at_risk"
-    return Made(making, size, value, fee, made)
+    return Made(making, size, value, notional, fee, made)
 
 
 def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) -> None:
@@ -151,10 +153,10 @@ def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) ->
     assert price is not None
     fee = ZERO
     if charged:
-        fee = round_value(made.value * made.making.market.contract.taker_fee_rate)
-    sign = 1 if taker.side == "buy" else -1
+        fee = round_value(made.notional * made.making.market.contract.taker_fee_rate)
+    signed = made.quantity if taker.side == "buy" else -made.quantity
     taken = result.taker.fill(
-        sign * made.quantity, sign * made.value, price, fee, "trade" if charged else "liquidation"
+        signed, -made.value, price, fee, "trade" if charged else "liquidation"
     )
     result.opened = result.opened or taken.opens
     result.unborne = charged and not result.taker.whole()
@@ -213,12 +215,12 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
     assert price is not None
     trade_id = step.next_id("trade")
     made, reference = match.made, f"trade/{trade_id}"
-    step.fill_order(maker, made.quantity, made.value)
+    step.fill_order(maker, made.quantity, made.notional)
     positions.book(step, made.making.account, made.making.position, made.settlement, reference)
     positions.book(step, taker.account, taker.position, match.taken, reference)
     step.outcome.records.append(
         Trade(
-            trade_id, step.now, market.contract.symbol, price, made.quantity, made.value,
+            trade_id, step.now, market.contract.symbol, price, made.quantity, made.notional,
             taker.side, taker.account.account_id, taker.order_id, match.taker_fee,
             maker.account_id, maker.order_id, made.fee, taker.liquidation_id,
         )

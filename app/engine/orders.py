@@ -33,7 +33,7 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
         taker = matching.Taker(account, position, command.side, order.order_id)
         fills = matching.execute(step, market, taker, plan)
         for fill, match in zip(fills, plan.matches, strict=True):
-            step.fill_order(order, fill.quantity, match.made.value)
+            step.fill_order(order, fill.quantity, match.made.notional)
         reason = plan.stopped or reason
         if order.remaining and command.time_in_force in ("gtc", "gtx") and not plan.stopped:
             position = step.position(account, command.symbol, command.position_side)
@@ -49,7 +49,7 @@ def receipt(contract: Contract, order: Order, fills: list[Fill]) -> OrderReceipt
     """What the caller is told about an order."""
     average = None
     if order.filled_quantity:
-        average = contract.price_of(order.filled_value, order.filled_quantity)
+        average = contract.average_price(order.filled_value, order.filled_quantity)
     return OrderReceipt(
         order.order_id, order.client_order_id, order.account_id, order.symbol, order.side,
         order.position_side, order.type, order.time_in_force, order.reduce_only, order.price,

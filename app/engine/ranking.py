@@ -63,9 +63,9 @@ def place_of(state: State, market: Market, position: Position) -> tuple[Decimal,
     scope = position.scope
     equity = margin.scope_balance(state, scope)
     for other_market, other in margin.scope_positions(state, scope):
-        equity += exposure.mark_value(other_market, other) - other.cost
-    value = exposure.mark_value(market, position)
-    return place(value - position.cost, abs(value), equity)
+        equity += exposure.profit(other_market, other)
+    notional = abs(exposure.mark_value(market, position))
+    return place(position.profit, notional, equity)
 
 
 # Made, kept, forgotten

@@ -93,8 +93,7 @@ def _closing(held: Decimal, quantity: Decimal) -> Decimal:
 
 def opening_margin(market: Market, leverage: int, quantity: Decimal, value: Decimal) -> Decimal:
     """Initial margin of an isolated fill and, so that it starts whole, its open loss (ORD-5)."""
-    assert market.mark is not None
-    open_loss = value - market.contract.value(quantity, market.mark.price)
+    open_loss = value - market.worth(quantity)
     return divide_up(abs(value), Decimal(leverage)) + max(ZERO, open_loss)
 
 
@@ -128,13 +127,9 @@ def _released(
 
 def unrealized(market: Market, quantity: Decimal, cost: Decimal) -> Decimal:
     """Unrealised profit of a signed quantity and cost at mark (CON-3)."""
-    assert market.mark is not None
-    return market.contract.value(quantity, market.mark.price) - cost
+    return market.worth(quantity) - cost
 
 
 def rest_margin(market: Market, quantity: Decimal) -> Decimal:
     """Maintenance margin of a signed quantity at mark (CON-4)."""
-    assert market.mark is not None
-    return market.contract.maintenance_margin(
-        market.contract.value(abs(quantity), market.mark.price)
-    )
+    return market.contract.maintenance_margin(abs(market.worth(quantity)))

@@ -55,7 +55,7 @@ class Standing:
         value = exposure.mark_value(market, position)
         loose = cross.uncommitted - position.free
         if wallet is None:
-            loose += value - position.cost
+            loose += position.profit
         return Standing(
             market, account, position, exposure.leverage_of(account, market.contract),
             position.quantity, position.cost, value, position.margin, wallet,
@@ -129,10 +129,8 @@ class Standing:
             spendable = self.cross().spendable
         held = Held(self.quantity, self.cost, self.wallet, self.leverage, spendable)
         settled = settle(self.market, held, quantity, value, price, fee, manner)
-        assert self.market.mark is not None
-        contract = self.market.contract
-        worth = contract.value(settled.quantity, self.market.mark.price)
-        maintenance = contract.maintenance_margin(abs(worth))
+        worth = self.market.worth(settled.quantity)
+        maintenance = self.market.contract.maintenance_margin(abs(worth))
         gained = settled.profit - settled.fee
         if self.wallet is None:
             self.cross_wallet += gained

@@ -117,6 +117,11 @@ class Position:
         """Whether it is a margin scope of its own."""
         return self.scope.isolated
 
+    @property
+    def profit(self) -> Decimal:
+        """Its unrealised profit at the mark it was last valued at (CON-3)."""
+        return self.value - self.cost
+
 
 @dataclass(slots=True, eq=False)
 class Settings:
@@ -250,6 +255,11 @@ class Market:
     held: dict[Scope, None] = field(default_factory=dict)
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
+
+    def worth(self, quantity: Decimal) -> Decimal:
+        """The value of a signed quantity at mark (CON-3)."""
+        assert self.mark is not None, self.contract.symbol
+        return self.contract.value(quantity, self.mark.price)
 
     def count(self, *, longs: bool) -> int:
         """How many positions a side has."""

@@ -260,9 +260,9 @@ class Step(Ledger):
         self.touch_position(position)
         self.forget_empty(position)
 
-    def fill_order(self, order: Order, quantity: Decimal, value: Decimal) -> None:
+    def fill_order(self, order: Order, quantity: Decimal, notional: Decimal) -> None:
         """Book a fill on an order; a resting order that is complete is closed."""
-        order.filled_value += value
+        order.filled_value += notional
         if order.order_id not in self.state.orders:
             order.filled_quantity += quantity
             order.status = "filled" if order.remaining == 0 else "partially_filled"

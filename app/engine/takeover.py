@@ -8,7 +8,7 @@ from decimal import Decimal
 from app.engine import allotment, funds, positions
 from app.engine.case import Case
 from app.engine.events import Liquidation
-from app.engine.numbers import UNIT, ZERO, floor_to, ratio, share
+from app.engine.numbers import ONE, UNIT, ZERO, floor_to, ratio, share
 from app.engine.state import Fund, Market, Position
 
 
@@ -32,7 +32,7 @@ class _Offer:
 
     def gain(self, quantity: Decimal) -> Decimal:
         """What taking `quantity` (signed) over adds to the fund's balance, settled to mark."""
-        worth = self.market.contract.value(self.held + quantity, self.mark)
+        worth = self.market.worth(self.held + quantity)
         return worth - self.cost - share(self.value, quantity, self.quantity)
 
     def accepts(self, quantity: Decimal) -> bool:
@@ -40,12 +40,8 @@ class _Offer:
         after = self.balance + self.gain(quantity)
         if after < 0:
             return False
-        contract = self.market.contract
-        notional = (
-            self.notional
-            - abs(contract.value(self.held, self.mark))
-            + abs(contract.value(self.held + quantity, self.mark))
-        )
+        before, grown = self.market.worth(self.held), self.market.worth(self.held + quantity)
+        notional = self.notional - abs(before) + abs(grown)
         return funds.carries(self.fund, after, notional) or notional < self.notional
 
 
@@ -83,7 +79,7 @@ def take_over(case: Case, market: Market, position: Position, record: Liquidatio
     )
     gain, reference = offer.gain(quantity), f"liquidation/{record.liquidation_id}"
     positions.book(step, case.account, position, settled, reference)
-    worth = contract.value(offer.held + quantity, offer.mark)
+    worth = market.worth(offer.held + quantity)
     step.set_inventory(fund, contract.symbol, offer.held + quantity, worth)
     if gain < 0:
         funds.pay(
@@ -126,12 +122,11 @@ def _acceptable(offer: _Offer) -> Decimal:
 
 def _bounds(offer: _Offer) -> list[Decimal]:
     """Upper ends, in units, of the sets that FND-2's conditions allow."""
-    contract = offer.market.contract
-    per_unit = contract.contract_size * offer.mark
+    per_unit = abs(offer.market.contract.unrounded_value(ONE, offer.mark))
     sign = 1 if offer.quantity > 0 else -1
     gain = ratio(offer.gain(offer.quantity), abs(offer.quantity))
     same_way = sign * offer.held
-    other = offer.notional - abs(contract.value(offer.held, offer.mark))
+    other = offer.notional - abs(offer.market.worth(offer.held))
     cap = offer.fund.policy.max_net_notional_ratio
     solvent = abs(offer.quantity)
     if gain < 0:

@@ -74,7 +74,7 @@ def _loose(
     loose, total = [], ZERO
     for market, position in held:
         if position.armed is market.contract.brackets:
-            left = position.base + (position.value - position.cost) - position.margin
+            left = position.base + position.profit - position.margin
             if left < 0:
                 return held, ZERO
             total += left
@@ -111,10 +111,10 @@ def _push(market: Market, position: Position, slack: Decimal) -> None:
     contract = market.contract
     # Rounded: what is left of a share is shared out again, and would have ever more digits.
     slack = round_down(slack)
-    position.base = round_down(slack + position.margin - (position.value - position.cost))
+    position.base = round_down(slack + position.margin - position.profit)
     position.armed = contract.brackets
     price = calculator.liquidation_price(
-        contract.brackets, contract.contract_size, position.quantity, position.cost, position.base
+        contract.brackets, contract, position.quantity, position.cost, position.base
     )
     position.trigger_version += 1
     long = position.quantity > 0

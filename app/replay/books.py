@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from app.engine.contracts import Contract
 from app.engine.numbers import plain
 from app.replay.client import Service
+from app.replay.terms import read_contract
 
 CHAIN_FIELDS = (
     "fund", "sequence", "time", "wallet", "asset", "kind", "amount", "balance_after", "symbol",
@@ -74,7 +76,7 @@ class Law:
 async def read_books(service: Service) -> Books:
     """All accounts, funds and the exchange's own wallets."""
     books = Books()
-    contracts = {item["symbol"]: item async for item in service.pages("/v1/contracts")}
+    contracts = await read_contracts(service)
     async for item in service.pages("/v1/insurance-funds"):
         _add_fund(books, item, contracts)
     treasury = await service.get("/v1/treasury")
@@ -85,17 +87,22 @@ async def read_books(service: Service) -> Books:
     return books
 
 
-def _add_fund(books: Books, fund: Mapping[str, Any], contracts: Mapping[str, Any]) -> None:
+async def read_contracts(service: Service) -> dict[str, Contract]:
+    """The contracts by symbol."""
+    return {item["symbol"]: read_contract(item) async for item in service.pages("/v1/contracts")}
+
+
+def _add_fund(books: Books, fund: Mapping[str, Any], contracts: Mapping[str, Contract]) -> None:
     for row in fund["balances"]:
         books.funds[fund["fund_id"], row["asset"]] = Decimal(row["balance"])
     for row in fund["inventory"]:
         books.quantities[row["symbol"]] += Decimal(row["quantity"])
         books.inventory[row["symbol"]] += Decimal(row["quantity"])
-        books.cost[contracts[row["symbol"]]["settlement_asset"]] += Decimal(row["cost"])
+        books.cost[contracts[row["symbol"]].settlement_asset] += Decimal(row["cost"])
 
 
 async def _add_account(
-    service: Service, books: Books, account_id: str, contracts: Mapping[str, Any]
+    service: Service, books: Books, account_id: str, contracts: Mapping[str, Contract]
 ) -> None:
     account = await service.get(f"/v1/accounts/{account_id}")
     for row in account["wallets"]:
@@ -103,16 +110,18 @@ async def _add_account(
         if Decimal(row["equity"]) < Decimal(row["maintenance_margin"]):
             books.below_maintenance.append(f"{account_id} {row['asset']}")
     async for row in service.pages(f"/v1/accounts/{account_id}/positions"):
-        _add_position(books, account_id, row, contracts[row["symbol"]]["settlement_asset"])
+        _add_position(books, account_id, row, contracts[row["symbol"]])
 
 
-def _add_position(books: Books, account_id: str, row: Mapping[str, Any], asset: str) -> None:
-    """A position's cost is its signed mark value less its unrealised profit (CON-3, linear)."""
+def _add_position(
+    books: Books, account_id: str, row: Mapping[str, Any], contract: Contract
+) -> None:
+    """A position's cost is its mark value less its unrealised profit (CON-3)."""
     quantity, profit = Decimal(row["quantity"]), Decimal(row["unrealized_profit"])
+    asset = contract.settlement_asset
     books.quantities[row["symbol"]] += quantity
-    value = abs(Decimal(row["notional"])).copy_sign(quantity)
     if quantity:
-        books.cost[asset] += value - profit
+        books.cost[asset] += contract.value(quantity, Decimal(row["mark_price"])) - profit
     if row["margin_mode"] == "isolated":
         wallet = Decimal(row["isolated_wallet"] or 0)
         books.traders[asset] += wallet

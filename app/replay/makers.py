@@ -13,7 +13,7 @@ from app.engine.commands import Side
 from app.engine.contracts import Contract
 from app.engine.numbers import ceil_to, floor_to
 from app.replay.inputs import Quote
-from app.replay.terms import amount, lots, order, room
+from app.replay.terms import amount, enough, lots, order, room
 
 CAPITAL = Decimal(1_000_000_000)
 """Of each maker, in each settlement asset."""
@@ -148,6 +148,6 @@ def _recorded(contract: Contract, quote: Quote, account_id: str) -> list[dict[st
     )
     for side, price, quantity in sides:
         fitted = floor_to(quantity, contract.lot_size)
-        if fitted * price * contract.contract_size >= contract.min_notional and price > 0:
+        if price > 0 and enough(contract, fitted, price):
             orders.append(order(account_id, contract.symbol, side, fitted, price))
     return orders

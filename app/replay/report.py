@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from app.engine.contracts import Contract
 from app.engine.numbers import plain
 from app.replay import books
 from app.replay.books import Amounts, Books, History
@@ -47,8 +48,8 @@ async def look_before(service: Service, symbols: list[str]) -> Before:
 
 async def write_report(service: Service, before: Before, tally: Tally, symbols: list[str]) -> Json:
     """The report on what is newer than `before`, as JSON; trades of `symbols` only."""
-    contracts = [item async for item in service.pages("/v1/contracts")]
-    assets = {item["symbol"]: item["settlement_asset"] for item in contracts}
+    contracts = await books.read_contracts(service)
+    assets = {symbol: contract.settlement_asset for symbol, contract in contracts.items()}
     after = await books.read_books(service)
     funds = sorted({fund for fund, _ in after.funds})
     histories = {fund: await books.read_history(service, fund) for fund in funds}
@@ -71,7 +72,7 @@ async def write_report(service: Service, before: Before, tally: Tally, symbols: 
         "trades": await _trades(service, before, {s: assets[s] for s in symbols}),
         "liquidations": _liquidations(liquidations),
         "clearance_fees": _fees(new_fees),
-        "takeovers": _takeovers(liquidations, assets),
+        "takeovers": takeovers(liquidations, contracts),
         "adl": _adl(adl, assets),
         "funds": _funds(before, after, histories, tally),
         "inventory": _texts({s: q for s, q in after.inventory.items() if q}),
@@ -132,14 +133,15 @@ def _fees(items: list[Json]) -> Json:
     }
 
 
-def _takeovers(items: list[Json], assets: Mapping[str, str]) -> Json:
+def takeovers(items: list[Json], contracts: Mapping[str, Contract]) -> Json:
     """Takeovers at mark value; `fund_amount` is what they gave the funds (negative: cost)."""
     taken = [item for item in items if Decimal(item["taken_over_quantity"])]
     value, result = books.zeros(), books.zeros()
     for item in taken:
-        asset = assets[item["symbol"]]
-        value[asset] += Decimal(item["taken_over_quantity"]) * Decimal(item["mark_price"])
-        result[asset] += Decimal(item["fund_amount"])
+        contract = contracts[item["symbol"]]
+        quantity, mark = Decimal(item["taken_over_quantity"]), Decimal(item["mark_price"])
+        value[contract.settlement_asset] += abs(contract.value(quantity, mark))
+        result[contract.settlement_asset] += Decimal(item["fund_amount"])
     return {"count": len(taken), "value": _texts(value), "fund_amount": _texts(result)}
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.engine.contracts import Bracket, Contract
-from app.engine.numbers import floor_to, plain
+from app.engine.numbers import ONE, ZERO, floor_to, plain
 
 
 def read_contract(answer: dict[str, Any]) -> Contract:
@@ -44,14 +44,19 @@ def _bracket(row: dict[str, Any]) -> Bracket:
 def room(contract: Contract, leverage: int) -> Decimal:
     """The largest notional at which the brackets allow `leverage` (CON-4)."""
     allowed = [b.notional_cap for b in contract.brackets if b.max_leverage >= leverage]
-    return max(allowed, default=Decimal(0))
+    return max(allowed, default=ZERO)
 
 
 def lots(contract: Contract, notional: Decimal, price: Decimal) -> Decimal:
     """The quantity that a notional buys at a price, down to the lot; 0 below the minimum."""
-    quantity = floor_to(notional / (price * contract.contract_size), contract.lot_size)
-    enough = quantity * price * contract.contract_size >= contract.min_notional
-    return quantity if enough else Decimal(0)
+    per_unit = abs(contract.unrounded_value(ONE, price))
+    quantity = floor_to(notional / per_unit, contract.lot_size)
+    return quantity if enough(contract, quantity, price) else ZERO
+
+
+def enough(contract: Contract, quantity: Decimal, price: Decimal) -> bool:
+    """Whether a quantity is worth the minimum at a price (ORD-12)."""
+    return abs(contract.unrounded_value(quantity, price)) >= contract.min_notional
 
 
 def amount(draw: float, digits: int = 8) -> Decimal:

@@ -163,7 +163,7 @@ def test_liq_1_at_the_liquidation_price_equity_is_the_maintenance_margin(
     signed = quantity if long else -quantity
     with localcontext(EXACT):
         cost = terms.value(signed, entry)
-        price = calculator.liquidation_price(table, terms.contract_size, signed, cost, wallet)
+        price = calculator.liquidation_price(table, terms, signed, cost, wallet)
 
     def slack(at: Fraction) -> Fraction:
         worth = Fraction(signed) * Fraction(terms.contract_size) * at

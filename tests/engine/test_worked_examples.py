@@ -18,6 +18,7 @@ from app.engine.contracts import Bracket, Contract, build_brackets
 from app.engine.numbers import EXACT
 from app.engine.scopes import cross_scope
 from app.engine.state import Mark, Market, Position, Wallet
+from app.engine.valuation import Terms
 from tests.engine.world import START, World, contract
 
 LIMITLESS = Decimal("1E+15")
@@ -42,7 +43,9 @@ def liquidation_price_linear(inputs: Inputs) -> dict[str, Decimal]:
         - number(inputs.get("otherMaintMargin", "0"))
     )
     cost = quantity * number(inputs["entryPrice"])
-    price = calculator.liquidation_price([bracket], Decimal(1), quantity, cost, backing)
+    price = calculator.liquidation_price(
+        [bracket], Terms(Decimal(1), Decimal(1)), quantity, cost, backing
+    )
     assert price is not None
     return {"liquidationPrice": price}
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.valuation import Terms
 from app.store.tables import contracts, marks
 
 Rows = Sequence[RowMapping]
@@ -46,12 +47,9 @@ async def get_mark(connection: AsyncConnection, symbol: str) -> RowMapping | Non
     return (await connection.execute(query)).mappings().one_or_none()
 
 
-async def price_terms(
-    connection: AsyncConnection, symbols: Collection[str]
-) -> dict[str, RowMapping]:
-    """What some contracts' prices are derived with: contract size and tick size."""
+async def price_terms(connection: AsyncConnection, symbols: Collection[str]) -> dict[str, Terms]:
+    """What some contracts' prices are derived with."""
     query = select(contracts.c.symbol, contracts.c.contract_size, contracts.c.tick_size).where(
         contracts.c.symbol.in_(symbols)
     )
-    rows = (await connection.execute(query)).mappings()
-    return {row["symbol"]: row for row in rows}
+    return {symbol: Terms(*terms) for symbol, *terms in await connection.execute(query)}
