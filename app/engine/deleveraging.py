@@ -83,12 +83,24 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     )  # fmt: skip
     case.step.outcome.records.append(
         AdlEvent(
-            adl_event_id, record.liquidation_id, case.step.now,
-            market.contract.symbol, record.fund_id, record.side, abs(quantity), price,
-            closing.mark, deficit, abs(mark_value), max(ZERO, closing.given_up - deficit),
-            len(queue.places), kept, tuple(closing.closed), queue.made_at or case.step.now,
+            adl_event_id=adl_event_id,
+            liquidation_id=record.liquidation_id,
+            time=case.step.now,
+            symbol=market.contract.symbol,
+            fund_id=record.fund_id,
+            side=record.side,
+            quantity=abs(quantity),
+            bankruptcy_price=price,
+            mark_price=closing.mark,
+            deficit=deficit,
+            notional_closed=abs(mark_value),
+            overshoot=max(ZERO, closing.given_up - deficit),
+            queue_length=len(queue.places),
+            queue=kept,
+            counterparties=tuple(closing.closed),
+            ranked_at=queue.made_at or case.step.now,
         )
-    )  # fmt: skip
+    )
 
 
 def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
@@ -190,10 +202,17 @@ def _close_against(
     price = market.contract.price_of(value, quantity)
     closing.closed.append(
         Deleveraged(
-            rank, account.account_id, held.side, score, before, size, price,
-            counterparty.profit, "mark_price" if at_mark else "bankruptcy_price",
+            rank=rank,
+            account_id=account.account_id,
+            position_side=held.side,
+            score=score,
+            quantity_before=before,
+            quantity=size,
+            price=price,
+            realized_profit=counterparty.profit,
+            reason="mark_price" if at_mark else "bankruptcy_price",
         )
-    )  # fmt: skip
+    )
 
 
 def _cover_emptied(closing: _Closing, account: Account, held: Position) -> None:

@@ -64,7 +64,7 @@ class Ledger:
         key = wallet_key(kind, owner, asset, name)
         wallet = self.state.wallets.get(key)
         if wallet is None:
-            wallet = Wallet(key, kind, owner, asset, name)
+            wallet = Wallet(key=key, kind=kind, owner=owner, asset=asset, name=name)
             self.state.wallets[key] = wallet
             self._touch(wallet)
         return wallet
@@ -122,20 +122,28 @@ class Ledger:
         source.balance -= amount
         destination.balance += amount
         touched = self.outcome.touched
-        touched[source] = None
-        touched[destination] = None
+        touched[source] = touched[destination] = None
         trader = source if source.kind in TRADER_WALLETS else destination
         counters = self.state.counters
         counters.transfer += 1
+        if reference is None and liquidation_id is not None:
+            reference = f"liquidation/{liquidation_id}"
         self.outcome.records.append(
             Transfer(
-                counters.transfer, self.now, kind, source.asset, amount,
-                source.key, source.balance, destination.key, destination.balance,
-                trader.owner if trader.kind in TRADER_WALLETS else None, symbol,
-                reference if reference is not None or liquidation_id is None
-                else f"liquidation/{liquidation_id}",
+                transfer_id=counters.transfer,
+                time=self.now,
+                kind=kind,
+                asset=source.asset,
+                amount=amount,
+                source=source.key,
+                source_balance=source.balance,
+                destination=destination.key,
+                destination_balance=destination.balance,
+                account_id=trader.owner if trader.kind in TRADER_WALLETS else None,
+                symbol=symbol,
+                reference=reference,
             )
-        )  # fmt: skip
+        )
         if source.kind == "fund":
             self._fund_entry(source, kind, -amount, symbol, liquidation_id)
         if destination.kind == "fund":
@@ -166,7 +174,14 @@ class Ledger:
         """Announce something the operators must know."""
         self.state.counters.alert += 1
         self.outcome.records.append(
-            Alert(self.state.counters.alert, self.now, kind, fund_id, asset, texts(detail))
+            Alert(
+                alert_id=self.state.counters.alert,
+                time=self.now,
+                kind=kind,
+                fund_id=fund_id,
+                asset=asset,
+                detail=texts(detail),
+            )
         )
 
 
@@ -188,6 +203,16 @@ def fund_entry(
         "" if liquidation_id is None else str(liquidation_id),
     ])  # fmt: skip
     return FundEntry(
-        fund.fund_id, sequence, time, wallet.name, wallet.asset, kind, amount, wallet.balance,
-        symbol, liquidation_id, fund.last_hash, hashlib.sha256(line.encode()).hexdigest(),
-    )  # fmt: skip
+        fund_id=fund.fund_id,
+        sequence=sequence,
+        time=time,
+        wallet=wallet.name,
+        asset=wallet.asset,
+        kind=kind,
+        amount=amount,
+        balance_after=wallet.balance,
+        symbol=symbol,
+        liquidation_id=liquidation_id,
+        previous_hash=fund.last_hash,
+        hash=hashlib.sha256(line.encode()).hexdigest(),
+    )

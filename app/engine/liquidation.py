@@ -165,11 +165,19 @@ def _settle_fee(case: Case, position: Position) -> None:
     case.tell(record, "clearance_fee", fee=fee, to_fund=to_fund, to_revenue=fee - to_fund)
     step.outcome.records.append(
         ClearanceFee(
-            record.liquidation_id, step.now, record.symbol, fund.fund_id, asset,
-            contract.clearance_fee_rate, record.filled_value, fee, to_fund, fee - to_fund,
-            fee < _full_fee(contract, record),
+            liquidation_id=record.liquidation_id,
+            time=step.now,
+            symbol=record.symbol,
+            fund_id=fund.fund_id,
+            asset=asset,
+            rate=contract.clearance_fee_rate,
+            value=record.filled_value,
+            fee=fee,
+            to_fund=to_fund,
+            to_revenue=fee - to_fund,
+            capped=fee < _full_fee(contract, record),
         )
-    )  # fmt: skip
+    )
 
 
 def _close_out(case: Case, market: Market, position: Position) -> None:

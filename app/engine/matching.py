@@ -220,9 +220,20 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
     positions.book(step, taker.account, taker.position, match.taken, reference)
     step.outcome.records.append(
         Trade(
-            trade_id, step.now, market.contract.symbol, price, made.quantity, made.notional,
-            taker.side, taker.account.account_id, taker.order_id, match.taker_fee,
-            maker.account_id, maker.order_id, made.fee, taker.liquidation_id,
+            trade_id=trade_id,
+            time=step.now,
+            symbol=market.contract.symbol,
+            price=price,
+            quantity=made.quantity,
+            value=made.notional,
+            taker_side=taker.side,
+            taker_account_id=taker.account.account_id,
+            taker_order_id=taker.order_id,
+            taker_fee=match.taker_fee,
+            maker_account_id=maker.account_id,
+            maker_order_id=maker.order_id,
+            maker_fee=made.fee,
+            liquidation_id=taker.liquidation_id,
         )
-    )  # fmt: skip
-    return Fill(trade_id, price, made.quantity, match.taker_fee)
+    )
+    return Fill(trade_id, price=price, quantity=made.quantity, fee=match.taker_fee)

@@ -18,12 +18,7 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     assessment = assess(state, command, step.now)
     account = state.accounts[command.account_id]
     market = state.markets[command.symbol]
-    order = Order(
-        step.next_id("order"), command.account_id, command.symbol, command.position_side,
-        command.side, command.type, command.time_in_force, command.price, command.quantity,
-        command.reduce_only, command.self_trade_prevention, command.client_order_id,
-        step.now, step.now,
-    )  # fmt: skip
+    order = _order(step, command)
     step.accept_order(order)
     position = step.position(account, command.symbol, command.position_side)
     plan, fills, reason = assessment.plan, list[Fill](), "no_liquidity"
@@ -45,17 +40,50 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     return receipt(market.contract, order, fills)
 
 
+def _order(step: Step, command: PlaceOrder) -> Order:
+    return Order(
+        order_id=step.next_id("order"),
+        account_id=command.account_id,
+        symbol=command.symbol,
+        position_side=command.position_side,
+        side=command.side,
+        type=command.type,
+        time_in_force=command.time_in_force,
+        price=command.price,
+        quantity=command.quantity,
+        reduce_only=command.reduce_only,
+        self_trade_prevention=command.self_trade_prevention,
+        client_order_id=command.client_order_id,
+        created_at=step.now,
+        updated_at=step.now,
+    )
+
+
 def receipt(contract: Contract, order: Order, fills: list[Fill]) -> OrderReceipt:
     """What the caller is told about an order."""
     average = None
     if order.filled_quantity:
         average = contract.average_price(order.filled_value, order.filled_quantity)
     return OrderReceipt(
-        order.order_id, order.client_order_id, order.account_id, order.symbol, order.side,
-        order.position_side, order.type, order.time_in_force, order.reduce_only, order.price,
-        order.quantity, order.status, order.filled_quantity, order.remaining, average,
-        tuple(fills), order.reason, order.created_at,
-    )  # fmt: skip
+        order_id=order.order_id,
+        client_order_id=order.client_order_id,
+        account_id=order.account_id,
+        symbol=order.symbol,
+        side=order.side,
+        position_side=order.position_side,
+        type=order.type,
+        time_in_force=order.time_in_force,
+        reduce_only=order.reduce_only,
+        price=order.price,
+        quantity=order.quantity,
+        status=order.status,
+        filled_quantity=order.filled_quantity,
+        remaining_quantity=order.remaining,
+        average_price=average,
+        fills=tuple(fills),
+        reason=order.reason,
+        created_at=order.created_at,
+    )
 
 
 def cancel(step: Step, command: CancelOrder) -> Canceled:

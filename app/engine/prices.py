@@ -34,11 +34,11 @@ def tick(step: Step, command: Tick) -> None:
         sequence = last.sequence
     mark = Mark(
         command.symbol,
-        command.mark_price,
-        step.now,
-        command.index_price,
-        command.source_time,
-        sequence,
+        price=command.mark_price,
+        time=step.now,
+        index_price=command.index_price,
+        source_time=command.source_time,
+        sequence=sequence,
     )
     step.set_mark(market, mark)
 

@@ -253,7 +253,9 @@ async def _load_markets(source: Source, state: State, where: str = "", *values: 
         contract = _contract(*row)
         symbol, asset = contract.symbol, contract.settlement_asset
         key = wallet_key("clearing", symbol, asset)
-        clearing = state.wallets.setdefault(key, Wallet(key, "clearing", symbol, asset, ""))
+        clearing = state.wallets.setdefault(
+            key, Wallet(key=key, kind="clearing", owner=symbol, asset=asset, name="")
+        )
         state.markets[symbol] = Market(contract, clearing)
     for row in await source.fetch("marks", where, *values):
         state.markets[row["symbol"]].mark = _exact(Mark(*row), "marks")

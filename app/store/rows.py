@@ -43,7 +43,7 @@ from app.engine.state import (
     Wallet,
 )
 from app.store import codec, tables
-from app.store.tables.log import Answer
+from app.store.tables.log import AnswerRow
 
 Row = tuple[Any, ...]
 Rows = dict[str, list[Row]]
@@ -147,7 +147,7 @@ def _add_record(appends: Rows, record: Record) -> None:
 
 
 def _answer_row(answer: StoredAnswer) -> Row:
-    return Answer(
+    return AnswerRow(
         scope=answer.scope, key=answer.key, digest=answer.digest,
         results=codec.encode_results(answer.results), time=answer.time,
         format=codec.RESULTS_FORMAT,

@@ -14,7 +14,7 @@ import asyncpg
 
 from app.store.rows import Batch, Row
 from app.store.statements import Shape, Verb, arrays, statement
-from app.store.tables.log import Logged
+from app.store.tables.log import CommandRow
 
 SETTINGS = {
     # One plan per statement for ever, and never one that was good while a table was empty.
@@ -63,7 +63,7 @@ class Writer:
         parts |= {("insert", name): rows for name, rows in batch.appends.items()}
         if batch.commands:
             parts["insert", "commands"] = [
-                Logged(
+                CommandRow(
                     sequence=sequence, time=time, epoch=self._epoch, kind=kind, body=body,
                     rules_version=self._rules_version,
                 )

@@ -20,7 +20,7 @@ from app.store import codec, database
 from app.store.loader import load_account, load_state
 from app.store.rows import Batch, Row, StoredAnswer, collect
 from app.store.tables import COUNTERS, metadata
-from app.store.tables.log import Logged
+from app.store.tables.log import CommandRow
 from app.store.writer import StaleLeader, Writer
 from tests.store.states import NASTY, START, Exchange, cross_key, facts, small_exchange
 
@@ -106,7 +106,7 @@ async def test_every_row_arrives_as_it_was_sent(connection: Connection) -> None:
     await leader.commit(batch)
     sent = {**batch.upserts, **batch.appends}
     sent["commands"] = [
-        Logged(sequence=sequence, time=time, epoch=1, kind=kind, body=body, rules_version=7)
+        CommandRow(sequence=sequence, time=time, epoch=1, kind=kind, body=body, rules_version=7)
         for sequence, time, kind, body in batch.commands
     ]
     for name, table in metadata.tables.items():

@@ -13,7 +13,7 @@ from app.engine.state import Counters
 from app.store.tables.columns import columns, law, metadata, moment, number, text
 
 
-class Logged(NamedTuple):
+class CommandRow(NamedTuple):
     """An accepted command; `kind` and `body` are the codec's, `rules_version` the engine's (REC-1).
 
     0 is of releases before there were versions.
@@ -30,7 +30,7 @@ class Logged(NamedTuple):
 commands = Table(
     "commands",
     metadata,
-    *columns(Logged, key=1, body=JSON(), rules_version=Integer()),
+    *columns(CommandRow, key=1, body=JSON(), rules_version=Integer()),
     law("sequence", "sequence >= 1"),
 )
 """The command log: every accepted command, in order."""
@@ -59,7 +59,7 @@ snapshot_parts = Table(
 """A snapshot's rows: of each state table, `name`, lists of many; TOAST compresses them."""
 
 
-class Answer(NamedTuple):
+class AnswerRow(NamedTuple):
     """The first answer to a request or order, by its idempotency key; `format` is the codec's."""
 
     scope: str
@@ -73,7 +73,7 @@ class Answer(NamedTuple):
 answers = Table(
     "answers",
     metadata,
-    *columns(Answer, key=2, results=JSON(), format=Integer()),
+    *columns(AnswerRow, key=2, results=JSON(), format=Integer()),
     Index("answers_request_time", "time", postgresql_where=sql("scope LIKE 'request/%'")),
 )
 """Those of requests are dropped after 7 days."""
