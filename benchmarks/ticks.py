@@ -107,7 +107,7 @@ class Book:
         """Apply a tick with its cascade; returns its seconds."""
         self.marks[symbol] = price
         started = perf_counter()
-        outcome = self.engine.apply(Tick(symbol, price), datetime.now(UTC))
+        outcome: Outcome = self.engine.apply(Tick(symbol, price), datetime.now(UTC))
         while outcome.pending is not None:
             outcome = self._go_on(outcome)
         seconds = perf_counter() - started
@@ -121,7 +121,7 @@ class Book:
 
     def recover(self) -> None:
         """What a new leader does first."""
-        outcome = self.engine.apply(Recover(), datetime.now(UTC))
+        outcome: Outcome = self.engine.apply(Recover(), datetime.now(UTC))
         while outcome.pending is not None:
             outcome = self._go_on(outcome)
 

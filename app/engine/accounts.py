@@ -19,6 +19,7 @@ from app.engine.commands import (
 )
 from app.engine.contracts import Contract
 from app.engine.events import Done, Moved
+from app.engine.handlers import handles
 from app.engine.numbers import ZERO, divide_up, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.scopes import wallet_key
@@ -26,6 +27,10 @@ from app.engine.state import Account, Position, Settings
 from app.engine.step import Step
 
 
+@handles(
+    OpenAccount, Code.account_exists, Code.unsupported_position_mode, Code.key_exists,
+    moves=frozenset(),
+)  # fmt: skip
 def open_account(step: Step, command: OpenAccount) -> Done:
     """Open an account and register its trader key."""
     if command.account_id in step.state.accounts:
@@ -42,6 +47,7 @@ def _check_mode(mode: str) -> None:
         raise Rejected(Code.unsupported_position_mode, "only one_way can be traded yet")
 
 
+@handles(CreateKey, Code.invalid_key, Code.unknown_account, Code.key_exists)
 def create_key(step: Step, command: CreateKey) -> Done:
     """Register an API key; a trader key belongs to an existing account."""
     key = command.key
@@ -59,6 +65,7 @@ def _check_key(step: Step, key: NewKey) -> None:
         raise Rejected(Code.key_exists, "this key is registered already")
 
 
+@handles(RevokeKey, Code.unknown_key)
 def revoke_key(step: Step, command: RevokeKey) -> Done:
     """Revoke an API key, at once and for ever."""
     registered = step.state.key_ids.get(command.key_id)
@@ -68,6 +75,10 @@ def revoke_key(step: Step, command: RevokeKey) -> Done:
     return Done(command.key_id)
 
 
+@handles(
+    SetPositionMode, Code.unknown_account, Code.unsupported_position_mode, Code.position_open,
+    moves=frozenset(),
+)  # fmt: skip
 def set_position_mode(step: Step, command: SetPositionMode) -> Done:
     """Change the position mode while nothing is open."""
     account = assessment.account_of(step.state, command.account_id)
@@ -78,6 +89,10 @@ def set_position_mode(step: Step, command: SetPositionMode) -> Done:
     return Done(account.account_id)
 
 
+@handles(
+    Deposit, Code.unknown_account, Code.amount_not_positive, Code.too_many_decimals,
+    Code.unknown_asset, moves=frozenset({"deposit"}),
+)  # fmt: skip
 def deposit(step: Step, command: Deposit) -> Moved:
     """Money from outside into the cross wallet."""
     account = assessment.account_of(step.state, command.account_id)
@@ -90,6 +105,11 @@ def deposit(step: Step, command: Deposit) -> Moved:
     return moved(step, wallet, command.amount)
 
 
+@handles(
+    Withdraw, Code.unknown_account, Code.amount_not_positive, Code.too_many_decimals,
+    Code.withdrawals_suspended, Code.account_in_liquidation, Code.insufficient_balance,
+    moves=frozenset({"withdrawal"}),
+)  # fmt: skip
 def withdraw(step: Step, command: Withdraw) -> Moved:
     """Money out of the cross wallet: at most what is available (ORD-6, ORD-8)."""
     account = assessment.account_of(step.state, command.account_id)
@@ -124,6 +144,11 @@ def _check_spendable(step: Step, account: Account, asset: str, amount: Decimal) 
         )  # fmt: skip
 
 
+@handles(
+    ConfigureContract, Code.unknown_account, Code.unknown_contract, Code.account_in_liquidation,
+    Code.position_open, Code.leverage_too_low, Code.position_too_large, Code.leverage_too_high,
+    Code.insufficient_margin, moves=frozenset(),
+)  # fmt: skip
 def configure_contract(step: Step, command: ConfigureContract) -> Done:
     """Set leverage and margin mode in a contract (ORD-3)."""
     state = step.state
@@ -187,6 +212,12 @@ def _check_isolated_equity(step: Step, contract: Contract, leg: Position, levera
         )  # fmt: skip
 
 
+@handles(
+    AdjustMargin, Code.unknown_account, Code.unknown_contract, Code.no_isolated_position,
+    Code.amount_not_positive, Code.too_many_decimals, Code.account_in_liquidation,
+    Code.insufficient_balance, Code.insufficient_margin,
+    moves=frozenset({"margin_in", "margin_out"}),
+)  # fmt: skip
 def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
     """Move money between the cross wallet and an isolated position."""
     state = step.state

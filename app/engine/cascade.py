@@ -12,9 +12,11 @@ from decimal import Decimal
 from heapq import heappop, heappush
 
 from app.engine import liquidation, margin, positions, ranking, resting, triggers
-from app.engine.commands import TRADERS, Recover, Tick
+from app.engine.commands import ContinueCascade, Recover, Tick
 from app.engine.events import Done, Ticked
+from app.engine.handlers import HANDLERS, Drives, handles
 from app.engine.numbers import ZERO, Quotient, ratio
+from app.engine.rejections import Code, Rejected
 from app.engine.scopes import Scope, cross_scope
 from app.engine.state import Cascade, Market, State
 from app.engine.step import Step
@@ -44,10 +46,10 @@ def sweep(state: State, market: Market) -> None:
         cascade_of(state, market.contract.settlement_asset).unswept += sorted(open_ids)
 
 
-def begin_tick(step: Step, tick: Tick) -> str | None:
+def begin_tick(step: Step, tick: Tick) -> Ticked | Drives:
     """A mark changed: crossed triggers, and who watches or waits for it, say whom to look at.
 
-    Returns the asset whose cascade that begins; None where there is nobody to look at.
+    Where there is nobody to look at, that is all.
     """
     state, market = step.state, step.state.markets[tick.symbol]
     asset = market.contract.settlement_asset
@@ -59,10 +61,17 @@ def begin_tick(step: Step, tick: Tick) -> str | None:
     if market.held:
         unchecked += _held_here(state, market)
     if not unchecked and not triggers.any_crossed(market.triggers, tick.mark_price):
-        step.outcome.result = Ticked(tick.symbol, tick.mark_price, step.now, 0)
-        return None
+        return Ticked(tick.symbol, tick.mark_price, step.now, 0)
     state.cascades[asset] = Cascade(asset, tick, unchecked=unchecked)
-    return asset
+    return Drives(asset)
+
+
+@handles(ContinueCascade, Code.no_cascade)
+def go_on(step: Step, command: ContinueCascade) -> Drives:
+    """The next part of an asset's cascade."""
+    if command.asset not in step.state.cascades:
+        raise Rejected(Code.no_cascade, f"{command.asset} has no cascade under way")
+    return Drives(command.asset)
 
 
 def _held_here(state: State, market: Market) -> list[Scope]:
@@ -96,7 +105,7 @@ def run(step: Step, asset: str | None) -> None:
         asset = next((a for a in state.cascades if a not in step.pending_before), None)
     if asset is None:
         return
-    if isinstance(step.outcome.command, TRADERS):
+    if HANDLERS[type(step.outcome.command)].moves is not None:
         step.outcome.pending = asset
         return
     cascade = state.cascades[asset]
@@ -289,7 +298,8 @@ def ticked(state: State, cascade: Cascade) -> Ticked:
     return Ticked(mark.symbol, mark.price, mark.time, len(cascade.found))
 
 
-def recover(step: Step, command: Recover) -> None:
+@handles(Recover)
+def recover(step: Step, command: Recover) -> Done:
     """A new leader looks at every scope afresh; what was under way begins again as one round.
 
     Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
@@ -309,6 +319,7 @@ def recover(step: Step, command: Recover) -> None:
     scopes = every_scope(state)
     for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
         cascade_of(state, asset).unchecked += scopes[asset]
+    return Done()
 
 
 def every_scope(state: State) -> dict[str, list[Scope]]:

@@ -1,4 +1,4 @@
-"""Everything that can be asked of the engine: one frozen dataclass per command.
+"""Everything that can be asked of the engine: one frozen dataclass per command, of its result.
 
 A command carries no time: `Engine.apply(command, now)` gets it from the runner. Accepted commands
 are kept in the command log, in order; replaying them gives the same state.
@@ -9,9 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from app.engine.contracts import Contract
+
+if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
+    from app.engine.events import (  # noqa: F401 - ruff looks into no string
+        Canceled,
+        Done,
+        Imported,
+        Moved,
+        OrderReceipt,
+        Ticked,
+    )
 
 PositionMode = Literal["one_way", "hedge"]
 PositionSide = Literal["both", "long", "short"]
@@ -26,6 +36,19 @@ ClockCause = Literal["start", "jump", "drift"]
 ContributionKind = Literal["seed_capital", "adjustment", "top_up"]
 
 
+R_co = TypeVar("R_co", covariant=True)
+
+
+class CommandOf(Generic[R_co]):
+    """A command whose result is an `R`, where it is not refused."""
+
+    __slots__ = ()
+
+
+Command = CommandOf[object]
+"""Any command."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewKey:
     """An API key as the engine keeps it: the secret's SHA-256 (hex), never the secret."""
@@ -38,28 +61,28 @@ class NewKey:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateKey:
+class CreateKey(CommandOf["Done"]):
     """Register an API key."""
 
     key: NewKey
 
 
 @dataclass(frozen=True, slots=True)
-class RevokeKey:
+class RevokeKey(CommandOf["Done"]):
     """Make an API key unusable at once."""
 
     key_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class CreateContract:
+class CreateContract(CommandOf["Done"]):
     """List a contract; its insurance fund must exist."""
 
     contract: Contract
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateContract:
+class UpdateContract(CommandOf["Done"]):
     """Change some terms of a contract; `changes` maps `Contract` field names to new values."""
 
     symbol: str
@@ -67,7 +90,7 @@ class UpdateContract:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportContracts:
+class ImportContracts(CommandOf["Imported"]):
     """List or update many contracts at once: all of them or none (CON-5)."""
 
     contracts: tuple[Contract, ...]
@@ -83,7 +106,7 @@ class FundPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class CreateFund:
+class CreateFund(CommandOf["Done"]):
     """Open an insurance fund; its wallet `main` opens with the first asset it receives."""
 
     fund_id: str
@@ -92,7 +115,7 @@ class CreateFund:
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateFund:
+class UpdateFund(CommandOf["Done"]):
     """Change a fund's name, some of its policy or of its required minimums; the rest stays.
 
     `policy` maps `FundPolicy` field names to new values (early logs name all fields), and
@@ -106,7 +129,7 @@ class UpdateFund:
 
 
 @dataclass(frozen=True, slots=True)
-class ContributeToFund:
+class ContributeToFund(CommandOf["Moved"]):
     """Money into a fund: from outside (`seed_capital`, `adjustment`) or the treasury (`top_up`)."""
 
     fund_id: str
@@ -118,7 +141,7 @@ class ContributeToFund:
 
 
 @dataclass(frozen=True, slots=True)
-class ContributeToTreasury:
+class ContributeToTreasury(CommandOf["Moved"]):
     """The exchange's own money into its treasury."""
 
     asset: str
@@ -127,7 +150,7 @@ class ContributeToTreasury:
 
 
 @dataclass(frozen=True, slots=True)
-class OpenAccount:
+class OpenAccount(CommandOf["Done"]):
     """Open a trader's account together with its trader key."""
 
     account_id: str
@@ -136,7 +159,7 @@ class OpenAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class SetPositionMode:
+class SetPositionMode(CommandOf["Done"]):
     """Change an account's position mode while nothing is open (ORD-3)."""
 
     account_id: str
@@ -144,7 +167,7 @@ class SetPositionMode:
 
 
 @dataclass(frozen=True, slots=True)
-class Deposit:
+class Deposit(CommandOf["Moved"]):
     """Money from outside into an account's cross wallet."""
 
     account_id: str
@@ -154,7 +177,7 @@ class Deposit:
 
 
 @dataclass(frozen=True, slots=True)
-class Withdraw:
+class Withdraw(CommandOf["Moved"]):
     """Money out of an account's cross wallet, at most what is available (ORD-6)."""
 
     account_id: str
@@ -164,7 +187,7 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigureContract:
+class ConfigureContract(CommandOf["Done"]):
     """An account's leverage and margin mode in one contract (ORD-3); None leaves as it is."""
 
     account_id: str
@@ -174,7 +197,7 @@ class ConfigureContract:
 
 
 @dataclass(frozen=True, slots=True)
-class AdjustMargin:
+class AdjustMargin(CommandOf["Moved"]):
     """Move money between the cross wallet and an isolated position; negative takes back."""
 
     account_id: str
@@ -184,7 +207,7 @@ class AdjustMargin:
 
 
 @dataclass(frozen=True, slots=True)
-class PlaceOrder:
+class PlaceOrder(CommandOf["OrderReceipt"]):
     """An order (ORD-1); `price` is None for a market order, whose time in force is ioc."""
 
     account_id: str
@@ -201,7 +224,7 @@ class PlaceOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class CancelOrder:
+class CancelOrder(CommandOf["Canceled"]):
     """Cancel an open order; with `account_id` only if it is that account's."""
 
     order_id: int
@@ -209,7 +232,7 @@ class CancelOrder:
 
 
 @dataclass(frozen=True, slots=True)
-class CancelOrders:
+class CancelOrders(CommandOf["Canceled"]):
     """Cancel an account's open orders, in one contract or in all."""
 
     account_id: str
@@ -217,7 +240,7 @@ class CancelOrders:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(CommandOf["Ticked"]):
     """A new mark price (MRK-1); with the source's own time and sequence where it has them.
 
     With `sequence_reset` the source starts its numbering anew: it need not be newer than the last.
@@ -232,7 +255,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class ReportClock:
+class ReportClock(CommandOf["Done"]):
     """Engine time is `ahead_seconds` ahead of the system's clock (MRK-6); negative: behind.
 
     `jump`: that was set. `start`: a leader found it so, as with a log from the future. `drift`: the
@@ -244,7 +267,7 @@ class ReportClock:
 
 
 @dataclass(frozen=True, slots=True)
-class ContinueCascade:
+class ContinueCascade(CommandOf["Ticked | Done"]):
     """The next bounded step of the cascade of a settlement asset (LIQ-10), sent by the runner."""
 
     asset: str
@@ -264,24 +287,10 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Recover:
+class Recover(CommandOf["Done"]):
     """A new leader's first command: forget cascades under way and look at every scope afresh.
 
     It says which limits the leader keeps, so that a replay keeps the same.
     """
 
     limits: Limits = Limits()
-
-
-Command = (
-    CreateKey | RevokeKey | CreateContract | UpdateContract | ImportContracts | CreateFund
-    | UpdateFund | ContributeToFund | ContributeToTreasury | OpenAccount | SetPositionMode | Deposit
-    | Withdraw | ConfigureContract | AdjustMargin | PlaceOrder | CancelOrder | CancelOrders | Tick
-    | ReportClock | ContinueCascade | Recover
-)  # fmt: skip
-
-TRADERS = (
-    OpenAccount, SetPositionMode, Deposit, Withdraw, ConfigureContract, AdjustMargin, PlaceOrder,
-    CancelOrder, CancelOrders,
-)  # fmt: skip
-"""What a trader does: it moves nobody else's money (NUM-5), so it liquidates nobody either."""

@@ -2,65 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from decimal import localcontext
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
-from app.engine import accounts, cascade, invariants, listing, orders, prices
-from app.engine.commands import (
-    AdjustMargin,
-    CancelOrder,
-    CancelOrders,
-    Command,
-    ConfigureContract,
-    ContinueCascade,
-    ContributeToFund,
-    ContributeToTreasury,
-    CreateContract,
-    CreateFund,
-    CreateKey,
-    Deposit,
-    ImportContracts,
-    OpenAccount,
-    PlaceOrder,
-    Recover,
-    ReportClock,
-    RevokeKey,
-    SetPositionMode,
-    Tick,
-    UpdateContract,
-    UpdateFund,
-    Withdraw,
-)
-from app.engine.events import Done
+from app.engine import accounts, cascade, invariants, listing, orders, prices  # noqa: F401 - their handlers
+from app.engine.commands import CommandOf
+from app.engine.handlers import HANDLERS, Drives
 from app.engine.numbers import EXACT
-from app.engine.outcome import Outcome
-from app.engine.rejections import Code, Rejected
+from app.engine.outcome import OutcomeOf
+from app.engine.rejections import Rejected, Rejection
 from app.engine.state import State
 from app.engine.step import Step
 
-HANDLERS: dict[type, Callable[[Step, Any], object]] = {
-    CreateKey: accounts.create_key,
-    RevokeKey: accounts.revoke_key,
-    CreateContract: listing.create_contract,
-    UpdateContract: listing.update_contract,
-    ImportContracts: listing.import_contracts,
-    CreateFund: listing.create_fund,
-    UpdateFund: listing.update_fund,
-    ContributeToFund: listing.contribute_to_fund,
-    ContributeToTreasury: listing.contribute_to_treasury,
-    OpenAccount: accounts.open_account,
-    SetPositionMode: accounts.set_position_mode,
-    Deposit: accounts.deposit,
-    Withdraw: accounts.withdraw,
-    ConfigureContract: accounts.configure_contract,
-    AdjustMargin: accounts.adjust_margin,
-    PlaceOrder: orders.place,
-    CancelOrder: orders.cancel,
-    CancelOrders: orders.cancel_all,
-    ReportClock: prices.report_clock,
-}
+R = TypeVar("R")
 
 
 class Engine:
@@ -77,10 +32,13 @@ class Engine:
     releases before there were versions.
     """
 
+    handlers: ClassVar = HANDLERS
+    """All that can be asked of it."""
+
     def __init__(self, state: State) -> None:
         self.state = state
 
-    def apply(self, command: Command, now: datetime) -> Outcome:
+    def apply(self, command: CommandOf[R], now: datetime) -> OutcomeOf[R]:
         """Apply one command at `now` (never earlier than the time of the one before).
 
         A refused command changes nothing. Any other exception is a bug: the caller must throw the
@@ -90,36 +48,25 @@ class Engine:
         assert state.time is None or now >= state.time, (now, state.time)
         with localcontext(EXACT):
             step = Step(state, command, now)
+            # `handles` binds a command's handler to its result.
+            outcome: OutcomeOf[R] = step.outcome  # type: ignore[assignment]
             try:
-                asset = _handle(step, command)
+                answer = HANDLERS[type(command)].run(step, command)
             except Rejected as refusal:
-                return _refused(step, refusal)
-            cascade.run(step, asset)
+                outcome.result = _refused(step, refusal)
+                return outcome
+            driven = None
+            if isinstance(answer, Drives):
+                driven = answer.asset
+            else:
+                step.outcome.result = answer
+            cascade.run(step, driven)
             step.finish()
             invariants.check_step(step)
-            return step.outcome
+            return outcome
 
 
-def _refused(step: Step, refusal: Rejected) -> Outcome:
+def _refused(step: Step, refusal: Rejected) -> Rejection:
     """A refusal changes nothing (ORD-7)."""
     assert not step.changed, (step.outcome.command, refusal.rejection)
-    step.outcome.result = refusal.rejection
-    return step.outcome
-
-
-def _handle(step: Step, command: Command) -> str | None:
-    """Do what the command says; returns the settlement asset whose cascade it drives, if any."""
-    match command:
-        case Tick():
-            prices.tick(step, command)
-            return cascade.begin_tick(step, command)
-        case ContinueCascade(asset):
-            if asset not in step.state.cascades:
-                raise Rejected(Code.no_cascade, f"{asset} has no cascade under way")
-            return asset
-        case Recover():
-            cascade.recover(step, command)
-            step.outcome.result = Done()
-        case _:
-            step.outcome.result = HANDLERS[type(command)](step, command)
-    return None
+    return refusal.rejection

@@ -10,19 +10,8 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 
 from app.engine import exposure, margin
-from app.engine.commands import (
-    AdjustMargin,
-    CancelOrder,
-    CancelOrders,
-    Command,
-    ConfigureContract,
-    Deposit,
-    OpenAccount,
-    PlaceOrder,
-    SetPositionMode,
-    Withdraw,
-)
 from app.engine.events import LedgerKind, Trade, Transfer
+from app.engine.handlers import HANDLERS
 from app.engine.numbers import EXACT, ZERO, plain, time_text
 from app.engine.scopes import Scope, cross_scope, leg_of
 from app.engine.state import Inventory, Market, Position, State, Wallet
@@ -33,28 +22,10 @@ class LawBroken(AssertionError):  # noqa: N818 - a law, not an error of the call
     """A law of NUM-4 does not hold; the state must not be used."""
 
 
-TRADERS_MOVES: dict[type[Command], frozenset[LedgerKind]] = {
-    PlaceOrder: frozenset({"margin_in", "margin_out", "realized_profit", "trading_fee"}),
-    CancelOrder: frozenset(),
-    CancelOrders: frozenset(),
-    ConfigureContract: frozenset(),
-    AdjustMargin: frozenset({"margin_in", "margin_out"}),
-    Deposit: frozenset({"deposit"}),
-    Withdraw: frozenset({"withdrawal"}),
-    OpenAccount: frozenset(),
-    SetPositionMode: frozenset(),
-}
-"""How money may move by what a trader does (NUM-5): never out of a fund or the treasury.
-
-Profits pass through clearing, whose balance and costs cancel, and the two fees of a fill are not
-less than nothing together: so no order makes the traders together richer either.
-"""
-
-
 def check_step(step: Step) -> None:
     """Assert the laws on everything a step touched: O(what it touched), always on."""
     state, symbols = step.state, set()
-    allowed = TRADERS_MOVES.get(type(step.outcome.command))
+    allowed = HANDLERS[type(step.outcome.command)].moves
     if allowed is not None:
         _check_payers(step, allowed)
     for kept in step.outcome.touched:
@@ -68,6 +39,11 @@ def check_step(step: Step) -> None:
 
 
 def _check_payers(step: Step, allowed: frozenset[LedgerKind]) -> None:
+    """What a trader does moves money in its own ways only, none of a fund's or the treasury's.
+
+    Profits pass through clearing, whose balance and costs cancel, and the two fees of a fill are
+    not less than nothing together: so no order makes the traders together richer either (NUM-5).
+    """
     fees = ZERO
     for record in step.outcome.records:
         if isinstance(record, Transfer):

@@ -21,6 +21,7 @@ from app.engine.commands import (
 )
 from app.engine.contracts import Contract, check_contract, check_terms
 from app.engine.events import Done, Imported, Moved
+from app.engine.handlers import handles
 from app.engine.numbers import ZERO, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.scopes import wallet_key
@@ -37,6 +38,10 @@ GRID_FIELDS = ("tick_size", "lot_size")
 """What open orders and positions are measured in: changed only while there are none."""
 
 
+@handles(
+    CreateContract, Code.contract_exists, Code.invalid_contract, Code.unsupported_contract,
+    Code.invalid_brackets, Code.unknown_fund,
+)  # fmt: skip
 def create_contract(step: Step, command: CreateContract) -> Done:
     """List a contract."""
     contract = command.contract
@@ -60,6 +65,10 @@ def _check_fund(state: State, contract: Contract) -> None:
         )  # fmt: skip
 
 
+@handles(
+    UpdateContract, Code.unknown_contract, Code.invalid_contract, Code.unsupported_contract,
+    Code.invalid_brackets, Code.unknown_fund, Code.field_not_changeable, Code.contract_in_use,
+)  # fmt: skip
 def update_contract(step: Step, command: UpdateContract) -> Done:
     """Change a contract's terms."""
     market = market_of(step.state, command.symbol)
@@ -115,6 +124,10 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
         cascade.look_again(step.state, market)
 
 
+@handles(
+    ImportContracts, Code.invalid_contract, Code.unsupported_contract, Code.invalid_brackets,
+    Code.unknown_fund, Code.field_not_changeable, Code.contract_in_use,
+)  # fmt: skip
 def import_contracts(step: Step, command: ImportContracts) -> Imported:
     """List or change many contracts: all or, with a reason, none (CON-5)."""
     state = step.state
@@ -142,6 +155,7 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
     return Imported(created, len(command.contracts) - created)
 
 
+@handles(CreateFund, Code.fund_exists, Code.invalid_policy)
 def create_fund(step: Step, command: CreateFund) -> Done:
     """Open an insurance fund."""
     if command.fund_id in step.state.funds:
@@ -176,6 +190,10 @@ def fund_named(state: State, fund_id: str) -> Fund:
     return fund
 
 
+@handles(
+    UpdateFund, Code.unknown_fund, Code.invalid_policy, Code.amount_not_positive,
+    Code.too_many_decimals, Code.unknown_asset,
+)  # fmt: skip
 def update_fund(step: Step, command: UpdateFund) -> Done:
     """Change a fund's name, policy or required minimums (FND-7: set by hand)."""
     fund = fund_named(step.state, command.fund_id)
@@ -202,6 +220,10 @@ def _set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) ->
         )  # fmt: skip
 
 
+@handles(
+    ContributeToFund, Code.unknown_fund, Code.amount_not_positive, Code.too_many_decimals,
+    Code.unknown_asset, Code.insufficient_balance,
+)  # fmt: skip
 def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
     """Money into a fund's wallet: from outside, or from the treasury's own (FND-7, FND-9)."""
     fund = fund_named(step.state, command.fund_id)
@@ -222,6 +244,7 @@ def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
     return moved(step, wallet, command.amount)
 
 
+@handles(ContributeToTreasury, Code.amount_not_positive, Code.too_many_decimals, Code.unknown_asset)
 def contribute_to_treasury(step: Step, command: ContributeToTreasury) -> Moved:
     """The exchange's own money into its treasury."""
     check_amount(command.amount)

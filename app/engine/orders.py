@@ -7,11 +7,22 @@ from app.engine.assessment import account_of, assess, market_of
 from app.engine.commands import CancelOrder, CancelOrders, PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.events import Canceled, Fill, OrderReceipt
+from app.engine.handlers import handles
 from app.engine.rejections import Code, Rejected
 from app.engine.state import Order
 from app.engine.step import Step
 
 
+@handles(
+    PlaceOrder, Code.unknown_account, Code.unknown_contract, Code.position_side_mismatch,
+    Code.quantity_not_positive, Code.quantity_off_lot, Code.price_not_allowed,
+    Code.time_in_force_not_allowed, Code.price_required, Code.price_not_positive,
+    Code.price_off_tick, Code.contract_not_trading, Code.no_mark, Code.stale_mark,
+    Code.price_out_of_band, Code.account_in_liquidation, Code.too_many_open_orders,
+    Code.reduce_only_rejected, Code.below_min_notional, Code.position_too_large,
+    Code.leverage_too_high, Code.insufficient_margin, Code.would_trade_immediately,
+    moves=frozenset({"margin_in", "margin_out", "realized_profit", "trading_fee"}),
+)  # fmt: skip
 def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     """Accept an order, match it, and rest or expire what is left (ORD-1)."""
     state = step.state
@@ -86,6 +97,7 @@ def receipt(contract: Contract, order: Order, fills: list[Fill]) -> OrderReceipt
     )
 
 
+@handles(CancelOrder, Code.order_not_open, moves=frozenset())
 def cancel(step: Step, command: CancelOrder) -> Canceled:
     """Cancel one open order."""
     order = step.state.orders.get(command.order_id)
@@ -97,6 +109,7 @@ def cancel(step: Step, command: CancelOrder) -> Canceled:
     return Canceled((order.order_id,))
 
 
+@handles(CancelOrders, Code.unknown_account, Code.unknown_contract, moves=frozenset())
 def cancel_all(step: Step, command: CancelOrders) -> Canceled:
     """Cancel an account's open orders, oldest first, in one contract or in all."""
     account = account_of(step.state, command.account_id)

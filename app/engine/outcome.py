@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from app.engine.commands import Command
+from app.engine.commands import CommandOf, R_co
 from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,
@@ -38,7 +38,7 @@ R = TypeVar("R", bound=Record)
 
 
 @dataclass(slots=True)
-class Outcome:
+class OutcomeOf(Generic[R_co]):
     """All that one command did.
 
     `result` is what the caller is told (a `Rejection` changed nothing and is not logged);
@@ -49,8 +49,8 @@ class Outcome:
 
     sequence: int
     time: datetime
-    command: Command
-    result: object = None
+    command: CommandOf[R_co]
+    result: R_co | Rejection | None = None
     pending: str | None = None
     touched: dict[Kept, None] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
@@ -63,3 +63,7 @@ class Outcome:
     def of(self, kind: type[R]) -> list[R]:
         """The records of one kind, in order."""
         return [record for record in self.records if isinstance(record, kind)]
+
+
+Outcome = OutcomeOf[object]
+"""Of any command."""

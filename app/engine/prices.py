@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from app.engine import cascade
 from app.engine.assessment import market_of
 from app.engine.commands import ReportClock, Tick
-from app.engine.events import Done
+from app.engine.events import Done, Ticked
+from app.engine.handlers import Drives, handles
 from app.engine.numbers import ONE, plain, ratio
 from app.engine.rejections import Code, Rejected
 from app.engine.state import Mark, Market
@@ -16,7 +18,11 @@ FUTURE = timedelta(minutes=1)
 """How far a source's clock may be ahead of ours."""
 
 
-def tick(step: Step, command: Tick) -> None:
+@handles(
+    Tick, Code.unknown_contract, Code.contract_not_trading, Code.price_not_positive,
+    Code.future_tick, Code.stale_tick, Code.tick_out_of_band,
+)  # fmt: skip
+def tick(step: Step, command: Tick) -> Ticked | Drives:
     """Accept a mark price; the cascade that it may begin is `cascade`'s."""
     market = market_of(step.state, command.symbol)
     if market.contract.status == "settled":
@@ -41,8 +47,10 @@ def tick(step: Step, command: Tick) -> None:
         sequence=sequence,
     )
     step.set_mark(market, mark)
+    return cascade.begin_tick(step, command)
 
 
+@handles(ReportClock)
 def report_clock(step: Step, command: ReportClock) -> Done:
     """Remember how far the system's clock is from ours; tell the operators of a jump (MRK-6)."""
     step.set_ahead(timedelta(milliseconds=int(command.ahead_seconds * 1000)))

@@ -22,7 +22,7 @@ from app.engine.commands import (
 )
 from app.engine.contracts import Contract
 from app.engine.ledger import Ledger
-from app.engine.outcome import Outcome
+from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.scopes import Scope, cross_scope
 from app.engine.state import (
     Account,
@@ -47,7 +47,7 @@ class Step(Ledger):
     def __init__(self, state: State, command: Command, now: datetime) -> None:
         self.state = state
         self.now = now
-        self.outcome = Outcome(state.counters.command + 1, now, command)
+        self.outcome: Outcome = OutcomeOf(state.counters.command + 1, now, command)
         self.scopes: dict[Scope, None] = {}
         """Margin scopes whose equity or margin changed: to be checked and re-armed."""
         self.met = 0

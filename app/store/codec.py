@@ -20,18 +20,22 @@ import pydantic_core
 
 from app.engine.commands import Command, UpdateContract
 from app.engine.contracts import Contract
-from app.engine.events import Canceled, Done, Imported, Moved, OrderReceipt, Ticked
+from app.engine.engine import Engine
 from app.engine.numbers import time_text
 from app.engine.rejections import Rejection
 
-Result = OrderReceipt | Done | Moved | Imported | Canceled | Ticked | Rejection
 RESULTS_FORMAT = 1
 """Of results as they are stored: another number where what was written cannot be read any more."""
 Convert = Callable[[Any], Any] | None
 """One direction of a type's conversion; None: the JSON value is the value."""
 
-_COMMANDS: dict[str, type] = {kind.__name__: kind for kind in get_args(Command)}
-_RESULTS: dict[str, type] = {kind.__name__: kind for kind in get_args(Result)}
+COMMANDS: dict[str, type[Command]] = {kind.__name__: kind for kind in Engine.handlers}
+RESULTS: dict[str, type] = {
+    kind.__name__: kind
+    for handler in Engine.handlers.values()
+    for kind in (*handler.results, Rejection)
+}
+"""All that is stored, by the name it is stored under."""
 
 
 class Unreadable(Exception):  # noqa: N818 - a state of the world
@@ -46,7 +50,7 @@ def encode_command(command: Command) -> tuple[str, str]:
 
 def decode_command(kind: str, body: str) -> Command:
     """The command that `encode_command` wrote; raises KeyError for an unknown kind."""
-    command: Command = from_json(_COMMANDS[kind], json.loads(body))
+    command: Command = from_json(COMMANDS[kind], json.loads(body))
     return command
 
 
@@ -74,7 +78,7 @@ def decode_results(text: str, format_: int) -> list[object]:
 
 def _decode_result(item: dict[str, Any]) -> object:
     ((kind, value),) = item.items()
-    return from_json(_RESULTS[kind], value)
+    return from_json(RESULTS[kind], value)
 
 
 def to_text(value: Any) -> str:

@@ -6,21 +6,23 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, TypeVar, cast
 
 import asyncpg
 import pytest
 
-from app.engine.commands import Command, ContinueCascade, Deposit, PlaceOrder, Tick
+from app.engine.commands import Command, CommandOf, ContinueCascade, Deposit, PlaceOrder, Tick
 from app.engine.contracts import Contract
 from app.engine.engine import Engine
 from app.engine.events import Done, OrderReceipt, Ticked
 from app.engine.numbers import ONE, ZERO
-from app.engine.outcome import Outcome
+from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.rejections import Rejection
 from app.engine.state import Cascade, Mark, Market, State, Wallet
 from app.runner.runner import Runner
 from app.store import database
+
+R = TypeVar("R")
 
 
 class ScriptedEngine(Engine):
@@ -41,7 +43,10 @@ class ScriptedEngine(Engine):
             clearing = Wallet(f"clearing/{symbol}/{asset}", "clearing", symbol, asset, "")
             state.markets[symbol] = Market(_contract(symbol, asset), clearing)
 
-    def apply(self, command: Command, now: datetime) -> Outcome:
+    def apply(self, command: CommandOf[R], now: datetime) -> OutcomeOf[R]:
+        return cast("OutcomeOf[R]", self._apply(command, now))
+
+    def _apply(self, command: Command, now: datetime) -> Outcome:
         self.applied.append(command)
         counters, state = self.state.counters, self.state
         outcome = Outcome(counters.command + 1, now, command, Done())

@@ -1,0 +1,91 @@
+"""What handlers declare is what their code does: every command, and every refusal it can end in."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.engine import commands
+from app.engine.commands import Command, CommandOf
+from app.engine.engine import Engine
+from app.engine.rejections import Code
+
+ENGINE = Path(__file__).parents[2] / "app" / "engine"
+Place = tuple[str, str]
+"""A module of the engine and what it defines."""
+
+
+class Module:
+    """What an engine's module defines, and what its names stand for."""
+
+    def __init__(self, path: Path) -> None:
+        tree = ast.parse(path.read_text("utf-8"))
+        kinds = (ast.FunctionDef, ast.ClassDef)
+        self.defined = {node.name: node for node in tree.body if isinstance(node, kinds)}
+        self.modules: set[str] = set()
+        self.names: dict[str, Place] = {name: (path.stem, name) for name in self.defined}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module == "app.engine":
+                self.modules.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.engine."):
+                module = (node.module or "").rpartition(".")[2]
+                self.names.update({alias.name: (module, alias.name) for alias in node.names})
+
+    def named_in(self, name: str) -> Iterator[tuple[Place | None, str]]:
+        """What a definition's body names: places of the engine, and codes."""
+        for node in (n for part in self.defined[name].body for n in ast.walk(part)):
+            if isinstance(node, ast.Name) and node.id in self.names:
+                yield self.names[node.id], ""
+            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                if node.value.id == "Code":
+                    yield None, node.attr
+                elif node.value.id in self.modules:
+                    yield (node.value.id, node.attr), ""
+
+
+MODULES = {path.stem: Module(path) for path in ENGINE.glob("*.py")}
+
+
+def refusals_from(start: Place) -> set[str]:
+    """The codes that a definition or whatever it comes to names."""
+    codes, seen, left = set[str](), {start}, [start]
+    while left:
+        module, name = left.pop()
+        if name not in MODULES[module].defined:
+            continue
+        for place, code in MODULES[module].named_in(name):
+            if place is None:
+                codes.add(code)
+            elif place not in seen:
+                seen.add(place)
+                left.append(place)
+    return codes
+
+
+@pytest.mark.parametrize("kind", Engine.handlers, ids=lambda kind: str(kind.__name__))
+def test_a_handler_declares_what_it_refuses(kind: type[Command]) -> None:
+    """Neither more nor less than its code can come to (ORD-7)."""
+    handler = Engine.handlers[kind]
+    declared = [code.name for code in handler.refusals]
+    assert len(declared) == len(set(declared))
+    module = handler.run.__module__.rpartition(".")[2]
+    assert set(declared) == refusals_from((module, handler.run.__name__))
+
+
+def test_every_command_has_a_handler() -> None:
+    """A dataclass that is a command, and nothing else."""
+    kinds = {
+        kind
+        for kind in vars(commands).values()
+        if isinstance(kind, type) and issubclass(kind, CommandOf) and kind is not CommandOf
+    }
+    assert set(Engine.handlers) == kinds
+
+
+def test_orders_are_listed_first_as_they_are_asked() -> None:
+    """The list reads like the questions that an order is asked."""
+    asked = Engine.handlers[commands.PlaceOrder].refusals
+    assert list(Code)[: len(asked)] == list(asked)
