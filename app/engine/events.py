@@ -12,18 +12,21 @@ from typing import Literal, NamedTuple
 
 from app.engine.commands import OrderStatus, OrderType, PositionSide, Side, TimeInForce
 
-HistoryKind = Literal[
-    "seed_capital", "liquidation_clearance_fee", "trading_fee_share", "liquidation_surplus",
-    "bankruptcy_loss", "takeover_gain", "deficit_cover", "offload_pnl", "inventory_settlement",
-    "inventory_funding", "top_up", "emergency_injection", "rebalance_in", "rebalance_out",
-    "excess_deployment", "adjustment",
+FundMove = Literal[
+    "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee", "bankruptcy_loss",
+    "takeover_gain", "inventory_settlement", "deficit_cover", "emergency_injection",
 ]  # fmt: skip
+"""What moves a fund's money, or stands in for it: a kind of its history and of the ledger alike."""
+
+HistoryKind = Literal[
+    FundMove, "trading_fee_share", "liquidation_surplus", "offload_pnl", "inventory_funding",
+    "rebalance_in", "rebalance_out", "excess_deployment",
+]  # fmt: skip
+"""As published (HIS-1); those that are no `FundMove` are planned."""
 
 LedgerKind = Literal[
     "deposit", "withdrawal", "contribution", "trading_fee", "realized_profit", "margin_in",
-    "margin_out", "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee",
-    "bankruptcy_loss", "takeover_gain", "inventory_settlement", "deficit_cover",
-    "emergency_injection",
+    "margin_out", FundMove,
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from app.engine.contracts import Contract
-from app.engine.events import LedgerKind
+from app.engine.events import FundMove
 from app.engine.numbers import ZERO, divide_up
 from app.engine.state import Fund, Inventory, State, Wallet
 from app.engine.step import Step
@@ -43,7 +43,7 @@ def pay(
     fund: Fund,
     destination: Wallet,
     amount: Decimal,
-    kind: LedgerKind,
+    kind: FundMove,
     symbol: str,
     liquidation_id: int | None,
 ) -> None:
