@@ -76,7 +76,7 @@ async def open_account(
 async def list_accounts(_: Admin, reading: Reading, paging: Paged) -> Page[AccountView]:
     """All accounts, by identifier."""
     rows = await queries.list_accounts(reading, paging.fetch, paging.after_name())
-    return paging.page(rows, lambda row: AccountView(**row), "account_id")
+    return paging.page(rows, AccountView.of, "account_id")
 
 
 @accounts.get("/accounts/{account_id}", responses=OWN, summary="One account")
@@ -212,7 +212,7 @@ async def _stored(services: Services, account_id: str) -> AccountView:
     async with services.database.connect() as connection:
         row = await queries.get_account(connection, account_id)
     assert row is not None, account_id
-    return AccountView(**row)
+    return AccountView.of(row)
 
 
 async def loaded(reading: AsyncConnection, account_id: str, *symbols: str) -> tuple[State, Account]:
@@ -263,14 +263,4 @@ def moved_view(moved: Moved) -> MovedView:
 
 
 def _ledger_entry(row: Mapping[Any, Any]) -> LedgerEntryView:
-    return LedgerEntryView(
-        transfer_id=row["transfer_id"],
-        time=row["time"],
-        kind=row["kind"],
-        asset=row["asset"],
-        amount=row["amount"],
-        wallet=trader_wallet_name(row["wallet"]),
-        balance_after=row["balance_after"],
-        symbol=row["symbol"],
-        reference=row["reference"],
-    )
+    return LedgerEntryView.of(row, wallet=trader_wallet_name(row["wallet"]))

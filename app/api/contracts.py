@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal, localcontext
 from typing import Annotated, Any
 
@@ -42,13 +42,12 @@ from app.engine.contracts import (
 from app.engine.numbers import EXACT, ZERO
 from app.engine.rejections import Code
 from app.store.loader import load_book
+from app.store.queries import Row
 from app.store.queries import contracts as queries
 from app.store.reads import raw
 
 contracts = router("contracts")
 prices = router("prices")
-
-Row = Mapping[Any, Any]
 
 
 async def _known_symbol(
@@ -66,7 +65,7 @@ KnownSymbol = Annotated[str, Depends(_known_symbol)]
 
 def contract_view(row: Row) -> ContractView:
     """A contract from its row."""
-    return ContractView(**row)
+    return ContractView.of(row)
 
 
 @contracts.get("/contracts", responses=PUBLIC, summary="List contracts")
@@ -219,14 +218,7 @@ async def get_price(reading: Reading, symbol: SymbolPath) -> PriceView:
 
 
 def _price_view(row: Row) -> PriceView:
-    return PriceView(
-        symbol=row["symbol"],
-        mark_price=row["price"],
-        time=row["time"],
-        index_price=row["index_price"],
-        source_time=row["source_time"],
-        sequence=row["sequence"],
-    )
+    return PriceView.of(row, mark_price=row["price"])
 
 
 def _terms(body: ContractBody | ContractPatch, names: Iterable[str]) -> dict[str, Any]:

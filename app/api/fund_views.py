@@ -5,9 +5,9 @@ The figures are the engine's own, worked out from what is committed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
 
 from app.api.schemas.funds import (
     FundAdlView,
@@ -20,8 +20,7 @@ from app.api.schemas.funds import (
 from app.engine import funds
 from app.engine.numbers import ZERO, divide_half_even, round_value
 from app.engine.state import Fund, Inventory, State
-
-Row = Mapping[Any, Any]
+from app.store.queries import Row
 
 
 def fund_view(state: State, fund: Fund, contracts: Sequence[Row]) -> FundView:
@@ -48,11 +47,7 @@ def fund_view(state: State, fund: Fund, contracts: Sequence[Row]) -> FundView:
             * sum((funds.balance(fund, asset) for asset in assets), ZERO)
         ),
         inventory=[_inventory(state, fund.inventory[symbol]) for symbol in sorted(fund.inventory)],
-        policy=PolicyView(
-            max_net_notional_ratio=policy.max_net_notional_ratio,
-            share_below_minimum=policy.share_below_minimum,
-            share_above_minimum=policy.share_above_minimum,
-        ),
+        policy=PolicyView(**asdict(policy)),
         adl=_adl(state, fund, assets),
     )
 

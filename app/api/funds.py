@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -14,7 +14,7 @@ from app.api.access import Admin
 from app.api.accounts import moved_view
 from app.api.changing import Changing, Posting
 from app.api.fund_views import fund_view
-from app.api.liquidations import FundFilter
+from app.api.liquidations import FundFilter, with_fund
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged
 from app.api.problems import unknown
@@ -42,6 +42,7 @@ from app.engine.commands import (
 from app.engine.events import AlertKind
 from app.engine.numbers import EXACT, ZERO
 from app.store.loader import load_funds
+from app.store.queries import Row
 from app.store.queries import funds as queries
 from app.store.reads import raw
 
@@ -49,7 +50,6 @@ funds = router("insurance funds")
 treasury = router("treasury")
 
 FundPath = Annotated[str, Path(pattern=FUND_PATTERN, examples=["usdt-major"])]
-Row = Mapping[Any, Any]
 
 
 @funds.get("/insurance-funds", responses=PUBLIC, summary="List insurance funds")
@@ -146,18 +146,7 @@ async def list_alerts(
         rows = await queries.list_alerts(
             reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
         )
-    return paging.page(rows, _alert, "alert_id")
-
-
-def _alert(row: Row) -> AlertView:
-    return AlertView(
-        alert_id=row["alert_id"],
-        time=row["time"],
-        kind=row["kind"],
-        fund=row["fund_id"],
-        asset=row["asset"],
-        detail=row["detail"],
-    )
+    return paging.page(rows, lambda row: AlertView.of(with_fund(row)), "alert_id")
 
 
 def _given(policy: PolicyBody) -> dict[str, Decimal]:

@@ -30,14 +30,14 @@ async def create_key(
     async with services.database.connect() as connection:
         row = await queries.get_key(connection, done.identifier)
     assert row is not None, done.identifier
-    return NewKeyView(**_public(row), api_key=None if replayed else secret)
+    return NewKeyView.of(row, api_key=None if replayed else secret)
 
 
 @keys.get("/api-keys", responses=KEYED, summary="List API keys")
 async def list_keys(_: Admin, reading: Reading, paging: Paged) -> Page[KeyView]:
     """All keys by identifier, revoked ones among them; never a secret."""
     rows = await queries.list_keys(reading, paging.fetch, paging.after_name())
-    return paging.page(rows, lambda row: KeyView(**_public(row)), "key_id")
+    return paging.page(rows, KeyView.of, "key_id")
 
 
 @keys.delete(
@@ -49,7 +49,3 @@ async def revoke_key(
     """Make a key unusable, at once and for ever."""
     await changes.apply(RevokeKey(key_id))
     return Response(status_code=204)
-
-
-def _public(row: object) -> dict[str, object]:
-    return {name: value for name, value in dict(row).items() if name != "digest"}  # type: ignore[call-overload]

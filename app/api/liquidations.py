@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import Path, Query
@@ -25,13 +24,13 @@ from app.api.schemas.liquidations import (
 )
 from app.api.services import Reading, ServicesDep
 from app.engine.events import Outcome_, QueueEntry
+from app.store.queries import Row
 from app.store.queries import liquidations as queries
 
 liquidations = router("liquidations")
 
 FundFilter = Annotated[str | None, Query(pattern=FUND_PATTERN)]
 IdPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["1"])]
-Row = Mapping[Any, Any]
 
 
 @liquidations.get(
@@ -62,7 +61,7 @@ async def list_liquidations(
             before=paging.before_id(),
         )  # fmt: skip
         return await paging.slowly(
-            rows, lambda row: LiquidationView(**_liquidation(row, identity)), "liquidation_id"
+            rows, lambda row: LiquidationView.of(_liquidation(row, identity)), "liquidation_id"
         )
 
 
@@ -81,9 +80,9 @@ async def get_liquidation(
     if row is None:
         raise unknown("liquidation_id")
     story = _liquidation(row, identity)
-    steps = enumerate(story.pop("steps"), start=1)
-    return LiquidationDetailView(
-        **story,
+    steps = enumerate(row["steps"], start=1)
+    return LiquidationDetailView.of(
+        story,
         steps=[StepView(number=n, kind=kind, detail=detail) for n, (kind, detail) in steps],
     )
 
@@ -103,7 +102,7 @@ async def list_clearance_fees(
             reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
         )
         return await paging.slowly(
-            rows, lambda row: ClearanceFeeView(**_with_fund(row)), "liquidation_id"
+            rows, lambda row: ClearanceFeeView.of(with_fund(row)), "liquidation_id"
         )
 
 
@@ -125,7 +124,7 @@ async def list_adl_events(
             reading, paging.fetch, account_id=account, before=paging.before_id()
         )
         return await paging.slowly(
-            rows, lambda row: AdlEventView(**_with_fund(row)), "adl_event_id"
+            rows, lambda row: AdlEventView.of(with_fund(row)), "adl_event_id"
         )
 
 
@@ -144,38 +143,31 @@ async def get_adl_event(
     if row is None:
         raise unknown("adl_event_id")
     parts = await queries.list_counterparties(reading, int(adl_event_id))
-    event = _with_fund(row)
-    queue = enumerate(map(QueueEntry._make, event.pop("queue")), start=1)
-    return AdlEventDetailView(
-        **event,
+    queue = enumerate(map(QueueEntry._make, row["queue"]), start=1)
+    return AdlEventDetailView.of(
+        with_fund(row),
         queue=[
-            QueuePlaceView(rank=rank, **_if_visible(place._asdict(), identity))
+            QueuePlaceView.of(_if_visible(place._asdict(), identity), rank=rank)
             for rank, place in queue
         ],
-        counterparties=[
-            CounterpartyView(**_if_visible(part, identity, "adl_event_id", "number"))
-            for part in parts
-        ],
+        counterparties=[CounterpartyView.of(_if_visible(part, identity)) for part in parts],
     )
 
 
-def _with_fund(row: Row) -> dict[str, Any]:
+def with_fund(row: Row) -> dict[str, Any]:
     """The row, with `fund_id` under the name that filters have."""
     shown = dict(row)
     shown["fund"] = shown.pop("fund_id")
     return shown
 
 
-def _if_visible(row: Row, identity: Identity | None, *hidden: str) -> dict[str, Any]:
-    """The row without what is hidden, and without the account unless the key may know it."""
-    shown = {name: value for name, value in row.items() if name not in hidden}
+def _if_visible(row: Row, identity: Identity | None) -> dict[str, Any]:
+    """The row, without the account unless the key may know it."""
+    shown = dict(row)
     if identity is None or not identity.sees(row["account_id"]):
         del shown["account_id"]
     return shown
 
 
 def _liquidation(row: Row, identity: Identity | None) -> dict[str, Any]:
-    return _if_visible(
-        _with_fund(row), identity,
-        "position_side", "equity", "maintenance_margin", "filled_value", "final_wallet",
-    )  # fmt: skip
+    return _if_visible(with_fund(row), identity)

@@ -31,6 +31,7 @@ from app.engine.numbers import EXACT
 from app.engine.rejections import Rejection
 from app.engine.valuation import Terms
 from app.store.loader import load_book
+from app.store.queries import Row
 from app.store.queries import contracts as contract_queries
 from app.store.queries import orders as queries
 from app.store.reads import raw
@@ -41,7 +42,6 @@ trades = router("orders")
 OrderPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["1"])]
 AccountFilter = Annotated[str | None, Query(pattern=ACCOUNT_PATTERN)]
 SymbolFilter = Annotated[str | None, Query(pattern=SYMBOL_PATTERN)]
-Row = Mapping[Any, Any]
 
 
 def command_of(body: OrderBody) -> PlaceOrder:
@@ -198,28 +198,20 @@ def order_view(row: Row, terms: Terms) -> StoredOrderView:
     if filled:
         with localcontext(EXACT):
             average = terms.average_price(row["filled_value"], filled)
-    shown = {
-        name: row[name]
-        for name in StoredOrderView.model_fields
-        if name not in ("remaining_quantity", "average_price")
-    }
-    return StoredOrderView(
-        **shown, remaining_quantity=row["quantity"] - filled, average_price=average
+    return StoredOrderView.of(
+        row, remaining_quantity=row["quantity"] - filled, average_price=average
     )
 
 
 def _trade_view(row: Row, account_id: str | None) -> TradeView:
-    public = {
-        name: row[name]
-        for name in ("trade_id", "time", "symbol", "price", "quantity", "value", "taker_side")
-    }
-    public["liquidation"] = row["liquidation_id"] is not None
+    liquidation = row["liquidation_id"] is not None
     if account_id is None:
-        return TradeView(**public)
+        return TradeView.of(row, liquidation=liquidation)
     role: Literal["taker", "maker"] = "taker" if row["taker_account_id"] == account_id else "maker"
     taker = row["taker_side"]
-    return TradeView(
-        **public,
+    return TradeView.of(
+        row,
+        liquidation=liquidation,
         account_id=account_id,
         order_id=row[f"{role}_order_id"],
         side=taker if role == "taker" else orderbook.opposite(taker),

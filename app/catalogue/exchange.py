@@ -15,15 +15,13 @@ from typing import Any, TypeVar
 
 from app.catalogue.funds import fund_for
 from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
-from app.engine.numbers import EXACT, ONE
+from app.engine.numbers import EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE
 from app.engine.rejections import Code, Rejected
 
 MAKER_FEE_RATE = Decimal("0.0002")
 TAKER_FEE_RATE = Decimal("0.0005")
 """Own: the exchange's standard fees, which its contract data does not carry."""
 
-INTEGER_DIGITS = 15
-FRACTION_DIGITS = 12
 NAME = re.compile(r"[0-9A-Z_]{1,32}", re.ASCII)
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,3})?")
 

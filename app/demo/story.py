@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, get_args
 
 from app.demo.chart import chart
+from app.engine.events import Outcome_
 from app.replay.books import History, read_history
 from app.replay.client import Service
 from app.replay.steps import Step
 
 SIZE = (72, 7)
 LAST_ROWS = 8
-OUTCOMES = ("orders_canceled", "reduced", "closed", "taken_over", "deleveraged", "mixed")
+OUTCOMES = get_args(Outcome_)
 """The fuller the story, the later."""
 
 TOLD = {

@@ -22,12 +22,15 @@ from decimal import (
     Overflow,
 )
 
+INTEGER_DIGITS, FRACTION_DIGITS = 15, 12
+"""Of a number that comes in, whoever reads it, at most."""
+
 EXACT = Context(
     prec=200,
     rounding=ROUND_HALF_EVEN,
     traps=[Inexact, FloatOperation, InvalidOperation, DivisionByZero, Overflow],
 )
-"""200 digits hold every exact product of bounded inputs (27 digits each, see `api.schemas`)."""
+"""200 digits hold every exact product of bounded inputs (27 digits each)."""
 
 _ROUNDING = Context(
     prec=200,

@@ -15,12 +15,12 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TextIO
 
+from app.engine.numbers import FRACTION_DIGITS, INTEGER_DIGITS
+
 CANDLE_COLUMNS = ("open_time_ms", "open", "high", "low", "close", "volume")
 QUOTE_COLUMNS = ("ts_ms", "symbol", "bid", "bid_qty", "ask", "ask_qty")
 TRADE_COLUMNS = ("ts_ms", "symbol", "taker_side", "price", "qty", "trade_id", "type")
 
-MAX_INTEGER_DIGITS = 15
-MAX_FRACTION_DIGITS = 12
 LAST_TIME = 253_402_300_799_999  # the year 9999
 
 
@@ -206,6 +206,6 @@ def _decimal(row: Row, name: str) -> Decimal:
     if not value.is_finite() or value < 0:
         raise ValueError(f"{name} is {row[name]!r}, not a number of zero or more")
     exponent = value.as_tuple().exponent
-    if value.adjusted() >= MAX_INTEGER_DIGITS or -int(exponent) > MAX_FRACTION_DIGITS:
+    if value.adjusted() >= INTEGER_DIGITS or -int(exponent) > FRACTION_DIGITS:
         raise ValueError(f"{name} is {row[name]!r}: too many digits")
     return value

@@ -6,16 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, get_args
 
 from app.engine.contracts import Contract
+from app.engine.events import Outcome_
 from app.engine.numbers import plain
 from app.replay import books
 from app.replay.books import Amounts, Books, History
 from app.replay.client import Service
 from app.replay.tally import Tally
-
-OUTCOMES = ("orders_canceled", "reduced", "closed", "taken_over", "deleveraged", "mixed")
 
 Json = dict[str, Any]
 
@@ -117,7 +116,7 @@ def _liquidations(items: list[Json]) -> Json:
     return {
         "count": len(items),
         "accounts": len({item["account_id"] for item in items if "account_id" in item}),
-        "by_outcome": {outcome: by_outcome[outcome] for outcome in OUTCOMES},
+        "by_outcome": {outcome: by_outcome[outcome] for outcome in get_args(Outcome_)},
         "by_side": dict(Counter(item["side"] for item in items)),
         "by_symbol": dict(Counter(item["symbol"] for item in items).most_common()),
     }

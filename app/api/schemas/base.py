@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -18,10 +19,8 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
-from app.engine.numbers import plain, time_text
+from app.engine.numbers import FRACTION_DIGITS, INTEGER_DIGITS, plain, time_text
 
-INTEGER_DIGITS = 15
-FRACTION_DIGITS = 12
 DERIVED_DIGITS = FRACTION_DIGITS + 4
 """Fraction digits of the finest price that is derived and answered (`numbers.round_price`)."""
 LARGEST_ID = 10**18 - 1
@@ -44,6 +43,15 @@ class View(BaseModel):
     """A response body."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def of(cls, row: Mapping[Any, Any], **more: object) -> Self:
+        """What is declared here, by name, of what a row has, and `more`.
+
+        So nothing that is kept is shown unless a view says so.
+        """
+        shown = {name: row[name] for name in cls.model_fields if name in row}
+        return cls(**{**shown, **more})
 
 
 def example(body: dict[str, Any]) -> ConfigDict:

@@ -3,3 +3,13 @@
 Lists are newest first (or by name) and continue behind the last row of the page before; they give
 at most `limit` rows. Rows are mappings by column name.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+Row = Mapping[Any, Any]
+Rows = Sequence[RowMapping]

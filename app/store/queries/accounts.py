@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import (
     Integer,
     RowMapping,
@@ -19,9 +17,8 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.scopes import wallet_key
+from app.store.queries import Rows
 from app.store.tables import account_contracts, accounts, transfers
-
-Rows = Sequence[RowMapping]
 
 
 async def list_accounts(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.valuation import Terms
+from app.store.queries import Rows
 from app.store.tables import contracts, marks
-
-Rows = Sequence[RowMapping]
 
 
 async def list_contracts(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.queries import Rows
 from app.store.tables import alerts, contracts, funds, wallets
-
-Rows = Sequence[RowMapping]
 
 
 async def list_funds(

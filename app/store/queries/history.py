@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,6 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     Numeric,
-    RowMapping,
     Select,
     Text,
     func,
@@ -24,9 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.queries import Rows
 from app.store.tables import fund_history as history
 
-Rows = Sequence[RowMapping]
 Place = tuple[datetime, str, int]
 """Where a row stands in the order of all funds' histories: time, fund, sequence."""
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.queries import Rows
 from app.store.tables import (
     adl_counterparties,
     adl_events,
     clearance_fees,
     liquidations,
 )
-
-Rows = Sequence[RowMapping]
 
 
 async def list_liquidations(

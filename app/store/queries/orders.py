@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sqlalchemy import RowMapping, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.store.queries import Rows
 from app.store.tables import OPEN, orders, trades
-
-Rows = Sequence[RowMapping]
 
 OPEN_STATUSES = ("new", "partially_filled")
 MATCH_LIMIT = 1000
