@@ -70,11 +70,11 @@ class Exchange:
         self.seconds = []
         for command in commands:
             pending = self._apply(command)
-            while pending is not None:
-                pending = self._apply(ContinueCascade(pending))
+            while pending:
+                pending = self._apply(ContinueCascade(pending[0]))
         return self.seconds
 
-    def _apply(self, command: Command) -> str | None:
+    def _apply(self, command: Command) -> tuple[str, ...]:
         self.now += timedelta(milliseconds=1)
         started = process_time()
         outcome = self.engine.apply(command, self.now)

@@ -108,7 +108,7 @@ class Book:
         self.marks[symbol] = price
         started = perf_counter()
         outcome: Outcome = self.engine.apply(Tick(symbol, price), datetime.now(UTC))
-        while outcome.pending is not None:
+        while outcome.pending:
             outcome = self._go_on(outcome)
         seconds = perf_counter() - started
         assert isinstance(outcome.result, Ticked), outcome.result
@@ -116,13 +116,12 @@ class Book:
         return seconds
 
     def _go_on(self, outcome: Outcome) -> Outcome:
-        assert outcome.pending is not None
-        return self.engine.apply(ContinueCascade(outcome.pending), datetime.now(UTC))
+        return self.engine.apply(ContinueCascade(outcome.pending[0]), datetime.now(UTC))
 
     def recover(self) -> None:
         """What a new leader does first."""
         outcome: Outcome = self.engine.apply(Recover(), datetime.now(UTC))
-        while outcome.pending is not None:
+        while outcome.pending:
             outcome = self._go_on(outcome)
 
 

@@ -106,7 +106,7 @@ def run(step: Step, asset: str | None) -> None:
     if asset is None:
         return
     if HANDLERS[type(step.outcome.command)].moves is not None:
-        step.outcome.pending = asset
+        step.outcome.pending = tuple(state.cascades)
         return
     cascade = state.cascades[asset]
     _sweep(step, cascade)
@@ -115,7 +115,7 @@ def run(step: Step, asset: str | None) -> None:
         _liquidate(step, cascade)
     if not _has_work(cascade):
         _end(step, cascade)
-    step.outcome.pending = asset if asset in state.cascades else next(iter(state.cascades), None)
+    step.outcome.pending = tuple(state.cascades)
 
 
 def check_touched(step: Step) -> None:

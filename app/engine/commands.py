@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
 from app.engine.contracts import Contract
 
@@ -294,3 +294,10 @@ class Recover(CommandOf["Done"]):
     """
 
     limits: Limits = Limits()
+
+
+class Due(NamedTuple):
+    """A command that nobody sends, and the engine time from which on it is due."""
+
+    time: datetime
+    command: Command

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import localcontext
+from operator import attrgetter
 from typing import ClassVar, TypeVar
 
 from app.engine import accounts, cascade, invariants, listing, orders, prices  # noqa: F401 - their handlers
-from app.engine.commands import CommandOf
+from app.engine.commands import CommandOf, Due
 from app.engine.handlers import HANDLERS, Drives
 from app.engine.numbers import EXACT
 from app.engine.outcome import OutcomeOf
@@ -16,6 +18,14 @@ from app.engine.state import State
 from app.engine.step import Step
 
 R = TypeVar("R")
+
+Source = Callable[[State], Due | None]
+"""Says which of its commands is due first, from the state alone: so every leader and every replay
+agrees. It is asked before each command and must know at once. To apply its command must move it on;
+one that has to wait (for a cascade of its asset, say) is not due until then."""
+
+SOURCES: tuple[Source, ...] = ()
+"""Of commands that are due at an engine time: a new one is named here."""
 
 
 class Engine:
@@ -35,8 +45,19 @@ class Engine:
     handlers: ClassVar = HANDLERS
     """All that can be asked of it."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, sources: Sequence[Source] = SOURCES) -> None:
         self.state = state
+        self._sources = sources
+
+    def due(self) -> Due | None:
+        """The command that is due first, if any will be: of two at once, the earlier source's.
+
+        With the first command at or after its time: whoever applies a command applies it before.
+        """
+        if not self._sources:
+            return None
+        found = [due for source in self._sources if (due := source(self.state))]
+        return min(found, key=attrgetter("time"), default=None)
 
     def apply(self, command: CommandOf[R], now: datetime) -> OutcomeOf[R]:
         """Apply one command at `now` (never earlier than the time of the one before).

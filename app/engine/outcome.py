@@ -42,16 +42,17 @@ class OutcomeOf(Generic[R_co]):
     """All that one command did.
 
     `result` is what the caller is told (a `Rejection` changed nothing and is not logged);
-    `pending` is the settlement asset whose cascade must go on (LIQ-10), if any. `touched` is the
-    state it changed, in the order first touched (a dict as a set): where two stand for the same
-    row, the later holds. Positions and inventory with quantity 0 are gone. `records` are in order.
+    `pending` are the settlement assets whose cascades must go on after it (LIQ-10), where it began
+    one or did a part of one. `touched` is the state it changed, in the order first touched (a dict
+    as a set): where two stand for the same row, the later holds. Positions and inventory with
+    quantity 0 are gone. `records` are in order.
     """
 
     sequence: int
     time: datetime
     command: CommandOf[R_co]
     result: R_co | Rejection | None = None
-    pending: str | None = None
+    pending: tuple[str, ...] = ()
     touched: dict[Kept, None] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
 

@@ -1,4 +1,14 @@
-"""What goes on by itself: cascades, part by part, and the ticks that wait for them (MRK-2)."""
+"""Commands that nobody sends, and the ticks that wait for them.
+
+    due at a time      `Engine.due`: applied with the first moment at which the engine knows of it,
+                       before any other command of that moment or later (`Applier.next_time`)
+    the clock's        `Clock.report`: how far engine time is from the system's, once a turn
+    a cascade's part   at the end of each turn, so that others are served between two; ticks of its
+                       asset wait (MRK-2)
+
+All are in the log like any other, so a replay needs no agenda. It needs no store either: a new
+leader's `Recover` begins the cascades again, and what is due follows from the state.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +21,12 @@ from app.runner.submission import Place, Submission
 
 
 class Agenda:
-    """Settlement assets whose cascade goes on, each with the tick to answer at its end, if any."""
+    """What a turn ends with: cascades that go on, part by part, and the ticks that they hold up."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._cascades: dict[str, Place | None] = {}
+        """By settlement asset, with the tick to answer when it is finished, if one began it."""
         self._held: dict[str, deque[Place]] = {}
         """Ticks that wait for a cascade of their asset, in order."""
 
@@ -34,13 +45,12 @@ class Agenda:
 
     def note(self, outcome: Outcome) -> None:
         """A command was applied: remember what it leaves to be gone on with."""
-        if outcome.pending is not None:
-            for asset in self._state.cascades:
-                self._cascades.setdefault(asset, None)
+        for asset in outcome.pending:
+            self._cascades.setdefault(asset, None)
 
-    def answer_at_end(self, asset: str, place: Place) -> None:
-        """A tick began this cascade and is answered when it is finished."""
-        self._cascades[asset] = place
+    def answer_at_end(self, place: Place, tick: Tick) -> None:
+        """This tick began a cascade and is answered when it is finished."""
+        self._cascades[self._state.markets[tick.symbol].contract.settlement_asset] = place
 
     def end(self, asset: str) -> Place | None:
         """A cascade is finished; returns the tick that is answered now."""

@@ -47,15 +47,22 @@ class Applier:
         self._yielded = self._pace.seconds()
 
     async def next_time(self) -> datetime:
-        """The time of the next command, which must be applied at once.
+        """The time of the next command, which must be applied at once: nothing else is due by then.
 
-        Lets the rest of the event loop run when applying has taken long enough.
+        What is, is applied first. Lets the rest of the event loop run where that has taken long.
         """
-        if self._pace.seconds() - self._yielded > self._pace.turn_seconds:
-            await asyncio.sleep(0)
-            self._meanwhile()
-            self._yielded = self._pace.seconds()
-        return self._clock.now()
+        while True:
+            if self._pace.seconds() - self._yielded > self._pace.turn_seconds:
+                await asyncio.sleep(0)
+                self._meanwhile()
+                self._yielded = self._pace.seconds()
+            now = self._clock.now()
+            due = self.engine.due()
+            if due is None or due.time > now:
+                return now
+            outcome = self.apply(due.command, now)
+            assert outcome.accepted, outcome
+            assert self.engine.due() != due, f"it would be due for ever: {due}"
 
     def apply(self, command: Command, now: datetime) -> Outcome:
         """Apply a command; a refused one leaves nothing but a count. What it raises is a bug."""

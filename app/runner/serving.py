@@ -79,7 +79,7 @@ class Serving:
         for asset in self._agenda.cascades:
             now = await self._applier.next_time()
             outcome = self._applier.apply(ContinueCascade(asset), now)
-            if outcome.pending != asset and (place := self._agenda.end(asset)):
+            if asset not in outcome.pending and (place := self._agenda.end(asset)):
                 self._give(place, outcome.result)
         for asset in self._agenda.held:
             for _ in range(self._pace.turn_commands):
@@ -135,12 +135,13 @@ class Serving:
             self._give(place, submission.results[index])
             return submission.results[index]
         outcome = self._applier.apply(command, now)
-        if submission.key and isinstance(command, Tick):
-            self._flush.next.split[submission] = None
-        if outcome.pending is not None and outcome.result is None:
-            self._agenda.answer_at_end(outcome.pending, place)
-        else:
-            self._give(place, outcome.result)
+        if isinstance(command, Tick):
+            if submission.key:
+                self._flush.next.split[submission] = None
+            if outcome.result is None:
+                self._agenda.answer_at_end(place, command)
+                return None
+        self._give(place, outcome.result)
         return outcome.result
 
     # Results

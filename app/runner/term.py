@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from app.engine.commands import Command, Limits, Recover
 from app.engine.engine import Engine
@@ -48,6 +49,9 @@ from app.runner.serving import Serving
 from app.store.rows import Batch as Rows
 from app.store.rows import collect
 from app.store.store import Store
+
+LONGEST_REST = 60.0
+"""Seconds after which engine time is asked again: the event loop's may be a thousandth off."""
 
 
 class Term:
@@ -123,12 +127,13 @@ class Term:
     async def _turn(self) -> None:
         if self._flush.ended:
             await self._flush_when_free()
-        if told := self._clock.report():
-            self._applier.apply(told, self._clock.now())
         self._memory.trim(self._durable)
         taken = self._intake.take()
         await self._memory.look_up(taken, self._store)
         self._applier.begin_turn()
+        now = await self._applier.next_time()
+        if told := self._clock.report():
+            self._applier.apply(told, now)
         for submission in taken:
             await self._serving.serve(submission)
             if self._flush.ended:
@@ -143,8 +148,19 @@ class Term:
             for _ in range(self._pace.loop_turns if cascades else 1):
                 await asyncio.sleep(0)
         elif not (self._intake.closed and self._idle()):
+            await self._rest()
+
+    async def _rest(self) -> None:
+        """Until there is something to do: a submission, the end of a flush, a due command."""
+        due = None if self._intake.closed else self.engine.due()
+        if due is None:
             await self._wake.wait()
-            self._wake.clear()
+        else:
+            seconds = (due.time - self._clock.now()).total_seconds()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, LONGEST_REST)):
+                    await self._wake.wait()
+        self._wake.clear()
 
     async def _flush_when_free(self) -> None:
         """Begin a flush unless one is under way; raise what ended the last one.

@@ -143,7 +143,7 @@ class Books:
     @staticmethod
     def _nothing(outcome: Outcome) -> None:
         assert not outcome.records, f"a refusal left records: {outcome}"
-        assert outcome.pending is None, outcome
+        assert not outcome.pending, outcome
 
     def _outside(self, outcome: Outcome) -> None:
         match outcome.command:

@@ -53,7 +53,7 @@ def test_num_5_a_trader_liquidates_nobody() -> None:
     assert margin.health(world.state, position.scope).at_risk
     deposit = world.engine.apply(AdjustMargin("cyd", "TEST", "both", Decimal(1)), world.next_time())
     assert [record.kind for record in deposit.of(Transfer)] == ["margin_in"]
-    assert deposit.pending == "USDT"
+    assert deposit.pending == ("USDT",)
     step = world.engine.apply(ContinueCascade("USDT"), world.next_time())
     assert [record.account_id for record in step.of(Liquidation)] == ["cyd"]
 

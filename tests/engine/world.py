@@ -128,8 +128,7 @@ class World:
             self.pending.discard(outcome.command.asset)
         if isinstance(outcome.command, Recover):
             self.pending.clear()
-        if outcome.pending is not None:
-            self.pending.update(self.state.cascades)
+        self.pending.update(outcome.pending)
 
     def finish(self) -> object:
         """Drive the pending cascades to their end; the last result."""

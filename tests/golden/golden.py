@@ -150,11 +150,11 @@ class Life:
         """Commands, each with its cascade, of at most so many steps."""
         for command in commands:
             pending = self._apply(command)
-            while pending is not None and steps:
+            while pending and steps:
                 steps -= 1
-                pending = self._apply(ContinueCascade(pending))
+                pending = self._apply(ContinueCascade(pending[0]))
 
-    def _apply(self, command: Command) -> str | None:
+    def _apply(self, command: Command) -> tuple[str, ...]:
         self._time += timedelta(milliseconds=100)
         outcome = self.engine.apply(command, self._time)
         if outcome.accepted:

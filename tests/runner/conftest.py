@@ -74,14 +74,14 @@ class ScriptedEngine(Engine):
         if self.steps.get(tick.symbol):
             self._left[asset] = self.steps[tick.symbol]
             self.state.cascades[asset] = Cascade(asset, tick=tick)
-            outcome.result, outcome.pending = None, asset
+            outcome.result, outcome.pending = None, (asset,)
         else:
             outcome.result = Ticked(tick.symbol, tick.mark_price, outcome.time, 0)
 
     def _continue(self, asset: str, outcome: Outcome) -> None:
         self._left[asset] -= 1
         if self._left[asset]:
-            outcome.pending = asset
+            outcome.pending = tuple(self.state.cascades)
             return
         tick = self.state.cascades.pop(asset).tick
         assert tick is not None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from app.engine.commands import Command, Limits
+from app.engine.engine import Engine
 from app.engine.invariants import check_all
 from app.runner.answers import Answer, AnswerKey
 from app.runner.clock import SECOND, Clock
@@ -16,7 +17,7 @@ from app.runner.pace import Pace
 from app.runner.submission import NotLeader
 from app.runner.term import Term
 from app.store.writer import StaleLeader
-from tests.simulation.store import Disk, Network, SimulatedStore, no_news
+from tests.simulation.store import SOURCES, Disk, Network, SimulatedStore, no_news
 
 EXPECTED = (ConnectionError, StaleLeader)
 """What may end a term; anything else is a bug."""
@@ -44,6 +45,7 @@ class Time:
 class Parts:
     """What a cluster is made of."""
 
+    engine: type[Engine] = Engine
     term: type[Term] = Term
     store: type[SimulatedStore] = SimulatedStore
     disk: type[Disk] = Disk
@@ -141,7 +143,7 @@ class Cluster:
             assert cascade.tick not in self.answered, "answered before its cascade was durable"
         self.terms += 1
         term = self._parts.term(
-            engine=engine,
+            engine=self._parts.engine(engine.state, SOURCES),
             store=self._parts.store(network, disk, epoch),
             clock=Clock(self._time.wall, self._time.steady),
             metrics=Metrics(),

@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.engine.commands import Command
@@ -21,11 +21,14 @@ from app.store.answers import Known
 from app.store.rows import Batch, Row
 from app.store.tables import metadata
 from app.store.writer import StaleLeader
+from tests.simulation.due import key_every, replayed
 
 FAULTS = ("before", "during", "after", "late")
 """When a commit fails: nothing sent; sent and lost; written, and the answer lost; sent, given up
 by the leader, and arriving at some later time."""
 
+SOURCES = (key_every(timedelta(milliseconds=10)),)
+"""What is due in the simulation."""
 
 Name = tuple[str, str]
 """A command's kind and body: the simulation sends no two commands that are equal."""
@@ -120,12 +123,10 @@ class Disk:
 
     def replay(self) -> tuple[Engine, dict[Name, object]]:
         """The log from its beginning: a fresh engine, and the result of each command."""
-        engine, results = Engine(State()), dict[Name, object]()
-        for command, now in self.log:
-            outcome = engine.apply(command, now)
-            assert outcome.accepted, f"{command} was accepted first, then {outcome.result}"
-            results[codec.encode_command(command)] = outcome.result
-        return engine, results
+        engine = Engine(State(), SOURCES)
+        results = replayed(engine, self.log)
+        names = [codec.encode_command(command) for command, _ in self.log]
+        return engine, dict(zip(names, results, strict=True))
 
     def check_rows(self, state: State) -> None:
         """The rows are those of this state."""

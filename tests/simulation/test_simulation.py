@@ -11,11 +11,14 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import cast
 
 import pytest
 
+from app.engine.commands import Due
+from app.engine.engine import Engine
 from app.engine.events import Ticked
 from app.engine.invariants import check_all, state_hash
 from app.engine.rejections import Rejection
@@ -35,6 +38,16 @@ LONGEST_TURNS = 200_000
 def cascades_of_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.engine.cascade.FINDS_PER_STEP", 2)
     monkeypatch.setattr("app.engine.cascade.LIQUIDATIONS_PER_STEP", 1)
+
+
+class LoopOfTurns(asyncio.SelectorEventLoop):
+    """Its time is how often it was asked for: something is always ready to run."""
+
+    _asked = 0
+
+    def time(self) -> float:
+        self._asked += 1
+        return self._asked / 10_000
 
 
 @dataclass
@@ -100,7 +113,8 @@ def check(request: Request, disk: Disk, replayed: dict[tuple[str, str], object])
 def run(seed: int, parts: Parts = Parts()) -> Story:  # noqa: B008 - it is frozen
     """One simulation, reproducible from its seed."""
     try:
-        return asyncio.run(simulate(seed, parts))
+        with asyncio.Runner(loop_factory=LoopOfTurns) as runner:
+            return runner.run(simulate(seed, parts))
     except BaseException as error:
         error.add_note(f"repeat with: pytest tests/simulation --simulation-seed {seed}")
         raise
@@ -111,6 +125,7 @@ def test_each_request_has_one_effect(seed: int) -> None:
     answered = sum(request.results is not None for request in story.requests)
     assert 2 * answered > len(story.requests)
     assert story.kinds["PlaceOrder"] > 10
+    assert story.kinds["CreateKey"] > 10
     assert story.terms > 1
 
 
@@ -162,6 +177,14 @@ class LetsOldLeadersWrite(Disk):
         super().write(self.epoch, batch)
 
 
+class IsDueLate(Engine):
+    """What is due is applied some time later, not before the first command after its time."""
+
+    def due(self) -> Due | None:
+        due = super().due()
+        return due and due._replace(time=due.time + timedelta(milliseconds=10))
+
+
 class TakesRowsLate(Term):
     """The rows of a batch are those of the moment it is sent: newer commands are in them."""
 
@@ -185,11 +208,13 @@ class SendsRowsLate(SimulatedStore):
         Parts(term=ForgetsTicksOfACascade),
         Parts(store=GoesOnAfterALostCommit),
         Parts(disk=LetsOldLeadersWrite),
+        Parts(engine=IsDueLate),
         Parts(term=TakesRowsLate, store=SendsRowsLate),
     ],
     ids=[
         "answers too early", "forgets answers", "forgets ticks of a cascade",
-        "goes on after a lost commit", "lets old leaders write", "takes rows too late",
+        "goes on after a lost commit", "lets old leaders write", "is due late",
+        "takes rows too late",
     ],
 )  # fmt: skip
 def test_a_mistake_is_found(mistaken: Parts) -> None:

@@ -102,9 +102,9 @@ class Life:
             now = (self.engine.state.time or START) + timedelta(seconds=1)
             outcome = self.engine.apply(command, now)
             self.outcomes.append(outcome)
-            if not outcome.accepted or outcome.pending is None:
+            if not outcome.accepted or not outcome.pending:
                 return
-            command = ContinueCascade(outcome.pending)
+            command = ContinueCascade(outcome.pending[0])
 
     async def commit(self) -> None:
         """All since the last commit."""

@@ -1,0 +1,37 @@
+"""Something due at a time, while no rule has such: a key, so long after the last such key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from app.engine.commands import Command, CreateKey, Due, NewKey, Recover
+from app.engine.engine import Engine, Source
+from app.engine.state import State
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def key_every(interval: timedelta, name: str = "due") -> Source:
+    """The first key at `BEGIN`; they are numbered."""
+
+    def source(state: State) -> Due:
+        made = [kept.created_at for kept in state.key_ids.values() if kept.key.name == name]
+        key = NewKey(f"{name}-{len(made)}", name, "admin", f"{name}-{len(made)}")
+        return Due(max(made) + interval if made else BEGIN, CreateKey(key))
+
+    return source
+
+
+def replayed(engine: Engine, log: list[tuple[Command, datetime]]) -> Iterator[object]:
+    """Apply a log that was accepted; the results. Nothing is applied when another is due by then.
+
+    But for `Recover`: without it a new leader does not have a whole state yet.
+    """
+    for command, now in log:
+        due = engine.due()
+        in_time = due is None or due.time > now or due.command == command
+        assert in_time or isinstance(command, Recover), f"{due} comes after {command}, {now}"
+        outcome = engine.apply(command, now)
+        assert outcome.accepted, f"{command} was accepted first, then {outcome.result}"
+        yield outcome.result
