@@ -76,15 +76,15 @@ def revoke_key(step: Step, command: RevokeKey) -> Done:
 
 
 @handles(
-    SetPositionMode, Code.unknown_account, Code.unsupported_position_mode, Code.position_open,
+    SetPositionMode, Code.unknown_account, Code.unsupported_position_mode,
     moves=frozenset(),
 )  # fmt: skip
 def set_position_mode(step: Step, command: SetPositionMode) -> Done:
-    """Change the position mode while nothing is open."""
+    """Change the position mode: to the only one there is yet (ORD-3)."""
     account = assessment.account_of(step.state, command.account_id)
     _check_mode(command.position_mode)
-    if account.positions and command.position_mode != account.position_mode:
-        raise Rejected(Code.position_open, "positions or orders are open")
+    # Whoever adds a mode: it changes only while nothing is open (ORD-3).
+    assert command.position_mode == account.position_mode, "one_way is the only mode yet"
     step.set_position_mode(account, command.position_mode)
     return Done(account.account_id)
 

@@ -39,18 +39,18 @@ def check_step(step: Step) -> None:
 
 
 def _check_payers(step: Step, allowed: frozenset[LedgerKind]) -> None:
-    """What a trader does moves money in its own ways only, none of a fund's or the treasury's.
+    """What a trader does leaves trades, and moves money in its own ways only: none of a fund's or
+    the treasury's.
 
     Profits pass through clearing, whose balance and costs cancel, and the two fees of a fill are
     not less than nothing together: so no order makes the traders together richer either (NUM-5).
     """
     fees = ZERO
     for record in step.outcome.records:
-        if isinstance(record, Transfer):
-            if record.kind not in allowed:
-                raise LawBroken(f"{step.outcome.command} moved money: {record}")
-        elif isinstance(record, Trade):
+        if isinstance(record, Trade):
             fees += record.taker_fee + record.maker_fee
+        elif not isinstance(record, Transfer) or record.kind not in allowed:
+            raise LawBroken(f"{step.outcome.command} moved money or more: {record}")
     if fees < 0:
         raise LawBroken(f"{step.outcome.command} was paid {-fees} in fees")
 

@@ -171,8 +171,7 @@ class Quotient:
         return times(self.dividend, other.divisor), times(other.dividend, self.divisor)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Quotient):
-            return NotImplemented
+        assert isinstance(other, Quotient), "quotients are compared with each other only"
         mine, theirs = self._beside(other)
         return mine == theirs
 

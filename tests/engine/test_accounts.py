@@ -9,6 +9,7 @@ import pytest
 
 from app.engine.commands import (
     Command,
+    CreateFund,
     CreateKey,
     FundPolicy,
     NewKey,
@@ -81,6 +82,12 @@ def test_ord_3_one_way_is_the_only_mode_yet(world: World) -> None:
     for side in ("long", "short"):
         code = refused(world, replace(order, position_side=side))
         assert code == "position_side_mismatch"
+
+
+def test_a_fund_is_created_once(world: World) -> None:
+    """ORD-7: the refusal has a stable code."""
+    assert refused(world, CreateFund("F", "Another", FundPolicy())) == "fund_exists"
+    assert world.state.funds["F"].name == "F"
 
 
 def test_a_funds_policy_changes_by_field_or_not_at_all(world: World) -> None:

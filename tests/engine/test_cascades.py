@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine import cascade, deleveraging, ranking
+from app.engine import cascade, deleveraging, ranking, triggers
 from app.engine.commands import (
     CancelOrders,
     ConfigureContract,
@@ -20,7 +20,7 @@ from app.engine.commands import (
     UpdateContract,
     Withdraw,
 )
-from app.engine.events import Done, Moved, OrderReceipt, Ticked
+from app.engine.events import Done, Liquidation, Moved, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope, cross_scope
 from tests.engine.world import World, brackets, contract, differences, dump, replayed
@@ -183,6 +183,25 @@ def test_liq_10_a_new_leader_finishes_what_was_under_way(world: World) -> None:
     assert not list(differences(dump(world.state), dump(replayed(world).state)))
 
 
+def test_liq_2_who_is_put_at_risk_meanwhile_comes_in_the_next_round(world: World) -> None:
+    """LIQ-2: after all that wait, though nobody's ratio is lower. No rule puts anybody at risk
+    meanwhile, so the money is taken by hand.
+    """
+    world.account("late")
+    world.deposit("late", "51")
+    world.order(PlaceOrder("rich", "TEST", "sell", "limit", Decimal(1), Decimal(100)))
+    world.order(PlaceOrder("late", "TEST", "buy", "limit", Decimal(1), Decimal(100)))
+    world.engine.apply(Tick("TEST", Decimal("95.3")), world.next_time())
+    world.state.wallets["cross/late/USDT"].balance -= 50
+    world.state.wallets["external/USDT"].balance += 50
+    found = []
+    world.engine.apply(Deposit("late", "USDT", Decimal(1)), world.next_time())
+    while world.state.cascades:
+        part = world.engine.apply(ContinueCascade("USDT"), world.next_time())
+        found += [record.account_id for record in part.of(Liquidation)]
+    assert found == [*names()[: MANY - cascade.LIQUIDATIONS_PER_STEP][::-1], "late"]
+
+
 def test_mrk_2_a_tick_waits_for_the_cascade_of_its_asset(world: World) -> None:
     """MRK-2: the runner holds it back; the engine insists."""
     world.apply(Tick("TEST", Decimal("95.3")))
@@ -252,3 +271,24 @@ def test_liq_1_triggers_set_again_and_again_stay_short() -> None:
         world.must(CancelOrders("ann"))
         for position in world.state.accounts["ann"].positions.values():
             assert -position.base.as_tuple().exponent <= 8, position  # type: ignore[operator]
+
+
+def test_liq_1_a_trigger_set_a_hundred_times_is_kept_once() -> None:
+    """LIQ-1: void entries are dropped when they outnumber the live ones, and the live ones hold."""
+    world = World()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    world.must(Tick("TEST", Decimal(100)))
+    for name in ("ann", "mm"):
+        world.account(name)
+        world.deposit(name, "1000")
+    world.order(PlaceOrder("mm", "TEST", "sell", "limit", Decimal(10), Decimal(100)))
+    world.order(PlaceOrder("ann", "TEST", "buy", "limit", Decimal(10), Decimal(100)))
+    longs = world.state.markets["TEST"].triggers.longs
+    for _ in range(100):
+        world.must(Withdraw("ann", "USDT", Decimal(1)))
+        assert len(longs) <= 2 * 2 + triggers.KEPT_STALE
+    world.must(Tick("TEST", Decimal("10.06")))  # 900 - 899.4 against 0.503
+    assert not world.liquidations
+    world.must(Tick("TEST", Decimal("10.05")))  # 0.5 against 0.5025
+    assert liquidated(world) == ["ann"]

@@ -43,6 +43,8 @@ def row(floor: str, cap: str, leverage: int, rate: str, cum: str) -> Bracket:
         ((row("0", "100", 10, "0.05", "0"), row("99", "200", 5, "0.1", "5")), 2),
         ((row("0", "100", 10, "0.05", "0"), row("100", "200", 5, "0.1", "4.99")), 2),
         ((row("0", "100", 10, "0.05", "0"), row("100", "200", 11, "0.1", "5")), 2),
+        ((row("0", "100", 10, "0.05", "0"), row("100", "200", 12, "0.05", "0")), 2),
+        ((row("0", "100", 10, "0.05", "0"), row("100", "200", 10, "0.04", "-1")), 2),
         ((row("0", "100", 10, "0.05", "0"), row("100", "200", 5, "0.1", "5"),
           row("200", "300", 5, "0.25", "35")), 3),
     ],
@@ -50,7 +52,9 @@ def row(floor: str, cap: str, leverage: int, rate: str, cum: str) -> Bracket:
 def test_con_4_a_table_that_does_not_follow_is_refused_naming_the_row(
     rows: tuple[Bracket, ...], number: int
 ) -> None:
-    """CON-4: contiguous, cum from the row before, 1/leverage at least the rate."""
+    """CON-4: contiguous, cum from the row before, 1/leverage at least the rate; from row to row
+    rates do not fall and leverage does not rise.
+    """
     world = World()
     world.fund("F")
     result = world.run(CreateContract(replace(GOOD, brackets=rows)))
@@ -82,6 +86,17 @@ def test_con_1_terms_that_make_no_sense_are_refused(field: str, value: Any) -> N
         assert isinstance(result, Rejection)
         assert (result.code, result.context["field"]) == ("invalid_contract", named)
         assert world.state.markets == {}
+
+
+@pytest.mark.parametrize("changes", [{"margining": "inverse"}, {"kind": "delivery"}])
+def test_con_2_what_cannot_be_traded_yet_is_refused(changes: dict[str, Any]) -> None:
+    """CON-2: never half done."""
+    world = World()
+    world.fund("F")
+    result = world.run(CreateContract(replace(GOOD, **changes)))
+    assert isinstance(result, Rejection)
+    assert result.code == "unsupported_contract"
+    assert world.state.markets == {}
 
 
 def test_con_1_a_contract_listed_before_its_assets_were_checked_can_be_wound_down() -> None:

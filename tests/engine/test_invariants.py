@@ -14,19 +14,24 @@ from app.engine.commands import (
     ConfigureContract,
     ContinueCascade,
     Deposit,
+    Limits,
     PlaceOrder,
+    Recover,
     Tick,
 )
-from app.engine.events import Liquidation, Transfer
+from app.engine.events import Done, Liquidation, Trade, Transfer
+from app.engine.handlers import HANDLERS
 from app.engine.numbers import EXACT
 from app.engine.state import State, Triggers
+from app.engine.step import Step
 from tests.engine.world import World, contract, replayed
 
 
 def built() -> World:
-    """A fund with inventory, a cross and an isolated position, an open order."""
+    """A fund with inventory and one without, a cross and an isolated position, an open order."""
     world = World()
     world.fund("F")
+    world.fund("G")
     world.contract(contract("TEST", "F"))
     world.must(Tick("TEST", Decimal(100)))
     for account, amount in (("ann", "50"), ("bob", "10000"), ("cyd", "1000")):
@@ -41,6 +46,9 @@ def built() -> World:
     world.must(Tick("TEST", Decimal("95.4")))
     assert world.state.funds["F"].inventory["TEST"].quantity == 10
     world.order(PlaceOrder("bob", "TEST", "buy", "limit", Decimal(1), Decimal(90)))
+    with localcontext(EXACT):
+        for owner in world.state.accounts.values():
+            margin.cross_of(world.state, owner, "USDT")  # what positions remember is checked too
     return world
 
 
@@ -92,6 +100,22 @@ def change_inventory(state: State) -> None:
     state.funds["F"].inventory["TEST"].quantity += 1
 
 
+def change_both(state: State) -> None:
+    """A quantity from nowhere, and counted."""
+    change_position(state)
+    state.markets["TEST"].quantity_total += 1
+
+
+def miscount(state: State) -> None:
+    """A long that nobody holds."""
+    state.markets["TEST"].long_count += 1
+
+
+def lose_position(state: State) -> None:
+    """An isolated wallet whose position its owner does not hold any more."""
+    del state.accounts["cyd"].positions["TEST", "both"]
+
+
 def crash(state: State) -> None:
     """A mark that nobody looked at."""
     market = state.markets["TEST"]
@@ -107,8 +131,6 @@ def misremember(state: State) -> None:
 
 def misweigh(state: State) -> None:
     """A position that says it requires more than it does."""
-    with localcontext(EXACT):
-        margin.cross_of(state, state.accounts["bob"], "USDT")
     state.accounts["bob"].positions["TEST", "both"].free -= 1
 
 
@@ -121,7 +143,8 @@ def misweigh(state: State) -> None:
         move("cross/ann/USDT", "cross/bob/USDT", "0.00000001"),
         move("clearing/TEST/USDT", "cross/bob/USDT", "0.00000001"),
         move("isolated/cyd/USDT/TEST:both", "cross/cyd/USDT", "60"),
-        change_position, change_cost, change_inventory, crash, misremember, misweigh,
+        change_position, change_cost, change_inventory, change_both, miscount, lose_position,
+        crash, misremember, misweigh,
     ],
 )  # fmt: skip
 def test_num_4_every_broken_law_is_noticed(corrupt: Callable[[State], None]) -> None:
@@ -139,6 +162,68 @@ def test_num_4_a_broken_law_stops_the_engine() -> None:
     change_wallet("clearing/TEST/USDT", "1")(world.state)
     command = PlaceOrder("cyd", "TEST", "sell", "limit", Decimal(1), Decimal(90))
     with pytest.raises(invariants.LawBroken):
+        world.engine.apply(command, world.next_time())
+
+
+def test_num_4_where_nothing_happened_yet_every_law_holds() -> None:
+    """NUM-4: a state without a command has no time at which anybody could be at risk."""
+    invariants.check_all(State())
+
+
+def test_num_4_who_waits_in_a_cascade_breaks_no_law() -> None:
+    """NUM-4, LIQ-10: nobody is at risk but in a cascade that goes on."""
+    world = built()
+    world.apply(Recover(Limits(matched_orders=1)))
+    world.finish()
+    world.order(PlaceOrder("bob", "TEST", "buy", "limit", Decimal(1), Decimal(90)))
+    world.apply(Tick("TEST", Decimal("90.4")))
+    assert world.pending == {"USDT"}
+    invariants.check_all(world.state)
+    world.state.cascades.clear()
+    with pytest.raises(invariants.LawBroken, match="at risk"):
+        invariants.check_all(world.state)
+
+
+def from_the_treasury(step: Step, command: Deposit) -> object:
+    """A deposit that others pay."""
+    wallet = step.cross_wallet(step.state.accounts[command.account_id], command.asset)
+    treasury = step.wallet("treasury", "", command.asset)
+    step.transfer("emergency_injection", treasury, wallet, command.amount)
+    return Done()
+
+
+def with_an_alert(step: Step, command: Deposit) -> object:
+    """A deposit in which a fund has a part."""
+    step.alert("fund_empty", "F", command.asset)
+    return Done()
+
+
+@pytest.mark.parametrize("planted", [from_the_treasury, with_an_alert])
+def test_num_5_a_traders_command_that_does_more_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, planted: Callable[[Step, Deposit], object]
+) -> None:
+    """NUM-5: what it may leave behind is said beside its handler."""
+    world = built()
+    monkeypatch.setitem(HANDLERS, Deposit, HANDLERS[Deposit]._replace(run=planted))
+    with pytest.raises(invariants.LawBroken, match="moved money or more"):
+        world.engine.apply(Deposit("bob", "USDT", Decimal(1)), world.next_time())
+
+
+def test_num_5_an_order_that_is_paid_for_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NUM-5: the fees of both sides are together not less than nothing."""
+    world, place = built(), HANDLERS[PlaceOrder].run
+
+    def paying(step: Step, command: PlaceOrder) -> object:
+        receipt = place(step, command)
+        step.outcome.records = [
+            record._replace(maker_fee=Decimal("-0.01")) if isinstance(record, Trade) else record
+            for record in step.outcome.records
+        ]
+        return receipt
+
+    monkeypatch.setitem(HANDLERS, PlaceOrder, HANDLERS[PlaceOrder]._replace(run=paying))
+    command = PlaceOrder("cyd", "TEST", "sell", "limit", Decimal(1), Decimal(90))
+    with pytest.raises(invariants.LawBroken, match=r"was paid 0\.010* in fees"):
         world.engine.apply(command, world.next_time())
 
 

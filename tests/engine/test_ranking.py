@@ -5,11 +5,14 @@ from __future__ import annotations
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine import ranking
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, Quotient
+from app.engine.scopes import cross_scope
+from app.engine.state import Block, Position, Ranking, RankingEntry
 
 units = st.integers(1, 10**30).map(lambda number: Decimal(number).scaleb(-8, EXACT))
 
@@ -47,3 +50,48 @@ def test_adl_1_the_order_is_that_of_exact_fractions(
     (one, mine), (other, theirs) = found
     assert (one < other) == (mine < theirs)
     assert (one == other) == (mine == theirs)
+
+
+def entry(number: int) -> RankingEntry:
+    """The place of an account."""
+    return Decimal(number), Quotient(Decimal(number)), f"a{number:02}", "both"
+
+
+def test_adl_5_blocks_stay_short_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """ADL-5: a change moves at most two blocks' entries, wherever it falls."""
+    monkeypatch.setattr(ranking, "BLOCK", 2)
+    queue = Ranking()
+    for number in range(97):
+        ranking._insert(queue, entry(37 * number % 97))
+        assert max(len(block.entries) for block in queue.blocks) <= 4
+    assert list(ranking.entries(queue)) == [entry(number) for number in range(97)]
+    for number in range(0, 97, 2):
+        ranking._remove(queue, entry(number))
+    assert list(ranking.entries(queue)) == [entry(number) for number in range(1, 97, 2)]
+    assert all(block.entries for block in queue.blocks)
+
+
+def remember(queue: Ranking, number: int, room: str) -> None:
+    """An account was found to bear so much on a lot, and no more."""
+    name = f"a{number:02}"
+    position = Position(name, "TEST", "both", cross_scope(name, "USDT"))
+    ranking.remember_room(queue, position, Decimal(room))
+
+
+def ranks(queue: Ranking, loss: str) -> list[int]:
+    """The ranks of those that are walked to."""
+    return [rank for rank, _ in ranking.walk(queue, lambda: Decimal(loss))]
+
+
+def test_adl_5_who_is_known_to_bear_too_little_is_passed_over() -> None:
+    """ADL-5: one by one, then whole blocks of them; the ranks of the others stay."""
+    queue = Ranking(blocks=[Block([entry(1), entry(2)]), Block([entry(3), entry(4)])])
+    assert ranks(queue, "5") == [1, 2, 3, 4]
+    remember(queue, 1, "4.9")
+    assert ranks(queue, "5") == [2, 3, 4]
+    remember(queue, 2, "3")
+    remember(queue, 3, "5")
+    assert ranks(queue, "5") == [3, 4]
+    assert [block.room for block in queue.blocks] == [Decimal("4.9"), None]
+    assert ranks(queue, "5") == [3, 4]
+    assert ranks(queue, "4") == [1, 3, 4]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count, pairwise
 
 import pytest
@@ -192,17 +192,3 @@ def at(minutes: int, command: Command) -> Callable[[State], Due | None]:
         return None if done else Due(BEGIN + minutes * MINUTE, command)
 
     return source
-
-
-def test_the_first_of_all_sources() -> None:
-    """Of two at once, the earlier source's: in every replay the same."""
-    engine = Engine(State(), [at(2, key("b")), at(1, key("a")), at(2, key("c"))])
-    order: list[tuple[str, datetime]] = []
-    while due := engine.due():
-        assert isinstance(due.command, CreateKey)
-        order.append((due.command.key.name, due.time))
-        engine.apply(due.command, due.time)
-    assert order == [
-        ("a", BEGIN + MINUTE), ("b", BEGIN + 2 * MINUTE), ("c", BEGIN + 2 * MINUTE)
-    ]  # fmt: skip
-    assert Engine(State(), []).due() is None
