@@ -21,13 +21,6 @@ from app.engine.scopes import Scope, cross_scope
 from app.engine.state import Cascade, Market, State
 from app.engine.step import Step
 
-FINDS_PER_STEP = 100
-"""Scopes looked at in one step."""
-
-LIQUIDATIONS_PER_STEP = 20
-"""Scopes liquidated in one step. Both bounds are rules: whoever changes them raises
-`Engine.rules_version`."""
-
 LOWEST = Decimal("-Infinity")
 """The ratio of a scope that is at risk with nothing to maintain: it goes first."""
 
@@ -176,7 +169,7 @@ def _enrol(step: Step, cascade: Cascade, scope: Scope, health: margin.Health) ->
 
 def _sweep(step: Step, cascade: Cascade) -> None:
     """Cancel orders that would open or grow a position, a bounded number (ORD-13)."""
-    for _ in range(min(FINDS_PER_STEP, len(cascade.unswept))):
+    for _ in range(min(step.state.bounds.finds, len(cascade.unswept))):
         order = step.state.orders.get(cascade.unswept.pop())
         if order is None or order.reduce_only:
             continue
@@ -212,7 +205,7 @@ def look_again(state: State, market: Market) -> None:
 
 def _find(step: Step, cascade: Cascade) -> None:
     """Look at the scopes behind crossed triggers, a bounded number."""
-    state, left = step.state, FINDS_PER_STEP
+    state, left = step.state, step.state.bounds.finds
     while cascade.looking and left > 0:
         if cascade.unchecked or cascade.changed:
             scope = cascade.unchecked.pop() if cascade.unchecked else cascade.changed.pop().scope
@@ -241,7 +234,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
     state = step.state
     if cascade.looking or cascade.unarmed or not _ranked(step, cascade):
         return
-    for _ in range(LIQUIDATIONS_PER_STEP):
+    for _ in range(state.bounds.liquidations):
         if not cascade.queue:
             for entry in cascade.next_round:
                 heappush(cascade.queue, entry)

@@ -22,9 +22,6 @@ from app.engine.numbers import ZERO, share
 from app.engine.state import Account, Market, Position, Ranking
 from app.engine.step import Step
 
-MOST_CLOSED = 500
-"""Counterparties of one event; what is left of the position goes on in the next part (LIQ-10)."""
-
 QUEUE_KEPT = 20
 """How much of the ranked queue an event keeps beyond the counterparties themselves."""
 
@@ -49,6 +46,11 @@ class _Closing:
         return self.case.step
 
     @property
+    def full(self) -> bool:
+        """Whether the event has as many counterparties as it may (LIQ-10)."""
+        return len(self.closed) >= self.step.state.bounds.closed
+
+    @property
     def mark(self) -> Decimal:
         assert self.market.mark is not None
         return self.market.mark.price
@@ -65,7 +67,7 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
     closing.loss = _lot_loss(closing)
     price = market.contract.price_of(value, quantity)
     _against_ranked(closing, at_mark=False)
-    closed_at_mark = _close_at_mark(closing) if len(closing.closed) < MOST_CLOSED else ZERO
+    closed_at_mark = _close_at_mark(closing) if not closing.full else ZERO
     case.paused = position.quantity != 0
     quantity -= position.quantity
     mark_value = market.worth(quantity)
@@ -108,7 +110,7 @@ def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
     accounts = closing.step.state.accounts
     walk = ranking.walk(closing.queue, lambda: ZERO if at_mark else closing.loss)
     for rank, (key, _, account_id, side) in walk:
-        if closing.position.quantity == 0 or len(closing.closed) == MOST_CLOSED:
+        if closing.position.quantity == 0 or closing.full:
             return
         account = accounts[account_id]
         held = closing.market.positions.get((account_id, side))
@@ -261,7 +263,7 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     if left == 0:
         return ZERO
     _against_ranked(closing, at_mark=True)
-    if position.quantity and len(closing.closed) < MOST_CLOSED:
+    if position.quantity and not closing.full:
         _against_inventory(closing)
     closed = abs(left - position.quantity)
     worth = closing.market.worth(left) - closing.market.worth(position.quantity)

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import ClassVar, TypeVar
 
 from app.engine import accounts, cascade, invariants, listing, orders, prices  # noqa: F401 - their handlers
+from app.engine.bounds import Bounds
 from app.engine.commands import CommandOf, Due
 from app.engine.handlers import HANDLERS, Drives
 from app.engine.numbers import EXACT
@@ -36,17 +37,23 @@ class Engine:
 
     Raise it by one, once in a release, with any change after which some log would give another
     state, record, identifier or answer than before, or none: a rule, a rounding, an order of
-    doing things, the bounds of a command's work (`cascade`, `ranking`), a field of what
+    doing things, the bounds of a command's work (`Bounds`), a field of what
     `invariants.state_hash` looks at. What is only quicker, or refused where nothing is logged, does
     not raise it. `tests/golden` fails where that was forgotten, as far as its log goes. 0 are
     releases before there were versions.
     """
 
+    bounds: ClassVar = Bounds()
+    """How much a command does at most: this version's."""
+
     handlers: ClassVar = HANDLERS
     """All that can be asked of it."""
 
-    def __init__(self, state: State, sources: Sequence[Source] = SOURCES) -> None:
+    def __init__(
+        self, state: State, *, sources: Sequence[Source] = SOURCES, bounds: Bounds | None = None
+    ) -> None:
         self.state = state
+        state.bounds = bounds or self.bounds
         self._sources = sources
 
     def due(self) -> Due | None:

@@ -72,7 +72,7 @@ def _awaits(case: Case, market: Market, position: Position) -> bool:
     """Whether a large ADL queue must be made first, for the fund does not take all (ADL-5)."""
     longs = position.quantity < 0
     if (
-        market.count(longs=longs) > ranking.LARGE
+        market.count(longs=longs) > case.step.state.bounds.large
         and not takeover.takes_all(case, market, position)
         and not ranking.ready(case.step.state, market, case.step.now, longs=longs)
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
 
@@ -16,15 +16,6 @@ from app.engine.state import Block, Leg, Market, Position, Ranking, RankingEntry
 
 LAST = Decimal("-1E+60")
 """The score of a scope whose equity is not positive: it ranks last."""
-
-LARGE = 2_000
-"""With more opposite positions than this a queue is made in steps and kept for a while (ADL-5)."""
-
-RANKS_PER_STEP = 1_000
-"""Positions of either side looked at in one step. All these are rules, as the cascade's bounds."""
-
-KEPT = timedelta(seconds=10)
-"""How long a large queue is used."""
 
 BLOCK = 256
 """Entries of a full block: a change moves at most these, a walk can pass over as many at once."""
@@ -74,20 +65,21 @@ def place_of(state: State, market: Market, position: Position) -> tuple[Decimal,
 def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     """Whether the queue of a side is there, or can be made at once; else `make` must go on."""
     ranking = market.rankings.get(longs)
-    if ranking is not None and _expired(ranking, now):
+    if ranking is not None and _expired(state, ranking, now):
         ranking = None
     if ranking is None:
         ranking = market.rankings[longs] = Ranking()
         state.ranked[market.contract.symbol] = market
         ranking.unranked = list(market.positions.values())  # in an order that no restart changes
-        ranking.large = market.count(longs=longs) > LARGE
+        ranking.large = market.count(longs=longs) > state.bounds.large
         if not ranking.large:
             _score(state, market, ranking, len(ranking.unranked), longs=longs)
     return not ranking.unranked
 
 
-def _expired(ranking: Ranking, now: datetime) -> bool:
-    return not ranking.pinned and ranking.made_at is not None and now - ranking.made_at > KEPT
+def _expired(state: State, ranking: Ranking, now: datetime) -> bool:
+    made_at = ranking.made_at
+    return not ranking.pinned and made_at is not None and now - made_at > state.bounds.kept
 
 
 def unpin(state: State) -> None:
@@ -100,7 +92,7 @@ def unpin(state: State) -> None:
 def make(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     """The next bounded step of making a large queue; whether that finished it (ADL-5)."""
     ranking = market.rankings[longs]
-    _score(state, market, ranking, RANKS_PER_STEP, longs=longs)
+    _score(state, market, ranking, state.bounds.ranks, longs=longs)
     if not ranking.unranked:
         ranking.made_at = now
         ranking.pinned = True  # it may await others still, which take their time
@@ -164,7 +156,10 @@ def forget(state: State, asset: str) -> None:
         if market.contract.settlement_asset != asset:
             continue
         for longs in list(market.rankings):
-            if market.rankings[longs].made_at is None or market.count(longs=longs) <= LARGE:
+            if (
+                market.rankings[longs].made_at is None
+                or market.count(longs=longs) <= state.bounds.large
+            ):
                 del market.rankings[longs]
         if not market.rankings:
             del state.ranked[symbol]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from app.engine.bounds import Bounds
 from app.engine.commands import (
     FundPolicy,
     Limits,
@@ -363,6 +364,8 @@ class State:
     changed since those were made. All three are derived.
     """
 
+    bounds: Bounds = field(default_factory=Bounds)
+    """Those of the engine that has the state."""
     limits: Limits = field(default_factory=Limits)
     counters: Counters = field(default_factory=Counters)
     markets: dict[str, Market] = field(default_factory=dict)

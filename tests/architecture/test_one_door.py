@@ -27,6 +27,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         },
     ),
     "engine/case.py": ("the cascade's events and causes: whose they are", {"causes", "events"}),
+    "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
     "engine/orderbook.py": ("the book is its open orders, sorted", {"prices", "levels"}),
     "engine/ranking.py": (
         "ADL queues are made from positions and marks",

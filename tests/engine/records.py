@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from fractions import Fraction
 
-from app.engine import deleveraging
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
 from app.engine.outcome import Outcome
 from app.engine.state import State
@@ -22,7 +21,7 @@ def check_records(outcome: Outcome, state: State) -> None:
     for record in outcome.of(Liquidation):
         _fills(record, outcome)
         _fee(record, outcome, state)
-        _ending(record, outcome)
+        _ending(record, outcome, state)
         _story(record)
     for event in outcome.of(AdlEvent):
         _adl(event, outcome, state)
@@ -85,7 +84,7 @@ def _fee(record: Liquidation, outcome: Outcome, state: State) -> None:
         assert record.clearance_fee_to_fund == fee.to_fund, record
 
 
-def _ending(record: Liquidation, outcome: Outcome) -> None:
+def _ending(record: Liquidation, outcome: Outcome, state: State) -> None:
     """Quantities, outcome and the fund's part agree with what happened (LIQ-9)."""
     parts = (record.filled_quantity, record.taken_over_quantity, record.deleveraged_quantity)
     filled, taken, deleveraged = (part > 0 for part in parts)
@@ -93,7 +92,7 @@ def _ending(record: Liquidation, outcome: Outcome) -> None:
     assert sum(parts) <= record.quantity, record
     if taken or deleveraged or record.outcome == "closed":
         most = max((len(e.counterparties) for e in _events(record, outcome)), default=0)
-        assert sum(parts) == record.quantity or most == deleveraging.MOST_CLOSED, record
+        assert sum(parts) == record.quantity or most == state.bounds.closed, record
     expected = {
         (False, False, False): ("orders_canceled",),
         (True, False, False): ("reduced", "closed"),

@@ -26,15 +26,13 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, get_args
-from unittest.mock import patch
 
-from app.engine import commands, ranking
+from app.engine import commands
 from app.engine.commands import (
     AdjustMargin,
     CancelOrder,
@@ -100,23 +98,20 @@ class Scenario(Expectations):
 
     def __init__(self) -> None:
         super().__init__(World())
-        self.bounds = ExitStack()
 
     def run(self, text: Text) -> None:
         """All lines in order."""
-        with self.bounds:
-            for number, line in text.lines:
-                try:
-                    self.line(line)
-                except AssertionError as error:
-                    error.add_note(f"{text.source}.txt:{number}: {line}")
-                    raise
+        for number, line in text.lines:
+            try:
+                self.line(line)
+            except AssertionError as error:
+                error.add_note(f"{text.source}.txt:{number}: {line}")
+                raise
 
     def do_large(self, most: str, step: str) -> None:
         """Smaller bounds than the rules', for the rest of the scenario (ADL-5)."""
-        ranks = int(step.removeprefix("step="))
-        bounds = patch.multiple(ranking, LARGE=int(most), RANKS_PER_STEP=ranks)
-        self.bounds.enter_context(bounds)
+        state, ranks = self.world.state, int(step.removeprefix("step="))
+        state.bounds = replace(state.bounds, large=int(most), ranks=ranks)
 
     def line(self, line: str) -> None:
         """One command with what must come of it, or one expectation."""

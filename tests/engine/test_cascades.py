@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine import cascade, deleveraging, ranking, triggers
+from app.engine import ranking, triggers
+from app.engine.bounds import Bounds
 from app.engine.commands import (
     CancelOrders,
     ConfigureContract,
@@ -25,7 +26,7 @@ from app.engine.rejections import Rejection
 from app.engine.scopes import Scope, cross_scope
 from tests.engine.world import World, brackets, contract, differences, dump, replayed
 
-MANY = 2 * cascade.LIQUIDATIONS_PER_STEP + 7
+MANY = 2 * Bounds().liquidations + 7
 """Accounts enough for three steps."""
 
 
@@ -72,7 +73,7 @@ def test_liq_10_a_step_is_bounded_and_the_whole_is_in_order(world: World) -> Non
         result = world.apply(ContinueCascade("USDT")).result
         steps.append(len(world.liquidations) - sum(steps))
     assert result == Ticked("TEST", Decimal("95.3"), world.state.markets["TEST"].mark.time, MANY)  # type: ignore[union-attr]
-    assert max(steps) <= cascade.LIQUIDATIONS_PER_STEP
+    assert max(steps) <= Bounds().liquidations
     assert liquidated(world) == names()[::-1]
 
 
@@ -132,10 +133,10 @@ def test_liq_9_one_event_for_all_scopes_of_an_account_over_all_steps() -> None:
 
 
 def test_liq_10_a_bracket_change_looks_at_its_accounts_in_parts(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
     """LIQ-10, LIQ-1: it is answered at once; who is not looked at yet is judged as who waits."""
-    monkeypatch.setattr(cascade, "FINDS_PER_STEP", 5)
+    world.state.bounds = replace(world.state.bounds, finds=5)
     steep = brackets((("0", "100000000", 10, "0.06"),))
     outcome = world.apply(UpdateContract("TEST", {"brackets": steep}))
     assert outcome.result == Done("TEST")
@@ -199,7 +200,7 @@ def test_liq_2_who_is_put_at_risk_meanwhile_comes_in_the_next_round(world: World
     while world.state.cascades:
         part = world.engine.apply(ContinueCascade("USDT"), world.next_time())
         found += [record.account_id for record in part.of(Liquidation)]
-    assert found == [*names()[: MANY - cascade.LIQUIDATIONS_PER_STEP][::-1], "late"]
+    assert found == [*names()[: MANY - Bounds().liquidations][::-1], "late"]
 
 
 def test_mrk_2_a_tick_waits_for_the_cascade_of_its_asset(world: World) -> None:
@@ -226,12 +227,9 @@ def test_adl_3_lights(rank: int, length: int, light: int) -> None:
     assert ranking.quantile(rank, length) == light
 
 
-def test_liq_10_an_adl_closes_so_many_counterparties_and_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_liq_10_an_adl_closes_so_many_counterparties_and_goes_on() -> None:
     """LIQ-10, ADL-2: a whale against many small ones, in events of three, at one price."""
-    monkeypatch.setattr(deleveraging, "MOST_CLOSED", 3)
-    world = World()
+    world = World(Bounds(closed=3))
     world.fund("F")
     world.contract(contract("TEST", "F"))
     world.must(Tick("TEST", Decimal(100)))

@@ -24,7 +24,7 @@ def opens(fund_id: str, minutes: int) -> Source:
 
 def test_the_first_of_all_sources_is_due() -> None:
     """Of two at once the earlier source's: in every replay the same."""
-    engine = Engine(State(), [opens("B", 2), opens("A", 1), opens("C", 2)])
+    engine = Engine(State(), sources=[opens("B", 2), opens("A", 1), opens("C", 2)])
     order: list[tuple[str, timedelta]] = []
     while due := engine.due():
         assert isinstance(due.command, CreateFund)
@@ -36,4 +36,4 @@ def test_the_first_of_all_sources_is_due() -> None:
 
 def test_where_there_are_no_sources_nothing_is_due() -> None:
     """As long as no rule has a command of its own."""
-    assert Engine(State(), []).due() is None
+    assert Engine(State(), sources=[]).due() is None

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
@@ -16,7 +15,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from app.engine import cascade, deleveraging, ranking
+from app.engine import ranking
+from app.engine.bounds import Bounds
 from app.engine.commands import (
     CancelOrder,
     Command,
@@ -64,9 +64,11 @@ class Exchange(RuleBasedStateMachine):
     """Four traders and a whale, five contracts, three funds, two settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
+    bounds = Bounds()
+
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
+        self.world = World(self.bounds)
         self.busy = sorted(TERMS)
 
     def pick(self, symbol: str) -> str:
@@ -369,26 +371,22 @@ class Exchange(RuleBasedStateMachine):
         check_readings(self.world.state)
 
 
-BOUNDS: dict[Any, dict[str, Any]] = {
-    ranking: {"LARGE": 1, "RANKS_PER_STEP": 1, "BLOCK": 1},
-    deleveraging: {"MOST_CLOSED": 1},
-    cascade: {"FINDS_PER_STEP": 2, "LIQUIDATIONS_PER_STEP": 1},
-}
-
-
 class Crowd(Exchange):
     """The same with bounds so small that every cascade has parts and every ADL queue is large."""
 
+    bounds = Bounds(finds=2, liquidations=1, closed=1, ranks=1, large=1)
+
     def __init__(self) -> None:
         super().__init__()
-        self.bounds = ExitStack()
-        for module, changes in BOUNDS.items():
-            self.bounds.enter_context(patch.multiple(module, **changes))
+        self.blocks = patch.object(ranking, "BLOCK", 1)  # a size, no rule
+        self.blocks.start()
 
     def teardown(self) -> None:
-        """As ever, within the bounds."""
-        with self.bounds:
+        """As ever, in such blocks."""
+        try:
             super().teardown()
+        finally:
+            self.blocks.stop()
 
 
 TestExchange = Exchange.TestCase

@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 
+from app.engine.bounds import Bounds
 from app.engine.commands import (
     Command,
     ContinueCascade,
@@ -72,8 +73,8 @@ DERIVED = (
 class World:
     """Applies commands one millisecond apart and keeps what they left behind."""
 
-    def __init__(self) -> None:
-        self.engine = Engine(State())
+    def __init__(self, bounds: Bounds | None = None) -> None:
+        self.engine = Engine(State(), bounds=bounds)
         self.books = Books()
         self.now = START
         self.log: list[tuple[Command, datetime]] = []
@@ -256,7 +257,7 @@ def differences(left: object, right: object, path: str = "state") -> Iterator[st
 
 def replayed(world: World) -> Engine:
     """A fresh engine to which the accepted commands were applied at their own times."""
-    engine = Engine(State())
+    engine = Engine(State(), bounds=world.state.bounds)
     for command, now in world.log:
         outcome = engine.apply(command, now)
         assert outcome.accepted, f"{command} was accepted first, then {outcome.result}"

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from app.engine import cascade, deleveraging, prices, ranking
+from app.engine import deleveraging, prices
 from app.engine.commands import (
     AdjustMargin,
     CancelOrder,
@@ -56,16 +56,18 @@ CROWD = 110
 
 def bounds() -> dict[str, str]:
     """The bounds that are rules; not all of them are met by so short a log."""
-    return {
-        name: str(getattr(module, name))
-        for module, names in (
-            (cascade, ("FINDS_PER_STEP", "LIQUIDATIONS_PER_STEP")),
-            (ranking, ("LARGE", "RANKS_PER_STEP", "KEPT")),
-            (deleveraging, ("MOST_CLOSED", "QUEUE_KEPT")),
-            (prices, ("FUTURE",)),
-        )
-        for name in names
+    bounds = Engine.bounds
+    found = {
+        "FINDS_PER_STEP": bounds.finds,
+        "LIQUIDATIONS_PER_STEP": bounds.liquidations,
+        "LARGE": bounds.large,
+        "RANKS_PER_STEP": bounds.ranks,
+        "KEPT": bounds.kept,
+        "MOST_CLOSED": bounds.closed,
+        "QUEUE_KEPT": deleveraging.QUEUE_KEPT,
+        "FUTURE": prices.FUTURE,
     }
+    return {name: str(value) for name, value in found.items()}
 
 
 @dataclass(frozen=True, slots=True)

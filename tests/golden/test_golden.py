@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.engine import cascade, ranking
+from app.engine import ranking
+from app.engine.bounds import Bounds
 from app.engine.engine import Engine
 from app.engine.events import OrderReceipt
 from app.engine.numbers import ZERO, Quotient
@@ -54,11 +55,11 @@ def test_the_log_has_every_kind_of_command_and_of_record() -> None:
 @pytest.mark.parametrize(
     ("where", "name", "value"),
     [
-        (cascade, "FINDS_PER_STEP", 99),
-        (cascade, "LIQUIDATIONS_PER_STEP", 21),
-        (ranking, "LARGE", 5),
+        (Engine, "bounds", Bounds(finds=99)),
+        (Engine, "bounds", Bounds(liquidations=21)),
+        (Engine, "bounds", Bounds(large=5)),
+        (Engine, "bounds", Bounds(kept=timedelta(seconds=11))),
         (ranking, "place", lambda *_: (ZERO, Quotient(ZERO))),
-        (ranking, "KEPT", timedelta(seconds=11)),
     ],
 )
 def test_a_rule_that_changes_without_a_new_version_is_found(

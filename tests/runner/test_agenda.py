@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from itertools import count, pairwise
 
 import pytest
 
-from app.engine.commands import Command, CreateKey, Due, Limits, NewKey, Recover, RevokeKey
+from app.engine.commands import CreateKey, Due, Limits, NewKey, Recover, RevokeKey
 from app.engine.engine import Engine, Source
 from app.engine.state import State
 from app.runner.clock import EPOCH, SECOND, Clock
@@ -45,7 +45,7 @@ async def leader(
     disk: Disk, clock: Clock, *sources: Source, pace: Pace | None = None
 ) -> AsyncIterator[Term]:
     """A term from what is on the disk, with what is due for these."""
-    engine = Engine(State(), sources)
+    engine = Engine(State(), sources=sources)
     list(replayed(engine, disk.log))
     store = SimulatedStore(Network(0, fault_rate=0), disk, disk.raise_epoch())
     term = Term(
@@ -109,7 +109,7 @@ async def test_between_two_commands_of_a_submission_too(disk: Disk, hand: Hand) 
     commands = [key(f"key-{number}") for number in range(50)]
     async with leader(disk, Clock(hand, running), key_every(MINUTE)) as term:
         await term.submit(commands, None)
-    list(replayed(Engine(State(), [key_every(MINUTE)]), disk.log))
+    list(replayed(Engine(State(), sources=[key_every(MINUTE)]), disk.log))
     names = [name for name, _ in log(disk)]
     assert [name for name in names if not name.startswith("due")] == [
         command.key.key_id for command in commands
@@ -181,14 +181,3 @@ async def test_what_would_be_due_for_ever_ends_the_term(
     with pytest.raises(AssertionError):
         await lead()
     assert [type(command) for command, _ in disk.log] == [Recover]
-
-
-def at(minutes: int, command: Command) -> Callable[[State], Due | None]:
-    """Due once, and done when the key is there."""
-
-    def source(state: State) -> Due | None:
-        assert isinstance(command, CreateKey)
-        done = command.key.digest in state.keys
-        return None if done else Due(BEGIN + minutes * MINUTE, command)
-
-    return source

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from app.catalogue.default import default_commands
+from app.engine.bounds import Bounds
 from app.engine.commands import (
     Command,
     ContributeToFund,
@@ -17,6 +18,7 @@ from app.engine.commands import (
     Side,
     Tick,
 )
+from app.engine.engine import Engine
 from app.engine.events import Moved, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
 from app.runner.keys import make_key
@@ -130,7 +132,7 @@ async def test_a_long_cascade_is_one_answer_and_serves_others_meanwhile(
 async def test_a_new_leader_goes_on_with_a_cascade(
     address: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.engine.cascade.LIQUIDATIONS_PER_STEP", 1)
+    monkeypatch.setattr(Engine, "bounds", Bounds(liquidations=1))
 
     async def begun() -> bool:
         return await liquidated(connection) > 0

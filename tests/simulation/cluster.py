@@ -17,7 +17,7 @@ from app.runner.pace import Pace
 from app.runner.submission import NotLeader
 from app.runner.term import Term
 from app.store.writer import StaleLeader
-from tests.simulation.store import SOURCES, Disk, Network, SimulatedStore, no_news
+from tests.simulation.store import BOUNDS, SOURCES, Disk, Network, SimulatedStore, no_news
 
 EXPECTED = (ConnectionError, StaleLeader)
 """What may end a term; anything else is a bug."""
@@ -143,7 +143,7 @@ class Cluster:
             assert cascade.tick not in self.answered, "answered before its cascade was durable"
         self.terms += 1
         term = self._parts.term(
-            engine=self._parts.engine(engine.state, SOURCES),
+            engine=self._parts.engine(engine.state, sources=SOURCES, bounds=BOUNDS),
             store=self._parts.store(network, disk, epoch),
             clock=Clock(self._time.wall, self._time.steady),
             metrics=Metrics(),

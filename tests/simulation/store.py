@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.engine.bounds import Bounds
 from app.engine.commands import Command
 from app.engine.engine import Engine
 from app.engine.state import State
@@ -29,6 +30,8 @@ by the leader, and arriving at some later time."""
 
 SOURCES = (key_every(timedelta(milliseconds=10)),)
 """What is due in the simulation."""
+BOUNDS = Bounds(finds=2, liquidations=1)
+"""Its cascades have many parts."""
 
 Name = tuple[str, str]
 """A command's kind and body: the simulation sends no two commands that are equal."""
@@ -123,7 +126,7 @@ class Disk:
 
     def replay(self) -> tuple[Engine, dict[Name, object]]:
         """The log from its beginning: a fresh engine, and the result of each command."""
-        engine = Engine(State(), SOURCES)
+        engine = Engine(State(), sources=SOURCES, bounds=BOUNDS)
         results = replayed(engine, self.log)
         names = [codec.encode_command(command) for command, _ in self.log]
         return engine, dict(zip(names, results, strict=True))

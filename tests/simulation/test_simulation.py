@@ -34,12 +34,6 @@ from tests.simulation.store import Disk, Network, SimulatedStore
 LONGEST_TURNS = 200_000
 
 
-@pytest.fixture(autouse=True)
-def cascades_of_many_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.engine.cascade.FINDS_PER_STEP", 2)
-    monkeypatch.setattr("app.engine.cascade.LIQUIDATIONS_PER_STEP", 1)
-
-
 class LoopOfTurns(asyncio.SelectorEventLoop):
     """Its time is how often it was asked for: something is always ready to run."""
 

@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 import pytest
 
+from app.engine.bounds import Bounds
+from app.engine.engine import Engine
 from app.store import database
 from app.verify.replay import Findings, verify
 from tests.conftest import new_database
@@ -19,8 +21,7 @@ from tests.verify.market import live
 def short_cascade_steps() -> Iterator[None]:
     """Cascades take many steps, so that a leader can be stopped between them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("app.engine.cascade.LIQUIDATIONS_PER_STEP", 1)
-        patch.setattr("app.engine.cascade.FINDS_PER_STEP", 2)
+        patch.setattr(Engine, "bounds", Bounds(liquidations=1, finds=2))
         yield
 
 

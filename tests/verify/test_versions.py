@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 import asyncpg
 import pytest
 
+from app.engine.bounds import Bounds
 from app.engine.engine import Engine
 from app.store.snapshots import TABLES
 from app.verify.cli import summary
@@ -25,8 +26,7 @@ def release(version: int) -> Iterator[None]:
     """A release in which a cascade's steps are as long as its version says."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Engine, "rules_version", version)
-        patch.setattr("app.engine.cascade.LIQUIDATIONS_PER_STEP", version)
-        patch.setattr("app.engine.cascade.FINDS_PER_STEP", 1 + version)
+        patch.setattr(Engine, "bounds", Bounds(liquidations=version, finds=1 + version))
         yield
 
 
