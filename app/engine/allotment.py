@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.engine import exposure
+from app.engine.exposure import maintenance_margin
+from app.engine.health import Health, health_after
 from app.engine.margin import Figures
 from app.engine.numbers import ONE, ZERO, ceil_to, ratio, share
 from app.engine.state import Market, Position
@@ -39,10 +41,8 @@ def bankruptcy_value(market: Market, position: Position, allotted: Decimal) -> D
     return exposure.mark_value(market, position) - allotted
 
 
-def restoring_quantity(
-    market: Market, position: Position, equity: Decimal, others: Decimal
-) -> Decimal:
-    """How much of a position to liquidate (LIQ-4), unsigned.
+def restoring_quantity(market: Market, position: Position, now: Health) -> Decimal:
+    """How much of a position to liquidate (LIQ-4), unsigned; `now` is its scope's health.
 
     The smallest lot-rounded quantity q with equity - clearance fee rate x value(q) >= restore
     ratio x (others + maintenance margin after q), at mark; the whole position if there is none or
@@ -51,6 +51,7 @@ def restoring_quantity(
     """
     contract = market.contract
     assert market.mark is not None
+    others = now.maintenance_margin - maintenance_margin(market, position)
     held = abs(position.quantity)
     per_unit = abs(contract.unrounded_value(ONE, market.mark.price))
     restored = contract.liquidation_restore_ratio
@@ -66,13 +67,13 @@ def restoring_quantity(
             continue
         fee_in_full = contract.clearance_fee_rate * held * per_unit
         left = _largest_left(
-            equity - fee_in_full - restored * (others - bracket.cum),
+            now.equity - fee_in_full - restored * (others - bracket.cum),
             restored * bracket.maintenance_margin_rate - contract.clearance_fee_rate,
             bracket.notional_floor, highest,
         )  # fmt: skip
         if left is not None:
             best = max(lot, ceil_to(held - ratio(left, per_unit), lot))
-            best = _first_restoring(market, position, equity, others, best)
+            best = _first_restoring(market, position, now, best)
             if best is not None:
                 break
     if best is None or best >= held:
@@ -94,7 +95,7 @@ def _largest_left(
 
 
 def _first_restoring(
-    market: Market, position: Position, equity: Decimal, others: Decimal, start: Decimal
+    market: Market, position: Position, now: Health, start: Decimal
 ) -> Decimal | None:
     """The first of a few lots from just below `start` that restores, with booked (rounded) values.
 
@@ -104,16 +105,15 @@ def _first_restoring(
     held = abs(position.quantity)
     for step in (-1, 0, 1, 2):
         quantity = start + step * lot
-        if 0 < quantity <= held and restores(market, held, quantity, equity, others):
+        if 0 < quantity <= held and restores(market, position, now, quantity):
             return quantity
     return None
 
 
-def restores(
-    market: Market, held: Decimal, quantity: Decimal, equity: Decimal, others: Decimal
-) -> bool:
+def restores(market: Market, position: Position, now: Health, quantity: Decimal) -> bool:
     """Whether liquidating `quantity` at mark restores the scope (LIQ-4)."""
     contract = market.contract
     fee = contract.clearance_fee_rate * abs(market.worth(quantity))
-    after = contract.maintenance_margin(abs(market.worth(held - quantity)))
-    return equity - fee >= contract.liquidation_restore_ratio * (others + after)
+    rest = abs(position.quantity) - quantity
+    after = health_after(now, market, position, rest, -fee)
+    return after.equity >= contract.liquidation_restore_ratio * after.maintenance_margin

@@ -288,8 +288,7 @@ def _check_notional(contract: Contract, command: PlaceOrder, limit: Decimal) -> 
 
 def _bears_close(before: Standing, loss: Decimal) -> bool:
     """Whether the scope's own equity pays for a close (ORD-5, second sentence)."""
-    scope = before.health()
-    return scope.equity - loss >= scope.maintenance_margin
+    return before.own_slack() >= loss
 
 
 def _extra_requirement(before: Standing, command: PlaceOrder, value: Decimal) -> Decimal:
@@ -359,9 +358,7 @@ def _resulting_liquidation_price(
     after.fill(signed, value, found.limit, abs(value) * contract.taker_fee_rate, "trade")
     if after.quantity == 0:
         return None
-    scope, profit = after.health(), after.value - after.cost
-    others = scope.maintenance_margin - after.maintenance
     price = calculator.liquidation_price(
-        contract.brackets, contract, after.quantity, after.cost, scope.equity - profit - others
+        contract.brackets, contract, after.quantity, after.cost, after.backing()
     )
     return contract.shown(price)

@@ -15,6 +15,7 @@ from app.engine import liquidation, margin, positions, ranking, resting, trigger
 from app.engine.commands import ContinueCascade, Recover, Tick
 from app.engine.events import Done, Ticked
 from app.engine.handlers import HANDLERS, Drives, handles
+from app.engine.health import Health
 from app.engine.numbers import ZERO, Quotient, ratio
 from app.engine.rejections import Code, Rejected
 from app.engine.scopes import Scope, cross_scope
@@ -139,7 +140,7 @@ def _check(step: Step, scope: Scope) -> None:
         _enrol(step, cascade, scope, health)
 
 
-def _arm(state: State, scope: Scope) -> margin.Health:
+def _arm(state: State, scope: Scope) -> Health:
     """Arm a scope anew; while a tick's crossed triggers are collected, leave that for later."""
     cascade = state.cascades.get(scope.asset)
     if cascade is None or not cascade.finding or cascade.tick is None:
@@ -148,7 +149,7 @@ def _arm(state: State, scope: Scope) -> margin.Health:
     return margin.health(state, scope)
 
 
-def _enrol(step: Step, cascade: Cascade, scope: Scope, health: margin.Health) -> None:
+def _enrol(step: Step, cascade: Cascade, scope: Scope, health: Health) -> None:
     """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
     state = step.state
     cascade.found.add(scope.account_id)
@@ -184,7 +185,7 @@ def _sweep(step: Step, cascade: Cascade) -> None:
     check_touched(step)
 
 
-def _place(health: margin.Health) -> tuple[Decimal, Quotient]:
+def _place(health: Health) -> tuple[Decimal, Quotient]:
     """Equity / maintenance margin, as a key to sort by, exactly (LIQ-2)."""
     equity, required = health.equity, health.maintenance_margin
     if not required:

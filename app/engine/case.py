@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from app.engine import allotment, margin
 from app.engine.events import Fill, Liquidation, LiquidationStep, Outcome_, StepKind
+from app.engine.health import Health
 from app.engine.numbers import ZERO, texts
 from app.engine.scopes import Scope
 from app.engine.state import Account, Market, Position, Wallet
@@ -41,7 +42,7 @@ class Case:
     profit: Decimal = ZERO
     required: Decimal = ZERO
     reserved: Decimal = ZERO
-    now: margin.Health | None = None
+    now: Health | None = None
     allotted: dict[Position, Decimal] | None = None
     awaits: tuple[str, bool] | None = None
 
@@ -86,26 +87,28 @@ class Case:
         self.version += 1
         self.now = self.allotted = None
 
-    def health(self) -> margin.Health:
+    def health(self) -> Health:
         """The scope's equity and maintenance margin now."""
         if self.now is None:
             equity = margin.scope_balance(self.step.state, self.scope) + self.profit - self.reserved
-            self.now = margin.Health(equity, self.required, len(self.legs))
+            self.now = Health(equity, self.required, len(self.legs))
         return self.now
 
     def figures(self) -> margin.Figures:
         """The scope as it stands, largest maintenance margin first (LIQ-4)."""
         return margin.Figures(self.health(), margin.in_order(self.legs.values()))
 
-    def fees_due(self) -> Decimal:
-        """Clearance fees earned and not yet charged."""
-        return sum(self.fees.values(), ZERO) if self.fees else ZERO
+    def net(self) -> Health:
+        """The scope's health less the clearance fees it owes."""
+        now = self.health()
+        if not self.fees:
+            return now
+        left = now.equity - sum(self.fees.values(), ZERO)
+        return Health(left, now.maintenance_margin, now.positions)
 
     def at_risk(self) -> bool:
         """Whether the scope is at risk, its fees counted."""
-        now = self.health()
-        equity = now.equity - self.fees_due() if self.fees else now.equity
-        return equity < now.maintenance_margin
+        return self.net().at_risk
 
     def allot(self, position: Position) -> Decimal:
         """The equity allotted to a position now (LIQ-3)."""

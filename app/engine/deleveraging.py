@@ -8,16 +8,15 @@ from decimal import Decimal
 from app.engine import (
     allotment,
     deficits,
-    exposure,
     funds,
     margin,
     positions,
     ranking,
     resting,
-    settlement,
 )
 from app.engine.case import Case
 from app.engine.events import AdlEvent, Deleveraged, Liquidation
+from app.engine.health import health_after
 from app.engine.numbers import ZERO, share
 from app.engine.state import Account, Market, Position, Ranking
 from app.engine.step import Step
@@ -132,22 +131,19 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
     step, market = closing.step, closing.market
     lot = market.contract.lot_size
     before = margin.health(step.state, held.scope)
-    own = exposure.maintenance_margin(market, held)
     sign = 1 if closing.position.quantity > 0 else -1
 
-    def room(quantity: Decimal) -> Decimal:
+    def slack(quantity: Decimal, gained: Decimal) -> Decimal:
         rest = held.quantity + sign * quantity
-        kept = before.maintenance_margin - own + settlement.rest_margin(market, rest)
-        return before.equity - kept
+        return health_after(before, market, held, rest, gained).slack
 
     def bears(quantity: Decimal) -> bool:
-        value = _part(closing, sign * quantity)
-        worth = market.worth(sign * quantity)
-        slack = room(quantity) - (value - worth)
-        return slack >= 0 or (value <= worth and slack >= before.equity - before.maintenance_margin)
+        gained = market.worth(sign * quantity) - _part(closing, sign * quantity)
+        left = slack(quantity, gained)
+        return left >= 0 or (gained >= 0 and left >= before.slack)
 
     if not before.at_risk and not bears(lot):
-        ranking.remember_room(closing.queue, held, room(lot))
+        ranking.remember_room(closing.queue, held, slack(lot, ZERO))
         return ZERO
     if bears(size):
         return size

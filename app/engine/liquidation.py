@@ -83,10 +83,8 @@ def _awaits(case: Case, market: Market, position: Position) -> bool:
 
 def _reduce(case: Case, leg: Leg) -> None:
     """Offer what restores the scope, then the rest, at the bankruptcy price (LIQ-4)."""
-    market, position, health = leg.market, leg.position, case.health()
-    quantity = allotment.restoring_quantity(
-        market, position, health.equity - case.fees_due(), health.maintenance_margin - leg.margin
-    )
+    market, position = leg.market, leg.position
+    quantity = allotment.restoring_quantity(market, position, case.net())
     _offer(case, market, position, quantity)
     if position.quantity and _goes_on(case):
         _offer(case, market, position, abs(position.quantity))

@@ -11,25 +11,10 @@ from typing import NamedTuple
 from app.engine import calculator
 from app.engine.commands import MarginMode
 from app.engine.exposure import mark_value, order_margin, profit, settings_of, weigh
+from app.engine.health import Health
 from app.engine.numbers import ZERO, divide_half_even, divide_up
 from app.engine.scopes import Scope, cross_scope
 from app.engine.state import Account, Market, Position, State
-
-
-class Health(NamedTuple):
-    """A scope's equity (for a cross account less the margin of open isolated orders) and margin.
-
-    `positions` says how many it has open.
-    """
-
-    equity: Decimal
-    maintenance_margin: Decimal
-    positions: int
-
-    @property
-    def at_risk(self) -> bool:
-        """LIQ-1: strictly less."""
-        return self.equity < self.maintenance_margin
 
 
 def scope_positions(state: State, scope: Scope) -> list[tuple[Market, Position]]:
@@ -115,14 +100,13 @@ def isolated_order_margin(state: State, cross: Scope) -> Decimal:
 class Cross(NamedTuple):
     """An account's cross scope in an asset, worked out once.
 
-    `equity` counts less the margin of open isolated orders (LIQ-1); `uncommitted` is it less the
-    requirements of the cross positions and their orders (ORD-4, ORD-6): negative when they exceed
-    it.
+    `slack` is what it can lose before it is at risk, the margin of open isolated orders counted
+    (LIQ-1); `uncommitted` is the equity less the requirements of the cross positions and all orders
+    (ORD-4, ORD-6): negative when they exceed it.
     """
 
     wallet: Decimal
-    equity: Decimal
-    maintenance_margin: Decimal
+    slack: Decimal
     uncommitted: Decimal
 
     @property
@@ -132,7 +116,7 @@ class Cross(NamedTuple):
         A requirement can be less than the maintenance margin: the mark went up into a bracket that
         does not allow the leverage any more.
         """
-        return max(ZERO, min(self.uncommitted, self.equity - self.maintenance_margin))
+        return max(ZERO, min(self.uncommitted, self.slack))
 
     @property
     def spendable(self) -> Decimal:
@@ -144,7 +128,7 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
     """Work an account's cross scope out at mark."""
     wallet = account.wallets.get(asset)
     balance = wallet.balance if wallet is not None else ZERO
-    equity, maintained, uncommitted = balance, ZERO, balance
+    slack = uncommitted = balance
     for position in account.positions.values():
         if position.scope.asset != asset:
             continue
@@ -152,12 +136,8 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
         if position.weighed is not market.mark:
             weigh(account, market, position)
         uncommitted += position.free
-        if position.isolated:
-            equity += position.free
-        else:
-            equity += position.profit
-            maintained += position.margin
-    return Cross(balance, equity, maintained, uncommitted)
+        slack += position.free if position.isolated else position.profit - position.margin
+    return Cross(balance, slack, uncommitted)
 
 
 def spendable(state: State, account: Account, asset: str) -> Decimal:

@@ -14,7 +14,7 @@ from app.engine.events import Fill, Trade
 from app.engine.numbers import ZERO, round_value
 from app.engine.settlement import Settlement
 from app.engine.standing import Standing
-from app.engine.state import Account, Market, Order, Position, State
+from app.engine.state import Account, Leg, Market, Order, Position, State
 from app.engine.step import Step
 
 
@@ -94,7 +94,7 @@ def plan(
     What it passes over, it removes (ORD-11): so what it fills is the depth that can be had.
     """
     result = Plan(met=met)
-    makers: dict[str, Standing] = {}
+    makers: dict[Leg, Standing] = {}
     for maker in orderbook.best_first(market, orderbook.opposite(taker.side)):
         assert maker.price is not None
         left = quantity - result.filled
@@ -123,11 +123,12 @@ def plan(
     return result
 
 
-def _make(state: State, makers: dict[str, Standing], maker: Order, most: Decimal) -> Made | str:
+def _make(state: State, makers: dict[Leg, Standing], maker: Order, most: Decimal) -> Made | str:
     """Fill a resting order by `most`; or the reason why it is cancelled (ORD-9, ORD-13)."""
-    making = makers.get(maker.account_id)
+    leg = maker.account_id, maker.position_side
+    making = makers.get(leg)
     if making is None:
-        making = makers[maker.account_id] = _making(state, maker)
+        making = makers[leg] = _making(state, maker)
     contract, price = making.market.contract, maker.price
     size = min(most, fillable(contract, maker, making.quantity))
     if size == 0:
@@ -167,7 +168,7 @@ def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) ->
 def depth(state: State, market: Market, side: Side, levels: int) -> list[tuple[Decimal, Decimal]]:
     """The best `levels` of a side as (price, quantity): what can be had, by one order (ORD-11)."""
     found: dict[Decimal, Decimal] = {}
-    makers: dict[str, Standing] = {}
+    makers: dict[Leg, Standing] = {}
     for maker in islice(orderbook.best_first(market, side), state.limits.matched_orders):
         assert maker.price is not None
         if len(found) == levels and maker.price not in found:

@@ -21,6 +21,7 @@ from decimal import (
     InvalidOperation,
     Overflow,
 )
+from functools import lru_cache
 
 INTEGER_DIGITS, FRACTION_DIGITS = 15, 12
 """Of a number that comes in, whoever reads it, at most."""
@@ -82,8 +83,13 @@ def derived_price(value: Decimal, units: Decimal, tick: Decimal) -> Decimal:
 
 
 def _to_price(price: Decimal, tick: Decimal) -> Decimal:
+    return price.quantize(_shown_to(tick), ROUND_HALF_EVEN, _ROUNDING)
+
+
+@lru_cache(maxsize=1024)
+def _shown_to(tick: Decimal) -> Decimal:
     last = int(tick.normalize().as_tuple().exponent)  # -12 for 0.000000000001
-    return price.quantize(ONE.scaleb(min(-8, last - 4)), ROUND_HALF_EVEN, _ROUNDING)
+    return ONE.scaleb(min(-8, last - 4))
 
 
 def share(total: Decimal, part: Decimal, whole: Decimal) -> Decimal:
@@ -130,6 +136,7 @@ def plain(value: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+@lru_cache(maxsize=64)  # all that one command writes is of one time
 def time_text(time: datetime) -> str:
     """RFC 3339 UTC with six decimals and Z, as the hash chain, records and answers write it."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

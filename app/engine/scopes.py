@@ -5,6 +5,7 @@ The texts of wallets are made and read here alone; the ledger and its readers sh
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal, NamedTuple, cast
 
 from app.engine.commands import MarginMode, PositionSide
@@ -57,6 +58,7 @@ class Scope(NamedTuple):
         return wallet_key(self.margin_mode, self.account_id, self.asset, self.wallet_name)
 
 
+@lru_cache(maxsize=10_000)  # of who trades much, asked for by each order
 def cross_scope(account_id: str, asset: str) -> Scope:
     """The scope of an account's cross wallet in an asset."""
     return Scope(False, account_id, "", "both", asset)

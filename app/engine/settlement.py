@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from app.engine.health import health_alone
 from app.engine.numbers import ZERO, divide_up, round_down, share
 from app.engine.state import Market
 
@@ -121,15 +122,5 @@ def _released(
     if rest == 0:
         return net
     rest_cost = held.cost - share(held.cost, -closing, held.quantity)
-    slack = wallet + profit - fee + unrealized(market, rest, rest_cost) - rest_margin(market, rest)
-    return max(ZERO, min(net, round_down(slack)))
-
-
-def unrealized(market: Market, quantity: Decimal, cost: Decimal) -> Decimal:
-    """Unrealised profit of a signed quantity and cost at mark (CON-3)."""
-    return market.worth(quantity) - cost
-
-
-def rest_margin(market: Market, quantity: Decimal) -> Decimal:
-    """Maintenance margin of a signed quantity at mark (CON-4)."""
-    return market.contract.maintenance_margin(abs(market.worth(quantity)))
+    left = health_alone(market, wallet + profit - fee, rest, rest_cost)
+    return max(ZERO, min(net, round_down(left.slack)))

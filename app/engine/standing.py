@@ -23,9 +23,9 @@ class Standing:
     """What an account holds in a contract and what stands behind it; `fill` moves it on.
 
     `wallet` is the isolated wallet, None for a cross position. `bids` and `asks` are the exact
-    values of the open orders that can increase the position (ORD-4). `cross_wallet`, `equity` and
-    `maintained` are the cross scope's; `equity` and `loose` (the uncommitted part of it) are before
-    what this position requires and its orders hold back: see `reserved`.
+    values of the open orders that can increase the position (ORD-4). `cross_wallet` is the cross
+    scope's; so are `slack`, what it can lose before it is at risk, and `loose`, what of its equity
+    is uncommitted, but before what this position requires and its orders hold back: `reserved`.
     """
 
     market: Market
@@ -40,8 +40,7 @@ class Standing:
     bids: Decimal
     asks: Decimal
     cross_wallet: Decimal
-    equity: Decimal
-    maintained: Decimal
+    slack: Decimal
     loose: Decimal
 
     @staticmethod
@@ -60,8 +59,7 @@ class Standing:
             market, account, position, exposure.leverage_of(account, market.contract),
             position.quantity, position.cost, value, position.margin, wallet,
             position.bid_value, position.ask_value, cross.wallet,
-            cross.equity if wallet is None else cross.equity - position.free,
-            cross.maintenance_margin, loose,
+            cross.slack if wallet is None else cross.slack - position.free, loose,
         )  # fmt: skip
 
     def copy(self) -> Standing:
@@ -69,7 +67,7 @@ class Standing:
         return Standing(
             self.market, self.account, self.position, self.leverage, self.quantity, self.cost,
             self.value, self.maintenance, self.wallet, self.bids, self.asks, self.cross_wallet,
-            self.equity, self.maintained, self.loose,
+            self.slack, self.loose,
         )  # fmt: skip
 
     def forget_orders(self) -> None:
@@ -88,20 +86,24 @@ class Standing:
     def cross(self) -> margin.Cross:
         """The account's cross scope by now."""
         reserved = self.reserved()
-        equity = self.equity if self.wallet is None else self.equity - reserved
-        return margin.Cross(self.cross_wallet, equity, self.maintained, self.loose - reserved)
+        slack = self.slack if self.wallet is None else self.slack - reserved
+        return margin.Cross(self.cross_wallet, slack, self.loose - reserved)
 
-    def health(self) -> margin.Health:
-        """Equity and maintenance margin of the position's own scope."""
+    def own_slack(self) -> Decimal:
+        """What the position's own scope can lose before it is at risk (LIQ-1)."""
         if self.wallet is None:
-            return margin.Health(self.equity, self.maintained, 1)
-        return margin.Health(self.wallet + self.value - self.cost, self.maintenance, 1)
+            return self.slack
+        return self.wallet + self.value - self.cost - self.maintenance
+
+    def backing(self) -> Decimal:
+        """What stands behind the position: its scope's equity and margins, but for its own."""
+        return self.own_slack() + self.maintenance - (self.value - self.cost)
 
     def whole(self) -> bool:
         """Whether neither the position's scope nor the cross scope is at risk (LIQ-1)."""
         if self.wallet is None:
-            return self.equity >= self.maintained
-        return not self.health().at_risk and self.equity - self.reserved() >= self.maintained
+            return self.slack >= 0
+        return self.own_slack() >= 0 and self.slack >= self.reserved()
 
     def missing(self, floor: Decimal | None) -> Decimal:
         """What the account lacks for its fills: what keeps it whole, and what is uncommitted at
@@ -109,8 +111,8 @@ class Standing:
         """
         if self.whole() and (floor is None or self.loose - self.reserved() >= floor):
             return ZERO
-        own, cross = self.health(), self.cross()
-        lacking = [own.maintenance_margin - own.equity, cross.maintenance_margin - cross.equity]
+        cross = self.cross()
+        lacking = [-self.own_slack(), -cross.slack]
         if floor is not None:
             lacking.append(floor - cross.uncommitted)
         return max(ZERO, *lacking)
@@ -135,12 +137,12 @@ class Standing:
         if self.wallet is None:
             self.cross_wallet += gained
             gained += (worth - settled.cost) - (self.value - self.cost)
-            self.maintained += maintenance - self.maintenance
+            self.slack += self.maintenance - maintenance
         else:
             self.wallet += settled.margin + gained
             gained = -(settled.margin + settled.opening_fee)
             self.cross_wallet += gained
-        self.equity += gained
+        self.slack += gained
         self.loose += gained
         self.quantity, self.cost = settled.quantity, settled.cost
         self.value, self.maintenance = worth, maintenance
@@ -150,14 +152,14 @@ class Standing:
         """What a fill changes, for `restore`."""
         return (
             self.quantity, self.cost, self.value, self.maintenance, self.wallet,
-            self.cross_wallet, self.equity, self.maintained, self.loose,
+            self.cross_wallet, self.slack, self.loose,
         )  # fmt: skip
 
     def restore(self, before: tuple[Any, ...]) -> None:
         """Take a fill back that the account does not bear."""
         (
             self.quantity, self.cost, self.value, self.maintenance, self.wallet,
-            self.cross_wallet, self.equity, self.maintained, self.loose,
+            self.cross_wallet, self.slack, self.loose,
         ) = before  # fmt: skip
 
     def rest(self, side: Side, value: Decimal) -> None:

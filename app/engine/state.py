@@ -262,6 +262,10 @@ class Market:
         assert self.mark is not None, self.contract.symbol
         return self.contract.value(quantity, self.mark.price)
 
+    def maintenance_margin(self, quantity: Decimal) -> Decimal:
+        """The maintenance margin of a quantity at mark (CON-4)."""
+        return self.contract.maintenance_margin(abs(self.worth(quantity)))
+
     def count(self, *, longs: bool) -> int:
         """How many positions a side has."""
         return self.long_count if longs else len(self.positions) - self.long_count

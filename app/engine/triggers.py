@@ -17,7 +17,7 @@ import heapq
 from decimal import Decimal
 
 from app.engine import calculator, exposure, margin
-from app.engine.margin import Health
+from app.engine.health import Health
 from app.engine.numbers import ONE, UNIT, ZERO, divide_up, ratio, round_down
 from app.engine.scopes import Scope
 from app.engine.state import Market, Position, State, Triggers
@@ -40,7 +40,7 @@ def arm(state: State, scope: Scope) -> Health:
     """
     held = margin.scope_positions(state, scope)
     health = margin.health_of(state, scope, held)
-    slack = health.equity - health.maintenance_margin - ROUNDING_SLACK * len(held)
+    slack = health.slack - ROUNDING_SLACK * len(held)
     if not scope.isolated:
         slack = _after_order_margins(state, scope, slack)
     if len(held) == 1:

@@ -19,6 +19,8 @@ from app.engine.commands import (
     UpdateFund,
 )
 from app.engine.contracts import Contract
+from app.engine.exposure import maintenance_margin
+from app.engine.health import Health
 from app.engine.numbers import EXACT, UNIT
 from app.engine.scopes import cross_scope
 from app.engine.state import Mark, Market, Position, Wallet
@@ -75,7 +77,8 @@ def test_liq_4_the_smallest_quantity_that_restores(
     equity = rounded(full * tenths_of_margin / 1000)
     exact = Decimal(equity.numerator) / Decimal(equity.denominator)
     with localcontext(EXACT):
-        found = allotment.restoring_quantity(market, position, exact, Decimal(others))
+        now = Health(exact, Decimal(others) + maintenance_margin(market, position), 1)
+        found = allotment.restoring_quantity(market, position, now)
     assert found == smallest_restoring(terms, Decimal(mark), count, exact, Decimal(others))
 
 
