@@ -13,10 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.access import Admin, OwnAccount
 from app.api.changing import Changing, Posting
 from app.api.contracts import SymbolPath
+from app.api.faults import Fault
 from app.api.paging import Paged
 from app.api.problems import unknown
 from app.api.ranking import Queues
-from app.api.routing import ADMIN_CHANGE, KEYED, problems, router
+from app.api.routing import BY_POST, IN_PATH, changing, keyed, router
 from app.api.schemas.accounts import (
     AccountBody,
     AccountDetailView,
@@ -56,11 +57,15 @@ from app.store.reads import raw
 accounts = router("accounts")
 
 AccountPath = Annotated[str, Path(pattern=ACCOUNT_PATTERN, examples=["alice"])]
-OWN_CHANGE = problems(401, 403, 404, 409, 422)
-OWN = problems(401, 403, 404)
+OWN = keyed(Code.unknown_account)
 
 
-@accounts.post("/accounts", status_code=201, responses=ADMIN_CHANGE, summary="Open an account")
+@accounts.post(
+    "/accounts",
+    status_code=201,
+    responses=changing(OpenAccount, *BY_POST),
+    summary="Open an account",
+)
 async def open_account(
     _: Admin, changes: Posting, services: ServicesDep, body: AccountBody
 ) -> NewAccountView:
@@ -72,7 +77,7 @@ async def open_account(
     return NewAccountView(**stored.model_dump(), api_key=None if replayed else secret)
 
 
-@accounts.get("/accounts", responses=KEYED, summary="List accounts")
+@accounts.get("/accounts", responses=keyed(), summary="List accounts")
 async def list_accounts(_: Admin, reading: Reading, paging: Paged) -> Page[AccountView]:
     """All accounts, by identifier."""
     rows = await queries.list_accounts(reading, paging.fetch, paging.after_name())
@@ -97,7 +102,9 @@ async def get_account(account_id: OwnAccount, reading: Reading) -> AccountDetail
 
 
 @accounts.patch(
-    "/accounts/{account_id}", responses=ADMIN_CHANGE, summary="Change an account's position mode"
+    "/accounts/{account_id}",
+    responses=changing(SetPositionMode, Fault.malformed_body),
+    summary="Change an account's position mode",
 )
 async def update_account(
     _: Admin, changes: Changing, services: ServicesDep, account_id: AccountPath, body: AccountPatch
@@ -107,7 +114,11 @@ async def update_account(
     return await _stored(services, account_id)
 
 
-@accounts.get("/accounts/{account_id}/ledger", responses=OWN_CHANGE, summary="An account's ledger")
+@accounts.get(
+    "/accounts/{account_id}/ledger",
+    responses=keyed(Code.unknown_account, Fault.query_too_wide),
+    summary="An account's ledger",
+)
 async def list_ledger(
     account_id: OwnAccount,
     services: ServicesDep,
@@ -129,8 +140,10 @@ async def list_ledger(
 
 @accounts.post(
     "/accounts/{account_id}/deposits",
-    status_code=201, responses=ADMIN_CHANGE, summary="Deposit",
-)  # fmt: skip
+    status_code=201,
+    responses=changing(Deposit, *BY_POST),
+    summary="Deposit",
+)
 async def deposit(
     _: Admin, changes: Posting, account_id: AccountPath, body: TransferBody
 ) -> MovedView:
@@ -141,8 +154,10 @@ async def deposit(
 
 @accounts.post(
     "/accounts/{account_id}/withdrawals",
-    status_code=201, responses=OWN_CHANGE, summary="Withdraw",
-)  # fmt: skip
+    status_code=201,
+    responses=changing(Withdraw, *BY_POST),
+    summary="Withdraw",
+)
 async def withdraw(account_id: OwnAccount, changes: Posting, body: TransferBody) -> MovedView:
     """Money out of the account's cross wallet: at most what is available (ORD-6)."""
     command = Withdraw(account_id, body.asset, body.amount, body.reference)
@@ -151,8 +166,9 @@ async def withdraw(account_id: OwnAccount, changes: Posting, body: TransferBody)
 
 @accounts.put(
     "/accounts/{account_id}/contracts/{symbol}",
-    responses=OWN_CHANGE, summary="Set leverage and margin mode",
-)  # fmt: skip
+    responses=changing(ConfigureContract, Fault.malformed_body, statuses=IN_PATH),
+    summary="Set leverage and margin mode",
+)
 async def configure_contract(
     account_id: OwnAccount,
     changes: Changing,
@@ -162,7 +178,7 @@ async def configure_contract(
 ) -> SettingsView:
     """Leverage and margin mode of the account in a contract (ORD-3)."""
     command = ConfigureContract(account_id, symbol, body.leverage, body.margin_mode)
-    await changes.apply(command, {Code.unknown_contract: 404})
+    await changes.apply(command, IN_PATH)
     async with services.database.connect() as connection:
         row = await queries.get_settings(connection, account_id, symbol)
     assert row is not None, (account_id, symbol)
@@ -171,8 +187,10 @@ async def configure_contract(
 
 @accounts.post(
     "/accounts/{account_id}/contracts/{symbol}/margin",
-    status_code=201, responses=OWN_CHANGE, summary="Move isolated margin",
-)  # fmt: skip
+    status_code=201,
+    responses=changing(AdjustMargin, *BY_POST, statuses=IN_PATH),
+    summary="Move isolated margin",
+)
 async def adjust_margin(
     account_id: OwnAccount, changes: Posting, symbol: SymbolPath, body: MarginBody
 ) -> MovedView:
@@ -181,7 +199,7 @@ async def adjust_margin(
     `balance` is the isolated wallet's.
     """
     command = AdjustMargin(account_id, symbol, body.position_side, body.amount)
-    return moved_view((await changes.apply(command, {Code.unknown_contract: 404}))[0])
+    return moved_view((await changes.apply(command, IN_PATH))[0])
 
 
 @accounts.get(

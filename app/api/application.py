@@ -13,20 +13,21 @@ from app.api import docs, openapi, problems
 from app.api.access import admit
 from app.api.accounts import accounts
 from app.api.calculators import calculators
-from app.api.contracts import contracts, prices
+from app.api.contracts import contracts
 from app.api.edge import Edge, first_headers
 from app.api.funds import funds, treasury
 from app.api.health import health
 from app.api.history import history
 from app.api.keys import keys
-from app.api.lean import LEAN
 from app.api.liquidations import liquidations
-from app.api.orders import orders, trades
+from app.api.orders import PLACING, orders, trades
+from app.api.prices import PRICING, prices
 from app.api.problems import Problem
 from app.api.rates import Rates
 from app.api.services import Services
 from app.runner.runner import Runner
 
+LEAN = (*PLACING, *PRICING)
 PROBES = ("/healthz", "/leaderz")
 """A proxy asks these again and again, they cost nothing, and a wrong answer takes us out of it."""
 
@@ -85,6 +86,6 @@ def create_app(
     ):  # fmt: skip
         app.include_router(router)
     problems.install(app)
-    openapi.install(app)
+    openapi.install(app, LEAN)
     docs.install(app)
     return app

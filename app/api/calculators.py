@@ -22,7 +22,16 @@ UNBOUNDED = Decimal(10) ** 30
 
 
 @calculators.post(
-    "/calculators/liquidation-price", responses=problems(422), summary="Liquidation price"
+    "/calculators/liquidation-price",
+    responses=problems(
+        Fault.malformed_body,
+        Code.quantity_not_positive,
+        Code.price_not_positive,
+        Fault.contract_size_not_positive,
+        Fault.brackets_or_rate,
+        Code.invalid_brackets,
+    ),
+    summary="Liquidation price",
 )
 async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
     """Where a linear position is liquidated and where it is bankrupt.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple, TypeVar, cast
 
 from fastapi import Depends, Header, Request
 
@@ -14,11 +14,13 @@ from app.api.edge import first_headers
 from app.api.faults import Fault
 from app.api.problems import NO_STATUSES, Statuses, malformed, refused
 from app.api.services import services_of
-from app.engine.commands import Command
+from app.engine.commands import CommandOf
+from app.engine.engine import Engine
 from app.engine.rejections import Rejection
-from app.runner.runner import AnswerKey, Runner
+from app.runner.runner import AnswerExpired, AnswerKey, Runner
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,200}$"
+R = TypeVar("R")
 _matches = re.compile(IDEMPOTENCY_KEY).fullmatch
 
 
@@ -28,7 +30,9 @@ class Changes(NamedTuple):
     runner: Runner
     key: AnswerKey | None
 
-    async def apply(self, command: Command, statuses: Statuses = NO_STATUSES) -> tuple[Any, bool]:
+    async def apply(
+        self, command: CommandOf[R], statuses: Statuses = NO_STATUSES
+    ) -> tuple[R, bool]:
         """The command's durable result and whether it is the answer to an earlier request.
 
         Raises the `Problem` of a refusal; `statuses` says what this route answers otherwise.
@@ -37,12 +41,22 @@ class Changes(NamedTuple):
         (result,) = answer.results
         if isinstance(result, Rejection):
             raise refused(result, statuses)
-        return result, answer.replayed
+        return _result_of(command, result), answer.replayed
 
-    async def apply_all(self, commands: Sequence[Command]) -> list[object]:
+    async def apply_all(self, commands: Sequence[CommandOf[R]]) -> list[R | Rejection]:
         """The durable results of the commands, refusals among them."""
         answer = await self.runner.submit(commands, self.key)
-        return answer.results
+        return [
+            result if isinstance(result, Rejection) else _result_of(command, result)
+            for command, result in zip(commands, answer.results, strict=True)
+        ]
+
+
+def _result_of(command: CommandOf[R], result: object) -> R:
+    """The result as the command's; what an earlier release stored may be of another kind."""
+    if not isinstance(result, Engine.handlers[type(command)].results):
+        raise AnswerExpired
+    return cast("R", result)
 
 
 def answer_key(

@@ -1,4 +1,4 @@
-"""Contracts, their books and ADL queues, and the mark prices."""
+"""Contracts, their books and ADL queues."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from app.api.access import OPTIONAL_KEY, Admin, MaybeKey
 from app.api.changing import Changing, Posting
 from app.api.faults import Fault
 from app.api.paging import Paged
-from app.api.problems import Problem, malformed, unknown
-from app.api.routing import ADMIN_CHANGE, PUBLIC, problems, router
+from app.api.problems import Problem, Statuses, malformed, unknown
+from app.api.routing import BY_POST, IN_PATH, changing, problems, router
 from app.api.schemas.base import SYMBOL_PATTERN, Page
 from app.api.schemas.contracts import (
     BookView,
@@ -24,7 +24,6 @@ from app.api.schemas.contracts import (
     ContractView,
     ImportBody,
     ImportView,
-    PriceView,
     SkippedView,
 )
 from app.api.schemas.liquidations import QueueView
@@ -47,7 +46,11 @@ from app.store.queries import contracts as queries
 from app.store.reads import raw
 
 contracts = router("contracts")
-prices = router("prices")
+
+NAMED = problems(Code.unknown_contract, statuses=IN_PATH)
+IN_BODY: Statuses = {Code.unknown_fund: 422}
+"""Where the body names the fund."""
+CHANGED: Statuses = {**IN_PATH, **IN_BODY}
 
 
 async def _known_symbol(
@@ -68,14 +71,14 @@ def contract_view(row: Row) -> ContractView:
     return ContractView.of(row)
 
 
-@contracts.get("/contracts", responses=PUBLIC, summary="List contracts")
+@contracts.get("/contracts", responses=problems(), summary="List contracts")
 async def list_contracts(reading: Reading, paging: Paged) -> Page[ContractView]:
     """All contracts, by symbol."""
     rows = await queries.list_contracts(reading, paging.fetch, paging.after_name())
     return paging.page(rows, contract_view, "symbol")
 
 
-@contracts.get("/contracts/{symbol}", responses=problems(404), summary="One contract")
+@contracts.get("/contracts/{symbol}", responses=NAMED, summary="One contract")
 async def get_contract(reading: Reading, symbol: SymbolPath) -> ContractView:
     """The terms of a contract."""
     row = await queries.get_contract(reading, symbol)
@@ -85,31 +88,38 @@ async def get_contract(reading: Reading, symbol: SymbolPath) -> ContractView:
 
 
 @contracts.post(
-    "/contracts", status_code=201, responses=ADMIN_CHANGE, summary="List a new contract"
+    "/contracts",
+    status_code=201,
+    responses=changing(CreateContract, *BY_POST, statuses=IN_BODY),
+    summary="List a new contract",
 )
 async def create_contract(
     _: Admin, changes: Posting, services: ServicesDep, body: ContractBody
 ) -> ContractView:
     """List a contract. Its insurance fund must exist."""
     contract = Contract(**_terms(body, type(body).model_fields))
-    await changes.apply(CreateContract(contract), {Code.unknown_fund: 422})
+    await changes.apply(CreateContract(contract), IN_BODY)
     return await _stored(services, body.symbol)
 
 
-@contracts.patch("/contracts/{symbol}", responses=ADMIN_CHANGE, summary="Change a contract's terms")
+@contracts.patch(
+    "/contracts/{symbol}",
+    responses=changing(UpdateContract, Fault.malformed_body, statuses=CHANGED),
+    summary="Change a contract's terms",
+)
 async def update_contract(
     _: Admin, changes: Changing, services: ServicesDep, symbol: SymbolPath, body: ContractPatch
 ) -> ContractView:
     """Change the given terms. What identifies a contract never changes; tick and lot size change
     only while nothing is open in it."""
     command = UpdateContract(symbol, _terms(body, body.model_fields_set))
-    await changes.apply(command, {Code.unknown_contract: 404, Code.unknown_fund: 422})
+    await changes.apply(command, CHANGED)
     return await _stored(services, symbol)
 
 
 @contracts.post(
     "/contracts/import",
-    responses=ADMIN_CHANGE,
+    responses=changing(ImportContracts, *BY_POST),
     summary="Import the exchange's own contracts",
     openapi_extra={
         "requestBody": {
@@ -138,7 +148,7 @@ async def import_contracts(_: Admin, changes: Posting, request: Request) -> Impo
     )
 
 
-@contracts.get("/contracts/{symbol}/book", responses=problems(404), summary="A contract's book")
+@contracts.get("/contracts/{symbol}/book", responses=NAMED, summary="A contract's book")
 async def get_book(
     services: ServicesDep,
     reading: Reading,
@@ -163,7 +173,7 @@ async def get_book(
 
 @contracts.get(
     "/contracts/{symbol}/adl-queue",
-    responses=problems(401, 404),
+    responses=problems(Fault.unauthorized, Code.unknown_contract, statuses=IN_PATH),
     openapi_extra=OPTIONAL_KEY,
     summary="A contract's ADL queue",
     tags=["liquidations"],
@@ -197,28 +207,6 @@ async def get_adl_queue(
         ),
         "place",
     )
-
-
-@prices.get("/prices", responses=PUBLIC, summary="List mark prices")
-async def list_prices(reading: Reading, paging: Paged) -> Page[PriceView]:
-    """The newest mark price of every contract that has one, by symbol."""
-    rows = await queries.list_marks(reading, paging.fetch, paging.after_name())
-    return paging.page(rows, _price_view, "symbol")
-
-
-@prices.get("/prices/{symbol}", responses=problems(404), summary="One mark price")
-async def get_price(reading: Reading, symbol: SymbolPath) -> PriceView:
-    """The newest mark price of a contract; 404 `no_mark` before its first."""
-    row = await queries.get_mark(reading, symbol)
-    if row is None:
-        if await queries.contract_exists(reading, symbol):
-            raise Problem(Code.no_mark, f"{symbol} has no mark price yet", status=404)
-        raise unknown("symbol")
-    return _price_view(row)
-
-
-def _price_view(row: Row) -> PriceView:
-    return PriceView.of(row, mark_price=row["price"])
 
 
 def _terms(body: ContractBody | ContractPatch, names: Iterable[str]) -> dict[str, Any]:

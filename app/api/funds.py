@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.api.access import Admin
 from app.api.accounts import moved_view
 from app.api.changing import Changing, Posting
+from app.api.faults import Fault
 from app.api.fund_views import fund_view
 from app.api.liquidations import FundFilter, with_fund
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged
 from app.api.problems import unknown
-from app.api.routing import ADMIN_CHANGE, KEYED, PUBLIC, problems, router
+from app.api.routing import BY_POST, changing, keyed, problems, router
 from app.api.schemas.accounts import MovedView
 from app.api.schemas.base import FUND_PATTERN, Page
 from app.api.schemas.funds import (
@@ -41,6 +42,7 @@ from app.engine.commands import (
 )
 from app.engine.events import AlertKind
 from app.engine.numbers import EXACT, ZERO
+from app.engine.rejections import Code
 from app.store.loader import load_funds
 from app.store.queries import Row
 from app.store.queries import funds as queries
@@ -52,7 +54,7 @@ treasury = router("treasury")
 FundPath = Annotated[str, Path(pattern=FUND_PATTERN, examples=["usdt-major"])]
 
 
-@funds.get("/insurance-funds", responses=PUBLIC, summary="List insurance funds")
+@funds.get("/insurance-funds", responses=problems(), summary="List insurance funds")
 async def list_funds(
     reading: Reading, paging: Paged, symbol: SymbolFilter = None
 ) -> Page[FundView]:
@@ -62,14 +64,21 @@ async def list_funds(
     return paging.page(rows, lambda row: views[row["fund_id"]], "fund_id")
 
 
-@funds.get("/insurance-funds/{fund_id}", responses=problems(404), summary="One insurance fund")
+@funds.get(
+    "/insurance-funds/{fund_id}",
+    responses=problems(Code.unknown_fund),
+    summary="One insurance fund",
+)
 async def get_fund(reading: Reading, fund_id: FundPath) -> FundView:
     """A fund: money, inventory, policy, and how near it is to auto-deleveraging."""
     return await _one(reading, fund_id)
 
 
 @funds.post(
-    "/insurance-funds", status_code=201, responses=ADMIN_CHANGE, summary="Open an insurance fund"
+    "/insurance-funds",
+    status_code=201,
+    responses=changing(CreateFund, *BY_POST),
+    summary="Open an insurance fund",
 )
 async def create_fund(
     _: Admin, changes: Posting, services: ServicesDep, body: FundBody
@@ -81,7 +90,9 @@ async def create_fund(
 
 
 @funds.patch(
-    "/insurance-funds/{fund_id}", responses=ADMIN_CHANGE, summary="Change an insurance fund"
+    "/insurance-funds/{fund_id}",
+    responses=changing(UpdateFund, Fault.malformed_body),
+    summary="Change an insurance fund",
 )
 async def update_fund(
     _: Admin, changes: Changing, services: ServicesDep, fund_id: FundPath, body: FundPatch
@@ -94,8 +105,10 @@ async def update_fund(
 
 @funds.post(
     "/insurance-funds/{fund_id}/contributions",
-    status_code=201, responses=ADMIN_CHANGE, summary="Pay into an insurance fund",
-)  # fmt: skip
+    status_code=201,
+    responses=changing(ContributeToFund, *BY_POST),
+    summary="Pay into an insurance fund",
+)
 async def contribute_to_fund(
     _: Admin, changes: Posting, fund_id: FundPath, body: FundContributionBody
 ) -> MovedView:
@@ -107,7 +120,7 @@ async def contribute_to_fund(
     return moved_view((await changes.apply(command))[0])
 
 
-@treasury.get("/treasury", responses=KEYED, summary="The exchange's own money")
+@treasury.get("/treasury", responses=keyed(), summary="The exchange's own money")
 async def get_treasury(_: Admin, reading: Reading, paging: Paged) -> Page[TreasuryView]:
     """Treasury and revenue, by asset."""
     totals: defaultdict[str, dict[str, Decimal]] = defaultdict(
@@ -122,8 +135,10 @@ async def get_treasury(_: Admin, reading: Reading, paging: Paged) -> Page[Treasu
 
 @treasury.post(
     "/treasury/contributions",
-    status_code=201, responses=ADMIN_CHANGE, summary="Pay into the treasury",
-)  # fmt: skip
+    status_code=201,
+    responses=changing(ContributeToTreasury, *BY_POST),
+    summary="Pay into the treasury",
+)
 async def contribute_to_treasury(
     _: Admin, changes: Posting, body: TreasuryContributionBody
 ) -> MovedView:
@@ -132,7 +147,7 @@ async def contribute_to_treasury(
     return moved_view((await changes.apply(command))[0])
 
 
-@treasury.get("/alerts", responses=problems(401, 403, 422), summary="List alerts")
+@treasury.get("/alerts", responses=keyed(Fault.query_too_wide), summary="List alerts")
 async def list_alerts(
     _: Admin,
     services: ServicesDep,

@@ -12,7 +12,7 @@ from app.api import metrics
 from app.api.access import OPTIONAL_KEY, MaybeKey
 from app.api.faults import Fault
 from app.api.problems import Problem, not_leader
-from app.api.routing import PUBLIC, StrictRoute, problems
+from app.api.routing import StrictRoute, keyed, problems
 from app.api.schemas.base import View
 from app.api.services import Reading, ServicesDep
 
@@ -37,20 +37,20 @@ class LeaderView(View):
     status: Literal["leader"] = "leader"
 
 
-@health.get("/healthz", responses=PUBLIC, summary="Is the process alive?")
+@health.get("/healthz", responses=problems(), summary="Is the process alive?")
 async def healthz() -> AliveView:
     """200 as long as the process answers."""
     return AliveView()
 
 
-@health.get("/readyz", responses=PUBLIC, summary="Are reads served?")
+@health.get("/readyz", responses=problems(), summary="Are reads served?")
 async def readyz(reading: Reading) -> ReadyView:
     """200 while the database answers."""
     await reading.execute(text("SELECT 1"))
     return ReadyView()
 
 
-@health.get("/leaderz", responses=PUBLIC, summary="Are writes taken here?")
+@health.get("/leaderz", responses=problems(Fault.not_leader), summary="Are writes taken here?")
 async def leaderz(services: ServicesDep) -> LeaderView:
     """200 only on the leader; for load balancers."""
     if not services.runner.leading:
@@ -60,7 +60,7 @@ async def leaderz(services: ServicesDep) -> LeaderView:
 
 @health.get(
     "/metrics",
-    responses=problems(401, 403),
+    responses=keyed(),
     response_class=PlainTextResponse,
     openapi_extra=OPTIONAL_KEY,
     summary="Prometheus metrics",

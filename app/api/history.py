@@ -47,7 +47,7 @@ CSV = {
 
 @history.get(
     "/insurance-fund-history",
-    responses={**problems(422), 200: {"content": CSV}},
+    responses={**problems(Fault.query_too_wide), 200: {"content": CSV}},
     response_model=Page[HistoryView] | Page[IntervalView],
     summary="The insurance fund history",
 )

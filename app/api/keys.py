@@ -9,7 +9,7 @@ from fastapi import Path, Response
 from app.api.access import Admin
 from app.api.changing import Changing, Posting
 from app.api.paging import Paged
-from app.api.routing import ADMIN_CHANGE, KEYED, router
+from app.api.routing import BY_POST, changing, keyed, router
 from app.api.schemas.accounts import KeyBody, KeyView, NewKeyView
 from app.api.schemas.base import KEY_PATTERN, Page
 from app.api.services import Reading, ServicesDep
@@ -20,20 +20,26 @@ from app.store.queries import keys as queries
 keys = router("api keys")
 
 
-@keys.post("/api-keys", status_code=201, responses=ADMIN_CHANGE, summary="Create an API key")
+@keys.post(
+    "/api-keys",
+    status_code=201,
+    responses=changing(CreateKey, *BY_POST),
+    summary="Create an API key",
+)
 async def create_key(
     _: Admin, changes: Posting, services: ServicesDep, body: KeyBody
 ) -> NewKeyView:
     """A new key; its secret is shown only here."""
     key, secret = make_key(body.name, body.scope, body.account_id)
     done, replayed = await changes.apply(CreateKey(key))
+    assert done.identifier is not None
     async with services.database.connect() as connection:
         row = await queries.get_key(connection, done.identifier)
     assert row is not None, done.identifier
     return NewKeyView.of(row, api_key=None if replayed else secret)
 
 
-@keys.get("/api-keys", responses=KEYED, summary="List API keys")
+@keys.get("/api-keys", responses=keyed(), summary="List API keys")
 async def list_keys(_: Admin, reading: Reading, paging: Paged) -> Page[KeyView]:
     """All keys by identifier, revoked ones among them; never a secret."""
     rows = await queries.list_keys(reading, paging.fetch, paging.after_name())
@@ -41,7 +47,10 @@ async def list_keys(_: Admin, reading: Reading, paging: Paged) -> Page[KeyView]:
 
 
 @keys.delete(
-    "/api-keys/{key_id}", status_code=204, responses=ADMIN_CHANGE, summary="Revoke an API key"
+    "/api-keys/{key_id}",
+    status_code=204,
+    responses=changing(RevokeKey),
+    summary="Revoke an API key",
 )
 async def revoke_key(
     _: Admin, changes: Changing, key_id: Annotated[str, Path(pattern=KEY_PATTERN)]

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 
 from app.api.access import OPTIONAL_KEY, Identity, Keyed, MaybeKey, visible_account
+from app.api.faults import Fault
 from app.api.orders import AccountFilter, SymbolFilter
 from app.api.paging import Paged
 from app.api.problems import unknown
-from app.api.routing import problems, router
+from app.api.routing import keyed, problems, router
 from app.api.schemas.base import FUND_PATTERN, ID_PATTERN, Page
 from app.api.schemas.liquidations import (
     AdlEventDetailView,
@@ -24,6 +25,7 @@ from app.api.schemas.liquidations import (
 )
 from app.api.services import Reading, ServicesDep
 from app.engine.events import Outcome_, QueueEntry
+from app.engine.rejections import Code
 from app.store.queries import Row
 from app.store.queries import liquidations as queries
 
@@ -35,7 +37,7 @@ IdPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["1"])]
 
 @liquidations.get(
     "/liquidations",
-    responses=problems(401, 403, 404, 422),
+    responses=keyed(Code.unknown_account, Fault.query_too_wide),
     openapi_extra=OPTIONAL_KEY,
     response_model_exclude_unset=True,
     summary="List liquidations",
@@ -67,7 +69,7 @@ async def list_liquidations(
 
 @liquidations.get(
     "/liquidations/{liquidation_id}",
-    responses=problems(401, 404),
+    responses=problems(Fault.unauthorized, Fault.unknown_liquidation),
     openapi_extra=OPTIONAL_KEY,
     response_model_exclude_unset=True,
     summary="One liquidation",
@@ -87,7 +89,9 @@ async def get_liquidation(
     )
 
 
-@liquidations.get("/clearance-fees", responses=problems(422), summary="List clearance fees")
+@liquidations.get(
+    "/clearance-fees", responses=problems(Fault.query_too_wide), summary="List clearance fees"
+)
 async def list_clearance_fees(
     services: ServicesDep,
     keyed: Keyed,
@@ -108,7 +112,7 @@ async def list_clearance_fees(
 
 @liquidations.get(
     "/adl-events",
-    responses=problems(401, 403, 404, 422),
+    responses=keyed(Code.unknown_account, Fault.query_too_wide),
     openapi_extra=OPTIONAL_KEY,
     summary="List ADL events",
 )
@@ -130,7 +134,7 @@ async def list_adl_events(
 
 @liquidations.get(
     "/adl-events/{adl_event_id}",
-    responses=problems(401, 404),
+    responses=problems(Fault.unauthorized, Fault.unknown_adl_event),
     openapi_extra=OPTIONAL_KEY,
     response_model_exclude_unset=True,
     summary="One ADL event",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header
@@ -14,12 +15,14 @@ from starlette.routing import compile_path
 
 from app.api.access import AnyKey
 from app.api.changing import IDEMPOTENCY_KEY
-from app.api.faults import Fault
-from app.api.lean import LEAN, Lean
+from app.api.faults import Fault, table
+from app.api.lean import Lean
 from app.api.problems import Problem
-from app.api.routing import problems
+from app.api.routing import BY_POST, changing, keyed
 from app.api.schemas.contracts import ImportBody
 from app.api.schemas.problem import ProblemBody
+from app.engine.commands import PlaceOrder
+from app.engine.rejections import Code
 
 DESCRIPTION = """
 A futures risk engine with insurance funds.
@@ -28,6 +31,11 @@ Decimals are strings, times RFC 3339 in UTC, identifiers strings; unknown fields
 error is an RFC 9457 problem document with a stable `code`. A change is answered only after it is
 durable; a POST with an `Idempotency-Key` can be sent again. Lists have `items` and `next_cursor`,
 newest first unless said otherwise.
+
+## Codes
+
+Every operation says which of these it can answer.
+
 """
 
 TAGS = [
@@ -44,13 +52,13 @@ TAGS = [
 ]
 
 
-def install(app: FastAPI) -> None:
+def install(app: FastAPI, lean_routes: Sequence[Lean]) -> None:
     """Make `app.openapi()` give the whole document, built once."""
     built: dict[str, Any] = {}
 
     def openapi() -> dict[str, Any]:
         if not built:
-            built.update(_document(app))
+            built.update(_document(app, lean_routes))
         return built
 
     async def not_allowed(request: Request, _: Exception) -> Response:
@@ -73,12 +81,12 @@ def _methods(paths: dict[str, Any], path: str) -> list[str]:
     return sorted(method.upper() for method in operations)
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, lean_routes: Sequence[Lean]) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
-        description=DESCRIPTION,
-        routes=[*app.routes, *(_documented(lean) for lean in LEAN)],
+        description=DESCRIPTION + table(),
+        routes=[*app.routes, *(_documented(lean) for lean in lean_routes)],
         tags=TAGS,
     )
     schemas = document["components"]["schemas"]
@@ -122,5 +130,12 @@ def _documented(lean: Lean) -> APIRoute:
         status_code=lean.status,
         summary=lean.summary,
         tags=[lean.tag],
-        responses=problems(401, 403, 404, 409, 422),
+        responses=_refusals(lean),
     )
+
+
+def _refusals(lean: Lean) -> dict[int | str, Any]:
+    if lean.command is None:
+        return keyed(Fault.not_leader, *BY_POST)
+    own = (Code.client_order_id_conflict,) if lean.command is PlaceOrder else ()
+    return changing(lean.command, *BY_POST, *own)

@@ -1,4 +1,4 @@
-"""Orders and trades but for placing, which is in `lean`."""
+"""Orders and trades."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_account
-from app.api.changing import Changing
+from app.api.changing import Changes, Changing
 from app.api.faults import Fault
+from app.api.lean import Document, Lean
 from app.api.paging import Paged
-from app.api.problems import malformed, refused, unknown
-from app.api.routing import problems, router
+from app.api.problems import Problem, malformed, refused, unknown
+from app.api.routing import changing, keyed, router
 from app.api.schemas.base import ACCOUNT_PATTERN, ID_PATTERN, SYMBOL_PATTERN, Page
 from app.api.schemas.orders import (
     CanceledView,
     OrderBody,
+    OrdersBody,
+    OrdersView,
+    PlacedOrderView,
     PreviewView,
     StoredOrderView,
     TradeView,
@@ -27,8 +31,10 @@ from app.api.schemas.orders import (
 from app.api.services import Reading, ServicesDep
 from app.engine import assessment, orderbook
 from app.engine.commands import CancelOrder, CancelOrders, OrderStatus, PlaceOrder, TimeInForce
-from app.engine.numbers import EXACT
-from app.engine.rejections import Rejection
+from app.engine.engine import Engine
+from app.engine.events import OrderReceipt
+from app.engine.numbers import EXACT, plain, time_text
+from app.engine.rejections import Code, Rejection
 from app.engine.valuation import Terms
 from app.store.loader import load_book
 from app.store.queries import Row
@@ -54,8 +60,106 @@ def command_of(body: OrderBody) -> PlaceOrder:
     )  # fmt: skip
 
 
+async def place_order(identity: Identity, changes: Changes, order: OrderBody) -> Document:
+    """Place an order; 201 with what it did at once, after it is durable (ORD)."""
+    identity.check_account(order.account_id)
+    result, _ = await changes.apply(command_of(order))
+    return order_json(result)
+
+
+async def place_orders(identity: Identity, changes: Changes, body: OrdersBody) -> Document:
+    """Place up to 1,000 orders, applied in order; one durable answer with a result for each.
+
+    A malformed order refuses the whole batch; a rule refuses only its own.
+    """
+    placed: list[PlaceOrder | Problem] = []
+    for order in body.orders:
+        try:
+            identity.check_account(order.account_id)
+        except Problem as problem:
+            placed.append(problem)
+        else:
+            placed.append(command_of(order))
+    commands = [command for command in placed if isinstance(command, PlaceOrder)]
+    results = iter(await changes.apply_all(commands))
+    return {
+        "results": [
+            _order_result(one if isinstance(one, Problem) else next(results)) for one in placed
+        ]
+    }
+
+
+def order_json(receipt: OrderReceipt) -> dict[str, Any]:
+    """An accepted order as `PlacedOrderView` documents it."""
+    price, average = receipt.price, receipt.average_price
+    return {
+        "order_id": str(receipt.order_id),
+        "client_order_id": receipt.client_order_id,
+        "account_id": receipt.account_id,
+        "symbol": receipt.symbol,
+        "side": receipt.side,
+        "position_side": receipt.position_side,
+        "type": receipt.type,
+        "time_in_force": receipt.time_in_force,
+        "reduce_only": receipt.reduce_only,
+        "price": None if price is None else plain(price),
+        "quantity": plain(receipt.quantity),
+        "status": receipt.status,
+        "filled_quantity": plain(receipt.filled_quantity),
+        "remaining_quantity": plain(receipt.remaining_quantity),
+        "average_price": None if average is None else plain(average),
+        "reason": receipt.reason,
+        "created_at": time_text(receipt.created_at),
+        "fills": [
+            {
+                "trade_id": str(fill.trade_id),
+                "price": plain(fill.price),
+                "quantity": plain(fill.quantity),
+                "fee": plain(fill.fee),
+            }
+            for fill in receipt.fills
+        ],
+    }
+
+
+def _order_result(result: OrderReceipt | Rejection | Problem) -> dict[str, Any]:
+    if isinstance(result, Rejection):
+        result = refused(result)
+    if isinstance(result, Problem):
+        return {"status": result.status_code, "problem": result.document()}
+    return {"status": 201, "order": order_json(result)}
+
+
+PLACING = (
+    Lean(
+        "/v1/orders",
+        "trader",
+        place_order,
+        PlaceOrder,
+        request=OrderBody,
+        response=PlacedOrderView,
+        status=201,
+        tag="orders",
+        summary="Place an order",
+    ),
+    Lean(
+        "/v1/orders/batch",
+        "trader",
+        place_orders,
+        None,
+        request=OrdersBody,
+        response=OrdersView,
+        status=200,
+        tag="orders",
+        summary="Place orders",
+    ),
+)
+
+
 @orders.post(
-    "/orders/preview", responses=problems(401, 403, 404, 422), summary="What an order would do"
+    "/orders/preview",
+    responses=keyed(Fault.malformed_body, *Engine.handlers[PlaceOrder].refusals),
+    summary="What an order would do",
 )
 async def preview_order(
     identity: Trader, services: ServicesDep, reading: Reading, body: OrderBody
@@ -78,7 +182,9 @@ async def preview_order(
     return PreviewView(**asdict(found))
 
 
-@orders.get("/orders", responses=problems(401, 403, 404, 422), summary="List orders")
+@orders.get(
+    "/orders", responses=keyed(Code.unknown_account, Fault.query_too_wide), summary="List orders"
+)
 async def list_orders(
     identity: Trader,
     services: ServicesDep,
@@ -109,14 +215,16 @@ async def list_orders(
         )
 
 
-@orders.get("/orders/{order_id}", responses=problems(401, 403, 404), summary="One order")
+@orders.get("/orders/{order_id}", responses=keyed(Fault.unknown_order), summary="One order")
 async def get_order(identity: Trader, reading: Reading, order_id: OrderPath) -> StoredOrderView:
     """An order as it is now."""
     return await _own_order(reading, identity, order_id)
 
 
 @orders.delete(
-    "/orders/{order_id}", responses=problems(401, 403, 404, 422), summary="Cancel an order"
+    "/orders/{order_id}",
+    responses=changing(CancelOrder, Fault.unknown_order),
+    summary="Cancel an order",
 )
 async def cancel_order(
     identity: Trader, changes: Changing, services: ServicesDep, order_id: OrderPath
@@ -129,9 +237,7 @@ async def cancel_order(
         return await _own_order(connection, identity, order_id)
 
 
-@orders.delete(
-    "/orders", responses=problems(401, 403, 404, 422), summary="Cancel an account's orders"
-)
+@orders.delete("/orders", responses=changing(CancelOrders), summary="Cancel an account's orders")
 async def cancel_orders(
     identity: Trader,
     changes: Changing,
@@ -150,7 +256,7 @@ async def cancel_orders(
 
 @trades.get(
     "/trades",
-    responses=problems(401, 403, 404, 422),
+    responses=keyed(Code.unknown_account, Fault.query_too_wide),
     openapi_extra=OPTIONAL_KEY,
     response_model_exclude_unset=True,
     summary="List trades",

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-Statuses = Mapping[Code, int]
+Statuses = Mapping[AnyCode, int]
 """Refusals that a route answers with another status than they usually have."""
 NO_STATUSES: Statuses = {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -13,41 +14,72 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.faults import Fault
-from app.api.problems import malformed
+from app.api.faults import AnyCode, Fault
+from app.api.problems import MEDIA_TYPE, NO_STATUSES, Statuses, malformed
 from app.api.strict import parse_json
-
-PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemBody"}}}
+from app.engine.commands import Command
+from app.engine.engine import Engine
+from app.engine.rejections import Code
 
 _MEANINGS = {
-    400: "The request does not parse, or a field is not of its documented form.",
-    401: "No API key, or an unknown one.",
-    403: "The key's scope does not allow this.",
-    404: "There is no such thing, or not for this key.",
-    409: "It exists already, or this idempotency key was used for another request.",
-    413: "The body is larger than 8 MiB.",
-    422: "A rule refused it, or a read is too wide; `code` and `context` say which and why.",
-    429: "Too many requests of this key or address; see `Retry-After`.",
-    503: "Not the leader, too busy, or the database does not answer; see `Retry-After`.",
+    400: "The request does not parse, or a field is not of its documented form",
+    401: "No API key, or an unknown one",
+    403: "The key's scope does not allow this",
+    404: "There is no such thing, or not for this key",
+    409: "It exists already, or this identifier was used for another request",
+    413: "The body is larger than 8 MiB",
+    422: "A rule refused it, or a read is too wide; `context` says why",
+    429: "Too many requests of this key or address; see `Retry-After`",
+    503: "Not the leader, too busy, or the database does not answer; see `Retry-After`",
 }
 
+ALWAYS = (
+    Fault.ambiguous_header, Fault.malformed_query, Fault.body_too_large, Fault.rate_limited,
+    Fault.busy, Fault.unavailable,
+)  # fmt: skip
+"""What every route can answer."""
+BY_KEY = (Fault.unauthorized, Fault.forbidden)
+BY_POST = (Fault.malformed_body, Fault.idempotency_key_conflict, Code.answer_expired)
+IN_PATH: Statuses = {Code.unknown_contract: 404}
+"""Where the path names the contract."""
 
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The documented errors of a route: these, and those that every route can answer."""
-    documented: dict[int | str, dict[str, Any]] = {
-        status: {"description": _MEANINGS[status], "content": PROBLEM}
-        for status in sorted({400, 413, 429, 503, *statuses})
+
+def problems(*codes: AnyCode, statuses: Statuses = NO_STATUSES) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route, by status: these codes, and those of every route."""
+    by_status: defaultdict[int, list[str]] = defaultdict(list)
+    for code in dict.fromkeys((*codes, *ALWAYS)):
+        by_status[statuses.get(code, code.value.status)].append(code.name)
+    return {status: _answer(status, names) for status, names in sorted(by_status.items())}
+
+
+def _answer(status: int, codes: list[str]) -> dict[str, Any]:
+    schema = {
+        "allOf": [{"$ref": "#/components/schemas/ProblemBody"}],
+        "properties": {"code": {"enum": codes}},
     }
-    for status in (429, 503):
-        documented[status]["headers"] = {
+    listed = ", ".join(f"`{code}`" for code in codes)
+    answer: dict[str, Any] = {
+        "description": f"{_MEANINGS[status]}: {listed}.",
+        "content": {MEDIA_TYPE: {"schema": schema}},
+    }
+    if status in (429, 503):
+        answer["headers"] = {
             "Retry-After": {"description": "Seconds.", "schema": {"type": "integer"}}
         }
-    return documented
+    return answer
 
 
-PUBLIC = problems()
-KEYED = problems(401, 403)
-ADMIN_CHANGE = problems(401, 403, 404, 409, 422)
+def keyed(*codes: AnyCode, statuses: Statuses = NO_STATUSES) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route that needs a key."""
+    return problems(*BY_KEY, *codes, statuses=statuses)
+
+
+def changing(
+    kind: type[Command], *codes: AnyCode, statuses: Statuses = NO_STATUSES
+) -> dict[int | str, dict[str, Any]]:
+    """The documented errors of a route that sends this command: what its handler refuses too."""
+    refusals = Engine.handlers[kind].refusals
+    return keyed(Fault.not_leader, *codes, *refusals, statuses=statuses)
 
 
 class JsonRequest(Request):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Container, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.routing import compile_path
 
 from app.api.application import create_app
 from app.api.limits import Limits
@@ -31,7 +32,7 @@ class Api:
     """Calls the service as `await api("POST /v1/accounts", body, status=201)`.
 
     `key` names whose key is sent: admin, feed, an account, or None. Every answer that is not a
-    success must be a problem document.
+    success must be a problem document with a code that is documented there.
     """
 
     app: FastAPI
@@ -59,7 +60,23 @@ class Api:
             answer = await self.client.request(method, path, content=content, headers=sent)
         if answer.status_code >= 400:
             _check_problem(answer)
+            code = answer.json()["code"]
+            assert code in self.documented(method, path, answer.status_code), (call, code)
         return answer
+
+    def documented(self, method: str, path: str, status: int) -> Container[str]:
+        """The codes that the documentation says this may be answered with."""
+        paths = self.app.openapi()["paths"]
+        bare = path.partition("?")[0]
+        names = [bare] if bare in paths else [p for p in paths if compile_path(p)[0].match(bare)]
+        operations = [
+            paths[name][method.lower()] for name in names if method.lower() in paths[name]
+        ]
+        if not operations:
+            return ("not_found", "method_not_allowed")
+        answer = operations[0]["responses"][str(status)]
+        codes: list[str] = answer["content"][PROBLEM]["schema"]["properties"]["code"]["enum"]
+        return codes
 
     async def __call__(self, call: str, body: Any = None, *, status: int = 200, **how: Any) -> Any:
         """One request whose status is known; returns the JSON."""

@@ -97,5 +97,5 @@ async def test_lean_routes_are_documented_like_the_others(api: Api) -> None:
     for path in ("/v1/orders", "/v1/orders/batch", "/v1/prices", "/v1/prices/batch"):
         operation = document["paths"][path]["post"]
         assert operation["security"] == [{"bearer": []}]
-        assert {"400", "401", "403", "413", "422", "503"} <= operation["responses"].keys()
+        assert {"400", "401", "403", "409", "413", "503"} <= operation["responses"].keys()
         assert [one["name"] for one in operation["parameters"]] == ["Idempotency-Key"]

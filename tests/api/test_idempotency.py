@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import asyncpg
+import pytest
 
 from tests.api.conftest import Api
 
@@ -117,8 +118,13 @@ async def test_keys_that_cannot_be(api: Api) -> None:
         assert answer.status_code == 400, key
 
 
+@pytest.mark.parametrize("became", [
+    "format = 0",
+    """results = '[{"Canceled":{"order_ids":[1]}}]'""",
+    """results = '[{"Rejection":{"code":"of_old","detail":"no","context":{}}}]'""",
+])  # fmt: skip
 async def test_an_answer_that_cannot_be_read_any_more(
-    api: Api, connection: asyncpg.Connection
+    api: Api, connection: asyncpg.Connection, became: str
 ) -> None:
     """As after an upgrade: neither done again nor a fault."""
     await api.open("alice", "100000")
@@ -132,7 +138,7 @@ async def test_an_answer_that_cannot_be_read_any_more(
     await api(DEPOSIT, deposit, headers=headers, status=201)
     await api("POST /v1/orders", order, status=201)
     await api.runner.stop()
-    await connection.execute("UPDATE answers SET format = 0")
+    await connection.execute(f"UPDATE answers SET {became}")
     await api.runner.start()
     while not api.runner.leading:
         await asyncio.sleep(0.01)

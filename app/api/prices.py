@@ -1,0 +1,110 @@
+"""Mark prices: sent, and the newest of each contract."""
+
+from __future__ import annotations
+
+from app.api.access import Identity
+from app.api.changing import Changes
+from app.api.contracts import SymbolPath
+from app.api.lean import Document, Lean
+from app.api.paging import Paged
+from app.api.problems import Problem, unknown
+from app.api.routing import IN_PATH, problems, router
+from app.api.schemas.base import Page
+from app.api.schemas.contracts import PriceView, TickBody, TicksBody, TicksView, TickView
+from app.api.services import Reading
+from app.engine.commands import Tick
+from app.engine.events import Ticked
+from app.engine.numbers import plain, time_text
+from app.engine.rejections import Code, Rejection
+from app.store.queries import Row
+from app.store.queries import contracts as queries
+
+prices = router("prices")
+
+
+@prices.get("/prices", responses=problems(), summary="List mark prices")
+async def list_prices(reading: Reading, paging: Paged) -> Page[PriceView]:
+    """The newest mark price of every contract that has one, by symbol."""
+    rows = await queries.list_marks(reading, paging.fetch, paging.after_name())
+    return paging.page(rows, _price_view, "symbol")
+
+
+@prices.get(
+    "/prices/{symbol}",
+    responses=problems(
+        Code.unknown_contract, Code.no_mark, statuses={**IN_PATH, Code.no_mark: 404}
+    ),
+    summary="One mark price",
+)
+async def get_price(reading: Reading, symbol: SymbolPath) -> PriceView:
+    """The newest mark price of a contract; 404 `no_mark` before its first."""
+    row = await queries.get_mark(reading, symbol)
+    if row is None:
+        if await queries.contract_exists(reading, symbol):
+            raise Problem(Code.no_mark, f"{symbol} has no mark price yet", status=404)
+        raise unknown("symbol")
+    return _price_view(row)
+
+
+def _price_view(row: Row) -> PriceView:
+    return PriceView.of(row, mark_price=row["price"])
+
+
+async def post_price(_: Identity, changes: Changes, tick: TickBody) -> Document:
+    """Apply a mark price; answered when the liquidations it causes are durable (MRK)."""
+    result, _replayed = await changes.apply(_tick(tick))
+    return {
+        "symbol": result.symbol,
+        "mark_price": plain(result.mark_price),
+        "time": time_text(result.time),
+        "accounts_at_risk": result.accounts_at_risk,
+    }
+
+
+async def post_prices(_: Identity, changes: Changes, body: TicksBody) -> Document:
+    """Apply up to 10,000 ticks in order, each as if alone (MRK-2)."""
+    results = await changes.apply_all([_tick(tick) for tick in body.ticks])
+    refusals = [
+        {"index": index, "code": result.code}
+        for index, result in enumerate(results)
+        if isinstance(result, Rejection)
+    ]
+    at_risk = sum(result.accounts_at_risk for result in results if isinstance(result, Ticked))
+    return {
+        "accepted": len(results) - len(refusals),
+        "refused": refusals,
+        "accounts_at_risk": at_risk,
+    }
+
+
+def _tick(body: TickBody) -> Tick:
+    return Tick(
+        body.symbol, body.mark_price, body.index_price, body.source_time, body.sequence,
+        sequence_reset=body.sequence_reset,
+    )  # fmt: skip
+
+
+PRICING = (
+    Lean(
+        "/v1/prices",
+        "feed",
+        post_price,
+        Tick,
+        request=TickBody,
+        response=TickView,
+        status=200,
+        tag="prices",
+        summary="Send a mark price",
+    ),
+    Lean(
+        "/v1/prices/batch",
+        "feed",
+        post_prices,
+        None,
+        request=TicksBody,
+        response=TicksView,
+        status=200,
+        tag="prices",
+        summary="Send mark prices",
+    ),
+)

@@ -1,0 +1,332 @@
+"""Which refusal wins: each command is climbed rung by rung, as its handler lists them (ORD-7).
+
+A ladder begins with a command (and a market) that has every fault at once. Each rung names the
+refusal it gets and mends only what that named; above the last one the command is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+import pytest
+
+from app.engine.commands import (
+    AdjustMargin,
+    CancelOrder,
+    CancelOrders,
+    Command,
+    ConfigureContract,
+    ContinueCascade,
+    ContributeToFund,
+    ContributeToTreasury,
+    CreateContract,
+    CreateFund,
+    CreateKey,
+    Deposit,
+    FundPolicy,
+    ImportContracts,
+    Limits,
+    NewKey,
+    OpenAccount,
+    PlaceOrder,
+    Recover,
+    RevokeKey,
+    SetPositionMode,
+    Tick,
+    UpdateContract,
+    UpdateFund,
+    Withdraw,
+)
+from app.engine.engine import Engine
+from app.engine.outcome import Outcome
+from app.engine.rejections import Rejection
+from app.engine.scopes import wallet_key
+from app.engine.state import Cascade, State
+from tests.engine.naive import Books
+from tests.engine.world import START, World, brackets, contract
+
+AHEAD = START + timedelta(days=1)
+TINY, HUNDRED = Decimal("0.000000001"), Decimal(100)
+TOO_SMALL = brackets((("0", "500", 200, "0.005"),))
+Mend = Mapping[str, object] | Callable[[World], object]
+"""Other values of the command's fields, or something that is done to the market."""
+
+
+class Ladder(NamedTuple):
+    """A command by its fields, and what it is refused for, each with what mends it."""
+
+    kind: Any
+    fields: Mapping[str, object]
+    rungs: Sequence[tuple[str, Mend]]
+
+
+class NoBooks(Books):
+    """Nobody looks at where money came from: the debt of the treasury below is made up."""
+
+    def observe(self, outcome: Outcome, state: State, now: datetime) -> None:
+        """Look away."""
+
+
+def market() -> World:
+    """Ann is long 10 in HELD, which is halted, and waits for liquidation; so is eve, isolated.
+
+    TEST is halted too and has no mark; OLD is settled; the treasury owes USDT; no order may rest.
+    """
+    world = World()
+    world.books = NoBooks()
+    world.fund("F")
+    world.contract(replace(contract("HELD", "F"), tick_jump_limit=Decimal(1)))
+    world.contract(replace(contract("OLD", "F"), status="settled"))
+    terms = contract("TEST", "F")
+    terms = replace(terms, mark_staleness_seconds=60, price_band=Decimal("0.5"))
+    world.contract(replace(terms, status="halted"))
+    world.must(Tick("HELD", HUNDRED))
+    for account, amount in (("ann", "60"), ("bob", "100000"), ("eve", "60")):
+        world.account(account)
+        world.deposit(account, amount)
+    world.must(ConfigureContract("eve", "HELD", 20, "isolated"))
+    for account in ("ann", "eve"):
+        for owner, side in (("bob", "sell"), (account, "buy")):
+            world.must(PlaceOrder(owner, "HELD", side, "limit", Decimal(10), HUNDRED))  # type: ignore[arg-type]
+    world.must(PlaceOrder("bob", "HELD", "buy", "limit", Decimal(1), Decimal(50)))
+    world.must(UpdateContract("HELD", {"status": "halted"}))
+    world.must(Tick("HELD", Decimal("94.2"), source_time=START + timedelta(seconds=1)))
+    assert len(world.state.held) == 2
+    world.must(ContributeToTreasury("USDT", Decimal(1)))
+    world.must(UpdateContract("HELD", {"brackets": TOO_SMALL}))
+    world.must(Recover(Limits(open_orders=0)))
+    owe(-1)(world)
+    return world
+
+
+def owe(amount: int) -> Callable[[World], object]:
+    """The treasury has this much (nothing but its sign counts here)."""
+
+    def change(world: World) -> None:
+        key = wallet_key("treasury", "", "USDT")
+        world.state.wallets[key].balance = Decimal(amount)
+
+    return change
+
+
+def do(*several: Command) -> Callable[[World], object]:
+    """Commands that are accepted."""
+    return lambda world: [world.must(command) for command in several]
+
+
+def begin(world: World) -> None:
+    """Somebody at risk whom a trader's command came upon (see test_invariants)."""
+    world.state.cascades["USDT"] = Cascade("USDT")
+
+
+def mark_that_ages(world: World) -> None:
+    """A first mark, and more than a minute."""
+    world.must(Tick("TEST", HUNDRED))
+    world.later(Decimal(61))
+
+
+ASK = PlaceOrder("bob", "TEST", "sell", "limit", Decimal(1), HUNDRED)
+AMOUNTS: list[tuple[str, Mend]] = [
+    ("amount_not_positive", {"amount": TINY}),
+    ("too_many_decimals", {"amount": Decimal(1)}),
+]
+NO_MONEY = -TINY
+KNOWN_KEY = NewKey("key-ann", "k", "feed", "digest", "nobody")
+NEW_KEY = NewKey("new", "k", "trader", "digest", "ann")
+TERMS = contract("NEW", "F")
+LOT, INVERSE, NO_ROWS = ("lot_size", Decimal(0)), ("margining", "inverse"), ("brackets", ())
+NO_FUND, SIZE, GRID = ("insurance_fund", "-"), ("contract_size", HUNDRED), ("tick_size", HUNDRED)
+HELD_TERMS = {"brackets": contract("HELD", "F").brackets}
+
+
+def changed(name: str, *changes: tuple[str, object]) -> dict[str, object]:
+    """The command's field with these terms."""
+    return {name: dict(changes)}
+
+
+def listed(symbol: str, *changes: tuple[str, object]) -> Any:
+    """A contract with these terms."""
+    return replace(contract(symbol, "F"), **dict(changes))  # type: ignore[arg-type]
+
+
+LADDERS = [Ladder(PlaceOrder, {
+    "account_id": "nobody", "symbol": "NOPE", "side": "buy", "type": "market",
+    "quantity": Decimal("-0.0005"), "price": Decimal("-0.005"), "time_in_force": "gtx",
+    "reduce_only": True, "position_side": "long",
+}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("unknown_contract", {"symbol": "TEST"}),
+    ("position_side_mismatch", {"position_side": "both"}),
+    ("quantity_not_positive", {"quantity": Decimal("0.0005")}),
+    ("quantity_off_lot", {"quantity": Decimal("0.001")}),
+    ("price_not_allowed", {"price": None}),
+    ("time_in_force_not_allowed", {"type": "limit"}),
+    ("price_required", {"price": Decimal("-0.005")}),
+    ("price_not_positive", {"price": Decimal("200.005")}),
+    ("price_off_tick", {"price": Decimal(200)}),
+    ("contract_not_trading", do(UpdateContract("TEST", {"status": "trading"}))),
+    ("no_mark", mark_that_ages),
+    ("stale_mark", do(Tick("TEST", HUNDRED))),
+    ("price_out_of_band", {"price": HUNDRED}),
+    ("account_in_liquidation", do(Deposit("ann", "USDT", Decimal(1000)))),
+    ("too_many_open_orders", do(Recover(Limits()), ASK)),
+    ("reduce_only_rejected", {"reduce_only": False}),
+    ("below_min_notional", {"quantity": Decimal(2_000_000)}),
+    ("position_too_large", {"quantity": Decimal(20_000)}),
+    ("leverage_too_high", {"quantity": Decimal(9_000)}),
+    ("insufficient_margin", {"quantity": Decimal(1)}),
+    ("would_trade_immediately", {"time_in_force": "gtc"}),
+]),
+Ladder(CancelOrder, {"order_id": 99}, [("order_not_open", {"order_id": 5})]),
+Ladder(CancelOrders, {"account_id": "nobody", "symbol": "NOPE"}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("unknown_contract", {"symbol": "TEST"}),
+]),
+Ladder(Tick, {"symbol": "NOPE", "mark_price": Decimal(-1), "source_time": AHEAD}, [
+    ("unknown_contract", {"symbol": "OLD"}),
+    ("contract_not_trading", {"symbol": "HELD"}),
+    ("price_not_positive", {"mark_price": Decimal(300)}),
+    ("future_tick", {"source_time": START}),
+    ("stale_tick", {"source_time": None}),
+    ("tick_out_of_band", {"mark_price": HUNDRED}),
+]),
+Ladder(ContinueCascade, {"asset": "USDT"}, [("no_cascade", begin)]),
+Ladder(OpenAccount, {"account_id": "ann", "position_mode": "hedge", "key": KNOWN_KEY}, [
+    ("account_exists", {"account_id": "new"}),
+    ("unsupported_position_mode", {"position_mode": "one_way"}),
+    ("key_exists", {"key": NEW_KEY}),
+]),
+Ladder(CreateKey, {"key": KNOWN_KEY}, [
+    ("invalid_key", {"key": replace(KNOWN_KEY, scope="trader")}),
+    ("unknown_account", {"key": replace(NEW_KEY, key_id="key-ann")}),
+    ("key_exists", {"key": NEW_KEY}),
+]),
+Ladder(RevokeKey, {"key_id": "-"}, [("unknown_key", {"key_id": "key-ann"})]),
+Ladder(SetPositionMode, {"account_id": "nobody", "position_mode": "hedge"}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("unsupported_position_mode", {"position_mode": "one_way"}),
+]),
+Ladder(Deposit, {"account_id": "nobody", "asset": "-", "amount": NO_MONEY}, [
+    ("unknown_account", {"account_id": "ann"}), *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),
+]),
+Ladder(Withdraw, {"account_id": "nobody", "asset": "USDT", "amount": NO_MONEY}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("amount_not_positive", {"amount": TINY}),
+    ("too_many_decimals", {"amount": Decimal(10_000)}),
+    ("withdrawals_suspended", owe(1)),
+    ("account_in_liquidation", do(Deposit("ann", "USDT", HUNDRED))),
+    ("insufficient_balance", {"amount": Decimal(1)}),
+]),
+Ladder(ConfigureContract, {
+    "account_id": "nobody", "symbol": "NOPE", "leverage": 0, "margin_mode": "isolated",
+}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("unknown_contract", {"symbol": "HELD"}),
+    ("account_in_liquidation", do(Deposit("ann", "USDT", HUNDRED))),
+    ("position_open", {"margin_mode": None}),
+    ("leverage_too_low", {"leverage": 200}),
+    ("position_too_large", do(UpdateContract("HELD", HELD_TERMS))),
+    ("leverage_too_high", {"leverage": 1}),
+    ("insufficient_margin", {"leverage": 10}),
+]),
+Ladder(AdjustMargin, {
+    "account_id": "nobody", "symbol": "NOPE", "position_side": "both", "amount": Decimal(0),
+}, [
+    ("unknown_account", {"account_id": "eve"}),
+    ("unknown_contract", {"symbol": "TEST"}),
+    ("no_isolated_position", {"symbol": "HELD"}),
+    ("amount_not_positive", {"amount": TINY}),
+    ("too_many_decimals", {"amount": Decimal(10_000)}),
+    ("account_in_liquidation", do(Tick("HELD", HUNDRED))),
+    ("insufficient_balance", {"amount": Decimal(-10_000)}),
+    ("insufficient_margin", {"amount": Decimal(1)}),
+]),
+Ladder(CreateContract, {"contract": listed("TEST", LOT, INVERSE, NO_ROWS, NO_FUND)}, [
+    ("contract_exists", {"contract": listed("NEW", LOT, INVERSE, NO_ROWS, NO_FUND)}),
+    ("invalid_contract", {"contract": listed("NEW", INVERSE, NO_ROWS, NO_FUND)}),
+    ("unsupported_contract", {"contract": listed("NEW", NO_ROWS, NO_FUND)}),
+    ("invalid_brackets", {"contract": listed("NEW", NO_FUND)}),
+    ("unknown_fund", {"contract": listed("NEW")}),
+]),
+Ladder(UpdateContract, {
+    "symbol": "NOPE", **changed("changes", LOT, INVERSE, NO_ROWS, NO_FUND, SIZE, GRID),
+}, [
+    ("unknown_contract", {"symbol": "HELD"}),
+    ("invalid_contract", changed("changes", INVERSE, NO_ROWS, NO_FUND, SIZE, GRID)),
+    ("unsupported_contract", changed("changes", NO_ROWS, NO_FUND, SIZE, GRID)),
+    ("invalid_brackets", changed("changes", NO_FUND, SIZE, GRID)),
+    ("unknown_fund", changed("changes", SIZE, GRID)),
+    ("field_not_changeable", changed("changes", GRID)),
+    ("contract_in_use", changed("changes")),
+]),
+Ladder(ImportContracts, {
+    "contracts": (listed("HELD", LOT, INVERSE, NO_ROWS, NO_FUND, SIZE, GRID),),
+}, [
+    ("invalid_contract", {
+        "contracts": (listed("HELD", INVERSE, NO_ROWS, NO_FUND, SIZE, GRID),),
+    }),
+    ("unsupported_contract", {"contracts": (listed("HELD", NO_ROWS, NO_FUND, SIZE, GRID),)}),
+    ("invalid_brackets", {"contracts": (listed("HELD", NO_FUND, SIZE, GRID),)}),
+    ("unknown_fund", {"contracts": (listed("HELD", SIZE, GRID),)}),
+    ("field_not_changeable", {"contracts": (listed("HELD", GRID),)}),
+    ("contract_in_use", {"contracts": (TERMS,)}),
+]),
+Ladder(CreateFund, {"fund_id": "F", "name": "f", "policy": FundPolicy(Decimal(-1))}, [
+    ("fund_exists", {"fund_id": "G"}),
+    ("invalid_policy", {"policy": FundPolicy()}),
+]),
+Ladder(UpdateFund, {
+    "fund_id": "-", "policy": {"share_above_minimum": Decimal(2)},
+    "required_minimum": {"-": NO_MONEY},
+}, [
+    ("unknown_fund", {"fund_id": "F"}),
+    ("invalid_policy", {"policy": None}),
+    ("amount_not_positive", {"required_minimum": {"-": TINY}}),
+    ("too_many_decimals", {"required_minimum": {"-": HUNDRED}}),
+    ("unknown_asset", {"required_minimum": {"USDT": HUNDRED}}),
+]),
+Ladder(ContributeToFund, {
+    "fund_id": "-", "wallet": "main", "asset": "-", "amount": NO_MONEY, "kind": "top_up",
+}, [
+    ("unknown_fund", {"fund_id": "F"}), *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),
+    ("insufficient_balance", {"kind": "seed_capital"}),
+]),
+Ladder(ContributeToTreasury, {"asset": "-", "amount": NO_MONEY}, [
+    *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),
+]),
+]  # fmt: skip
+
+NOT_YET: dict[Any, list[str]] = {SetPositionMode: ["position_open"]}
+"""What nothing can come to as long as there is one position mode."""
+
+
+@pytest.mark.parametrize("ladder", LADDERS, ids=lambda ladder: str(ladder.kind.__name__))
+def test_ord_7_the_first_fault_is_named(ladder: Ladder) -> None:
+    """ORD-7: in the order that the handler lists, with nothing changed on any rung."""
+    world, fields = market(), dict(ladder.fields)
+    for code, mend in ladder.rungs:
+        told = world.apply(ladder.kind(**fields)).result
+        assert isinstance(told, Rejection), (told, code)
+        assert told.code == code, told
+        if callable(mend):
+            mend(world)
+        else:
+            fields |= mend
+    assert world.apply(ladder.kind(**fields)).accepted
+
+
+def test_every_refusal_of_every_command_has_its_rung() -> None:
+    """None is missing, none stands elsewhere than where its handler has it."""
+    climbed = {
+        ladder.kind: [code for code, _ in ladder.rungs] + NOT_YET.get(ladder.kind, [])
+        for ladder in LADDERS
+    }
+    assert climbed == {
+        kind: [code.name for code in handler.refusals]
+        for kind, handler in Engine.handlers.items()
+        if handler.refusals
+    }
