@@ -294,10 +294,15 @@ async def _load_funds(source: Source, state: State, where: str = "", *values: ob
         minimum = codec.from_json(dict[str, Decimal], json.loads(row["required_minimum"]))
         wallets = [state.wallets[key] for key in json.loads(row["wallets"])]
         state.funds[row["fund_id"]] = Fund(
-            fund_id=row["fund_id"], name=row["name"], policy=policy, created_at=row["created_at"],
-            required_minimum=minimum, wallets=wallets,
-            sequence=row["sequence"], last_hash=row["last_hash"],
-        )  # fmt: skip
+            fund_id=row["fund_id"],
+            name=row["name"],
+            policy=policy,
+            created_at=row["created_at"],
+            required_minimum=minimum,
+            wallets=wallets,
+            sequence=row["sequence"],
+            last_hash=row["last_hash"],
+        )
     for row in await source.fetch("inventory", where, *values):
         held = _exact(Inventory(*row), "inventory")
         state.funds[held.fund_id].inventory[held.symbol] = held

@@ -148,10 +148,13 @@ def _add_record(appends: Rows, record: Record) -> None:
 
 def _answer_row(answer: StoredAnswer) -> Row:
     return AnswerRow(
-        scope=answer.scope, key=answer.key, digest=answer.digest,
-        results=codec.encode_results(answer.results), time=answer.time,
+        scope=answer.scope,
+        key=answer.key,
+        digest=answer.digest,
+        results=codec.encode_results(answer.results),
+        time=answer.time,
         format=codec.RESULTS_FORMAT,
-    )  # fmt: skip
+    )
 
 
 RowOf = Callable[[Any], Row]

@@ -64,11 +64,15 @@ class Writer:
         if batch.commands:
             parts["insert", "commands"] = [
                 CommandRow(
-                    sequence=sequence, time=time, epoch=self._epoch, kind=kind, body=body,
+                    sequence=sequence,
+                    time=time,
+                    epoch=self._epoch,
+                    kind=kind,
+                    body=body,
                     rules_version=self._rules_version,
                 )
                 for sequence, time, kind, body in batch.commands
-            ]  # fmt: skip
+            ]
         return parts
 
     async def _prepare(self, shape: Shape) -> Any:
