@@ -41,6 +41,12 @@ bench: $(VENV)/.dev ## Measure beside floors and peers; options with ARGS="--onl
 coverage: $(VENV)/.dev ## Run the tests with branch coverage
 	@$(PYTHON) -m pytest $(PARALLEL) --cov --cov-report=term-missing $(ARGS)
 
+# Only tests that take the same way each time: what chance comes by today it misses tomorrow.
+.PHONY: branches
+branches: $(VENV)/.dev ## Check that the engine's tests take every branch of it
+	@$(PYTHON) -m pytest $(PARALLEL) -m "not hypothesis" --cov=app/engine --cov-fail-under=100 \
+		--cov-report=term-missing tests/engine $(ARGS)
+
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style and formatting
 	@$(VENV)/bin/ruff check .

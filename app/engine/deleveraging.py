@@ -287,15 +287,7 @@ def _against_inventory(closing: _Closing) -> None:
         step.set_inventory(fund, contract.symbol, rest, cost)
         return
     step.set_inventory(fund, contract.symbol, ZERO, ZERO)
-    asset, liquidation_id = contract.settlement_asset, closing.record.liquidation_id
-    clearing = closing.market.clearing
-    if cost <= 0:
-        step.transfer(
-            "inventory_settlement", clearing, funds.first_wallet(step, fund, asset), -cost,
-            symbol=contract.symbol, liquidation_id=liquidation_id,
-        )  # fmt: skip
-        return
-    paid = min(cost, funds.balance(fund, asset))
-    funds.pay(step, fund, clearing, paid, "inventory_settlement", contract.symbol, liquidation_id)
-    if cost > paid:
-        deficits.cover(step, contract, clearing, cost - paid, liquidation_id)
+    assert cost >= 0, (inventory, cost)  # the takeover that came before settled what it gained
+    if cost:  # and of what it lost as much as the fund had
+        clearing, liquidation_id = closing.market.clearing, closing.record.liquidation_id
+        deficits.cover(step, contract, clearing, cost, liquidation_id)

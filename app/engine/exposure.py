@@ -47,8 +47,7 @@ def profit(market: Market, position: Position) -> Decimal:
 
 def maintenance_margin(market: Market, position: Position) -> Decimal:
     """A position's maintenance margin at mark (CON-4)."""
-    if position.valued is not market.mark:
-        _value(market, position)
+    mark_value(market, position)  # works both out
     return position.margin
 
 
