@@ -100,7 +100,10 @@ class Rejection:
 
 
 class Rejected(Exception):  # noqa: N818 - an outcome, not an error
-    """Unwinds a handler that has changed nothing yet; `Engine.apply` turns it into its value."""
+    """Unwinds a handler that has changed nothing yet; `Engine.apply` turns it into its value.
+
+    So do other callers of the checks that raise it, with what they were about to command.
+    """
 
     def __init__(self, code: Code, detail: str, **context: object) -> None:
         super().__init__(code.name)
