@@ -14,7 +14,7 @@ from app.store.writer import Writer
 
 
 class Store(Protocol):
-    """A leader's store, under its epoch. See `PostgresStore`; the simulation has another."""
+    """A leader's store, under its epoch. `tests/store/contract.py` says what each must do."""
 
     async def commit(self, batch: Batch) -> None:
         """Make a batch durable, whole or not at all; raises `StaleLeader` if the epoch has moved.

@@ -1,7 +1,7 @@
 """A store in memory, behind a network that loses, delays and repeats nothing twice.
 
-It stands in for PostgreSQL, as a `Store`: it takes whole batches, under the newest epoch only. What
-it is given are the real row snapshots of `rows.collect`.
+It stands in for PostgreSQL: `tests/store/contract.py` holds both to the same. What it is given are
+the real row snapshots of `rows.collect`.
 """
 
 from __future__ import annotations
@@ -105,12 +105,12 @@ class Disk:
         return self.epoch
 
     def write(self, epoch: int, batch: Batch) -> None:
-        """A batch, whole; raises `StaleLeader`."""
+        """A batch, whole or not at all; raises `StaleLeader`."""
         if epoch != self.epoch:
             self.refused += 1
             raise StaleLeader
-        for sequence, time, kind, body in batch.commands:
-            assert sequence == len(self.log) + 1, "the log has no gaps"
+        self._check(batch)
+        for _, time, kind, body in batch.commands:
             self.log.append((codec.decode_command(kind, body), time))
             self.written[kind, body] += 1
         for name, rows in batch.upserts.items():
@@ -120,9 +120,15 @@ class Disk:
             for key in keys:
                 self.rows[name].pop(key, None)
         for name, rows in batch.appends.items():
-            for key, row in _keyed(name, rows):
+            self.rows[name].update(_keyed(name, rows))
+
+    def _check(self, batch: Batch) -> None:
+        """Before anything is written: what would break the log or a key."""
+        for number, (sequence, *_) in enumerate(batch.commands, start=len(self.log) + 1):
+            assert sequence == number, "the log has no gaps"
+        for name, rows in batch.appends.items():
+            for key, _ in _keyed(name, rows):
                 assert key not in self.rows[name], f"{name} has {key} twice"
-                self.rows[name][key] = row
 
     def replay(self) -> tuple[Engine, dict[Name, object]]:
         """The log from its beginning: a fresh engine, and the result of each command."""
