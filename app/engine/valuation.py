@@ -42,7 +42,7 @@ class Valued:
         return round_value(quantity * self.contract_size * price)
 
     def unrounded_value(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """The exact value, for margin requirements of orders (ORD-4)."""
+        """The exact value, for margin requirements of orders (ORD-4): parts add up to the whole."""
         return quantity * self.contract_size * price
 
     def price_at(self, value: Decimal, quantity: Decimal) -> Decimal:

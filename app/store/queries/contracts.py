@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import fields
 
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -48,7 +49,7 @@ async def get_mark(connection: AsyncConnection, symbol: str) -> RowMapping | Non
 
 async def price_terms(connection: AsyncConnection, symbols: Collection[str]) -> dict[str, Terms]:
     """What some contracts' prices are derived with."""
-    query = select(contracts.c.symbol, contracts.c.contract_size, contracts.c.tick_size).where(
-        contracts.c.symbol.in_(symbols)
-    )
+    names = [field.name for field in fields(Terms)]
+    columns = [contracts.c[name] for name in names]
+    query = select(contracts.c.symbol, *columns).where(contracts.c.symbol.in_(symbols))
     return {symbol: Terms(*terms) for symbol, *terms in await connection.execute(query)}
