@@ -18,6 +18,7 @@ from app.api.edge import Edge, first_headers
 from app.api.funds import funds, treasury
 from app.api.health import health
 from app.api.history import history
+from app.api.incidents import incidents
 from app.api.keys import keys
 from app.api.liquidations import liquidations
 from app.api.orders import PLACING, orders, trades
@@ -82,7 +83,7 @@ def create_app(
     )
     for router in (
         contracts, prices, accounts, keys, orders, trades, liquidations, funds, treasury, history,
-        calculators, health,
+        calculators, incidents, health,
     ):  # fmt: skip
         app.include_router(router)
     problems.install(app)

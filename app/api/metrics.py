@@ -69,6 +69,7 @@ def _engine(state: State) -> Iterator[Family]:
     for name, size in (
         ("accounts", len(state.accounts)),
         ("open_orders", len(state.orders)),
+        ("incidents_open", len(state.incidents)),
         ("open_positions", sum(len(market.positions) for market in state.markets.values())),
     ):
         yield name, "gauge", "How many there are.", [("", {}, float(size))]

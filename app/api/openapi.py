@@ -48,6 +48,10 @@ TAGS = [
     {"name": "treasury", "description": "The exchange's own money, and alerts."},
     {"name": "calculators", "description": "Public, no account needed."},
     {"name": "api keys", "description": "Who may do what."},
+    {
+        "name": "incidents",
+        "description": "What failed, and waits for its release (REC-2).",
+    },
     {"name": "health", "description": "For operators."},
 ]
 

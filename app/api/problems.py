@@ -66,6 +66,7 @@ UNKNOWN_IN_PATH: dict[str, AnyCode] = {
     "key_id": Code.unknown_key,
     "liquidation_id": Fault.unknown_liquidation,
     "adl_event_id": Fault.unknown_adl_event,
+    "incident_id": Code.unknown_incident,
 }
 """The answer to a path parameter that names nothing, malformed or not."""
 

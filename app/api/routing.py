@@ -30,6 +30,7 @@ _MEANINGS = {
     413: "The body is larger than 8 MiB",
     422: "A rule refused it, or a read is too wide; `context` says why",
     429: "Too many requests of this key or address; see `Retry-After`",
+    500: "Applying this has failed before and waits for its release",
     503: "Not the leader, too busy, or the database does not answer; see `Retry-After`",
 }
 
@@ -79,7 +80,7 @@ def changing(
 ) -> dict[int | str, dict[str, Any]]:
     """The documented errors of a route that sends this command: what its handler refuses too."""
     refusals = Engine.handlers[kind].refusals
-    return keyed(Fault.not_leader, *codes, *refusals, statuses=statuses)
+    return keyed(Fault.not_leader, Code.incident, *codes, *refusals, statuses=statuses)
 
 
 class JsonRequest(Request):

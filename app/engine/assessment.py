@@ -189,7 +189,7 @@ def _band(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:
 
 def _check_account(state: State, account: Account, position: Position) -> None:
     """LIQ-10: whoever waits for liquidation places no orders."""
-    if not state.cascades and not state.held:
+    if not (state.cascades or state.held or state.incidents):
         return  # then nobody is at risk (NUM-4)
     if margin.is_waiting(state, account.account_id) or margin.health(state, position.scope).at_risk:
         raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")

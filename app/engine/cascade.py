@@ -7,20 +7,23 @@ first is liquidated; scopes put at risk meanwhile form the next round.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 from decimal import Decimal
 from heapq import heappop, heappush
 
 from app.engine import liquidation, margin, positions, ranking, resting, triggers
-from app.engine.commands import ContinueCascade, Recover, Tick
+from app.engine.commands import ContinueCascade, Recover, ReleaseIncident, Tick
 from app.engine.events import Done, Ticked
 from app.engine.handlers import HANDLERS, Drives, handles
 from app.engine.health import Health
 from app.engine.numbers import ZERO, Quotient, ratio
 from app.engine.rejections import Code, Rejected
-from app.engine.scopes import Scope, cross_scope
+from app.engine.scopes import Scope
 from app.engine.state import Cascade, Market, State
 from app.engine.step import Step
+
+LEADERS = (Tick, ContinueCascade, Recover)
+"""Commands that do little else: where a part fails and no scope is to blame, the cascade is."""
 
 LOWEST = Decimal("-Infinity")
 """The ratio of a scope that is at risk with nothing to maintain: it goes first."""
@@ -33,6 +36,8 @@ def cascade_of(state: State, asset: str) -> Cascade:
 
 def sweep(state: State, market: Market) -> None:
     """A contract is set to reduce only: its resting orders are gone through (ORD-13)."""
+    if market.contract.settlement_asset in state.halted:
+        return
     open_ids = [
         i for side in (market.bids, market.asks) for level in side.levels.values() for i in level
     ]
@@ -91,7 +96,7 @@ def run(step: Step, asset: str | None) -> None:
     """Look at the scopes a command touched; then do one bounded part of the asset's cascade.
 
     A trader's command does no part of one: should it come upon somebody at risk, that waits for the
-    next `ContinueCascade`.
+    next `ContinueCascade`. So does what is released, for that must be durable before it is tried.
     """
     check_touched(step)
     state = step.state
@@ -99,17 +104,39 @@ def run(step: Step, asset: str | None) -> None:
         asset = next((a for a in state.cascades if a not in step.pending_before), None)
     if asset is None:
         return
-    if HANDLERS[type(step.outcome.command)].moves is not None:
+    command = step.outcome.command
+    if HANDLERS[type(command)].moves is not None or isinstance(command, ReleaseIncident):
         step.outcome.pending = tuple(state.cascades)
         return
-    cascade = state.cascades[asset]
+    _do_part(step, state.cascades[asset])
+    step.outcome.pending = tuple(state.cascades)
+
+
+def _do_part(step: Step, cascade: Cascade) -> None:
+    """One bounded part, with what would be to blame if it failed (REC-2)."""
+    whole = cascade.asset if isinstance(step.outcome.command, LEADERS) else None
+    step.blamed = whole
     _sweep(step, cascade)
     if not cascade.unswept:
         _find(step, cascade)
         _liquidate(step, cascade)
+    step.blamed = next(iter(step.handled)) if whole and len(step.handled) == 1 else whole
     if not _has_work(cascade):
         _end(step, cascade)
-    step.outcome.pending = tuple(state.cascades)
+
+
+def _handle(step: Step, scope: Scope) -> None:
+    """A part of a cascade begins with another scope."""
+    step.blamed = scope
+    step.handled[scope] = None
+
+
+def _room(step: Step, cascade: Cascade, most: int) -> int:
+    """How many more scopes a part may handle: one in all, where it was not told whose fault it is.
+
+    So the next failure tells (REC-2).
+    """
+    return 1 - len(step.handled) if cascade.asset in step.state.careful else most
 
 
 def check_touched(step: Step) -> None:
@@ -117,6 +144,10 @@ def check_touched(step: Step) -> None:
     while step.scopes:
         touched, step.scopes = list(step.scopes), {}
         for scope in touched:
+            if margin.is_aside(step.state, scope):
+                continue
+            if step.blamed is not None:
+                step.blamed = scope
             _check(step, scope)
 
 
@@ -170,7 +201,7 @@ def _enrol(step: Step, cascade: Cascade, scope: Scope, health: Health) -> None:
 
 def _sweep(step: Step, cascade: Cascade) -> None:
     """Cancel orders that would open or grow a position, a bounded number (ORD-13)."""
-    for _ in range(min(step.state.bounds.finds, len(cascade.unswept))):
+    for _ in range(min(_room(step, cascade, step.state.bounds.finds), len(cascade.unswept))):
         order = step.state.orders.get(cascade.unswept.pop())
         if order is None or order.reduce_only:
             continue
@@ -179,6 +210,9 @@ def _sweep(step: Step, cascade: Cascade) -> None:
         position = step.state.accounts[order.account_id].positions[
             order.symbol, order.position_side
         ]
+        if margin.is_aside(step.state, position.scope):
+            continue
+        _handle(step, position.scope)
         opening = position.bid_quantity if order.side == "buy" else position.ask_quantity
         if not positions.reduces(position, order.side) or opening > abs(position.quantity):
             resting.cancel_orders(step, [order], "contract_reduce_only")
@@ -200,18 +234,20 @@ def look_again(state: State, market: Market) -> None:
     the asset moves (MRK-2), and who is at risk and not looked at yet is refused like those that
     wait (`margin.is_waiting`).
     """
-    if market.positions:
+    if market.positions and market.contract.settlement_asset not in state.halted:
         cascade_of(state, market.contract.settlement_asset).changed += market.positions.values()
 
 
 def _find(step: Step, cascade: Cascade) -> None:
     """Look at the scopes behind crossed triggers, a bounded number."""
-    state, left = step.state, step.state.bounds.finds
+    state, left = step.state, _room(step, cascade, step.state.bounds.finds)
     while cascade.looking and left > 0:
         if cascade.unchecked or cascade.changed:
             scope = cascade.unchecked.pop() if cascade.unchecked else cascade.changed.pop().scope
-            _check(step, scope)
             left -= 1
+            if not margin.is_aside(state, scope):
+                _handle(step, scope)
+                _check(step, scope)
             continue
         if cascade.tick is None:
             cascade.finding = False
@@ -227,6 +263,7 @@ def _find(step: Step, cascade: Cascade) -> None:
         scope = cascade.unarmed.popitem()[0]
         left -= 1
         if scope not in cascade.waiting:  # those are armed when they are liquidated
+            _handle(step, scope)
             triggers.arm(state, scope)
 
 
@@ -235,7 +272,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
     state = step.state
     if cascade.looking or cascade.unarmed or not _ranked(step, cascade):
         return
-    for _ in range(state.bounds.liquidations):
+    for _ in range(_room(step, cascade, state.bounds.liquidations)):
         if not cascade.queue:
             for entry in cascade.next_round:
                 heappush(cascade.queue, entry)
@@ -244,6 +281,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
             return
         entry = heappop(cascade.queue)
         scope = entry[-1]
+        _handle(step, scope)
         canceled = cascade.waiting.pop(scope)
         case = liquidation.liquidate(step, scope, canceled)
         if case.unfinished:  # first of all in the next part, or when the queue is made
@@ -262,6 +300,7 @@ def _ranked(step: Step, cascade: Cascade) -> bool:
     """Whether no ADL queue is awaited, or this step finished it (ADL-5)."""
     if cascade.ranking is not None:
         symbol, longs = cascade.ranking
+        _handle(step, cascade.queue[0][-1])
         if not ranking.make(step.state, step.state.markets[symbol], step.now, longs=longs):
             return False
         cascade.ranking = None
@@ -292,50 +331,15 @@ def ticked(state: State, cascade: Cascade) -> Ticked:
     return Ticked(mark.symbol, mark.price, mark.time, len(cascade.found))
 
 
-@handles(Recover)
-def recover(step: Step, command: Recover) -> Done:
-    """A new leader looks at every scope afresh; what was under way begins again as one round.
-
-    Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
-    requests served between them; sorted, for how the state was loaded must not matter.
-    """
-    state = step.state
-    step.begin_term(command.limits)
+def forget_all(state: State) -> None:
+    """A new leader begins everything again."""
     state.cascades.clear()
-    step.pending_before = frozenset()
     state.held.clear()
-    ranking.forget_all(state)
     for market in state.markets.values():
         market.held.clear()
-        triggers.forget(market)
-        if market.contract.status == "reduce_only":
-            sweep(state, market)
-    scopes = every_scope(state)
-    for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
-        cascade_of(state, asset).unchecked += scopes[asset]
-    return Done()
 
 
-def every_scope(state: State) -> dict[str, list[Scope]]:
-    """All scopes there are by settlement asset, sorted, the last first.
-
-    A takeover waits for this: nothing is hashed but names, and each half is sorted by itself.
-    """
-    crosses: dict[str, dict[str, Scope]] = defaultdict(dict)
-    isolated: dict[str, list[Scope]] = defaultdict(list)
-    for market in state.markets.values():
-        asset = market.contract.settlement_asset
-        scopes = [position.scope for position in market.positions.values()]
-        crosses[asset].update({scope.account_id: scope for scope in scopes if not scope.isolated})
-        isolated[asset] += [scope for scope in scopes if scope.isolated]
-    for order in state.orders.values():  # isolated orders are held back in the cross wallet
-        asset = state.markets[order.symbol].contract.settlement_asset
-        crosses[asset][order.account_id] = cross_scope(order.account_id, asset)
-    found = {
-        asset: [
-            *sorted(isolated[asset], reverse=True),
-            *[own[account_id] for account_id in sorted(own, reverse=True)],
-        ]
-        for asset, own in crosses.items()
-    }
-    return {asset: scopes for asset, scopes in found.items() if scopes}
+def look_at(state: State, scopes: Sequence[Scope]) -> None:
+    """Have scopes of one asset, in this order from the last, looked at by its next part."""
+    if scopes and scopes[0].asset not in state.halted:
+        cascade_of(state, scopes[0].asset).unchecked += scopes

@@ -6,7 +6,7 @@ are kept in the command log, in order; replaying them gives the same state.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
@@ -34,6 +34,9 @@ SelfTradePrevention = Literal["expire_taker", "expire_maker", "expire_both"]
 KeyScope = Literal["admin", "feed", "trader"]
 ClockCause = Literal["start", "jump", "drift"]
 ContributionKind = Literal["seed_capital", "adjustment", "top_up"]
+
+LEFT_OUT = {"left_out": True}
+"""Of a field that the log does not name while it has its default: as in logs from before it."""
 
 
 R_co = TypeVar("R_co", covariant=True)
@@ -287,13 +290,44 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Incident:
+    """What an exception in the engine was blamed on: left alone until it is released (REC-2).
+
+    With a `digest` that is a command of the kind `command`; with an `account_id` a margin scope,
+    cross where it has no `symbol`; else the cascades of an `asset`. (`command` is what was being
+    applied, whatever was to blame.) `times` it has failed so far; `announced`: an earlier leader
+    has raised the alert.
+    """
+
+    incident_id: int
+    command: str
+    digest: str | None = None
+    asset: str | None = None
+    account_id: str | None = None
+    symbol: str | None = None
+    position_side: PositionSide | None = None
+    times: int = 1
+    announced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Recover(CommandOf["Done"]):
     """A new leader's first command: forget cascades under way and look at every scope afresh.
 
-    It says which limits the leader keeps, so that a replay keeps the same.
+    It says which limits the leader keeps and which incidents are open, so that a replay keeps the
+    same.
     """
 
     limits: Limits = Limits()
+    incidents: tuple[Incident, ...] = field(default=(), metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseIncident(CommandOf["Done"]):
+    """Let what an incident left alone be tried once more (REC-2)."""
+
+    incident_id: int
+    reason: str
 
 
 class Due(NamedTuple):

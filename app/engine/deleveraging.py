@@ -129,6 +129,8 @@ def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
     its health is concave in the quantity: from a healthy start there is one turn, found by halving.
     """
     step, market = closing.step, closing.market
+    if margin.is_aside(step.state, held.scope):
+        return ZERO  # it takes part at mark only, where nobody is left (REC-2)
     lot = market.contract.lot_size
     before = margin.health(step.state, held.scope)
     sign = 1 if closing.position.quantity > 0 else -1

@@ -8,13 +8,14 @@ from decimal import localcontext
 from operator import attrgetter
 from typing import ClassVar, TypeVar
 
-from app.engine import accounts, cascade, invariants, listing, orders, prices  # noqa: F401 - their handlers
+from app.engine import accounts, cascade, invariants, listing, orders, prices, recovery  # noqa: F401 - their handlers
 from app.engine.bounds import Bounds
-from app.engine.commands import CommandOf, Due
+from app.engine.commands import Command, CommandOf, Due
 from app.engine.handlers import HANDLERS, Drives
 from app.engine.numbers import EXACT
-from app.engine.outcome import OutcomeOf
+from app.engine.outcome import Failure, OutcomeOf
 from app.engine.rejections import Rejected, Rejection
+from app.engine.scopes import Scope
 from app.engine.state import State
 from app.engine.step import Step
 
@@ -54,16 +55,20 @@ class Engine:
     ) -> None:
         self.state = state
         state.bounds = bounds or self.bounds
+        self.failure: Failure | None = None
+        """The exception that ended this engine's use, if one has (REC-2)."""
         self._sources = sources
 
-    def due(self) -> Due | None:
+    def due(self, is_refused: Callable[[Command], bool] = lambda _: False) -> Due | None:
         """The command that is due first, if any will be: of two at once, the earlier source's.
 
         With the first command at or after its time: whoever applies a command applies it before.
+        Where one is refused (REC-2), its source waits, but no other.
         """
         if not self._sources:
             return None
-        found = [due for source in self._sources if (due := source(self.state))]
+        first = [due for source in self._sources if (due := source(self.state))]
+        found = [due for due in first if not is_refused(due.command)]
         return min(found, key=attrgetter("time"), default=None)
 
     def apply(self, command: CommandOf[R], now: datetime) -> OutcomeOf[R]:
@@ -79,19 +84,35 @@ class Engine:
             # `handles` binds a command's handler to its result.
             outcome: OutcomeOf[R] = step.outcome  # type: ignore[assignment]
             try:
-                answer = HANDLERS[type(command)].run(step, command)
-            except Rejected as refusal:
-                outcome.result = _refused(step, refusal)
-                return outcome
-            driven = None
-            if isinstance(answer, Drives):
-                driven = answer.asset
-            else:
-                step.outcome.result = answer
-            cascade.run(step, driven)
-            step.finish()
-            invariants.check_step(step)
+                _apply(step, command)
+            except Exception:
+                self.failure = Failure(step.outcome.sequence, now, command, _to_blame(step))
+                raise
             return outcome
+
+
+def _apply(step: Step, command: Command) -> None:
+    try:
+        answer = HANDLERS[type(command)].run(step, command)
+    except Rejected as refusal:
+        step.outcome.result = _refused(step, refusal)
+        return
+    driven = None
+    if isinstance(answer, Drives):
+        driven = answer.asset
+    else:
+        step.outcome.result = answer
+    cascade.run(step, driven)
+    step.finish()
+    invariants.check_step(step)
+
+
+def _to_blame(step: Step) -> Scope | str | None:
+    """What an exception is blamed on: not what is left alone already as far as it can be."""
+    blamed, state = step.blamed, step.state
+    if isinstance(blamed, Scope) and state.aside.get(blamed, 0) > 1:
+        blamed = blamed.asset
+    return None if blamed in state.halted else blamed
 
 
 def _refused(step: Step, refusal: Rejected) -> Rejection:

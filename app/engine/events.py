@@ -204,11 +204,13 @@ class AdlEvent(NamedTuple):
     ranked_at: datetime
 
 
-AlertKind = Literal["fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump"]
+AlertKind = Literal[
+    "fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump", "incident"
+]
 
 
 class Alert(NamedTuple):
-    """Something the operators must know (FND-7, FND-11)."""
+    """Something the operators must know (FND-7, FND-11, REC-2)."""
 
     alert_id: int
     time: datetime
@@ -216,6 +218,15 @@ class Alert(NamedTuple):
     fund_id: str | None
     asset: str | None
     detail: dict[str, str]
+
+
+class IncidentRelease(NamedTuple):
+    """An incident was released, by command number `sequence` (REC-2)."""
+
+    sequence: int
+    time: datetime
+    incident_id: int
+    reason: str
 
 
 # Results: what the caller is told.

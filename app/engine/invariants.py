@@ -151,6 +151,8 @@ def _scopes(state: State) -> dict[Scope, None]:
 
 
 def _check_scope(state: State, scope: Scope, now: datetime) -> None:
+    if margin.is_aside(state, scope):
+        return
     health = margin.health(state, scope)
     if not health.at_risk or margin.is_held_open(state, scope, now):
         return

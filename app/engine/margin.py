@@ -163,18 +163,25 @@ def is_held_open(state: State, scope: Scope, now: datetime) -> bool:
     return not any(can_liquidate(market, now) for market, _ in scope_positions(state, scope))
 
 
+def is_aside(state: State, scope: Scope) -> bool:
+    """Whether a scope is left alone: it failed, or all of its asset is halted (REC-2)."""
+    return bool(state.incidents) and (scope in state.aside or scope.asset in state.halted)
+
+
 def is_waiting(state: State, account_id: str) -> bool:
-    """Whether an account has a scope that waits for liquidation (LIQ-10).
+    """Whether an account has a scope that waits for liquidation (LIQ-10), or is left alone.
 
     While a cascade is still finding who is at risk, those it has not come to wait as well.
     """
-    if not state.cascades and not state.held:
+    if not (state.cascades or state.held or state.incidents):
         return False
     account = state.accounts[account_id]
     scopes = [cross_scope(account_id, asset) for asset in account.wallets]
     scopes += [position.scope for position in account.positions.values()]
     waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
     if any(scope in some for some in waiting for scope in scopes):
+        return True
+    if any(is_aside(state, scope) for scope in scopes):
         return True
     finding = any(cascade.looking for cascade in state.cascades.values())
     return finding and any(health(state, scope).at_risk for scope in dict.fromkeys(scopes))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple
 
-from app.engine import orderbook, positions
+from app.engine import margin, orderbook, positions
 from app.engine.commands import SelfTradePrevention, Side
 from app.engine.contracts import Contract
 from app.engine.events import Fill, Trade
@@ -95,7 +96,7 @@ def plan(
     """
     result = Plan(met=met)
     makers: dict[Leg, Standing] = {}
-    for maker in orderbook.best_first(market, orderbook.opposite(taker.side)):
+    for maker in _makers(state, market, orderbook.opposite(taker.side)):
         assert maker.price is not None
         left = quantity - result.filled
         if left == 0 or not orderbook.crosses(taker.side, limit, maker.price):
@@ -121,6 +122,21 @@ def plan(
         if result.unborne:
             break
     return result
+
+
+def _makers(state: State, market: Market, side: Side) -> Iterator[Order]:
+    """The resting orders that can be met, best first.
+
+    A scope that is left alone has none, but where they could not be cancelled (REC-2).
+    """
+    best = orderbook.best_first(market, side)
+    if not state.incidents:
+        return best
+    return (order for order in best if not margin.is_aside(state, _position(state, order).scope))
+
+
+def _position(state: State, order: Order) -> Position:
+    return state.accounts[order.account_id].positions[order.symbol, order.position_side]
 
 
 def _make(state: State, makers: dict[Leg, Standing], maker: Order, most: Decimal) -> Made | str:
@@ -169,7 +185,7 @@ def depth(state: State, market: Market, side: Side, levels: int) -> list[tuple[D
     """The best `levels` of a side as (price, quantity): what can be had, by one order (ORD-11)."""
     found: dict[Decimal, Decimal] = {}
     makers: dict[Leg, Standing] = {}
-    for maker in islice(orderbook.best_first(market, side), state.limits.matched_orders):
+    for maker in islice(_makers(state, market, side), state.limits.matched_orders):
         assert maker.price is not None
         if len(found) == levels and maker.price not in found:
             break
@@ -181,9 +197,7 @@ def depth(state: State, market: Market, side: Side, levels: int) -> list[tuple[D
 
 def _making(state: State, maker: Order) -> Standing:
     """The maker's standing; what its own orders in the contract hold back is there for fills."""
-    account = state.accounts[maker.account_id]
-    position = account.positions[maker.symbol, maker.position_side]
-    making = Standing.of(state, account, position)
+    making = Standing.of(state, state.accounts[maker.account_id], _position(state, maker))
     making.forget_orders()
     return making
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from app.engine.commands import CommandOf, R_co
+from app.engine.commands import Command, CommandOf, R_co
 from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,
     Alert,
     ClearanceFee,
     FundEntry,
+    IncidentRelease,
     Liquidation,
     Trade,
     Transfer,
 )
 from app.engine.rejections import Rejection
+from app.engine.scopes import Scope
 from app.engine.state import (
     Account,
     ApiKey,
@@ -32,9 +34,23 @@ from app.engine.state import (
 
 Kept = Wallet | Account | Settings | Position | Order | Contract | Mark | Fund | Inventory | ApiKey
 """State that the store keeps a row of."""
-Record = Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert
+Record = (
+    Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert | IncidentRelease
+)
 """What happened, append-only."""
 R = TypeVar("R", bound=Record)
+
+
+class Failure(NamedTuple):
+    """An exception in the engine: the command that was being applied, as which one, and when.
+
+    `blamed` is what is at fault (REC-2): a scope, the cascades of an asset, or None, the command.
+    """
+
+    sequence: int
+    time: datetime
+    command: Command
+    blamed: Scope | str | None
 
 
 @dataclass(slots=True)

@@ -50,8 +50,13 @@ def place(
 
 
 def place_of(state: State, market: Market, position: Position) -> tuple[Decimal, Quotient]:
-    """A position's `place`; the equity is that of its margin scope."""
+    """A position's `place`; the equity is that of its margin scope.
+
+    Nothing is worked out of a scope that is left alone: it ranks last (REC-2).
+    """
     scope = position.scope
+    if margin.is_aside(state, scope):
+        return -LAST, Quotient(ZERO)
     equity = margin.scope_balance(state, scope)
     for other_market, other in margin.scope_positions(state, scope):
         equity += exposure.profit(other_market, other)

@@ -53,6 +53,8 @@ class Code(Enum):
     future_tick = Refusal(422, "MRK-6", "the tick's source time is over a minute ahead")
     stale_tick = Refusal(422, "MRK-1", "the tick is too old, or not newer than the last")
     tick_out_of_band = Refusal(422, "MRK-1", "the tick jumps further than the contract allows")
+    incident = Refusal(500, "REC-2", "applying this has failed; it is left alone until its release")
+    unknown_incident = Refusal(404, "REC-2", "there is no such open incident")
     no_cascade = Refusal(422, "LIQ-10", "the asset has no cascade under way")
 
     account_exists = Refusal(409, None, "there is such an account already")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple, cast
 
-from app.engine.commands import MarginMode, PositionSide
+from app.engine.commands import Incident, MarginMode, PositionSide
 
 WalletKind = Literal[
     "cross", "isolated", "fund", "revenue", "treasury", "clearing", "external"
@@ -67,6 +67,16 @@ def cross_scope(account_id: str, asset: str) -> Scope:
 def isolated_scope(account_id: str, symbol: str, side: PositionSide, asset: str) -> Scope:
     """The scope of an isolated leg in a contract that settles in `asset`."""
     return Scope(True, account_id, symbol, side, asset)
+
+
+def blamed_scope(incident: Incident) -> Scope | None:
+    """The scope that an incident was blamed on, if it was one (REC-2)."""
+    account_id, asset = incident.account_id, incident.asset
+    if account_id is None or asset is None:
+        return None
+    if incident.symbol is None:
+        return cross_scope(account_id, asset)
+    return isolated_scope(account_id, incident.symbol, incident.position_side or "both", asset)
 
 
 def wallet_key(kind: WalletKind, owner: str, asset: str, name: str = "") -> str:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from app.engine.bounds import Bounds
 from app.engine.commands import (
     FundPolicy,
+    Incident,
     Limits,
     MarginMode,
     NewKey,
@@ -365,7 +366,10 @@ class State:
 
     `held` are scopes at risk whose liquidation waits for a tick (MRK-4), with how many orders of
     theirs were cancelled; `ranked` are markets with ADL queues, `unranked` the accounts that
-    changed since those were made. All three are derived.
+    changed since those were made. All three are derived. `incidents` are those that this leader
+    began with and that are not released; what follows from them is `aside`, the scopes set aside
+    with how often each has failed, `careful`, the assets whose cascades handle one scope at a time,
+    and `halted`, those that have none (REC-2).
     """
 
     bounds: Bounds = field(default_factory=Bounds)
@@ -381,6 +385,10 @@ class State:
     key_ids: dict[str, ApiKey] = field(default_factory=dict)
     cascades: dict[str, Cascade] = field(default_factory=dict)
     held: dict[Scope, int] = field(default_factory=dict)
+    incidents: dict[int, Incident] = field(default_factory=dict)
+    aside: dict[Scope, int] = field(default_factory=dict)
+    careful: dict[str, None] = field(default_factory=dict)
+    halted: dict[str, None] = field(default_factory=dict)
     ranked: dict[str, Market] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)
     time: datetime | None = None

@@ -7,6 +7,7 @@ What others may write is derived, and a test names it (tests/architecture/test_o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from app.engine import orderbook
 from app.engine.commands import (
     Command,
     FundPolicy,
+    Incident,
     Limits,
     NewKey,
     OrderStatus,
@@ -21,9 +23,10 @@ from app.engine.commands import (
     PositionSide,
 )
 from app.engine.contracts import Contract
+from app.engine.events import IncidentRelease
 from app.engine.ledger import Ledger
 from app.engine.outcome import Outcome, OutcomeOf
-from app.engine.scopes import Scope, cross_scope
+from app.engine.scopes import Scope, blamed_scope, cross_scope
 from app.engine.state import (
     Account,
     ApiKey,
@@ -42,7 +45,7 @@ from app.engine.state import (
 class Step(Ledger):
     """One command's changes to `state` at time `now`."""
 
-    __slots__ = ("met", "pending_before", "scopes")
+    __slots__ = ("blamed", "handled", "met", "pending_before", "scopes")
 
     def __init__(self, state: State, command: Command, now: datetime) -> None:
         self.state = state
@@ -54,6 +57,11 @@ class Step(Ledger):
         """Resting orders that liquidations have met: together as many as one order may (ORD-10)."""
         self.pending_before = frozenset(state.cascades)
         """Settlement assets whose cascades were under way before this step."""
+        self.blamed: Scope | str | None = None
+        """What an exception would be blamed on now (REC-2): a scope, or the cascade of an asset;
+        None for the command itself."""
+        self.handled: dict[Scope, None] = {}
+        """Scopes that a part of a cascade has looked at or liquidated in this step."""
 
     @property
     def changed(self) -> bool:
@@ -130,18 +138,37 @@ class Step(Ledger):
 
     # Leaders and their clocks
 
-    def begin_term(self, limits: Limits) -> None:
+    def begin_term(self, limits: Limits, incidents: tuple[Incident, ...]) -> None:
         """A new leader's limits (ORD-10); it has not told yet how far the system's clock is.
+
+        What its incidents were blamed on is left alone (REC-2).
 
         The positions of each contract are sorted: their order must not depend on how the state was
         loaded.
         """
         self.state.limits = limits
         self.state.ahead = timedelta()
+        self._set_incidents(incidents)
         for market in self.state.markets.values():
             legs = list(market.positions)
             if (in_order := sorted(legs)) != legs:
                 market.positions = {leg: market.positions[leg] for leg in in_order}
+
+    def release(self, incident: Incident, reason: str) -> None:
+        """An incident is released: nothing that it was blamed on is left alone any more (REC-2)."""
+        incidents = self.state.incidents.values()
+        self._set_incidents([one for one in incidents if one is not incident])
+        self.outcome.records.append(
+            IncidentRelease(self.outcome.sequence, self.now, incident.incident_id, reason)
+        )
+
+    def _set_incidents(self, incidents: Sequence[Incident]) -> None:
+        state = self.state
+        state.incidents = {one.incident_id: one for one in incidents}
+        state.aside = {scope: one.times for one in incidents if (scope := blamed_scope(one))}
+        assets = [one for one in incidents if one.asset and one.account_id is None]
+        state.careful = {one.asset: None for one in assets if one.asset}
+        state.halted = {one.asset: None for one in assets if one.asset and one.times > 1}
 
     def set_ahead(self, ahead: timedelta) -> None:
         """Remember by how much engine time is ahead of the system's clock (MRK-6)."""

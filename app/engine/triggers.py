@@ -14,6 +14,7 @@ decide who is looked at, never what is done.
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterable
 from decimal import Decimal
 
 from app.engine import calculator, exposure, margin
@@ -150,6 +151,12 @@ def forget(market: Market) -> None:
     market.triggers.watched.clear()
     for position in market.positions.values():
         position.armed = None
+
+
+def disarm(positions: Iterable[Position]) -> None:
+    """Nobody looks at these positions for their triggers any more (REC-2)."""
+    for position in positions:
+        position.trigger_version += 1
 
 
 def any_crossed(triggers: Triggers, price: Decimal) -> bool:

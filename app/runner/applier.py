@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from app.engine.commands import Command
+from app.engine.commands import Command, Due
 from app.engine.engine import Engine
 from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
+from app.runner import incidents
 from app.runner.agenda import Agenda
 from app.runner.clock import Clock
 from app.runner.flush import Flush
@@ -32,8 +33,6 @@ class Applier:
         meanwhile: Callable[[], None],
     ) -> None:
         self.engine = engine
-        self.applying: Command | None = None
-        """What the engine is given just now; after a fault, what it was given then."""
         self._agenda = agenda
         self._flush = flush
         self._clock = clock
@@ -57,20 +56,32 @@ class Applier:
                 self._meanwhile()
                 self._yielded = self._pace.seconds()
             now = self._clock.now()
-            due = self.engine.due()
+            due = self.due()
             if due is None or due.time > now:
                 return now
             outcome = self.apply(due.command, now)
             assert outcome.accepted, outcome
-            assert self.engine.due() != due, f"it would be due for ever: {due}"
+            assert self.due() != due, f"it would be due for ever: {due}"
+
+    def due(self) -> Due | None:
+        """What is due first, but for what has failed and is not released (REC-2)."""
+        return self.engine.due(lambda command: self._refusal(command) is not None)
+
+    def _refusal(self, command: Command) -> Rejection | None:
+        state = self.engine.state
+        return incidents.refusal(state, command) if state.incidents else None
 
     def apply(self, command: Command, now: datetime) -> Outcome:
-        """Apply a command; a refused one leaves nothing but a count. What it raises is a bug."""
-        metrics, seconds = self._metrics, self._pace.seconds
+        """Apply a command; a refused one leaves nothing but a count. What it raises is a bug.
+
+        One that has raised something before is refused until that is released (REC-2).
+        """
+        metrics, seconds, state = self._metrics, self._pace.seconds, self.engine.state
+        if refusal := self._refusal(command):
+            metrics.rejected[refusal.code] += 1
+            return Outcome(state.counters.command, now, command, refusal)
         started = seconds()
-        self.applying = command
         outcome = self.engine.apply(command, now)
-        self.applying = None
         metrics.apply_seconds += seconds() - started
         metrics.commands[type(command).__name__] += 1
         if isinstance(outcome.result, Rejection):

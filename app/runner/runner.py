@@ -26,11 +26,12 @@ from app.engine.invariants import state_hash
 from app.runner import lease
 from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey
 from app.runner.clock import Clock
+from app.runner.incidents import remember
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.submission import Busy, NotLeader
 from app.runner.term import Term
-from app.store import snapshots
+from app.store import incidents, snapshots
 from app.store.answers import forget_old_requests
 from app.store.database import UnfitServer
 from app.store.loader import load_state
@@ -197,10 +198,14 @@ class Runner:
                 metrics=self.metrics,
                 pace=self._pace,
             )
-            await term.recover(self.limits)
-            self.metrics.epoch = epoch
-            with long_lived():
-                await self._serve(term, claim)
+            try:
+                await term.recover(self.limits, await incidents.load(reader))
+                self.metrics.epoch = epoch
+                with long_lived():
+                    await self._serve(term, claim)
+            except Exception as error:
+                await remember(claim, epoch, engine, error)
+                raise
 
     async def _serve(self, term: Term, claim: lease.Lease) -> None:
         cleaning = asyncio.create_task(self._clean_answers(claim))

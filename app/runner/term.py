@@ -33,7 +33,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from app.engine.commands import Command, Limits, Recover
+from app.engine.commands import Command, Incident, Limits, Recover
 from app.engine.engine import Engine
 from app.engine.invariants import check_money
 from app.runner.agenda import Agenda
@@ -67,6 +67,7 @@ class Term:
         self._pace = pace
         self._wake = asyncio.Event()
         self._durable = 0
+        self._left_alone = engine.state.incidents
         self._agenda = Agenda(engine.state)
         self._memory = Memory(pace.remembered_results)
         self._intake = Intake(self._memory, metrics=metrics, pace=pace, wake=self._wake.set)
@@ -85,11 +86,6 @@ class Term:
         """Whether commands are still taken."""
         return not self._intake.closed
 
-    @property
-    def applying(self) -> Command | None:
-        """What the engine is given just now; after a fault in it, what it was given then."""
-        return self._applier.applying
-
     async def submit(self, commands: Sequence[Command], key: AnswerKey | None) -> Answer:
         """See `Runner.submit`."""
         return await self._intake.submit(commands, key)
@@ -99,17 +95,18 @@ class Term:
         self._intake.closed = True
         self._wake.set()
 
-    async def recover(self, limits: Limits) -> None:
+    async def recover(self, limits: Limits, incidents: tuple[Incident, ...] = ()) -> None:
         """The first command of every leader, durable before anything else is served.
 
         The laws of money are checked with it; who is at risk, it looks at itself, in steps. Both
         look at everything there is: aside, so that the lease is watched meanwhile.
         """
         self._clock.begin(self.engine.state.time)
-        await self._pace.aside(self._applier.apply, Recover(limits), self._clock.now())
+        recover = Recover(limits, incidents)
+        await self._pace.aside(self._applier.apply, recover, self._clock.now())
         await self._pace.aside(check_money, self.engine.state)
-        await self._flush_when_free()
-        await self._flush.wait()
+        await self._make_durable()
+        self._left_alone = self.engine.state.incidents
 
     async def run(self) -> None:
         """Serve until `end`, or raise what went wrong; all that then still wait get NotLeader."""
@@ -138,6 +135,9 @@ class Term:
             await self._serving.serve(submission)
             if self._flush.ended:
                 await self._flush_when_free()
+        if self._left_alone is not self.engine.state.incidents:
+            await self._make_durable()  # where what is released fails again, it stays released
+            self._left_alone = self.engine.state.incidents
         if not self._intake.closed:
             await self._serving.go_on()
         await self._flush_when_free()
@@ -152,7 +152,7 @@ class Term:
 
     async def _rest(self) -> None:
         """Until there is something to do: a submission, the end of a flush, a due command."""
-        due = None if self._intake.closed else self.engine.due()
+        due = None if self._intake.closed else self._applier.due()
         if due is None:
             await self._wake.wait()
         else:
@@ -161,6 +161,11 @@ class Term:
                 async with asyncio.timeout(min(seconds, LONGEST_REST)):
                     await self._wake.wait()
         self._wake.clear()
+
+    async def _make_durable(self) -> None:
+        while self._flush.next or self._flush.under_way:
+            await self._flush_when_free()
+            await self._flush.wait()
 
     async def _flush_when_free(self) -> None:
         """Begin a flush unless one is under way; raise what ended the last one.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
@@ -155,12 +155,15 @@ def _encode_class(kind: type) -> Convert:
     if kind is UpdateContract:
         return _encode_changes
     steps = [(name, _converter(_WRITE, hint)) for name, hint in get_type_hints(kind).items()]
+    declared = fields(kind) if is_dataclass(kind) else ()
+    left_out = {one.name: one.default for one in declared if "left_out" in one.metadata}
 
     def encode(value: Any) -> dict[str, Any]:
         row = {}
         for name, convert in steps:
             item = getattr(value, name)
-            row[name] = convert(item) if convert else item
+            if name not in left_out or item != left_out[name]:
+                row[name] = convert(item) if convert else item
         return row
 
     return encode

@@ -23,6 +23,7 @@ from app.engine.events import (
     Alert,
     ClearanceFee,
     FundEntry,
+    IncidentRelease,
     Liquidation,
     QueueEntry,
     Trade,
@@ -246,4 +247,5 @@ _RECORDS: dict[type, tuple[str, RowOf | None]] = {
     ClearanceFee: _record(tables.clearance_fees, ClearanceFee),
     AdlEvent: _record(tables.adl_events, AdlEvent, queue=_queue),
     Alert: _record(tables.alerts, Alert),
+    IncidentRelease: _record(tables.incident_releases, IncidentRelease),
 }

@@ -22,12 +22,12 @@ from app.verify.difference import Difference, Differs, Key, Layout
 
 RECORDS = (
     "transfers", "fund_history", "trades", "liquidations", "clearance_fees", "adl_events",
-    "adl_counterparties", "alerts",
+    "adl_counterparties", "alerts", "incident_releases",
 )  # fmt: skip
 COUNTED = {
     "transfers": "transfer", "trades": "trade", "liquidations": "liquidation",
     "clearance_fees": "liquidation", "adl_events": "adl_event", "adl_counterparties": "adl_event",
-    "alerts": "alert",
+    "alerts": "alert", "incident_releases": "command",
 }  # fmt: skip
 """The counter of the first column of each table's key; a fund's history has its fund's own."""
 LOWEST = -(2**63)

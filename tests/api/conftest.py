@@ -127,7 +127,9 @@ class Api:
 def _check_problem(answer: httpx.Response) -> None:
     assert answer.headers["content-type"] == PROBLEM, answer.text
     problem = answer.json()
-    assert problem["status"] == answer.status_code < 500 or answer.status_code == 503, problem
+    assert problem["status"] == answer.status_code, problem
+    if answer.status_code >= 500:  # never a fault that was not foreseen
+        assert problem["code"] == "incident" or answer.status_code == 503, problem
     assert {"type", "title", "status", "detail", "code"} <= problem.keys(), problem
     assert all(isinstance(value, str) for value in problem.get("context", {}).values()), problem
 

@@ -61,7 +61,7 @@ KEPT = {
     },
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "time", "ahead",
+        "key_ids", "time", "ahead", "incidents", "aside", "careful", "halted",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

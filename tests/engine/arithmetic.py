@@ -201,3 +201,24 @@ def scopes(state: State) -> Iterator[tuple[str, Scope]]:
                     balance = Fraction(wallet.balance) if wallet else Fraction(0)
                     name = f"isolated/{account.account_id}/{leg.contract.symbol}"
                     yield asset, Scope(name, balance, [leg], Fraction(0))
+
+
+def left_alone(state: State) -> set[str]:
+    """The names of scopes set aside, and the assets that have no cascades (REC-2)."""
+    found = set()
+    for one in state.incidents.values():
+        if one.account_id and one.symbol:
+            found.add(f"isolated/{one.account_id}/{one.symbol}")
+        elif one.account_id:
+            found.add(f"cross/{one.account_id}/{one.asset}")
+        elif one.asset and one.times > 1:
+            found.add(one.asset)
+    return found
+
+
+def is_left_alone(state: State, account_id: str, symbol: str) -> bool:
+    """Whether an account's leg belongs to one of those."""
+    asset = state.markets[symbol].contract.settlement_asset
+    isolated = is_isolated(state.accounts[account_id], symbol)
+    name = f"isolated/{account_id}/{symbol}" if isolated else f"cross/{account_id}/{asset}"
+    return bool(left_alone(state) & {asset, name})

@@ -9,7 +9,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from app.engine.state import BookSide, Market, State
-from tests.engine.arithmetic import is_isolated, is_unit, scopes, value
+from tests.engine.arithmetic import is_isolated, is_unit, left_alone, scopes, value
 
 MAY_BE_NEGATIVE = ("revenue", "treasury", "clearing", "external")
 """Clearing and external are counterweights; of somebody's money, only revenue and treasury."""
@@ -94,9 +94,10 @@ def wallets_not_negative(state: State) -> None:
 
 
 def margin(state: State, now: datetime, waiting: AbstractSet[str]) -> None:
-    """No scope is left at risk, but in a cascade under way or held open by MRK-4."""
+    """No scope is left at risk, but in a cascade, held open (MRK-4), or set aside (REC-2)."""
+    alone = left_alone(state)
     for asset, scope in scopes(state):
-        if asset in state.cascades or not scope.at_risk:
+        if asset in state.cascades or not scope.at_risk or alone & {asset, scope.name}:
             continue
         ready = [leg.contract.symbol for leg in scope.legs if not leg.held_open(now, waiting)]
         assert scope.legs, f"{scope.name} has equity {show(scope.equity)} and no position"

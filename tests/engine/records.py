@@ -8,7 +8,7 @@ from fractions import Fraction
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
 from app.engine.outcome import Outcome
 from app.engine.state import State
-from tests.engine.arithmetic import price_unit, rounded, value
+from tests.engine.arithmetic import is_left_alone, price_unit, rounded, value
 
 BESIDE = ("liquidation_clearance_fee", "inventory_settlement")
 """What stands beside a liquidation's `fund_amount`, which adds up all else it moved in the fund."""
@@ -34,6 +34,8 @@ def _no_better_order_is_left(trade: Trade, state: State) -> None:
     side = "sell" if selling else "buy"
     for order in state.orders.values():
         if (order.symbol, order.side) != (trade.symbol, side) or order.price is None:
+            continue
+        if is_left_alone(state, order.account_id, order.symbol):
             continue
         better = order.price < trade.price if selling else order.price > trade.price
         earlier = order.price == trade.price and order.order_id < trade.maker_order_id

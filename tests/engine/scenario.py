@@ -17,6 +17,9 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     cancel a1                                     cancel-all alice [TEST]
     hold tick ...                                 continue   (leave the cascade pending; finish it)
     restart                                       (a new leader, without what is derived)
+    set-aside alice USDT|TEST [times=2]           (a new leader, after that scope has failed)
+    halt USDT [times=2]                           (after a cascade has, and no scope was to blame)
+    release 1                                     (the incident; they are numbered)
     large 2 step=1                                (ADL queues of more are made in steps)
 
 `-> rejected code [key=value ...]`, `-> filled`, `-> partially_filled 3 [average=99]`,
@@ -26,6 +29,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
@@ -43,9 +47,11 @@ from app.engine.commands import (
     CreateContract,
     Deposit,
     FundPolicy,
+    Incident,
     Limits,
     PlaceOrder,
     Recover,
+    ReleaseIncident,
     ReportClock,
     Tick,
     UpdateContract,
@@ -98,6 +104,7 @@ class Scenario(Expectations):
 
     def __init__(self) -> None:
         super().__init__(World())
+        self.incidents = 0
 
     def run(self, text: Text) -> None:
         """All lines in order."""
@@ -251,6 +258,29 @@ class Scenario(Expectations):
         """A new leader takes over."""
         self.world.restart()
         self.world.finish()
+
+    def do_set_aside(self, account: str, name: str, *options: str) -> None:
+        """A cross scope by its asset, or an isolated one by its contract, has failed (REC-2)."""
+        market = self.world.state.markets.get(name)
+        asset = market.contract.settlement_asset if market else name
+        symbol, side = (name, "both") if market else (None, None)
+        self._fails(asset, options, account_id=account, symbol=symbol, position_side=side)
+
+    def do_halt(self, asset: str, *options: str) -> None:
+        """A cascade has failed (REC-2)."""
+        self._fails(asset, options)
+
+    def _fails(self, asset: str, options: Sequence[str], **blamed: Any) -> None:
+        self.incidents += 1
+        times = int(_pairs(options).get("times", "1"))
+        self.world.restart(
+            Incident(self.incidents, "ContinueCascade", asset=asset, times=times, **blamed)
+        )
+        self.world.finish()
+
+    def do_release(self, incident: str) -> list[object]:
+        """An admin lets it be tried again."""
+        return [ReleaseIncident(int(incident), "mended")]
 
     def do_order(
         self, account: str, symbol: str, side: Any, quantity: str, *rest: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 
@@ -17,6 +17,7 @@ from app.engine.commands import (
     CreateFund,
     Deposit,
     FundPolicy,
+    Incident,
     NewKey,
     OpenAccount,
     PlaceOrder,
@@ -150,15 +151,16 @@ class World:
         assert not isinstance(result, Rejection), f"{command}: {result}"
         return result
 
-    def restart(self) -> Outcome:
-        """A new leader: what is derived is lost, then `Recover`."""
+    def restart(self, *new: Incident) -> Outcome:
+        """A new leader: what is derived is lost, then `Recover`, with new incidents if any."""
         state = self.state
+        known = [replace(incident, announced=True) for incident in state.incidents.values()]
         for market in state.markets.values():
             market.triggers, market.rankings = Triggers(), {}
             for position in market.positions.values():
                 position.trigger_version = 0
         state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
-        return self.apply(Recover())
+        return self.apply(Recover(incidents=(*known, *new)))
 
     # What most tests need
 

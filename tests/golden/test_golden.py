@@ -23,6 +23,9 @@ FORGOTTEN = (
     " write it anew.) If nothing was meant to change, something broke."
 )
 
+ADDED_SINCE = {"ReleaseIncident"}
+"""Commands that came after the newest version's log was written; the next version's has them."""
+
 
 def check(golden: Golden) -> None:
     """The rules of now give what the log's gave, command after command."""
@@ -44,7 +47,7 @@ def test_the_same_log_gives_the_same() -> None:
 
 def test_the_log_has_every_kind_of_command_and_of_record() -> None:
     golden = read(LOGS[-1])
-    assert {entry.kind for entry in golden.entries} == set(codec.COMMANDS)
+    assert {entry.kind for entry in golden.entries} == set(codec.COMMANDS) - ADDED_SINCE
     outcomes, _ = replay(golden)
     kinds = {type(record).__name__ for outcome in outcomes for record in outcome.records}
     assert kinds == {

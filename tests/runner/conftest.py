@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import asyncpg
 import pytest
@@ -15,6 +15,7 @@ from app.engine.commands import Command, CommandOf, ContinueCascade, Deposit, Pl
 from app.engine.contracts import Contract
 from app.engine.engine import Engine
 from app.engine.events import Done, OrderReceipt, Ticked
+from app.engine.handlers import HANDLERS
 from app.engine.numbers import ONE, ZERO
 from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.rejections import Rejection
@@ -117,6 +118,39 @@ async def runner(address: str, scripted: type[ScriptedEngine]) -> AsyncIterator[
     async with Runner(address) as runner:
         assert runner.leading
         yield runner
+
+
+class Bug(Exception):  # noqa: N818 - it is one
+    """What the planted bugs raise."""
+
+
+class Plant:
+    """Bugs in functions of the engine, which can be mended."""
+
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
+        self._patch = patch
+        self.there = True
+
+    def before(self, module: Any, name: str, when: Callable[..., bool]) -> None:
+        """A function raises where `when` says so of its arguments."""
+        sound = getattr(module, name)
+
+        def buggy(*arguments: Any) -> Any:
+            if self.there and when(*arguments):
+                raise Bug(name)
+            return sound(*arguments)
+
+        self._patch.setattr(module, name, buggy)
+        for command, handler in HANDLERS.items():
+            if handler.run is sound:
+                self._patch.setitem(HANDLERS, command, handler._replace(run=buggy))
+
+
+@pytest.fixture
+def plant() -> Iterator[Plant]:
+    """Plants bugs until the end of the test."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield Plant(patch)
 
 
 def applied(runner: Runner) -> list[Command]:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -174,8 +174,8 @@ class LetsOldLeadersWrite(Disk):
 class IsDueLate(Engine):
     """What is due is applied some time later, not before the first command after its time."""
 
-    def due(self) -> Due | None:
-        due = super().due()
+    def due(self, *refused: Any) -> Due | None:
+        due = super().due(*refused)
         return due and due._replace(time=due.time + timedelta(milliseconds=10))
 
 

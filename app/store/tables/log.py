@@ -9,6 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import JSON, Boolean, Column, Index, Integer, Table
 from sqlalchemy import text as sql
 
+from app.engine.commands import Incident
 from app.engine.state import Counters
 from app.store.tables.columns import columns, law, metadata, moment, number, text
 
@@ -57,6 +58,23 @@ snapshot_parts = Table(
     Column("content", JSON, nullable=False),
 )
 """A snapshot's rows: of each state table, `name`, lists of many; TOAST compresses them."""
+
+incidents = Table(
+    "incidents",
+    metadata,
+    *columns(Incident, but="announced", key=1),
+    moment("time"),
+    number("epoch"),
+    number("sequence"),
+    text("error"),
+    law("blamed", "(digest IS NULL) <> (asset IS NULL)"),
+    law("scope", "account_id IS NULL OR asset IS NOT NULL"),
+    law("leg", "(symbol IS NULL) = (position_side IS NULL)"),
+    law("times", "times >= 1"),
+)
+"""What leaders have recorded of exceptions in the engine, before they gave up (REC-2).
+
+`epoch` was the leader's, `sequence` that of the command it was applying."""
 
 
 class AnswerRow(NamedTuple):

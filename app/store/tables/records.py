@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, Table
+from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
 from sqlalchemy import text as sql
 
 from app.engine import events as e
@@ -105,4 +105,11 @@ alerts = Table(
     "alerts",
     metadata,
     *columns(e.Alert, key=1),
+)
+
+incident_releases = Table(
+    "incident_releases",
+    metadata,
+    *columns(e.IncidentRelease, key=1),
+    UniqueConstraint("incident_id"),
 )

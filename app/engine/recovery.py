@@ -1,0 +1,110 @@
+"""A new leader begins; what incidents were blamed on is left alone until its release (REC-2).
+
+An exception in the engine ends its leader's term. What it was blamed on, the next leaders name in
+their `Recover` and leave alone: a command is not applied again; a scope is set aside; where neither
+is to blame, an asset's cascades handle one scope at a time, and there are none if that failed too.
+So each fault leaves one thing more alone, and everything else goes on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from app.engine import cascade, liquidation, margin, ranking, triggers
+from app.engine.commands import Incident, Recover, ReleaseIncident
+from app.engine.events import Done
+from app.engine.handlers import handles
+from app.engine.rejections import Code, Rejected
+from app.engine.scopes import Scope, blamed_scope, cross_scope
+from app.engine.state import State
+from app.engine.step import Step
+
+
+@handles(Recover)
+def recover(step: Step, command: Recover) -> Done:
+    """A new leader looks at every scope afresh; what was under way begins again as one round.
+
+    Every asset gets a cascade, so that a large book is gone through in bounded parts, with other
+    requests served between them; sorted, for how the state was loaded must not matter.
+    """
+    state = step.state
+    step.begin_term(command.limits, command.incidents)
+    cascade.forget_all(state)
+    step.pending_before = frozenset()
+    ranking.forget_all(state)
+    for market in state.markets.values():
+        triggers.forget(market)
+        if market.contract.status == "reduce_only":
+            cascade.sweep(state, market)
+    scopes = every_scope(state)
+    for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
+        cascade.look_at(state, scopes[asset])
+    _leave_alone(step, command.incidents)
+    return Done()
+
+
+def every_scope(state: State) -> dict[str, list[Scope]]:
+    """All scopes there are by settlement asset, sorted, the last first.
+
+    A takeover waits for this: nothing is hashed but names, and each half is sorted by itself.
+    """
+    crosses: dict[str, dict[str, Scope]] = defaultdict(dict)
+    isolated: dict[str, list[Scope]] = defaultdict(list)
+    for market in state.markets.values():
+        asset = market.contract.settlement_asset
+        scopes = [position.scope for position in market.positions.values()]
+        crosses[asset].update({scope.account_id: scope for scope in scopes if not scope.isolated})
+        isolated[asset] += [scope for scope in scopes if scope.isolated]
+    for order in state.orders.values():  # isolated orders are held back in the cross wallet
+        asset = state.markets[order.symbol].contract.settlement_asset
+        crosses[asset][order.account_id] = cross_scope(order.account_id, asset)
+    found = {
+        asset: [
+            *sorted(isolated[asset], reverse=True),
+            *[own[account_id] for account_id in sorted(own, reverse=True)],
+        ]
+        for asset, own in crosses.items()
+    }
+    return {asset: scopes for asset, scopes in found.items() if scopes}
+
+
+def _leave_alone(step: Step, incidents: Sequence[Incident]) -> None:
+    """What is set aside has no triggers and no orders; each incident raises one alert (REC-2)."""
+    state = step.state
+    for incident in incidents:
+        if not incident.announced:
+            _announce(step, incident)
+    for market in state.markets.values():
+        if market.contract.settlement_asset in state.halted:
+            triggers.disarm(market.positions.values())
+    for scope, times in state.aside.items():
+        step.blamed = scope
+        triggers.disarm([position for _, position in margin.scope_positions(state, scope)])
+        if times == 1:  # else it was this that failed: they stay, and fill no more
+            liquidation.cancel_scope_orders(step, scope)
+
+
+def _announce(step: Step, incident: Incident) -> None:
+    scope = blamed_scope(incident)
+    blamed = "command" if incident.digest else "cascade"
+    step.alert(
+        "incident", None, incident.asset, incident_id=incident.incident_id,
+        command=incident.command, blamed=scope.wallet_key if scope else blamed,
+    )  # fmt: skip
+
+
+@handles(ReleaseIncident, Code.unknown_incident)
+def release(step: Step, command: ReleaseIncident) -> Done:
+    """Release an open incident; the next part of a cascade looks at what it was blamed on."""
+    state = step.state
+    incident = state.incidents.get(command.incident_id)
+    if incident is None:
+        raise Rejected(Code.unknown_incident, "there is no such open incident")
+    step.release(incident, command.reason)
+    scope = blamed_scope(incident)
+    if scope is not None:
+        cascade.look_at(state, [scope])
+    elif incident.asset is not None:
+        cascade.look_at(state, every_scope(state).get(incident.asset, []))
+    return Done(str(incident.incident_id))
