@@ -54,10 +54,18 @@ def command_of(body: OrderBody) -> PlaceOrder:
     """The order as a command; a market order is ioc unless it says otherwise."""
     default: TimeInForce = "ioc" if body.type == "market" else "gtc"
     return PlaceOrder(
-        body.account_id, body.symbol, body.side, body.type, body.quantity, body.price,
-        body.time_in_force or default, body.reduce_only, body.position_side, body.client_order_id,
-        body.self_trade_prevention,
-    )  # fmt: skip
+        account_id=body.account_id,
+        symbol=body.symbol,
+        side=body.side,
+        type=body.type,
+        quantity=body.quantity,
+        price=body.price,
+        time_in_force=body.time_in_force or default,
+        reduce_only=body.reduce_only,
+        position_side=body.position_side,
+        client_order_id=body.client_order_id,
+        self_trade_prevention=body.self_trade_prevention,
+    )
 
 
 async def place_order(identity: Identity, changes: Changes, order: OrderBody) -> Document:

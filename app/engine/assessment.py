@@ -340,9 +340,14 @@ def preview(state: State, command: PlaceOrder, now: datetime) -> Preview | Rejec
         return refusal.rejection
     price = None if found.limit is None else _resulting_liquidation_price(state, command, found)
     return Preview(
-        found.requirement, found.open_loss, found.fee,
-        found.requirement + found.open_loss + found.fee, found.available, found.limit, price,
-    )  # fmt: skip
+        requirement=found.requirement,
+        open_loss=found.open_loss,
+        fee=found.fee,
+        required=found.requirement + found.open_loss + found.fee,
+        available_balance=found.available,
+        worst_price=found.limit,
+        liquidation_price=price,
+    )
 
 
 def _resulting_liquidation_price(

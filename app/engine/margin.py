@@ -217,9 +217,15 @@ def cross_summary(state: State, account: Account, asset: str) -> WalletSummary:
     uncommitted = cross_of(state, account, asset).uncommitted
     ratio = divide_half_even(maintained, equity) if equity > 0 else None
     return WalletSummary(
-        asset, balance, gained, equity, equity - uncommitted, maintained, ratio,
-        max(ZERO, uncommitted),
-    )  # fmt: skip
+        asset=asset,
+        wallet_balance=balance,
+        unrealized_profit=gained,
+        equity=equity,
+        initial_margin=equity - uncommitted,
+        maintenance_margin=maintained,
+        margin_ratio=ratio,
+        available_balance=max(ZERO, uncommitted),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -346,7 +346,12 @@ async def _load_positions(source: Source, state: State, where: str = "", *values
             scope = scope_of(account, market.contract, leg[1])
             scope = scopes.setdefault(scope, scope)
             position = Position(
-                account.account_id, *leg, scope, quantity=Decimal(quantity), cost=Decimal(cost)
+                account.account_id,
+                leg[0],
+                leg[1],
+                scope,
+                quantity=Decimal(quantity),
+                cost=Decimal(cost),
             )
             account.positions[leg] = position
             market.positions[account.account_id, leg[1]] = position

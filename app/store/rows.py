@@ -117,11 +117,11 @@ def collect(
 
 def state_rows(touched: Iterable[Kept]) -> dict[str, dict[Row, Row]]:
     """The rows of the state as it is now, by table and primary key: of several, the last."""
-    found: dict[str, dict[Row, Row]] = {}
+    found: defaultdict[str, dict[Row, Row]] = defaultdict(dict)
     for kept in touched:
         table, row_of, key_length = _STATE[type(kept)]
         row = row_of(kept)
-        found.setdefault(table, {})[row[:key_length]] = row
+        found[table][row[:key_length]] = row
     return found
 
 

@@ -1,4 +1,5 @@
-"""Records and what is kept are made by the names of their fields: neighbours cannot be swapped."""
+"""Records, what is kept and what readers are told are made by the names of their fields: two that
+stand side by side cannot change places."""
 
 from __future__ import annotations
 
@@ -8,7 +9,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import get_args, get_type_hints
 
+from app.engine.assessment import Preview
+from app.engine.commands import PlaceOrder
 from app.engine.events import Deleveraged, Fill, OrderReceipt
+from app.engine.margin import PositionSummary, WalletSummary
 from app.engine.outcome import Kept, Record
 from app.store.tables.log import AnswerRow, CommandRow
 
@@ -16,7 +20,8 @@ APP = Path(__file__).parents[2] / "app"
 KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *get_args(Record), *get_args(Kept), Deleveraged, Fill, OrderReceipt, CommandRow, AnswerRow
+        *get_args(Record), *get_args(Kept), Deleveraged, Fill, OrderReceipt, CommandRow, AnswerRow,
+        PlaceOrder, Preview, PositionSummary, WalletSummary,
     )
 }  # fmt: skip
 MOST = 4
