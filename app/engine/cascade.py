@@ -1,15 +1,54 @@
 """Cascades: finding who is at risk and liquidating them, a bounded part at a time (LIQ-2, LIQ-10).
 
-One cascade per settlement asset. A command that puts scopes at risk begins it and does the first
-part; `ContinueCascade` does the next. All scopes are found, and their orders cancelled, before the
-first is liquidated; scopes put at risk meanwhile form the next round.
+A cascade is all the liquidations that one command set off in one settlement asset. That command
+does its first part; each `ContinueCascade` does another. Nobody here sends those: an outcome names
+the assets whose cascades are `pending`, and the runner goes on with them (`runner.serving`), after
+it has served others. No mark of the asset moves until the cascade has ended (MRK-2), so all of it
+is about the same prices.
+
+A scope is *at risk* when its equity < its maintenance margin, strictly (LIQ-1): `margin.health`
+works out both. Equity is the wallet's balance plus the profit of the scope's positions at mark; for
+a cross account less the margin of its open isolated orders. Once it is being liquidated, clearance
+fees that are earned and not yet charged are taken off as well (`work.Work.at_risk`).
+
+One life of a scope, and the collections of a `Cascade` that it passes through:
+
+    unchecked   a mark crossed its trigger, or something else may have put it at risk; so may
+    changed     a change of what all positions of a contract require (of these, the positions)
+        |  looked at (`_check`); not at risk: it gets new triggers, and that is all
+        v
+    waiting     at risk, and its orders are cancelled; with how many those were (LIQ-2). What that
+        |       heals is recorded and stops here; where no mark is fresh it is held open instead,
+        |       outside the cascade, until a tick (MRK-4). Of those that wait,
+        |         queue       are found before the first is liquidated: this round,
+        |         next_round  are those that this round's liquidations put at risk
+        v
+    case        liquidated (`liquidation.advance`): one at a time, the lowest equity / maintenance
+        |       margin first. It stays here from part to part until it is finished
+        v
+    looked at again, as whoever was touched: it is whole, or gone, or waits in the next round
+
+The parts come in this order, each bounded: `unswept` orders of a reduce-only contract are cancelled
+(ORD-13); scopes are found, while `finding` those behind triggers that the tick crossed; those left
+`unarmed` get triggers; then one after the other is liquidated. Everybody is found, and has no
+orders any more, before anybody is liquidated: or else the first would sell to the second.
+
+`found` are the accounts that the tick will be told of, `events` the liquidation events of those of
+which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes (FND-4).
+`unarmed` has nothing to do with risk: a scope that is whole needs new triggers, but while crossed
+ones are collected the new ones could be collected again, for ever. `queue` is a heap, for scopes
+come to it in any order, many at a time, and few of them are taken in a part.
+
+What its author does not like: a tick is answered here, when its cascade ends, though it was applied
+in `prices`; and `held` is a waiting room of its own, beside the cascades, for the scopes of which
+every collection here would have to know that they need not be looked at yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from app.engine import liquidation, margin, positions, ranking, resting, triggers
 from app.engine.commands import ContinueCascade, Recover, ReleaseIncident, Tick
@@ -19,7 +58,7 @@ from app.engine.health import Health
 from app.engine.numbers import ZERO, Quotient, ratio
 from app.engine.rejections import Code, Rejected
 from app.engine.scopes import Scope
-from app.engine.state import Cascade, Market, State
+from app.engine.state import Cascade, Case, Market, State
 from app.engine.step import Step
 
 LEADERS = (Tick, ContinueCascade, Recover)
@@ -269,47 +308,57 @@ def _find(step: Step, cascade: Cascade) -> None:
 
 def _liquidate(step: Step, cascade: Cascade) -> None:
     """Liquidate the scopes in order, a bounded number; then the next round."""
-    state = step.state
     if cascade.looking or cascade.unarmed or not _ranked(step, cascade):
         return
-    for _ in range(_room(step, cascade, state.bounds.liquidations)):
-        if not cascade.queue:
-            for entry in cascade.next_round:
-                heappush(cascade.queue, entry)
-            cascade.next_round = []
-        if not cascade.queue:
+    for _ in range(_room(step, cascade, step.state.bounds.liquidations)):
+        case = cascade.case = cascade.case or _next_case(cascade)
+        if case is None:
             return
-        entry = heappop(cascade.queue)
-        scope = entry[-1]
-        _handle(step, scope)
-        canceled = cascade.waiting.pop(scope)
-        case = liquidation.liquidate(step, scope, canceled)
-        if case.unfinished:  # first of all in the next part, or when the queue is made
-            heappush(cascade.queue, entry)
-            cascade.waiting[scope] = 0 if case.records else canceled
-            cascade.ranking = case.awaits
-        elif state.ranked:
-            ranking.unpin(state)
-        step.scopes[scope] = None
+        _handle(step, case.scope)
+        finished = liquidation.advance(step, case)
+        if finished:
+            cascade.case = None
+            del cascade.waiting[case.scope]
+            if step.state.ranked:
+                ranking.unpin(step.state)
+        step.scopes[case.scope] = None
         check_touched(step)
-        if case.unfinished:
+        if not finished:
             return
+
+
+def _next_case(cascade: Cascade) -> Case | None:
+    """The scope that is next in order (LIQ-2)."""
+    if not cascade.queue:
+        cascade.queue, cascade.next_round = cascade.next_round, []
+        heapify(cascade.queue)
+    if not cascade.queue:
+        return None
+    scope = heappop(cascade.queue)[-1]
+    return Case(scope, cascade.waiting[scope])
 
 
 def _ranked(step: Step, cascade: Cascade) -> bool:
     """Whether no ADL queue is awaited, or this step finished it (ADL-5)."""
-    if cascade.ranking is not None:
-        symbol, longs = cascade.ranking
-        _handle(step, cascade.queue[0][-1])
-        if not ranking.make(step.state, step.state.markets[symbol], step.now, longs=longs):
-            return False
-        cascade.ranking = None
+    case = cascade.case
+    if case is None or case.awaits is None:
+        return True
+    _handle(step, case.scope)
+    symbol, longs = case.awaits
+    if not ranking.make(step.state, step.state.markets[symbol], step.now, longs=longs):
+        return False
+    case.awaits = None
     return True
 
 
 def _has_work(cascade: Cascade) -> bool:
     return bool(
-        cascade.unswept or cascade.looking or cascade.unarmed or cascade.queue or cascade.next_round
+        cascade.unswept
+        or cascade.looking
+        or cascade.unarmed
+        or cascade.case
+        or cascade.queue
+        or cascade.next_round
     )
 
 

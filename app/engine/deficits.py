@@ -1,13 +1,45 @@
-"""Deficits without a position: the contract's fund pays, then the treasury (FND-4, FND-11)."""
+"""Deficits without a position: who pays for them (FND-4, FND-11, FND-13).
+
+A deficit is what a scope lacks when nothing of it is open any more. The fund of the contract that
+made it pays, and what that fund cannot pay, the treasury: never another fund, and never another
+scope of the trader.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from app.engine import funds
 from app.engine.contracts import Contract
+from app.engine.margin import Leg
+from app.engine.scopes import Scope
 from app.engine.state import Wallet
 from app.engine.step import Step
+
+
+def find_cause(step: Step, scope: Scope, legs: Iterable[Leg]) -> None:
+    """Remember which of the contracts that a scope holds put it at risk: the newest tick's.
+
+    That is found when it is first liquidated, and stays until the cascade ends. A tick that began
+    the cascade is the newest there is; ties go by symbol. An isolated scope has but one contract.
+    """
+    cascade = step.state.cascades[scope.asset]
+    if scope.isolated or scope in cascade.causes:
+        return
+    tick = None if cascade.tick is None else cascade.tick.symbol
+    cascade.causes[scope] = max(
+        (leg.position.symbol == tick, leg.market.mark.time, leg.position.symbol)
+        for leg in legs
+        if leg.market.mark is not None
+    )[-1]
+
+
+def cause(step: Step, scope: Scope) -> Contract:
+    """The contract whose fund pays what is lacking when nothing of a scope is left."""
+    causes = step.state.cascades[scope.asset].causes
+    symbol = scope.symbol if scope.isolated else causes[scope]
+    return step.state.markets[symbol].contract
 
 
 def cover(

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.engine import (
-    allotment,
     deficits,
     funds,
     margin,
     positions,
     ranking,
     resting,
+    takeover,
 )
-from app.engine.case import Case
-from app.engine.events import AdlEvent, Deleveraged, Liquidation
+from app.engine.events import AdlEvent, Deleveraged, Liquidation, QueueEntry
 from app.engine.health import health_after
 from app.engine.numbers import ZERO, share
 from app.engine.state import Account, Market, Position, Ranking
 from app.engine.step import Step
+from app.engine.work import Work
 
 QUEUE_KEPT = 20
 """How much of the ranked queue an event keeps beyond the counterparties themselves."""
@@ -29,7 +29,7 @@ QUEUE_KEPT = 20
 class _Closing:
     """A bankrupt position being closed; `value` is the signed bankruptcy value of what is left."""
 
-    case: Case
+    work: Work
     market: Market
     position: Position
     record: Liquidation
@@ -42,7 +42,7 @@ class _Closing:
 
     @property
     def step(self) -> Step:
-        return self.case.step
+        return self.work.step
 
     @property
     def full(self) -> bool:
@@ -55,39 +55,69 @@ class _Closing:
         return self.market.mark.price
 
 
-def deleverage(case: Case, market: Market, position: Position, record: Liquidation) -> None:
+def await_queue(work: Work) -> None:
+    """Wait for a large ADL queue that is not made, where the fund does not take all (ADL-5)."""
+    market, longs = work.market, work.position.quantity < 0
+    if (
+        market.count(longs=longs) > work.step.state.bounds.large
+        and not takeover.takes_all(work)
+        and not ranking.ready(work.step.state, market, work.step.now, longs=longs)
+    ):
+        work.case.awaits = market.contract.symbol, longs
+
+
+def deleverage(work: Work) -> None:
     """Close the rest of a bankrupt position against its counterparties (ADL-2)."""
-    quantity = position.quantity
-    allotted = case.allot(position)
-    value = allotment.bankruptcy_value(market, position, allotted)
-    queue = ranking.queue(case.step.state, market, case.step.now, longs=quantity < 0)
+    step, market, position, record = work.step, work.market, work.position, work.record()
+    quantity, others = position.quantity, work.health().equity - work.allot()
+    value = work.bankruptcy_value()
+    queue = ranking.queue(step.state, market, step.now, longs=quantity < 0)
     kept = ranking.head(queue, market, QUEUE_KEPT)
-    closing = _Closing(case, market, position, record, value, queue)
+    closing = _Closing(work, market, position, record, value, queue)
     closing.loss = _lot_loss(closing)
-    price = market.contract.price_of(value, quantity)
     _against_ranked(closing, at_mark=False)
+    if not position.quantity:  # its parts add up to its whole bankruptcy value (LIQ-3)
+        assert closing.value == 0, (record, closing.value)
+        assert work.health().equity == others, (record, others)
     closed_at_mark = _close_at_mark(closing) if not closing.full else ZERO
-    case.paused = position.quantity != 0
-    quantity -= position.quantity
+    work.paused = position.quantity != 0
+    _report(closing, quantity, value, closed_at_mark, kept)
+
+
+def _report(
+    closing: _Closing,
+    before: Decimal,
+    value: Decimal,
+    closed_at_mark: Decimal,
+    kept: tuple[QueueEntry, ...],
+) -> None:
+    """What was closed of a position of `before` at `value`: story, alert and event (ADL-3, ADL-4).
+
+    `kept` is the head of the queue as it was.
+    """
+    step, market, record = closing.step, closing.market, closing.record
+    contract, queue = market.contract, closing.queue
+    price = contract.price_of(value, before)
+    quantity = before - closing.position.quantity
     mark_value = market.worth(quantity)
-    adl_event_id = case.step.next_id("adl_event")
+    adl_event_id = step.next_id("adl_event")
     deficit = max(ZERO, value - closing.value - mark_value)
     record.deleveraged_quantity += abs(quantity)
-    case.tell(
+    closing.work.tell(
         record, "deleveraging", adl_event_id=adl_event_id,
         quantity=abs(quantity), price=price, counterparties=len(closing.closed),
         closed_at_mark=closed_at_mark,
     )  # fmt: skip
-    case.step.alert(
-        "adl", record.fund_id, market.contract.settlement_asset, symbol=market.contract.symbol,
+    step.alert(
+        "adl", record.fund_id, contract.settlement_asset, symbol=contract.symbol,
         quantity=abs(quantity), deficit=deficit, liquidation_id=record.liquidation_id,
     )  # fmt: skip
-    case.step.outcome.records.append(
+    step.outcome.records.append(
         AdlEvent(
             adl_event_id=adl_event_id,
             liquidation_id=record.liquidation_id,
-            time=case.step.now,
-            symbol=market.contract.symbol,
+            time=step.now,
+            symbol=contract.symbol,
             fund_id=record.fund_id,
             side=record.side,
             quantity=abs(quantity),
@@ -99,7 +129,7 @@ def deleverage(case: Case, market: Market, position: Position, record: Liquidati
             queue_length=len(queue.places),
             queue=kept,
             counterparties=tuple(closing.closed),
-            ranked_at=queue.made_at or case.step.now,
+            ranked_at=queue.made_at or step.now,
         )
     )
 
@@ -228,7 +258,7 @@ def _cover_emptied(closing: _Closing, account: Account, held: Position) -> None:
         paid, injected = deficits.cover(
             closing.step, contract, wallet, -wallet.balance, closing.record.liquidation_id
         )
-        closing.case.tell_cover(closing.record, contract.symbol, paid, injected)
+        closing.work.tell_cover(closing.record, contract.symbol, paid, injected)
         closing.step.forget_empty(held)
 
 
@@ -236,15 +266,7 @@ def _close_own(
     closing: _Closing, quantity: Decimal, value: Decimal, bankruptcy_part: Decimal
 ) -> None:
     """The bankrupt side of a fill at `value`; the bankruptcy value shrinks by its part."""
-    step = closing.step
-    settled = positions.settle(
-        step.state, closing.case.account, closing.position, -quantity, -value, closing.mark,
-        "liquidation",
-    )  # fmt: skip
-    positions.book(
-        step, closing.case.account, closing.position, settled,
-        f"liquidation/{closing.record.liquidation_id}",
-    )  # fmt: skip
+    closing.work.close(quantity, value, closing.record)
     closing.value -= bankruptcy_part
     if closing.position.quantity:
         closing.loss = _lot_loss(closing)
@@ -266,12 +288,12 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     closed = abs(left - position.quantity)
     worth = closing.market.worth(left) - closing.market.worth(position.quantity)
     deficit = max(ZERO, value - closing.value - worth)
-    closing.case.tell(closing.record, "closed_at_mark", quantity=closed, deficit=deficit)
+    closing.work.tell(closing.record, "closed_at_mark", quantity=closed, deficit=deficit)
     if deficit:
         paid, injected = deficits.cover(
-            closing.step, contract, closing.case.wallet(), deficit, closing.record.liquidation_id
+            closing.step, contract, closing.work.wallet(), deficit, closing.record.liquidation_id
         )
-        closing.case.tell_cover(closing.record, contract.symbol, paid, injected)
+        closing.work.tell_cover(closing.record, contract.symbol, paid, injected)
     return closed
 
 

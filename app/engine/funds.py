@@ -30,7 +30,8 @@ def below_minimum(fund: Fund, asset: str) -> bool:
 
 def in_order(fund: Fund, asset: str) -> list[Wallet]:
     """The fund's wallets in an asset as they pay: `main`, then in order of creation (FND-6)."""
-    return sorted((w for w in fund.wallets if w.asset == asset), key=lambda w: w.name != MAIN)
+    found = [wallet for wallet in fund.wallets if wallet.asset == asset]
+    return sorted(found, key=lambda wallet: wallet.name != MAIN) if len(found) > 1 else found
 
 
 def first_wallet(step: Step, fund: Fund, asset: str) -> Wallet:

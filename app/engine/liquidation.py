@@ -1,19 +1,81 @@
-"""Liquidating one margin scope, from its first order to its last unit (LIQ)."""
+"""Liquidating one margin scope, from its first order to its last unit (LIQ, FND, ADL).
+
+What is liquidated is a scope: an isolated position, or all that an account has cross in an asset.
+It is *at risk* when equity < maintenance margin, strictly, where equity is the wallet's balance
+plus the profit at mark of all its positions, less what its isolated orders hold back (LIQ-1) and,
+here, less the fees its fills have earned but not paid (LIQ-5). That is asked again before each act,
+and the first time the answer is no, the scope is left alone with what it still has.
+
+    orders are cancelled by the cascade (LIQ-2)
+        |  still at risk
+        v
+    rank     a large ADL queue that may be needed is made first (ADL-5)
+        v
+    reduce   each position, the largest maintenance margin first (LIQ-4):
+        |      offer to the book what restores the scope; then the rest of the position
+        v
+    close    each position that is left (LIQ-7):
+        |      offer it once more; now it is bankrupt, and gone to its last unit:
+        |      the fund takes over what it accepts (FND-1, FND-2);
+        |      counterparties are deleveraged for the rest (ADL-2)
+        v
+    in the end, whichever way it came to it:
+             fees are charged (LIQ-5); a scope with nothing open gives its surplus back to the
+             trader (LIQ-8), or its deficit is paid (FND-4); the records are closed (LIQ-9)
+
+*Why the wallet ends at zero.* The scope's equity is allotted to its positions, to the last unit
+(LIQ-3), and everything is priced so that a position uses up what it is allotted, no less and no
+more: that value is its bankruptcy value = mark value - allotted equity. Orders ask at least that
+price, so what they get beyond it stays in the wallet. A takeover and ADL close at exactly that
+value: profit realised there = profit at mark - allotted equity, so equity shrinks by just what the
+position was allotted, and when the last one is gone balance = equity = 0 (FND-1; `takeover` and
+`deleveraging` assert it).
+
+*Who pays a deficit.* Whoever has to do with a position below zero: the fund, by taking it over at a
+value worse than mark (`bankruptcy_loss`), or counterparties, as far as they can bear it, out of
+their profit. What nobody can bear is closed at mark, and what the scope then lacks, like what it
+owes beyond the losses of its positions, is a deficit without a position: the fund of the contract
+that made it pays, then the treasury (`deficits`). Never another fund, nor another scope.
+
+A case can wait (`Work.waits`): for a queue, or because this part has done as much as one may. Then
+its records are closed, without a fee, and it stays in its cascade with its stage and the positions
+that stage has to go through. The next part looks anew whether it is still at risk, opens other
+records of the same event, and begins with the acts of that stage for the position in hand: book,
+fund and figures may be others by then. An answer from elsewhere could be waited for alike.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Callable
+from typing import NamedTuple
 
-from app.engine import allotment, deficits, deleveraging, funds, margin, matching, ranking, takeover
-from app.engine.case import Case
-from app.engine.contracts import Contract
-from app.engine.events import ClearanceFee, Liquidation
-from app.engine.margin import Leg
-from app.engine.numbers import ZERO, round_value
+from app.engine import clearance, deficits, margin
+from app.engine.deleveraging import await_queue, deleverage
+from app.engine.events import Liquidation
+from app.engine.offering import offer_the_rest, offer_what_restores
 from app.engine.resting import cancel_orders
 from app.engine.scopes import Scope
-from app.engine.state import Market, Order, Position
+from app.engine.state import Case, Order, Wallet
 from app.engine.step import Step
+from app.engine.takeover import take_over
+from app.engine.work import Work
+
+Act = Callable[[Work], None]
+"""What a stage does with the position in hand, while its scope is at risk."""
+
+
+class Stage(NamedTuple):
+    """A stage goes through the positions of a scope, and does its acts with each."""
+
+    name: str
+    acts: tuple[Act, ...]
+
+
+STAGES = (
+    Stage("rank", (await_queue,)),  # ADL-5
+    Stage("reduce", (offer_what_restores, offer_the_rest)),  # LIQ-4
+    Stage("close", (offer_the_rest, await_queue, take_over, deleverage)),  # LIQ-7, FND-1, ADL-2
+)
 
 
 def cancel_scope_orders(step: Step, scope: Scope) -> list[Order]:
@@ -31,203 +93,92 @@ def cancel_scope_orders(step: Step, scope: Scope) -> list[Order]:
 
 def record_healed(step: Step, scope: Scope, canceled: int) -> None:
     """The record of a scope that the cancellation of its orders healed (LIQ-2, LIQ-9)."""
-    case = Case.open(step, scope, canceled)
-    leg = case.figures().legs[0]
-    case.finish(case.record(leg.market, leg.position))
+    work = Work.open(step, Case(scope, canceled))
+    first = margin.in_order(work.legs.values())[0]
+    work.take(first.market, first.position)
+    work.finish(work.record())
 
 
-def liquidate(step: Step, scope: Scope, canceled: int) -> Case:
-    """Liquidate a scope whose orders are cancelled: first by orders, then what is bankrupt.
+def advance(step: Step, case: Case) -> bool:
+    """Go on with a case at its stage, as far as one part goes; returns whether it is finished."""
+    work = Work.open(step, case)
+    if not work.legs or not work.at_risk():
+        return True  # healed, or emptied, while it waited
+    deficits.find_cause(step, case.scope, work.legs.values())
+    while case.stage < len(STAGES) and _goes_through(work, STAGES[case.stage].acts):
+        case.stage, case.todo = case.stage + 1, None
+    if work.waits:
+        work.fees.clear()  # what is left may end bankrupt: then nothing may be charged (LIQ-5)
+    for position in list(work.fees):
+        clearance.charge(work, position)
+    if not work.health().positions:
+        _close_scope(work)
+    for record in work.records.values():
+        work.finish(record)
+    if work.records:
+        case.canceled = 0
+    return not work.waits
 
-    Where that may need a large ADL queue that is not made yet, the case `awaits` it: as a rule
-    before anything is done, and it is to be begun again (ADL-5). A `paused` one goes on as well.
+
+def _goes_through(work: Work, acts: tuple[Act, ...]) -> bool:
+    """Go through the positions of a stage; returns whether the case goes on to the next stage."""
+    case, now = work.case, work.step.now
+    if case.todo is None:
+        case.todo = [leg.position for leg in margin.in_order(work.legs.values())]
+    while case.todo:
+        position = case.todo[0]
+        market = work.step.state.markets[position.symbol]
+        if position.quantity and margin.can_liquidate(market, now):
+            work.take(market, position)
+            if not _goes_on(work, acts):
+                return False
+        del case.todo[0]
+    return True
+
+
+def _goes_on(work: Work, acts: tuple[Act, ...]) -> bool:
+    """Do a stage's acts with the position in hand; returns whether the case goes on to the next.
+
+    It does while the scope is at risk and need not wait. What is bankrupt is closed to its last
+    unit, though the rest of it might be whole by then.
     """
-    case = Case.open(step, scope, canceled)
-    if not case.at_risk():
-        return case  # healed while it waited
-    legs = [leg for leg in case.figures().legs if margin.can_liquidate(leg.market, step.now)]
-    if any(_awaits(case, leg.market, leg.position) for leg in legs):
-        return case
-    for leg in legs:
-        if _goes_on(case):
-            _reduce(case, leg)
-    for leg in case.figures().legs:
-        if margin.can_liquidate(leg.market, step.now) and _goes_on(case):
-            _close_out(case, leg.market, leg.position)
-    if case.unfinished:
-        case.fees.clear()  # what is left may end bankrupt: then nothing may be charged (LIQ-5)
-    for position in list(case.fees):
-        _settle_fee(case, position)
-    _close_scope(case)
-    for record in case.records.values():
-        case.finish(record)
-    return case
+    position = work.position
+    for act in acts:
+        act(work)
+        if work.waits or not position.quantity or not (work.bankrupt or work.at_risk()):
+            break
+    at_risk = work.at_risk()
+    if not position.quantity or not at_risk:
+        clearance.charge(work, position)
+    return at_risk and not work.waits
 
 
-def _goes_on(case: Case) -> bool:
-    return not case.unfinished and case.at_risk()
-
-
-def _awaits(case: Case, market: Market, position: Position) -> bool:
-    """Whether a large ADL queue must be made first, for the fund does not take all (ADL-5)."""
-    longs = position.quantity < 0
-    if (
-        market.count(longs=longs) > case.step.state.bounds.large
-        and not takeover.takes_all(case, market, position)
-        and not ranking.ready(case.step.state, market, case.step.now, longs=longs)
-    ):
-        case.awaits = market.contract.symbol, longs
-        return True
-    return False
-
-
-def _reduce(case: Case, leg: Leg) -> None:
-    """Offer what restores the scope, then the rest, at the bankruptcy price (LIQ-4)."""
-    market, position = leg.market, leg.position
-    quantity = allotment.restoring_quantity(market, position, case.net())
-    _offer(case, market, position, quantity)
-    if position.quantity and _goes_on(case):
-        _offer(case, market, position, abs(position.quantity))
-    if not position.quantity or not case.at_risk():
-        _settle_fee(case, position)
-
-
-def _offer(case: Case, market: Market, position: Position, quantity: Decimal) -> None:
-    """One liquidation order: IOC at the bankruptcy price of the moment (LIQ-4)."""
-    if case.refused.get(position) == case.version:
-        return  # nothing changed since the book had nothing at this price
-    step = case.step
-    if step.met >= step.state.limits.matched_orders:
-        case.paused = True
-        return
-    record = case.record(market, position)
-    allotted = case.allot(position)
-    value = allotment.bankruptcy_value(market, position, allotted)
-    limit = market.contract.limit_price(value, position.quantity)
-    if limit is None:
-        case.refused[position] = case.version
-        case.tell(record, "order", quantity=quantity, limit_price="none", allotted=allotted)
-        return
-    case.tell(record, "order", quantity=quantity, limit_price=limit, allotted=allotted)
-    side = "sell" if position.quantity > 0 else "buy"
-    account = step.state.accounts[position.account_id]
-    taker = matching.Taker(account, position, side, None, record.liquidation_id)  # type: ignore[arg-type]
-    plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker", step.met)
-    step.met = plan.met
-    equity_before = case.health().equity
-    fills = matching.execute(step, market, taker, plan)
-    case.paused = plan.stopped == "match_limit"
-    if not fills:
-        case.refused[position] = case.version
-        return
-    case.changed(market, position)
-    for fill, match in zip(fills, plan.matches, strict=True):
-        case.tell_fill(record, fill, match.made.notional)
-    remaining = allotted + case.health().equity - equity_before
-    case.fees[position] = max(ZERO, min(_full_fee(market.contract, record), remaining))
-
-
-def _full_fee(contract: Contract, record: Liquidation) -> Decimal:
-    """The clearance fee on what the orders filled, before its cap (LIQ-5)."""
-    return round_value(contract.clearance_fee_rate * record.filled_value)
-
-
-def _settle_fee(case: Case, position: Position) -> None:
-    """Charge the clearance fee of a finished position and split it (LIQ-5, LIQ-6)."""
-    fee = case.fees.pop(position, ZERO)
-    if fee == 0:
-        return
-    step, record = case.step, case.records[position]
-    contract = step.state.markets[record.symbol].contract
-    fund = funds.fund_of(step.state, contract)
-    asset = contract.settlement_asset
-    funds.settle_inventory(step, fund, asset)
-    policy = fund.policy
-    below = funds.below_minimum(fund, asset)
-    to_fund = round_value(
-        fee * (policy.share_below_minimum if below else policy.share_above_minimum)
-    )
-    wallet, revenue = case.wallet(), step.wallet("revenue", "", asset)
-    for destination, amount in (
-        (funds.first_wallet(step, fund, asset), to_fund),
-        (revenue, fee - to_fund),
-    ):
-        step.transfer(
-            "liquidation_clearance_fee", wallet, destination, amount,
-            symbol=record.symbol, liquidation_id=record.liquidation_id,
-        )  # fmt: skip
-    case.paid()
-    step.touch_cross(case.account.account_id, asset)
-    record.clearance_fee += fee
-    record.clearance_fee_to_fund += to_fund
-    case.tell(record, "clearance_fee", fee=fee, to_fund=to_fund, to_revenue=fee - to_fund)
-    step.outcome.records.append(
-        ClearanceFee(
-            liquidation_id=record.liquidation_id,
-            time=step.now,
-            symbol=record.symbol,
-            fund_id=fund.fund_id,
-            asset=asset,
-            rate=contract.clearance_fee_rate,
-            value=record.filled_value,
-            fee=fee,
-            to_fund=to_fund,
-            to_revenue=fee - to_fund,
-            capped=fee < _full_fee(contract, record),
-        )
-    )
-
-
-def _close_out(case: Case, market: Market, position: Position) -> None:
-    """Offer once more; the fund, then the counterparties, take what is not filled (LIQ-7)."""
-    _offer(case, market, position, abs(position.quantity))
-    if case.paused:
-        return
-    if not position.quantity or not case.at_risk():
-        _settle_fee(case, position)
-        return
-    case.fees.pop(position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
-    if _awaits(case, market, position):
-        return  # the fund took others of this scope, and has no room for this one any more
-    record = case.record(market, position)
-    takeover.take_over(case, market, position, record)
-    case.changed(market, position)
-    if position.quantity:
-        deleveraging.deleverage(case, market, position, record)
-        case.changed(market, position)
-
-
-def _close_scope(case: Case) -> None:
-    """What is left when nothing is open: a surplus is the trader's, a deficit is covered."""
-    step = case.step
-    if margin.scope_positions(step.state, case.scope):
-        return
-    assert case.cause is not None
-    wallet = case.wallet()
-    contract = step.state.markets[case.cause].contract
-    records = [*case.records.values()]
+def _close_scope(work: Work) -> None:
+    """Nothing is open any more: a deficit is covered, a surplus is the trader's (FND-4, LIQ-8)."""
+    contract, wallet = deficits.cause(work.step, work.scope), work.purse
+    assert wallet is not None, work.scope
+    records = [*work.records.values()]
     # Where the cause was closed in an earlier part, the last record tells of what its fund pays.
-    record = next((one for one in records if one.symbol == case.cause), records[-1])
+    record = next((one for one in records if one.symbol == contract.symbol), records[-1])
     if wallet.balance < 0:
         paid, injected = deficits.cover(
-            step, contract, wallet, -wallet.balance, record.liquidation_id
+            work.step, contract, wallet, -wallet.balance, record.liquidation_id
         )
-        case.tell_cover(record, contract.symbol, paid, injected)
-    if case.scope.isolated:
-        _return_margin(case, record, contract)
+        work.tell_cover(record, contract.symbol, paid, injected)
+    if work.scope.isolated:
+        _return_margin(work, record, wallet)
 
 
-def _return_margin(case: Case, record: Liquidation, contract: Contract) -> None:
+def _return_margin(work: Work, record: Liquidation, wallet: Wallet) -> None:
     """A finished isolated position gives what it has left back to the cross wallet (LIQ-8)."""
-    step = case.step
-    wallet, asset = case.wallet(), contract.settlement_asset
+    step, account, asset = work.step, work.account, work.scope.asset
     record.final_wallet = left = wallet.balance
-    cross = step.cross_wallet(case.account, asset)
-    step.transfer(
-        "margin_out", wallet, cross, left,
-        symbol=record.symbol, liquidation_id=record.liquidation_id,
-    )  # fmt: skip
-    step.touch_cross(case.account.account_id, asset)
     if left:
-        case.tell(record, "margin_returned", amount=left)
-    step.forget_empty(step.position(case.account, record.symbol, record.position_side))
+        step.transfer(
+            "margin_out", wallet, step.cross_wallet(account, asset), left,
+            symbol=record.symbol, liquidation_id=record.liquidation_id,
+        )  # fmt: skip
+        step.touch_cross(account.account_id, asset)
+        work.tell(record, "margin_returned", amount=left)
+    if (position := account.positions.get(work.scope.leg)) is not None:
+        step.forget_empty(position)

@@ -220,9 +220,8 @@ class Ranking:
 
     `shown` are entries as records keep them, made when first kept. A `large` one was made in steps
     until `made_at`, and is `pinned` until the liquidation that awaited it is done; `unranked` are
-    positions still to be ranked. `rooms` are the losses on one lot
-    up to which counterparties could bear it, of those that bore nothing; a `version` each time
-    that all of them are void.
+    positions still to be ranked. `rooms` are the losses on one lot up to which counterparties could
+    bear it, of those that bore nothing; a `version` each time that all of them are void.
     """
 
     blocks: list[Block] = field(default_factory=list)
@@ -311,19 +310,24 @@ QueuedScope = tuple[Decimal, Quotient, tuple[str, str, str], Scope]
 
 
 @dataclass(slots=True, eq=False)
-class Cascade:
-    """The liquidations of one settlement asset that are under way (LIQ-10).
+class Case:
+    """A scope's liquidation, as one part of a cascade leaves it to the next (LIQ-10).
 
-    `unswept` are orders, newest last, of contracts set to reduce only (ORD-13): those that would
-    open are cancelled first of all. While `finding`, `unchecked` are scopes still to be looked at
-    and `unarmed` those to get triggers afterwards; `changed` are positions whose scopes must be
-    looked at for what they require changed; `queue` is a heap in liquidation order, `next_round`
-    the scopes put at risk meanwhile; `waiting` are all of both. `ranking` is the contract and side
-    (whether longs) whose ADL queue must be made before the liquidation that awaits it (ADL-5).
-    `tick` began it and will be told how many accounts were `found` at risk; `events` are the
-    liquidation events of the accounts of which something was liquidated (LIQ-9), `causes` the
-    contracts whose funds pay what a scope owes when nothing is left of it (FND-4).
+    `stage` is where it is in `liquidation.STAGES`, `todo` are the positions left for that, the one
+    in hand first (None: all); `canceled` orders are not told of yet; `awaits` is the contract and
+    side (whether longs) whose ADL queue must be made first (ADL-5).
     """
+
+    scope: Scope
+    canceled: int
+    stage: int = 0
+    todo: list[Position] | None = None
+    awaits: tuple[str, bool] | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Cascade:
+    """The liquidations of one settlement asset that are under way, as `cascade` tells."""
 
     asset: str
     tick: Tick | None = None
@@ -338,7 +342,7 @@ class Cascade:
     queue: list[QueuedScope] = field(default_factory=list)
     next_round: list[QueuedScope] = field(default_factory=list)
     waiting: dict[Scope, int] = field(default_factory=dict)
-    ranking: tuple[str, bool] | None = None
+    case: Case | None = None
 
     @property
     def looking(self) -> bool:

@@ -1,15 +1,22 @@
-"""The fund takes a bankrupt position over (FND-1, FND-2)."""
+"""The fund takes a bankrupt position over (FND-1, FND-2).
+
+It takes it at its bankruptcy value, where the position has used up all the equity that it was
+allotted (LIQ-3). So the scope has left exactly what its other positions were allotted: an isolated
+position has none beside it, and leaves its wallet at zero. Only a debt beyond the loss of its
+positions can be left, which is paid when all of the scope is gone (FND-4, see `deficits`). What the
+value differs from mark is the fund's, gain or loss.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
 
-from app.engine import allotment, funds, positions
-from app.engine.case import Case
+from app.engine import funds
 from app.engine.events import Liquidation
 from app.engine.numbers import ONE, UNIT, ZERO, floor_to, ratio, share
-from app.engine.state import Fund, Market, Position
+from app.engine.state import Fund, Market
+from app.engine.work import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,58 +52,62 @@ class _Offer:
         return funds.carries(self.fund, after, notional) or notional < self.notional
 
 
-def takes_all(case: Case, market: Market, position: Position) -> bool:
+def takes_all(work: Work) -> bool:
     """Whether the fund accepts the whole position at its bankruptcy value of the moment."""
-    offer = _offer(case, market, position)
+    offer = _offer(work)
     return offer.accepts(offer.quantity)
 
 
-def _offer(case: Case, market: Market, position: Position) -> _Offer:
-    step, contract = case.step, market.contract
+def _offer(work: Work) -> _Offer:
+    step, market, contract = work.step, work.market, work.market.contract
     asset = contract.settlement_asset
     fund = funds.fund_of(step.state, contract)
     funds.settle_inventory(step, fund, asset)
-    value = allotment.bankruptcy_value(market, position, case.allot(position))
     inventory = fund.inventory.get(contract.symbol)
     return _Offer(
-        market, fund, position.quantity, value, funds.balance(fund, asset),
+        market, fund, work.position.quantity, work.bankruptcy_value(), funds.balance(fund, asset),
         funds.net_notional(step.state, fund, asset),
         inventory.quantity if inventory else ZERO, inventory.cost if inventory else ZERO,
     )  # fmt: skip
 
 
-def take_over(case: Case, market: Market, position: Position, record: Liquidation) -> None:
-    """Move as much of the bankrupt position as the fund accepts into its inventory."""
-    step, contract = case.step, market.contract
-    offer = _offer(case, market, position)
-    fund, value, asset = offer.fund, offer.value, contract.settlement_asset
+def take_over(work: Work) -> None:
+    """Move as much of the position, which now is bankrupt, as the fund accepts to its inventory."""
+    work.bankrupt = True
+    work.fees.pop(work.position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
+    record = work.record()
+    offer = _offer(work)
     quantity = _acceptable(offer)
     if quantity == 0:
         return
-    taken = share(value, quantity, position.quantity)
-    settled = positions.settle(
-        step.state, case.account, position, -quantity, -taken, offer.mark, "liquidation"
-    )
-    gain, reference = offer.gain(quantity), f"liquidation/{record.liquidation_id}"
-    positions.book(step, case.account, position, settled, reference)
-    worth = market.worth(offer.held + quantity)
-    step.set_inventory(fund, contract.symbol, offer.held + quantity, worth)
-    if gain < 0:
-        funds.pay(
-            step, fund, market.clearing, -gain, "bankruptcy_loss",
-            contract.symbol, record.liquidation_id,
-        )  # fmt: skip
-    else:
-        step.transfer(
-            "takeover_gain", market.clearing, funds.first_wallet(step, fund, asset), gain,
-            symbol=contract.symbol, liquidation_id=record.liquidation_id,
-        )  # fmt: skip
+    others = work.health().equity - work.allot()
+    taken = share(offer.value, quantity, offer.quantity)
+    work.close(quantity, taken, record)
+    assert work.position.quantity or work.health().equity == others, (record, others)
+    gain = _receive(work, offer, quantity, record)
     record.taken_over_quantity += abs(quantity)
     record.fund_amount += gain
-    case.tell(
-        record, "takeover", quantity=abs(quantity), price=contract.price_of(taken, quantity),
-        mark_price=offer.mark, amount=gain,
+    work.tell(
+        record, "takeover", quantity=abs(quantity),
+        price=work.market.contract.price_of(taken, quantity), mark_price=offer.mark, amount=gain,
     )  # fmt: skip
+
+
+def _receive(work: Work, offer: _Offer, quantity: Decimal, record: Liquidation) -> Decimal:
+    """The fund's side, settled to mark at once; returns its gain, which may be a loss (FND-1)."""
+    step, market, fund = work.step, work.market, offer.fund
+    symbol, liquidation_id = market.contract.symbol, record.liquidation_id
+    gain, held = offer.gain(quantity), offer.held + quantity
+    step.set_inventory(fund, symbol, held, market.worth(held))
+    if gain < 0:
+        funds.pay(step, fund, market.clearing, -gain, "bankruptcy_loss", symbol, liquidation_id)
+    else:
+        step.transfer(
+            "takeover_gain", market.clearing,
+            funds.first_wallet(step, fund, market.contract.settlement_asset), gain,
+            symbol=symbol, liquidation_id=liquidation_id,
+        )  # fmt: skip
+    return gain
 
 
 def _acceptable(offer: _Offer) -> Decimal:

@@ -94,7 +94,7 @@ async def test_a_scope_set_aside_is_named(api: Api, monkeypatch: pytest.MonkeyPa
         raise ArithmeticError
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.engine.liquidation.liquidate", buggy)
+        patch.setattr("app.engine.liquidation.advance", buggy)
         body = {"symbol": "BTCUSDT", "mark_price": "50000"}
         assert await api.refused("POST /v1/prices", body, key="feed") == (503, "not_leader")
         await until(lambda: api.runner.leading)

@@ -23,11 +23,17 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         "what is under way or waits for a tick: a start begins it again (`Recover`)",
         {
             "cascades", "held", "found", "unswept", "unchecked", "unarmed", "changed", "finding",
-            "waiting", "queue", "next_round", "ranking",
+            "waiting", "queue", "next_round", "case", "awaits",
         },
     ),
-    "engine/case.py": ("the cascade's events and causes: whose they are", {"causes", "events"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
+    "engine/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
+    "engine/liquidation.py": (
+        "where a case of the cascade has come to",
+        {"stage", "todo", "canceled"},
+    ),
+    "engine/deleveraging.py": ("what a case of the cascade waits for", {"awaits"}),
+    "engine/work.py": ("the cascade's events: whose they are", {"events"}),
     "engine/orderbook.py": ("the book is its open orders, sorted", {"prices", "levels"}),
     "engine/ranking.py": (
         "ADL queues are made from positions and marks",
@@ -326,7 +332,7 @@ def test_a_write_past_the_door_is_found(line: str) -> None:
     "found = dict(state.orders); found.clear()",
     "found = sorted(market.positions); found.pop()",
     "step.set_mark(market, mark)",
-    "case.records[position] = record",
+    "work.records[position] = record",
     "mark: Mark",
     "batch = Batch(); batch.time = now",
 ])  # fmt: skip
