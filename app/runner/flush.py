@@ -11,8 +11,8 @@ from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.submission import Submission
 from app.store.rows import Batch as Rows
-from app.store.rows import StoredAnswer
 from app.store.store import Store
+from app.store.tables.log import StoredAnswer
 
 
 @dataclass(slots=True)

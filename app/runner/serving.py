@@ -27,7 +27,7 @@ from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.submission import Place, Submission
 from app.store.answers import Known
-from app.store.rows import StoredAnswer
+from app.store.tables.log import StoredAnswer
 
 
 class Serving:
@@ -168,7 +168,7 @@ class Serving:
 
     def _keep(self, key: AnswerKey, results: list[object], *, replaces: bool) -> None:
         now = self._clock.now()
-        answer = StoredAnswer(key.scope, key.key, key.digest, results, now, replaces)
+        answer = StoredAnswer(key.scope, key.key, key.digest, results, time=now, replaces=replaces)
         self._flush.next.answers.append(answer)
 
     def store_parts(self) -> None:

@@ -7,7 +7,7 @@ applies anything else. State rows are the latest of each key; records keep their
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -44,27 +44,11 @@ from app.engine.state import (
     Wallet,
 )
 from app.store import codec, tables
-from app.store.tables.log import AnswerRow
+from app.store.tables.log import StoredAnswer
 
 Row = tuple[Any, ...]
 Rows = dict[str, list[Row]]
 """Rows by table name, their values in the order of the table's columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
-    """The first answer to a request or order, kept under its idempotency key.
-
-    A request whose effects take several commits is stored with the first of them, None for what
-    is not applied yet; what is stored later `replaces` that.
-    """
-
-    scope: str
-    key: str
-    digest: str
-    results: Sequence[object]
-    time: datetime
-    replaces: bool = False
 
 
 @dataclass(slots=True)
@@ -111,7 +95,7 @@ def collect(
         _add_state(batch, table, rows)
     for answer in answers:
         into = batch.upserts if answer.replaces else batch.appends
-        into["answers"].append(_answer_row(answer))
+        into["answers"].append(_ANSWER(answer))
     return batch
 
 
@@ -145,17 +129,6 @@ def _add_record(appends: Rows, record: Record) -> None:
             (record.adl_event_id, number, *part)
             for number, part in enumerate(record.counterparties, start=1)
         )
-
-
-def _answer_row(answer: StoredAnswer) -> Row:
-    return AnswerRow(
-        scope=answer.scope,
-        key=answer.key,
-        digest=answer.digest,
-        results=codec.encode_results(answer.results),
-        time=answer.time,
-        format=codec.RESULTS_FORMAT,
-    )
 
 
 RowOf = Callable[[Any], Row]
@@ -249,3 +222,4 @@ _RECORDS: dict[type, tuple[str, RowOf | None]] = {
     Alert: _record(tables.alerts, Alert),
     IncidentRelease: _record(tables.incident_releases, IncidentRelease),
 }
+_ANSWER = _row_of(tables.answers, results=codec.encode_results)

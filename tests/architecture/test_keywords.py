@@ -14,14 +14,14 @@ from app.engine.commands import PlaceOrder
 from app.engine.events import Deleveraged, Fill, OrderReceipt
 from app.engine.margin import PositionSummary, WalletSummary
 from app.engine.outcome import Kept, Record
-from app.store.tables.log import AnswerRow, CommandRow
+from app.store.tables.log import CommandRow, StoredAnswer
 
 APP = Path(__file__).parents[2] / "app"
 KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        *get_args(Record), *get_args(Kept), Deleveraged, Fill, OrderReceipt, CommandRow, AnswerRow,
-        PlaceOrder, Preview, PositionSummary, WalletSummary,
+        *get_args(Record), *get_args(Kept), Deleveraged, Fill, OrderReceipt, CommandRow,
+        StoredAnswer, PlaceOrder, Preview, PositionSummary, WalletSummary,
     )
 }  # fmt: skip
 MOST = 4

@@ -19,8 +19,9 @@ from app.engine.rejections import Rejection
 from app.engine.state import State
 from app.runner.runner import UNREACHABLE
 from app.store.answers import Known
-from app.store.rows import Batch, StoredAnswer, collect
+from app.store.rows import Batch, collect
 from app.store.store import Store
+from app.store.tables.log import StoredAnswer
 from app.store.writer import StaleLeader
 from tests.store.states import NASTY, START, Exchange, small_exchange
 

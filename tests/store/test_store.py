@@ -18,9 +18,9 @@ from app.engine.rejections import Rejection
 from app.engine.state import State
 from app.store import codec, database
 from app.store.loader import load_account, load_state
-from app.store.rows import Batch, Row, StoredAnswer, collect
+from app.store.rows import Batch, Row, collect
 from app.store.tables import COUNTERS, metadata
-from app.store.tables.log import CommandRow
+from app.store.tables.log import CommandRow, StoredAnswer
 from app.store.writer import StaleLeader, Writer
 from tests.store.states import NASTY, START, Exchange, cross_key, facts, small_exchange
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from sqlalchemy import text as sql
 
 from app.engine.commands import Incident
 from app.engine.state import Counters
+from app.store import codec
 from app.store.tables.columns import columns, law, metadata, moment, number, text
 
 
@@ -77,21 +79,27 @@ incidents = Table(
 `epoch` was the leader's, `sequence` that of the command it was applying."""
 
 
-class AnswerRow(NamedTuple):
-    """The first answer to a request or order, by its idempotency key; `format` is the codec's."""
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The first answer to a request or order, kept under its idempotency key.
+
+    A request whose effects take several commits is stored with the first of them, None for what
+    is not applied yet; what is stored later `replaces` that. `format` is the codec's.
+    """
 
     scope: str
     key: str
     digest: str
-    results: str
+    results: Sequence[object]
     time: datetime
-    format: int
+    replaces: bool = False
+    format: int = codec.RESULTS_FORMAT
 
 
 answers = Table(
     "answers",
     metadata,
-    *columns(AnswerRow, key=2, results=JSON(), format=Integer()),
+    *columns(StoredAnswer, key=2, but="replaces", format=Integer()),
     Index("answers_request_time", "time", postgresql_where=sql("scope LIKE 'request/%'")),
 )
 """Those of requests are dropped after 7 days."""
