@@ -1,4 +1,4 @@
-"""The order book of a contract: price-time priority (ORD-2)."""
+"""The order book of a contract: price-time priority (ORD-2); what open orders are worth (ORD-4)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from app.engine.commands import Side
-from app.engine.state import BookSide, Market, Order
+from app.engine.contracts import Contract
+from app.engine.state import BookSide, Market, Order, Position
 
 
 def side_of(market: Market, side: Side) -> BookSide:
@@ -61,3 +62,15 @@ def best_first(market: Market, side: Side) -> Iterator[Order]:
     book = side_of(market, side)
     for price in reversed(book.prices):
         yield from book.levels[price].values()
+
+
+def reserve(contract: Contract, position: Position, order: Order, quantity: Decimal) -> None:
+    """Count so much of an order into what its position's increasing ones are worth (ORD-4)."""
+    assert order.price is not None
+    value = contract.unrounded_value(quantity, order.price)
+    if order.side == "buy":
+        position.bid_value += value
+        position.bid_quantity += quantity
+    else:
+        position.ask_value += value
+        position.ask_quantity += quantity

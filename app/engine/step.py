@@ -311,15 +311,7 @@ class Step(Ledger):
         self.outcome.touched[order] = None
 
     def _reserve(self, position: Position, order: Order, quantity: Decimal) -> None:
-        assert order.price is not None
-        if order.reduce_only:
-            return
-        position.weighed = None
-        contract = self.state.markets[order.symbol].contract
-        value = contract.unrounded_value(quantity, order.price)
-        if order.side == "buy":
-            position.bid_value += value
-            position.bid_quantity += quantity
-        else:
-            position.ask_value += value
-            position.ask_quantity += quantity
+        if not order.reduce_only:
+            position.weighed = None
+            contract = self.state.markets[order.symbol].contract
+            orderbook.reserve(contract, position, order, quantity)

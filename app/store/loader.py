@@ -375,7 +375,8 @@ async def _load_orders(source: Source, state: State, where: str = "", *values: o
             if order.reduce_only:
                 position.reducing[order.order_id] = order
             else:
-                _reserve(state.markets[order.symbol].contract, position, order)
+                contract = state.markets[order.symbol].contract
+                orderbook.reserve(contract, position, order, order.remaining)
 
 
 def _leg(state: State, account_id: str, symbol: str, side: Any) -> Position:
@@ -386,14 +387,3 @@ def _leg(state: State, account_id: str, symbol: str, side: Any) -> Position:
         scope = scope_of(account, state.markets[symbol].contract, side)
         position = account.positions[symbol, side] = Position(account_id, symbol, side, scope)
     return position
-
-
-def _reserve(contract: Contract, position: Position, order: Order) -> None:
-    assert order.price is not None
-    value = contract.unrounded_value(order.remaining, order.price)
-    if order.side == "buy":
-        position.bid_value += value
-        position.bid_quantity += order.remaining
-    else:
-        position.ask_value += value
-        position.ask_quantity += order.remaining

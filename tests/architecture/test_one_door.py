@@ -34,7 +34,10 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     ),
     "engine/deleveraging.py": ("what a case of the cascade waits for", {"awaits"}),
     "engine/work.py": ("the cascade's events: whose they are", {"events"}),
-    "engine/orderbook.py": ("the book is its open orders, sorted", {"prices", "levels"}),
+    "engine/orderbook.py": (
+        "the book is its open orders, sorted; what a position's are worth is their sum",
+        {"prices", "levels", "bid_value", "ask_value", "bid_quantity", "ask_quantity"},
+    ),
     "engine/ranking.py": (
         "ADL queues are made from positions and marks",
         {
@@ -63,7 +66,7 @@ KEPT = {
     },
     "Position": {
         "account_id", "symbol", "side", "scope", "quantity", "cost", "wallet", "orders",
-        "reducing", "bid_value", "ask_value", "bid_quantity", "ask_quantity",
+        "reducing",
     },
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
