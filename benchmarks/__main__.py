@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import uvloop
 
-from benchmarks import cascades, growth, orders, peer, servers, start, ticks
+from benchmarks import cascades, growth, orders, peer, servers, start, takeover, ticks
 from benchmarks.options import QUICK, Options
 from benchmarks.table import Row, markdown
 
@@ -17,6 +17,7 @@ FAMILIES: dict[str, Callable[[str, Options], Awaitable[list[Row]]]] = {
     "orders": orders.rows,
     "cascades": cascades.rows,
     "start": start.rows,
+    "takeover": takeover.rows,
     "ticks": ticks.rows,
     "growth": growth.rows,
     "peer": peer.rows,

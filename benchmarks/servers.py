@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tempfile
-from asyncio.subprocess import PIPE
+from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
@@ -84,6 +84,13 @@ async def prepare(address: str, commands: Sequence[Command]) -> None:
 @asynccontextmanager
 async def service(address: str) -> AsyncIterator[str]:
     """`backstop serve` on a database of the shared server; yields where it is found."""
+    async with instance(address) as (found, _):
+        yield found
+
+
+@asynccontextmanager
+async def instance(address: str) -> AsyncIterator[tuple[str, Process]]:
+    """The same, with its process, which may be killed."""
     environment = {
         "DATABASE_URL": address,
         "BACKSTOP_ADMIN_KEY": ADMIN_KEY,
@@ -93,19 +100,21 @@ async def service(address: str) -> AsyncIterator[str]:
         "BACKSTOP_OPEN_ORDERS": "100000",
         "BACKSTOP_OPEN_ORDERS_PER_CONTRACT": "100000",
     }
-    async with _process("app.cli", "serve", environment=environment) as found:
-        yield found
+    async with _process("app.cli", "serve", environment=environment) as started:
+        yield started
 
 
 @asynccontextmanager
 async def floors(address: str) -> AsyncIterator[str]:
     """The two floors of `floors.py` on a database of the shared server."""
-    async with _process("benchmarks.floors", address, environment={}) as found:
+    async with _process("benchmarks.floors", address, environment={}) as (found, _):
         yield found
 
 
 @asynccontextmanager
-async def _process(module: str, *arguments: str, environment: dict[str, str]) -> AsyncIterator[str]:
+async def _process(
+    module: str, *arguments: str, environment: dict[str, str]
+) -> AsyncIterator[tuple[str, Process]]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
         stdout=PIPE,
@@ -119,7 +128,7 @@ async def _process(module: str, *arguments: str, environment: dict[str, str]) ->
                 break
         else:
             raise RuntimeError(f"{module} ended with {await process.wait()}")
-        yield found[1].decode()
+        yield found[1].decode(), process
     finally:
         if process.returncode is None:
             process.terminate()

@@ -15,6 +15,7 @@ from app.api.problems import Problem, not_leader
 from app.api.routing import StrictRoute, keyed, problems
 from app.api.schemas.base import View
 from app.api.services import Reading, ServicesDep
+from app.runner.metrics import StandbyState
 
 health = APIRouter(tags=["health"], route_class=StrictRoute)
 
@@ -25,10 +26,24 @@ class AliveView(View):
     status: Literal["alive"] = "alive"
 
 
+class StandbyView(View):
+    """How an instance that does not lead follows the one that does.
+
+    `warm`: it takes over without a load. `differs`: it found what it cannot explain and will not
+    lead. The lag is of what is committed.
+    """
+
+    state: StandbyState
+    why: str | None
+    lag_commands: int
+    lag_seconds: float
+
+
 class ReadyView(View):
     """Reads are served."""
 
     status: Literal["ready"] = "ready"
+    standby: StandbyView | None = None
 
 
 class LeaderView(View):
@@ -43,11 +58,23 @@ async def healthz() -> AliveView:
     return AliveView()
 
 
-@health.get("/readyz", responses=problems(), summary="Are reads served?")
-async def readyz(reading: Reading) -> ReadyView:
-    """200 while the database answers."""
+@health.get(
+    "/readyz", responses=problems(), summary="Are reads served?", response_model_exclude_none=True
+)
+async def readyz(reading: Reading, services: ServicesDep) -> ReadyView:
+    """200 while the database answers. Where writes are not taken, says how warm it stands by."""
     await reading.execute(text("SELECT 1"))
-    return ReadyView()
+    if services.runner.leading:
+        return ReadyView()
+    standby = services.runner.metrics.standby
+    return ReadyView(
+        standby=StandbyView(
+            state=standby.state,
+            why=standby.why,
+            lag_commands=standby.lag_commands,
+            lag_seconds=round(standby.lag_seconds, 3),
+        )
+    )
 
 
 @health.get("/leaderz", responses=problems(Fault.not_leader), summary="Are writes taken here?")

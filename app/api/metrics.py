@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import resource
+import sys
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from app.engine.state import State
 from app.runner.runner import Metrics
@@ -111,6 +114,8 @@ def _counted(http: HttpMetrics, runner: Metrics) -> Iterator[Family]:
     yield "connections_ended_total", "counter", "Connections ended by a limit.", ended
     yield "commands_total", "counter", "Commands applied.", commands
     yield "rejections_total", "counter", "Commands refused by a rule.", rejected
+    standby = runner.standby
+    differs = standby.state == "differs"
     plain: tuple[tuple[str, str, str, float], ...] = (
         ("replayed_total", "counter", "Answers given again.", runner.replayed),
         ("busy_total", "counter", "Submissions refused: queue full.", runner.busy),
@@ -123,9 +128,25 @@ def _counted(http: HttpMetrics, runner: Metrics) -> Iterator[Family]:
         ("epoch", "gauge", "Epoch of the last leadership.", runner.epoch),
         ("queue_length", "gauge", "Submissions waiting.", runner.queue_length),
         ("cascades_pending", "gauge", "Cascades under way.", runner.cascades_pending),
+        ("standby_warm", "gauge", "1 where a takeover needs no load.", standby.state == "warm"),
+        ("standby_differs", "gauge", "1: it will not lead, see the log.", differs),
+        ("standby_lag_commands", "gauge", "Committed, not applied here.", standby.lag_commands),
+        ("standby_lag_seconds", "gauge", "Since it was level.", standby.lag_seconds),
+        ("standby_loads_total", "counter", "Loads to follow from.", standby.loads),
+        ("resident_memory_bytes", "gauge", "Memory of this process.", resident_bytes()),
     )
     for name, kind, meaning, value in plain:
         yield name, kind, meaning, [("", {}, float(value))]
+
+
+def resident_bytes() -> float:
+    """The memory of this process now; where the system does not say, the most it ever was."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak if sys.platform == "darwin" else 1024.0 * peak
+    return float(pages * resource.getpagesize())
 
 
 def _family(name: str, kind: str, meaning: str, samples: Iterable[Sample]) -> Iterator[str]:

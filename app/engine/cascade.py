@@ -124,7 +124,7 @@ def _held_here(state: State, market: Market) -> list[Scope]:
     return found
 
 
-def _hold(state: State, scope: Scope, canceled: int) -> None:
+def hold(state: State, scope: Scope, canceled: int) -> None:
     """Hold a scope open until the next tick of a contract that it has a position in (MRK-4)."""
     state.held[scope] = state.held.get(scope, 0) + canceled
     for market, _ in margin.scope_positions(state, scope):
@@ -203,7 +203,7 @@ def _check(step: Step, scope: Scope) -> None:
         state.held.pop(scope, None)
         return
     if margin.is_held_open(state, scope, step.now):
-        _hold(state, scope, len(liquidation.cancel_scope_orders(step, scope)))
+        hold(state, scope, len(liquidation.cancel_scope_orders(step, scope)))
         return
     cascade = cascade_of(state, scope.asset)
     if scope not in cascade.waiting:

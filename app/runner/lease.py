@@ -5,9 +5,10 @@ takeover, so a leader that has lost the lock without knowing it cannot commit.
 
 That certainty allows an early takeover. The sessions of a process that was killed end with it, but
 those of one that is stopped (SIGSTOP, a frozen machine) live on, and the lock with them. A leader
-therefore says something on the lock's connection every second, which PostgreSQL records
+therefore says something on the lock's connection five times a second, which PostgreSQL records
 (`pg_stat_activity.state_change`: its clock, no writes), and a standby ends all sessions of a leader
-that was silent too long: the lock is free, and what the leader had not committed is rolled back.
+that was silent too long, and still is at its next look (a server that paused for both shows old
+news first): the lock is free, and what the leader had not committed is rolled back.
 The sessions of a claim are found by the application name that they share. Only the same role or a
 superuser may do this: instances on one database use one role.
 """
@@ -30,11 +31,13 @@ from app.store.snapshots import LOG_VERSION
 log = logging.getLogger("backstop.lease")
 
 LOCK = int.from_bytes(b"backstop")
-POLL_SECONDS = 0.5
-HEARTBEAT_SECONDS = 1.0
+POLL_SECONDS = 0.2
+HEARTBEAT_SECONDS = 0.2
 ANSWER_SECONDS = 5.0
 SILENCE = timedelta(seconds=6)
-"""A leader that said nothing for so long is taken for stopped."""
+"""A leader that said nothing for so long is taken for stopped: to replace it takes a load."""
+WARM_SILENCE = timedelta(seconds=1.2)
+"""The same where a warm standby waits: a leader that only paused is replaced in no time."""
 
 NAME = "backstop runner "
 """Begins the application name of a claim's sessions; a random number makes it one claim's own."""
@@ -48,7 +51,7 @@ NOTICE_THE_DEAD = {
 """So that the server drops a leader whose machine is gone, and with it its locks, in seconds."""
 
 END_THE_SILENT = """
-    SELECT count(pg_terminate_backend(session.pid))
+    SELECT count(*) FILTER (WHERE NOT $4 OR pg_terminate_backend(session.pid))
     FROM pg_locks AS lock
     JOIN pg_stat_activity AS holder ON holder.pid = lock.pid
     JOIN pg_stat_activity AS session USING (datname, application_name)
@@ -75,14 +78,16 @@ class Lease:
         self._address = address
         self._name = name
         self._connection = connection
+        self._suspicious = False
+        """Whether the leader was silent too long at the last look."""
         self._closed = asyncio.Event()
         connection.add_termination_listener(lambda _: self._closed.set())
 
-    async def take(self, rules_version: int) -> int | None:
+    async def take(self, rules_version: int, silence: timedelta = SILENCE) -> int | None:
         """Take the lock and raise the epoch, which is returned; None while someone else leads.
 
-        Raises `OldRules` where the log was led by newer rules than these (REC-1). That is looked at
-        when nobody can write any more.
+        A leader that was silent for longer is ended. Raises `OldRules` where the log was led by
+        newer rules than these (REC-1). That is looked at when nobody can write any more.
         """
         epoch: int | None = None
         if await self._ask("SELECT pg_try_advisory_lock($1)", LOCK):
@@ -94,7 +99,7 @@ class Lease:
                 " cannot lead on this database any more"
             )
         if epoch is None:
-            await self._end_the_silent()
+            await self._end_the_silent(silence)
         return epoch
 
     async def watch(self) -> None:
@@ -122,11 +127,12 @@ class Lease:
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise LeaseLost(f"the connection that holds the lock failed: {error!r}") from error
 
-    async def _end_the_silent(self) -> None:
+    async def _end_the_silent(self, silence: timedelta) -> None:
         """End the sessions of a leader that is not heard; does nothing while it is."""
-        ended = await self._ask(END_THE_SILENT, LOCK, NAME, SILENCE)
-        if ended:
-            log.warning("the leader was silent for %s; ended its %d sessions", SILENCE, ended)
+        found = await self._ask(END_THE_SILENT, LOCK, NAME, silence, self._suspicious)
+        if found and self._suspicious:
+            log.warning("the leader was silent for %s; ended its %d sessions", silence, found)
+        self._suspicious = bool(found)
 
     async def _ask(self, query: str, *values: object) -> Any:
         """One value; raises `TimeoutError` where a server that is gone would never answer."""

@@ -1,6 +1,9 @@
 """The runner: leads when it can, and serves the commands of this process while it leads.
 
-    standby --lock--> raise epoch, load, Recover, check the laws --> serving --any fault--> standby
+    standby --lock--> raise epoch, load, check the laws, Recover --> serving --any fault--> standby
+
+While another instance leads, a `Follower` replays its log: then the rest of that is applied instead
+of a load (REC-3).
 
 Where the log's last command is of older rules, a snapshot is kept before `Recover`; of newer ones:
 no leadership.
@@ -22,10 +25,11 @@ import asyncpg
 
 from app.engine.commands import Command, Limits
 from app.engine.engine import Engine
-from app.engine.invariants import state_hash
+from app.engine.invariants import check_money, state_hash
 from app.runner import lease
 from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey
 from app.runner.clock import Clock
+from app.runner.follower import Differs, Follower
 from app.runner.incidents import remember
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
@@ -83,7 +87,8 @@ class Runner:
         self._clock = clock or Clock()
         self._term: Term | None = None
         self.refusal: str | None = None
-        """Why this process must not lead, for the operator; None where it may (REC-1)."""
+        """Why this process must not lead, for the operator; None where it may (REC-1, REC-3)."""
+        self._follower = Follower(address, Engine, self.metrics.standby)
         self._first_attempt = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -130,6 +135,7 @@ class Runner:
             await asyncio.wait({self._task}, timeout=FAREWELL_SECONDS)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        await self._follower.stop()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -146,7 +152,7 @@ class Runner:
             epoch = self.metrics.epoch
             try:
                 await self._stand_by()
-            except lease.OldRules as error:
+            except (lease.OldRules, Differs) as error:
                 if self.refusal is None:
                     log.error("not leading: %s", error)  # noqa: TRY400 - no fault of ours
                 self.refusal = str(error)
@@ -166,8 +172,9 @@ class Runner:
     async def _stand_by(self) -> None:
         """Wait for the lock and lead; returns after `stop`, raises what ended the leadership."""
         async with lease.claim(self._address) as claim:
-            while (epoch := await claim.take(Engine.rules_version)) is None:
+            while (epoch := await self._take(claim)) is None:
                 self.refusal = None
+                self._follower.start()
                 self._first_attempt.set()
                 await asyncio.sleep(lease.POLL_SECONDS)
             self.refusal = None
@@ -184,11 +191,17 @@ class Runner:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _take(self, claim: lease.Lease) -> int | None:
+        self._follower.check()
+        silence = lease.WARM_SILENCE if self._follower.warm else lease.SILENCE
+        return await claim.take(Engine.rules_version, silence)
+
     async def _lead(self, claim: lease.Lease, epoch: int) -> None:
         """Load and serve; returns after `stop`, raises what ended the term."""
         async with claim.connect() as reader, claim.connect() as connection:
             last_version = await reader.fetchval(snapshots.LOG_VERSION)
-            engine = Engine(await load_state(reader))
+            replayed = await self._follower.hand_over(reader)
+            engine = replayed or await _load(reader)
             if last_version is not None and last_version < engine.rules_version:
                 await _keep_snapshot(connection, epoch, engine)
             term = Term(
@@ -199,8 +212,12 @@ class Runner:
                 pace=self._pace,
             )
             try:
+                if replayed is None:
+                    # It looks at everything: aside, so that the lease is watched meanwhile.
+                    await self._pace.aside(check_money, engine.state)
                 await term.recover(self.limits, await incidents.load(reader))
                 self.metrics.epoch = epoch
+                log.info("leading with epoch %d", epoch)
                 with long_lived():
                     await self._serve(term, claim)
             except Exception as error:
@@ -229,6 +246,15 @@ class Runner:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 log.warning("old answers were not deleted: %r", error)
             await asyncio.sleep(CLEANING_INTERVAL_SECONDS)
+
+
+async def _load(reader: asyncpg.Connection) -> Engine:
+    """An engine with what is committed; its laws of money are to be checked from scratch.
+
+    Those of a replay were: with its own load, and after every command since.
+    """
+    log.info("loading the state")
+    return Engine(await load_state(reader))
 
 
 async def _keep_snapshot(connection: asyncpg.Connection, epoch: int, engine: Engine) -> None:

@@ -35,7 +35,6 @@ from contextlib import suppress
 
 from app.engine.commands import Command, Incident, Limits, Recover
 from app.engine.engine import Engine
-from app.engine.invariants import check_money
 from app.runner.agenda import Agenda
 from app.runner.answers import Answer, AnswerKey
 from app.runner.applier import Applier
@@ -98,13 +97,12 @@ class Term:
     async def recover(self, limits: Limits, incidents: tuple[Incident, ...] = ()) -> None:
         """The first command of every leader, durable before anything else is served.
 
-        The laws of money are checked with it; who is at risk, it looks at itself, in steps. Both
-        look at everything there is: aside, so that the lease is watched meanwhile.
+        Who is at risk, it looks at itself, in steps; but it goes through everything there is:
+        aside, so that the lease is watched meanwhile.
         """
         self._clock.begin(self.engine.state.time)
         recover = Recover(limits, incidents)
         await self._pace.aside(self._applier.apply, recover, self._clock.now())
-        await self._pace.aside(check_money, self.engine.state)
         await self._make_durable()
         self._left_alone = self.engine.state.incidents
 

@@ -110,7 +110,7 @@ def state_rows(touched: Iterable[Kept]) -> dict[str, dict[Row, Row]]:
 
 
 def _add_state(batch: Batch, table: str, rows: dict[Row, Row]) -> None:
-    place = _QUANTITY.get(table)
+    place = QUANTITY.get(table)
     if place is None:
         batch.upserts[table].extend(rows.values())
         return
@@ -199,7 +199,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     ApiKey: _state(tables.api_keys),
 }
 """Of what is kept: its table, what makes its row, how many columns lead as its key."""
-_QUANTITY = {
+QUANTITY = {
     table.name: table.columns.keys().index("quantity")
     for table in (tables.positions, tables.inventory)
 }

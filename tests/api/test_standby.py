@@ -51,6 +51,31 @@ async def test_what_must_not_lead_says_why(
     await pool.dispose()
 
 
+async def test_how_warm_it_stands_by_is_told(
+    api: Api, standby: tuple[Runner, httpx.AsyncClient]
+) -> None:
+    """REC-3: on /readyz and /metrics; a difference too."""
+    runner, client = standby
+    found = runner.metrics.standby
+    async with asyncio.timeout(30):
+        while found.state != "warm":
+            await asyncio.sleep(0.02)
+    ready = (await client.get("/readyz")).json()
+    assert ready["standby"]["state"] == "warm"
+    assert ready["standby"].keys() == {"state", "lag_commands", "lag_seconds"}
+    metrics = (await client.get("/metrics")).text.splitlines()
+    assert "backstop_standby_warm 1.0" in metrics
+    assert "backstop_standby_differs 0.0" in metrics
+    assert "backstop_standby_loads_total 1.0" in metrics
+    (memory,) = (line for line in metrics if line.startswith("backstop_resident_memory_bytes "))
+    assert float(memory.split()[1]) > 10_000_000
+    await runner._follower.stop()
+    found.state, found.why = "differs", "as if"
+    ready = (await client.get("/readyz")).json()
+    assert (ready["standby"]["state"], ready["standby"]["why"]) == ("differs", "as if")
+    assert "backstop_standby_differs 1.0" in (await client.get("/metrics")).text
+
+
 async def test_standby(api: Api, standby: tuple[Runner, httpx.AsyncClient]) -> None:
     _, client = standby
     await api.mark("BTCUSDT", "60000")

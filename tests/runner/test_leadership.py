@@ -120,7 +120,7 @@ async def test_no_leader_with_a_broken_state(
     def broken(state: object) -> None:
         raise AssertionError("money from nowhere")
 
-    monkeypatch.setattr("app.runner.term.check_money", broken)
+    monkeypatch.setattr("app.runner.runner.check_money", broken)
     async with Runner(address) as runner:
         assert not runner.leading
 

@@ -10,6 +10,7 @@ with the identifier that grows, and there is one only for a filter that the API 
 from app.store.tables.columns import metadata
 from app.store.tables.log import (
     COUNTERS,
+    OF_THE_TERM,
     answers,
     commands,
     incidents,
@@ -46,6 +47,7 @@ from app.store.tables.state import (
 __all__ = [
     "ALIVE",
     "COUNTERS",
+    "OF_THE_TERM",
     "OPEN",
     "account_contracts",
     "accounts",

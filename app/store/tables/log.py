@@ -30,11 +30,15 @@ class CommandRow(NamedTuple):
     rules_version: int
 
 
+OF_THE_TERM = "kind IN ('Recover', 'ReleaseIncident', 'ReportClock')"
+"""Commands that say what a term has beyond the state: limits, incidents, the leader's clock."""
+
 commands = Table(
     "commands",
     metadata,
     *columns(CommandRow, key=1, body=JSON(), rules_version=Integer()),
     law("sequence", "sequence >= 1"),
+    Index("commands_terms", "sequence", postgresql_where=sql(OF_THE_TERM)),
 )
 """The command log: every accepted command, in order."""
 

@@ -1,0 +1,153 @@
+"""A replay that begins in the middle of a term (REC-3)."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from app.engine.commands import (
+    Command,
+    ContinueCascade,
+    Deposit,
+    Incident,
+    Limits,
+    PlaceOrder,
+    Recover,
+    ReleaseIncident,
+    ReportClock,
+    Side,
+    Tick,
+)
+from app.engine.engine import Engine
+from app.engine.invariants import check_all, state_hash
+from app.engine.joining import Joining, Unsettled, admit
+from app.engine.state import State, Triggers
+from tests.engine.world import World, contract
+
+LIMITS = Limits(open_orders=7)
+TERM: list[Command] = [Recover(LIMITS), ReportClock("drift", Decimal("1.5"))]
+
+
+def order(account_id: str, side: Side, quantity: str, price: str) -> PlaceOrder:
+    return PlaceOrder(account_id, "BTC", side, "limit", Decimal(quantity), Decimal(price))
+
+
+@pytest.fixture
+def world() -> World:
+    """A leader in its term: five leveraged longs, a short who bears it all, an order that rests."""
+    world = World()
+    world.fund("fund")
+    world.contract(replace(contract("BTC", "fund"), mark_staleness_seconds=60))
+    world.seed("fund", "100000")
+    for command in TERM:
+        world.must(command)
+    world.must(Tick("BTC", Decimal(100)))
+    world.account("short")
+    world.deposit("short", "1000000")
+    for number in range(5):
+        world.account(f"long-{number}")
+        world.deposit(f"long-{number}", str(200 + 50 * number))
+        world.order(order("short", "sell", "20", "100"))
+        world.order(order(f"long-{number}", "buy", "20", "100"))
+    world.order(order("short", "buy", "3", "90"))
+    return world
+
+
+def loaded(state: State) -> State:
+    """As a load would give it: nothing derived is there."""
+    state = deepcopy(state)
+    state.limits = Limits()
+    state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
+    for market in state.markets.values():
+        market.triggers, market.rankings, market.held = Triggers(), {}, {}
+        market.positions = dict(reversed(market.positions.items()))
+        for position in market.positions.values():
+            position.armed, position.trigger_version = None, 0
+    return state
+
+
+def fallen(state: State, *, awaited: bool) -> None:
+    """The mark as it stands when it put everybody at risk."""
+    market = state.markets["BTC"]
+    assert market.mark is not None
+    market.mark = replace(market.mark, price=Decimal(80), awaited=awaited)
+
+
+def join(state: State) -> None:
+    joining = Joining(state, TERM)
+    while joining.go_on():
+        pass
+
+
+def joined(world: World) -> Engine:
+    state = loaded(world.state)
+    join(state)
+    return Engine(state)
+
+
+def goes_on(leader: Engine, follower: Engine, log: list[tuple[Command, datetime]]) -> None:
+    for command, now in log:
+        admit(follower.state, command)
+        outcome = follower.apply(command, now)
+        assert outcome.accepted, f"{command}: {outcome.result}"
+    assert state_hash(follower.state) == state_hash(leader.state)
+    check_all(follower.state)
+
+
+def test_what_was_joined_goes_on_as_its_leader_does(world: World) -> None:
+    follower, known = joined(world), len(world.log)
+    assert follower.state.limits == LIMITS
+    assert follower.state.ahead == world.state.ahead
+    for price in ("95", "92", "101", "88", "80"):
+        world.must(Tick("BTC", Decimal(price)))
+    world.deposit("long-4", "10")
+    world.restart()
+    world.finish()
+    assert world.liquidations, "somebody was at risk"
+    goes_on(world.engine, follower, world.log[known:])
+
+
+def test_who_waits_for_a_tick_waits_where_it_was_joined(world: World) -> None:
+    """At risk, with a mark too old to liquidate by (MRK-4)."""
+    state = loaded(world.state)
+    fallen(state, awaited=True)
+    join(state)
+    assert len(state.held) == 5
+    outcome = Engine(state).apply(Tick("BTC", Decimal(80)), world.next_time())
+    assert not state.held
+    assert len(outcome.records) > 5
+
+
+def test_a_cascade_under_way_cannot_be_joined(world: World) -> None:
+    state = loaded(world.state)
+    fallen(state, awaited=False)
+    with pytest.raises(Unsettled):
+        join(state)
+
+
+def test_what_is_left_alone_there_is_left_alone_where_it_was_joined(world: World) -> None:
+    """One scope at risk waits for its incident's release, another's was released (REC-2)."""
+    blamed = [
+        Incident(number, "Tick", asset="USDT", account_id=f"long-{number}") for number in (1, 2)
+    ]
+    state = loaded(world.state)
+    fallen(state, awaited=True)
+    joining = Joining(state, [Recover(LIMITS, tuple(blamed)), ReleaseIncident(2, "mended")])
+    while joining.go_on():
+        pass
+    assert state.incidents.keys() == {1}
+    assert {scope.account_id for scope in state.held} == {f"long-{n}" for n in (0, 2, 3, 4)}
+
+
+def test_a_cascade_with_nobody_at_risk_can(world: World) -> None:
+    """A leader's first, whose parts go on after the load."""
+    world.restart()
+    follower, known = joined(world), len(world.log)
+    world.apply(Deposit("short", "USDT", Decimal(1)))
+    assert isinstance(world.apply(ContinueCascade("USDT")).command, ContinueCascade)
+    world.finish()
+    goes_on(world.engine, follower, world.log[known:])

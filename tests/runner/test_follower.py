@@ -1,0 +1,249 @@
+"""A warm standby follows the log, compares, and takes over without a load (REC-3)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from app.engine.commands import Command
+from app.engine.engine import Engine
+from app.engine.invariants import check_all, state_hash
+from app.runner import follower
+from app.runner.follower import Adrift, Differs, Follower
+from app.runner.lease import LOCK
+from app.runner.metrics import Standby
+from app.runner.runner import NotLeader, Runner
+from app.store import database
+from app.store.loader import load_state
+from tests.runner.conftest import until
+from tests.runner.test_real_engine import a_market, accepted, deposit, open_account, order, tick
+
+LOADS = "loading the state"
+"""In the log, of a takeover without a replay."""
+
+
+@pytest.fixture
+async def leader(address: str) -> AsyncIterator[Runner]:
+    async with Runner(address) as runner:
+        await a_market(runner)
+        yield runner
+
+
+def level(standby: Runner, leader: Runner) -> bool:
+    """Whether the standby has applied and compared all that the leader did."""
+    found = standby.metrics.standby
+    same = followed(standby) == commands(leader)
+    return found.state == "warm" and same and found.lag_commands == 0
+
+
+def commands(leader: Runner) -> int:
+    return leader.engine.state.counters.command
+
+
+def followed(standby: Runner) -> int:
+    replay = standby._follower._replay
+    return replay.engine.state.counters.command if replay else -1
+
+
+def crash() -> list[Command]:
+    """More than one part's worth of accounts that a fall liquidates together."""
+    names = [f"herd-{number}" for number in range(150)]
+    return [
+        *(open_account(name) for name in names),
+        *(deposit(name, "7") for name in names),
+        order("bob", "sell", "0.3", "60000"),
+        *(order(name, "buy", "0.002", "60000") for name in names),
+        tick("56500"),
+        tick("60000"),
+    ]
+
+
+async def test_it_takes_over_without_a_load(
+    address: str, leader: Runner, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with Runner(address) as standby:
+        await until(lambda: level(standby, leader))
+        await accepted(leader, [order("carol", "buy", "0.5", "59000"), tick("59500")])
+        await accepted(leader, [order("bob", "sell", "0.2", "59000"), deposit("alice", "1")])
+        await until(lambda: level(standby, leader))
+        before = commands(leader)
+        await leader.stop()
+        await until(lambda: standby.leading)
+        assert LOADS not in caplog.text
+        assert standby.metrics.standby.loads == 1
+        await accepted(standby, [deposit("alice", "2")])
+        state = standby.engine.state
+        assert state.counters.command > before
+        check_all(state)
+        assert state_hash(state) == state_hash(await load_state(connection))
+
+
+async def test_it_follows_one_leader_after_the_other(address: str, leader: Runner) -> None:
+    """From a leader's `Recover` on, cascades of many parts too; another standby comes meanwhile."""
+    async with Runner(address) as second, Runner(address) as third:
+        await until(lambda: level(second, leader) and level(third, leader))
+        await leader.stop()
+        await until(lambda: second.leading or third.leading)
+        now, later = (second, third) if second.leading else (third, second)
+        await until(lambda: level(later, now))
+        await accepted(now, crash())
+        await until(lambda: level(later, now))
+        assert later.metrics.standby.loads == 1
+        assert now.engine.state.counters.liquidation >= 150
+        await now.stop()
+        await until(lambda: later.leading)
+        check_all(later.engine.state)
+
+
+async def test_after_a_cascade_in_the_term_that_it_joined_it_is_warm_again(
+    address: str, leader: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "SHORTEST_PAUSE_SECONDS", 0.05)
+    async with Runner(address) as standby:
+        await until(lambda: level(standby, leader))
+        await accepted(leader, crash())
+        await until(lambda: level(standby, leader))
+        await leader.stop()
+        await until(lambda: standby.leading)
+        check_all(standby.engine.state)
+
+
+async def test_a_difference_ends_its_readiness_to_lead_and_nothing_else(
+    address: str, leader: Runner, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Money that was moved in the tables, behind the leader's back."""
+    move = "UPDATE wallets SET balance = balance + $2 WHERE key = $1"
+    await connection.execute(move, "cross/alice/USDT", Decimal(5))
+    await connection.execute(move, "cross/bob/USDT", Decimal(-5))
+    async with Runner(address) as standby:
+        await until(lambda: level(standby, leader))
+        await accepted(leader, [deposit("alice", "1")])
+        await until(lambda: standby.metrics.standby.state == "differs")
+        await until(lambda: standby.refusal is not None)
+        found = [record for record in caplog.records if record.levelno == logging.CRITICAL]
+        assert len(found) == 1
+        assert "wallets cross/alice/USDT: balance is " in found[0].getMessage()
+        with pytest.raises(NotLeader, match="differs from what was committed"):
+            await standby.submit([deposit("alice", "1")])
+        assert "alice" not in (standby.refusal or ""), "nothing that strangers must not read"
+        await accepted(leader, [deposit("alice", "1")])
+        assert leader.metrics.terms_failed == 0
+        await leader.stop()
+        async with asyncio.timeout(10):
+            await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+        assert not standby.leading
+
+
+async def test_a_difference_found_in_the_takeover_ends_it(
+    address: str, leader: Runner, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Runner(address) as standby:
+        await until(lambda: level(standby, leader))
+        replay = standby._follower._replay
+        assert replay is not None
+        monkeypatch.setattr(follower, "ROUND_SECONDS", 3600)
+        await asyncio.sleep(0.3)  # the last round that was not so long
+        replay.engine.state.wallets["cross/alice/USDT"].balance += 1
+        await accepted(leader, [deposit("alice", "1")])
+        await leader.stop()
+        await until(lambda: standby.refusal is not None)
+        assert standby.metrics.standby.state == "differs"
+        assert standby.metrics.epoch == 0
+        assert await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK)
+
+
+async def test_a_lost_connection_is_made_again(
+    address: str, leader: Runner, connection: asyncpg.Connection
+) -> None:
+    async with Runner(address) as standby:
+        await until(lambda: level(standby, leader))
+        ended = await connection.fetchval(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = $1",
+            follower.NAME,
+        )
+        assert ended == 1
+        await accepted(leader, [deposit("alice", "1")])
+        await until(lambda: level(standby, leader))
+        assert standby.metrics.standby.loads == 1
+
+
+async def test_other_rules_are_not_replayed(
+    address: str, leader: Runner, connection: asyncpg.Connection
+) -> None:
+    class Newer(Engine):
+        rules_version = Engine.rules_version + 1
+
+    standby = Standby()
+    newer = Follower(address, Newer, standby)
+    newer.start()
+    await until(lambda: standby.why is not None)
+    assert (standby.state, standby.loads) == ("cold", 0)
+    assert f"has {Newer.rules_version}" in (standby.why or "")
+    assert await newer.hand_over(connection) is None
+
+
+async def test_a_log_that_is_another_one_is_loaded_anew(
+    address: str, leader: Runner, connection: asyncpg.Connection
+) -> None:
+    """A replica that had not everything was promoted, and led: what follows proves nothing."""
+    standby = Standby()
+    following = Follower(address, Engine, standby)
+    following.start()
+    await until(lambda: standby.state == "warm")
+    await following.stop()
+    await connection.execute(
+        "UPDATE commands SET time = time - interval '1 ms' WHERE sequence = $1", commands(leader)
+    )
+    assert await following.hand_over(connection) is None
+    assert standby.state == "cold"
+
+
+async def test_too_far_behind_it_is_loaded(
+    address: str,
+    leader: Runner,
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(follower, "MOST_BEHIND", 2)
+    standby = Standby()
+    following = Follower(address, Engine, standby)
+    following.start()
+    await until(lambda: standby.state == "warm")
+    await following.stop()
+    await accepted(leader, [deposit("alice", "1")] * 3)
+    assert await following.hand_over(connection) is None
+    assert "behind" in (standby.why or "")
+
+
+async def test_what_cannot_be_replayed_is_a_difference(
+    address: str, leader: Runner, connection: asyncpg.Connection
+) -> None:
+    standby = Standby()
+    following = Follower(address, Engine, standby)
+    following.start()
+    await until(lambda: standby.state == "warm")
+    await following.stop()
+    assert following._replay is not None
+    del following._replay.engine.state.accounts["alice"]
+    await accepted(leader, [deposit("alice", "1")])
+    other = await database.connect(address)
+    try:
+        with pytest.raises(Differs):
+            await following.hand_over(other)
+    finally:
+        await other.close()
+    with pytest.raises(Differs):
+        following.check()
+
+
+def test_reasons_are_for_everybody_and_details_for_the_log() -> None:
+    reason = Adrift("a cascade is under way", "alice is at risk")
+    assert str(reason) == "a cascade is under way"
+    assert reason.detail == "alice is at risk"
