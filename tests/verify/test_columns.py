@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncpg
 
+from app.engine.commands import Recover
 from app.engine.engine import Engine
 from app.engine.invariants import state_hash
-from app.store import snapshots
+from app.engine.outcome import Failure
+from app.engine.scopes import cross_scope
+from app.store import incidents, snapshots
 from app.store.loader import load_state
 from app.store.snapshots import Snapshot
 from app.store.tables import metadata
@@ -35,11 +38,16 @@ async def test_columns_have_names(address: str, connection: asyncpg.Connection) 
     findings = await verified(address)
     assert findings.difference is None
     for name in metadata.tables:
-        if not name.startswith("snapshot"):
+        if not name.startswith(("snapshot", "incident")):
             assert await connection.fetchval(f"SELECT count(*) FROM {name} WHERE extra = 'x'"), name
     state = await load_state(connection)
+    assert state.time is not None
     assert state_hash(state) == findings.state_hash
     epoch = await connection.fetchval("SELECT epoch FROM leadership")
+    failure = Failure(state.counters.command, state.time, Recover(), cross_scope("a", "USDT"))
+    number = await incidents.record(connection, epoch, failure, "d" * 64, "an error")
+    (found,) = await incidents.load(connection)
+    assert (found.incident_id, found.account_id, found.asset) == (number, "a", "USDT")
     kept = Snapshot(state.counters.command, Engine.rules_version, findings.state_hash)
     await snapshots.store(connection, epoch, kept)
     assert state_hash(await load_state(connection, kept)) == findings.state_hash
