@@ -96,12 +96,13 @@ def always(*_: Any) -> bool:
 
 
 def about(scope: Scope) -> Callable[..., bool]:
-    return lambda *arguments: scope in arguments
+    """Whether a function is asked about the scope, or about a case of it."""
+    return lambda *arguments: scope in [getattr(one, "scope", one) for one in arguments]
 
 
 @pytest.mark.parametrize("scope", [ALICE, CAROL], ids=["cross", "isolated"])
 @pytest.mark.parametrize(
-    ("module", "name"), [(cascade, "_check"), (liquidation, "liquidate")], ids=["find", "liquidate"]
+    ("module", "name"), [(cascade, "_check"), (liquidation, "advance")], ids=["find", "liquidate"]
 )
 def test_a_part_of_a_cascade_blames_the_scope_it_handles(
     world: World, plant: Plant, module: Any, name: str, scope: Scope
@@ -124,7 +125,7 @@ def test_a_command_blames_itself_for_whom_it_has_changed(world: World, plant: Pl
 
 def test_a_change_of_brackets_blames_the_scope_it_liquidates(world: World, plant: Plant) -> None:
     """It does the first part itself."""
-    plant(liquidation, "liquidate", about(ALICE))
+    plant(liquidation, "advance", about(ALICE))
     steep = brackets((("0", "1000000", 20, "0.05"),))
     world.must(Tick("TEST", Decimal("99.5")))
     assert blamed(world, UpdateContract("TEST", {"brackets": steep})) == ALICE
