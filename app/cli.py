@@ -185,9 +185,11 @@ def _import(options: argparse.Namespace) -> int:
 
     try:
         imported = import_files(
-            options.url or settings.address, admin_key,
-            options.exchange_info, options.leverage_brackets,
-        )  # fmt: skip
+            options.url or settings.address,
+            admin_key,
+            options.exchange_info,
+            options.leverage_brackets,
+        )
     except ImportingError as error:
         return _fail(str(error))
     print(imported.summary(verbose=options.verbose))

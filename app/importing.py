@@ -46,8 +46,9 @@ def import_files(
     Their texts go out as they are: a number that was read and written again may not be the same.
     """
     body = b'{"exchange_info": %b, "leverage_brackets": %b}' % (
-        _json_text(exchange_info), _json_text(leverage_brackets),
-    )  # fmt: skip
+        _json_text(exchange_info),
+        _json_text(leverage_brackets),
+    )
     answer = _post(f"{url.rstrip('/')}/v1/contracts/import", admin_key, body)
     skipped: dict[str, list[str]] = defaultdict(list)
     for one in answer["skipped"]:

@@ -127,9 +127,11 @@ async def _serve_http(
     rates = Rates(settings.key_rate, settings.address_rate)
     app = create_app(runner, engine, rates, open_metrics=settings.loopback)
     server = Server(
-        behind(settings.trusted_proxies, app), app.state.services.metrics,
-        Limits(connection_limit()), GRACE_SECONDS,
-    )  # fmt: skip
+        behind(settings.trusted_proxies, app),
+        app.state.services.metrics,
+        Limits(connection_limit()),
+        GRACE_SECONDS,
+    )
     logging.getLogger("uvicorn.error").addFilter(_is_news)
     ends = {asyncio.create_task(embedded.wait())} if embedded else set()
     preparing = asyncio.create_task(_prepare(settings, announce, runner))

@@ -82,9 +82,20 @@ def create_app(
         strict_content_type=False,
     )
     for router in (
-        contracts, prices, accounts, keys, orders, trades, liquidations, funds, treasury, history,
-        calculators, incidents, health,
-    ):  # fmt: skip
+        contracts,
+        prices,
+        accounts,
+        keys,
+        orders,
+        trades,
+        liquidations,
+        funds,
+        treasury,
+        history,
+        calculators,
+        incidents,
+        health,
+    ):
         app.include_router(router)
     problems.install(app)
     openapi.install(app, LEAN)

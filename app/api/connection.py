@@ -36,9 +36,18 @@ class Connection(HttpToolsProtocol):
 
     # Beside uvicorn's attributes: more than thirty in one dictionary, and all of them are slow.
     __slots__ = (
-        "_body", "_chunk", "_deaf", "_last_words", "_limits", "_metrics", "_part", "_paused",
-        "_read", "_since", "_spare",
-    )  # fmt: skip
+        "_body",
+        "_chunk",
+        "_deaf",
+        "_last_words",
+        "_limits",
+        "_metrics",
+        "_part",
+        "_paused",
+        "_read",
+        "_since",
+        "_spare",
+    )
     cycle: Any  # the newest request, None before the first
 
     def __init__(self, *, limits: Limits, metrics: HttpMetrics, **given: Any) -> None:

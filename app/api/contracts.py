@@ -222,13 +222,18 @@ def _terms(body: ContractBody | ContractPatch, names: Iterable[str]) -> dict[str
 def brackets_of(rows: list[BracketBody]) -> tuple[Bracket, ...]:
     """A bracket table, its cum computed or checked (CON-4); raises `Rejected`."""
     with localcontext(EXACT):
-        return build_brackets([
-            (
-                row.notional_floor, row.notional_cap, row.max_leverage,
-                row.maintenance_margin_rate, row.cum,
-            )
-            for row in rows
-        ])  # fmt: skip
+        return build_brackets(
+            [
+                (
+                    row.notional_floor,
+                    row.notional_cap,
+                    row.max_leverage,
+                    row.maintenance_margin_rate,
+                    row.cum,
+                )
+                for row in rows
+            ]
+        )
 
 
 async def _stored(services: ServicesDep, symbol: str) -> ContractView:
@@ -243,9 +248,12 @@ def _exchange_body(raw: bytes) -> dict[str, Any]:
     """The import's body: strict JSON whose numbers stay exact."""
     try:
         body = json.loads(
-            raw.decode(), parse_float=Decimal, parse_int=int, parse_constant=_no_constant,
+            raw.decode(),
+            parse_float=Decimal,
+            parse_int=int,
+            parse_constant=_no_constant,
             object_pairs_hook=unique,
-        )  # fmt: skip
+        )
     except (ValueError, RecursionError) as error:
         raise malformed(f"the body is not JSON: {str(error)[:200]}") from None
     names = set(ImportBody.model_fields)

@@ -58,8 +58,10 @@ async def _script(_: Request) -> Response:
 def install(app: FastAPI) -> None:
     """Serve the page and the files of `fastapi-offline` that it needs."""
     static = str(files("fastapi_offline") / "static")
-    app.router.routes.extend([
-        Route("/docs", _page, include_in_schema=False),
-        Route("/docs/start.js", _script, include_in_schema=False),
-        Mount("/docs/static", StaticFiles(directory=static)),
-    ])  # fmt: skip
+    app.router.routes.extend(
+        [
+            Route("/docs", _page, include_in_schema=False),
+            Route("/docs/start.js", _script, include_in_schema=False),
+            Mount("/docs/static", StaticFiles(directory=static)),
+        ]
+    )

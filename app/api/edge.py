@@ -54,9 +54,10 @@ class Edge:
                 raise too_large()
             if self._bodies > BODIES_LIMIT:
                 raise Problem(
-                    Fault.busy, "too many bodies are being read",
+                    Fault.busy,
+                    "too many bodies are being read",
                     headers={"Retry-After": "1", "Connection": "close"},
-                )  # fmt: skip
+                )
             return message
 
         try:
@@ -80,9 +81,10 @@ def first_headers(scope: Scope) -> dict[bytes, bytes]:
         for name, value in scope["headers"]:
             if name in SINGLE and value != headers[name]:
                 raise malformed(
-                    f"{name.decode()} is given twice, differently", Fault.ambiguous_header,
+                    f"{name.decode()} is given twice, differently",
+                    Fault.ambiguous_header,
                     header=name.decode(),
-                )  # fmt: skip
+                )
     return headers
 
 
@@ -95,9 +97,11 @@ def announced(headers: Mapping[bytes, bytes]) -> int:
 def too_large() -> Problem:
     """413, also of a lean route; the connection ends with it."""
     return Problem(
-        Fault.body_too_large, "a body has at most 8 MiB", {"limit": str(BODY_LIMIT)},
+        Fault.body_too_large,
+        "a body has at most 8 MiB",
+        {"limit": str(BODY_LIMIT)},
         {"Connection": "close"},
-    )  # fmt: skip
+    )
 
 
 def _template(scope: Scope) -> str:

@@ -97,9 +97,10 @@ async def get_metrics(services: ServicesDep, identity: MaybeKey) -> PlainTextRes
     if not services.open_metrics:
         if identity is None:
             raise Problem(
-                Fault.unauthorized, "this needs an API key",
+                Fault.unauthorized,
+                "this needs an API key",
                 headers={"WWW-Authenticate": "Bearer"},
-            )  # fmt: skip
+            )
         if not identity.is_admin:
             raise Problem(Fault.forbidden, "this needs a key of scope admin")
     runner = services.runner

@@ -77,8 +77,9 @@ async def list_history(
         if fund is None or asset is None or kind or symbol or format == "csv":
             raise malformed(
                 "interval needs fund and asset, and goes with neither kind, symbol nor csv",
-                Fault.malformed_query, field="interval",
-            )  # fmt: skip
+                Fault.malformed_query,
+                field="interval",
+            )
         return await _intervals(services, paging, wanted, WIDTHS[interval], keyed=keyed)
     if format == "csv":
         if paging.cursor is not None:
@@ -104,9 +105,14 @@ async def _intervals(
     narrow = "from and to, limit or a shorter interval"
     async with services.reading(heavy=True, narrow=narrow, keyed=keyed) as connection:
         rows = await queries.list_intervals(
-            connection, wanted.fund, wanted.asset, width, paging.fetch,
-            start=_floor(wanted.start, width), end=end,
-        )  # fmt: skip
+            connection,
+            wanted.fund,
+            wanted.asset,
+            width,
+            paging.fetch,
+            start=_floor(wanted.start, width),
+            end=end,
+        )
     return paging.texts(rows, "time")
 
 

@@ -59,9 +59,14 @@ async def list_liquidations(
     keyed = identity is not None
     async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
         rows = await queries.list_liquidations(
-            reading, paging.fetch, symbol=symbol, fund=fund, outcome=outcome, account_id=account,
+            reading,
+            paging.fetch,
+            symbol=symbol,
+            fund=fund,
+            outcome=outcome,
+            account_id=account,
             before=paging.before_id(),
-        )  # fmt: skip
+        )
         return await paging.slowly(
             rows, lambda row: LiquidationView.of(_liquidation(row, identity)), "liquidation_id"
         )

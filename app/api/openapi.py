@@ -68,9 +68,10 @@ def install(app: FastAPI, lean_routes: Sequence[Lean]) -> None:
     async def not_allowed(request: Request, _: Exception) -> Response:
         methods = ", ".join(_methods(openapi()["paths"], request.scope["path"]))
         return Problem(
-            Fault.method_not_allowed, "this path does not take this method",
+            Fault.method_not_allowed,
+            "this path does not take this method",
             headers={"Allow": methods},
-        ).response()  # fmt: skip
+        ).response()
 
     app.openapi = openapi  # type: ignore[method-assign]
     app.add_exception_handler(405, not_allowed)

@@ -214,9 +214,13 @@ async def list_orders(
     heavy = paging.large or (filters and not is_short)
     async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
         rows = await queries.list_orders(
-            reading, paging.fetch, account_id=account, symbol=symbol, status=status,
+            reading,
+            paging.fetch,
+            account_id=account,
+            symbol=symbol,
+            status=status,
             before=paging.before_id(),
-        )  # fmt: skip
+        )
         terms = await _price_terms(reading, rows)
         return await paging.slowly(
             rows, lambda row: order_view(row, terms[row["symbol"]]), "order_id"

@@ -79,9 +79,13 @@ async def post_prices(_: Identity, changes: Changes, body: TicksBody) -> Documen
 
 def _tick(body: TickBody) -> Tick:
     return Tick(
-        body.symbol, body.mark_price, body.index_price, body.source_time, body.sequence,
+        body.symbol,
+        body.mark_price,
+        body.index_price,
+        body.source_time,
+        body.sequence,
         sequence_reset=body.sequence_reset,
-    )  # fmt: skip
+    )
 
 
 PRICING = (

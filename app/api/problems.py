@@ -128,9 +128,10 @@ def unknown(parameter: str) -> Problem:
 def not_leader(retry_after: int, why: str | None = None) -> Problem:
     """503 where writes are not taken; `why`, where that is not for a moment only."""
     return Problem(
-        Fault.not_leader, why or "this instance does not take writes at the moment",
+        Fault.not_leader,
+        why or "this instance does not take writes at the moment",
         headers={"Retry-After": str(retry_after)},
-    )  # fmt: skip
+    )
 
 
 def busy(detail: str, retry_after: int = 1) -> Problem:
@@ -147,8 +148,9 @@ def too_wide(narrow: str) -> Problem:
     """422 for a read that PostgreSQL did not finish in its time; `narrow` says what to change."""
     return Problem(
         Fault.query_too_wide,
-        f"this takes more than {STATEMENT_SECONDS} s: narrow it by {narrow}", {"narrow": narrow},
-    )  # fmt: skip
+        f"this takes more than {STATEMENT_SECONDS} s: narrow it by {narrow}",
+        {"narrow": narrow},
+    )
 
 
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:

@@ -87,10 +87,11 @@ class Rate:
             return
         wait = ceil(self._limiter.get_window_stats(item, who).reset_time - time())
         raise Problem(
-            Fault.rate_limited, f"at most {item.amount} requests in {item.get_expiry()} s",
+            Fault.rate_limited,
+            f"at most {item.amount} requests in {item.get_expiry()} s",
             {"limit": str(item.amount), "seconds": str(item.get_expiry())},
             headers={"Retry-After": str(max(1, wait))},
-        )  # fmt: skip
+        )
 
 
 class Rates:

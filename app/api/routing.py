@@ -35,9 +35,13 @@ _MEANINGS = {
 }
 
 ALWAYS = (
-    Fault.ambiguous_header, Fault.malformed_query, Fault.body_too_large, Fault.rate_limited,
-    Fault.busy, Fault.unavailable,
-)  # fmt: skip
+    Fault.ambiguous_header,
+    Fault.malformed_query,
+    Fault.body_too_large,
+    Fault.rate_limited,
+    Fault.busy,
+    Fault.unavailable,
+)
 """What every route can answer."""
 BY_KEY = (Fault.unauthorized, Fault.forbidden)
 BY_POST = (Fault.malformed_body, Fault.idempotency_key_conflict, Code.answer_expired)

@@ -28,7 +28,7 @@ NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,3})?")
 Checked = TypeVar("Checked")
 
 
-class NotTheFormat(ValueError):  # noqa: N818 - said of what was given
+class NotTheFormat(ValueError):
     """What was given is not the exchange's format; `where` it is not, by name."""
 
     def __init__(self, detail: str, where: dict[str, str]) -> None:
@@ -132,16 +132,20 @@ def _brackets(symbol: str, table: dict[str, Any]) -> tuple[Bracket, ...]:
         leverage = _decimal(bracket, "initialLeverage", symbol, number)
         if leverage != leverage.to_integral_value():
             raise Rejected(
-                Code.invalid_brackets, f"{symbol}: row {number}: initialLeverage is not whole",
-                symbol=symbol, row=number,
-            )  # fmt: skip
-        read.append((
-            _decimal(bracket, "notionalFloor", symbol, number),
-            _decimal(bracket, "notionalCap", symbol, number),
-            int(leverage),
-            _decimal(bracket, "maintMarginRatio", symbol, number),
-            _decimal(bracket, "cum", symbol, number),
-        ))  # fmt: skip
+                Code.invalid_brackets,
+                f"{symbol}: row {number}: initialLeverage is not whole",
+                symbol=symbol,
+                row=number,
+            )
+        read.append(
+            (
+                _decimal(bracket, "notionalFloor", symbol, number),
+                _decimal(bracket, "notionalCap", symbol, number),
+                int(leverage),
+                _decimal(bracket, "maintMarginRatio", symbol, number),
+                _decimal(bracket, "cum", symbol, number),
+            )
+        )
     return _named(symbol, lambda: build_brackets(read))
 
 
@@ -197,9 +201,11 @@ def _required(
 ) -> Decimal:
     if filter_type not in filters:
         raise Rejected(
-            Code.invalid_contract, f"{symbol}: no filter {filter_type}",
-            symbol=symbol, field=filter_type,
-        )  # fmt: skip
+            Code.invalid_contract,
+            f"{symbol}: no filter {filter_type}",
+            symbol=symbol,
+            field=filter_type,
+        )
     return _decimal(filters[filter_type], field, symbol)
 
 
@@ -232,8 +238,9 @@ def _decimal(entry: dict[str, Any], field: str, symbol: str, row: int | None = N
     if not _in_range(number):
         raise _malformed(
             f"{place} is not finite, or has more than {INTEGER_DIGITS} integer "
-            f"or {FRACTION_DIGITS} fraction digits", **where,
-        )  # fmt: skip
+            f"or {FRACTION_DIGITS} fraction digits",
+            **where,
+        )
     return number
 
 

@@ -84,9 +84,13 @@ async def _play(args: argparse.Namespace, url: str, admin_key: str) -> tuple[str
     with tempfile.TemporaryDirectory(prefix="backstop-demo-") as folder:
         files = write_crash(Path(folder), args.seed, args.minutes)
         plan = argparse.Namespace(
-            files=files, seed=args.seed, traders=args.traders, ticks_per_candle=4, every=1,
+            files=files,
+            seed=args.seed,
+            traders=args.traders,
+            ticks_per_candle=4,
+            every=1,
             fund_seed_capital=FUND_SEED_CAPITAL,
-        )  # fmt: skip
+        )
         watch = Watch(COINS[0].symbol)
         async with connect(url, admin_key) as http:
             service = Service(http)

@@ -45,9 +45,10 @@ def throw_away() -> Iterator[tuple[str, str]]:
 def _environment(data_dir: Path, key: str) -> dict[str, str]:
     """The environment without a word on other services."""
     inherited = {
-        name: value for name, value in os.environ.items()
+        name: value
+        for name, value in os.environ.items()
         if name != "DATABASE_URL" and not name.startswith("BACKSTOP_")
-    }  # fmt: skip
+    }
     return {
         **inherited,
         "BACKSTOP_DATA_DIR": str(data_dir),

@@ -74,9 +74,13 @@ def crash(chance: random.Random, coin: Coin, minutes: int) -> Iterator[Candle]:
         close = _moved(coin, opened, drift + chance.uniform(-phase.noise, phase.noise))
         wick = chance.uniform(0, phase.noise)
         yield Candle(
-            START_MS + minute * CANDLE_MS, coin.symbol, opened,
-            _moved(coin, max(opened, close), wick), _moved(coin, min(opened, close), -wick), close,
-        )  # fmt: skip
+            START_MS + minute * CANDLE_MS,
+            coin.symbol,
+            opened,
+            _moved(coin, max(opened, close), wick),
+            _moved(coin, min(opened, close), -wick),
+            close,
+        )
 
 
 def _phases(minutes: int) -> list[Phase]:

@@ -103,9 +103,10 @@ async def tell(service: Service, watch: Watch, last_liquidation: int, blocks: st
 async def _richest(service: Service, after: int) -> str | None:
     """The liquidation with most to tell: by outcome, then the largest."""
     items = [
-        item async for item in service.pages("/v1/liquidations")
+        item
+        async for item in service.pages("/v1/liquidations")
         if int(item["liquidation_id"]) > after
-    ]  # fmt: skip
+    ]
     if not items:
         return None
     return str(max(items, key=_richness)["liquidation_id"])

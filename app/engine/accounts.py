@@ -28,9 +28,12 @@ from app.engine.step import Step
 
 
 @handles(
-    OpenAccount, Code.account_exists, Code.unsupported_position_mode, Code.key_exists,
+    OpenAccount,
+    Code.account_exists,
+    Code.unsupported_position_mode,
+    Code.key_exists,
     moves=frozenset(),
-)  # fmt: skip
+)
 def open_account(step: Step, command: OpenAccount) -> Done:
     """Open an account and register its trader key."""
     if command.account_id in step.state.accounts:
@@ -76,9 +79,11 @@ def revoke_key(step: Step, command: RevokeKey) -> Done:
 
 
 @handles(
-    SetPositionMode, Code.unknown_account, Code.unsupported_position_mode,
+    SetPositionMode,
+    Code.unknown_account,
+    Code.unsupported_position_mode,
     moves=frozenset(),
-)  # fmt: skip
+)
 def set_position_mode(step: Step, command: SetPositionMode) -> Done:
     """Change the position mode: to the only one there is yet (ORD-3)."""
     account = assessment.account_of(step.state, command.account_id)
@@ -90,9 +95,13 @@ def set_position_mode(step: Step, command: SetPositionMode) -> Done:
 
 
 @handles(
-    Deposit, Code.unknown_account, Code.amount_not_positive, Code.too_many_decimals,
-    Code.unknown_asset, moves=frozenset({"deposit"}),
-)  # fmt: skip
+    Deposit,
+    Code.unknown_account,
+    Code.amount_not_positive,
+    Code.too_many_decimals,
+    Code.unknown_asset,
+    moves=frozenset({"deposit"}),
+)
 def deposit(step: Step, command: Deposit) -> Moved:
     """Money from outside into the cross wallet."""
     account = assessment.account_of(step.state, command.account_id)
@@ -106,10 +115,15 @@ def deposit(step: Step, command: Deposit) -> Moved:
 
 
 @handles(
-    Withdraw, Code.unknown_account, Code.amount_not_positive, Code.too_many_decimals,
-    Code.withdrawals_suspended, Code.account_in_liquidation, Code.insufficient_balance,
+    Withdraw,
+    Code.unknown_account,
+    Code.amount_not_positive,
+    Code.too_many_decimals,
+    Code.withdrawals_suspended,
+    Code.account_in_liquidation,
+    Code.insufficient_balance,
     moves=frozenset({"withdrawal"}),
-)  # fmt: skip
+)
 def withdraw(step: Step, command: Withdraw) -> Moved:
     """Money out of the cross wallet: at most what is available (ORD-6, ORD-8)."""
     account = assessment.account_of(step.state, command.account_id)
@@ -118,9 +132,11 @@ def withdraw(step: Step, command: Withdraw) -> Moved:
     treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
     if treasury is not None and treasury.balance < 0:
         raise Rejected(
-            Code.withdrawals_suspended, f"the treasury owes {asset}", asset=asset,
+            Code.withdrawals_suspended,
+            f"the treasury owes {asset}",
+            asset=asset,
             treasury_balance=plain(treasury.balance),
-        )  # fmt: skip
+        )
     _check_not_waiting(step, account)
     _check_spendable(step, account, asset, command.amount)
     wallet = step.cross_wallet(account, asset)
@@ -139,16 +155,25 @@ def _check_spendable(step: Step, account: Account, asset: str, amount: Decimal) 
     spendable = margin.spendable(step.state, account, asset)
     if amount > spendable:
         raise Rejected(
-            Code.insufficient_balance, "the amount exceeds what is available",
-            amount=plain(amount), available=plain(spendable),
-        )  # fmt: skip
+            Code.insufficient_balance,
+            "the amount exceeds what is available",
+            amount=plain(amount),
+            available=plain(spendable),
+        )
 
 
 @handles(
-    ConfigureContract, Code.unknown_account, Code.unknown_contract, Code.account_in_liquidation,
-    Code.position_open, Code.leverage_too_low, Code.position_too_large, Code.leverage_too_high,
-    Code.insufficient_margin, moves=frozenset(),
-)  # fmt: skip
+    ConfigureContract,
+    Code.unknown_account,
+    Code.unknown_contract,
+    Code.account_in_liquidation,
+    Code.position_open,
+    Code.leverage_too_low,
+    Code.position_too_large,
+    Code.leverage_too_high,
+    Code.insufficient_margin,
+    moves=frozenset(),
+)
 def configure_contract(step: Step, command: ConfigureContract) -> Done:
     """Set leverage and margin mode in a contract (ORD-3)."""
     state = step.state
@@ -196,9 +221,11 @@ def _check_lower_leverage(
             _check_isolated_equity(step, market.contract, leg, wanted.leverage)
     if needed - had > available:
         raise Rejected(
-            Code.insufficient_margin, "the lower leverage needs more than the available balance",
-            required=plain(needed - had), available=plain(available),
-        )  # fmt: skip
+            Code.insufficient_margin,
+            "the lower leverage needs more than the available balance",
+            required=plain(needed - had),
+            available=plain(available),
+        )
 
 
 def _check_isolated_equity(step: Step, contract: Contract, leg: Position, leverage: int) -> None:
@@ -207,17 +234,26 @@ def _check_isolated_equity(step: Step, contract: Contract, leg: Position, levera
     needed = divide_up(value, Decimal(leverage))
     if scope.equity < needed:
         raise Rejected(
-            Code.insufficient_margin, "the isolated position holds less than the initial margin",
-            required=plain(needed), available=plain(scope.equity), symbol=contract.symbol,
-        )  # fmt: skip
+            Code.insufficient_margin,
+            "the isolated position holds less than the initial margin",
+            required=plain(needed),
+            available=plain(scope.equity),
+            symbol=contract.symbol,
+        )
 
 
 @handles(
-    AdjustMargin, Code.unknown_account, Code.unknown_contract, Code.no_isolated_position,
-    Code.amount_not_positive, Code.too_many_decimals, Code.account_in_liquidation,
-    Code.insufficient_balance, Code.insufficient_margin,
+    AdjustMargin,
+    Code.unknown_account,
+    Code.unknown_contract,
+    Code.no_isolated_position,
+    Code.amount_not_positive,
+    Code.too_many_decimals,
+    Code.account_in_liquidation,
+    Code.insufficient_balance,
+    Code.insufficient_margin,
     moves=frozenset({"margin_in", "margin_out"}),
-)  # fmt: skip
+)
 def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
     """Move money between the cross wallet and an isolated position."""
     state = step.state
@@ -254,6 +290,8 @@ def _check_removable(step: Step, position: Position, leverage: int, amount: Deci
     removable = max(ZERO, min(balance, scope.equity - kept))
     if amount > removable:
         raise Rejected(
-            Code.insufficient_margin, "the position needs what is left as initial margin",
-            amount=plain(amount), available=plain(removable),
-        )  # fmt: skip
+            Code.insufficient_margin,
+            "the position needs what is left as initial margin",
+            amount=plain(amount),
+            available=plain(removable),
+        )

@@ -69,8 +69,9 @@ def restoring_quantity(market: Market, position: Position, now: Health) -> Decim
         left = _largest_left(
             now.equity - fee_in_full - restored * (others - bracket.cum),
             restored * bracket.maintenance_margin_rate - contract.clearance_fee_rate,
-            bracket.notional_floor, highest,
-        )  # fmt: skip
+            bracket.notional_floor,
+            highest,
+        )
         if left is not None:
             best = max(lot, ceil_to(held - ratio(left, per_unit), lot))
             best = _first_restoring(market, position, now, best)

@@ -121,24 +121,30 @@ def _check_plan(
     if plan.unborne or missing > ROUNDING_PER_FILL * len(plan.matches):
         has = before.available(requirements=not only_reduces)
         raise Rejected(
-            Code.insufficient_margin, "its fills would need more than the account has for them",
-            required=plain(has + missing), available=plain(has),
-        )  # fmt: skip
+            Code.insufficient_margin,
+            "its fills would need more than the account has for them",
+            required=plain(has + missing),
+            available=plain(has),
+        )
 
 
 def _check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:
     if command.position_side != "both":
         raise Rejected(
-            Code.position_side_mismatch, "an account in one-way mode trades position_side both",
-            position_side=command.position_side, position_mode=account.position_mode,
-        )  # fmt: skip
+            Code.position_side_mismatch,
+            "an account in one-way mode trades position_side both",
+            position_side=command.position_side,
+            position_mode=account.position_mode,
+        )
     if command.quantity <= 0:
         raise Rejected(Code.quantity_not_positive, "quantity must be positive")
     if not is_multiple(command.quantity, contract.lot_size):
         raise Rejected(
-            Code.quantity_off_lot, "quantity must be a multiple of the lot size",
-            quantity=plain(command.quantity), lot_size=plain(contract.lot_size),
-        )  # fmt: skip
+            Code.quantity_off_lot,
+            "quantity must be a multiple of the lot size",
+            quantity=plain(command.quantity),
+            lot_size=plain(contract.lot_size),
+        )
     if command.type == "market":
         if command.price is not None:
             raise Rejected(Code.price_not_allowed, "a market order has no price")
@@ -151,9 +157,11 @@ def _check_terms(contract: Contract, account: Account, command: PlaceOrder) -> N
         raise Rejected(Code.price_not_positive, "price must be positive")
     if not is_multiple(command.price, contract.tick_size):
         raise Rejected(
-            Code.price_off_tick, "price must be a multiple of the tick size",
-            price=plain(command.price), tick_size=plain(contract.tick_size),
-        )  # fmt: skip
+            Code.price_off_tick,
+            "price must be a multiple of the tick size",
+            price=plain(command.price),
+            tick_size=plain(contract.tick_size),
+        )
 
 
 def _check_market(
@@ -162,25 +170,30 @@ def _check_market(
     contract = market.contract
     if contract.status != "trading" and not (contract.status == "reduce_only" and only_reduces):
         raise Rejected(
-            Code.contract_not_trading, f"{contract.symbol} is {contract.status}",
+            Code.contract_not_trading,
+            f"{contract.symbol} is {contract.status}",
             status=contract.status,
-        )  # fmt: skip
+        )
     if market.mark is None:
         raise Rejected(Code.no_mark, f"{contract.symbol} has no mark price yet")
     if not only_reduces and margin.is_stale(market, now):
         raise Rejected(
-            Code.stale_mark, "the mark price is too old for an order that can increase risk",
+            Code.stale_mark,
+            "the mark price is too old for an order that can increase risk",
             mark_time=market.mark.time.isoformat(),
             mark_staleness_seconds=contract.mark_staleness_seconds,
-        )  # fmt: skip
+        )
     band = contract.price_band
     if band is not None and command.price is not None:
         lowest, highest = _band(market.mark.price, band)
         if not lowest <= command.price <= highest:
             raise Rejected(
-                Code.price_out_of_band, "price is too far from mark", price=plain(command.price),
-                lowest=plain(lowest), highest=plain(highest),
-            )  # fmt: skip
+                Code.price_out_of_band,
+                "price is too far from mark",
+                price=plain(command.price),
+                lowest=plain(lowest),
+                highest=plain(highest),
+            )
 
 
 def _band(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:
@@ -208,9 +221,11 @@ def _check_open_orders(
     ):
         if count >= most:
             raise Rejected(
-                Code.too_many_open_orders, "the account has as many open orders as it may",
-                open_orders=count, limit=most,
-            )  # fmt: skip
+                Code.too_many_open_orders,
+                "the account has as many open orders as it may",
+                open_orders=count,
+                limit=most,
+            )
 
 
 def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
@@ -221,9 +236,11 @@ def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
     held = abs(position.quantity) if positions.reduces(position, command.side) else ZERO
     if command.quantity > held - resting:
         raise Rejected(
-            Code.reduce_only_rejected, "there is not that much position left to reduce",
-            quantity=plain(command.quantity), reducible=plain(max(ZERO, held - resting)),
-        )  # fmt: skip
+            Code.reduce_only_rejected,
+            "there is not that much position left to reduce",
+            quantity=plain(command.quantity),
+            reducible=plain(max(ZERO, held - resting)),
+        )
 
 
 def _position(account: Account, contract: Contract, command: PlaceOrder) -> Position:
@@ -267,10 +284,14 @@ def _check_order(
     needed = extra + open_loss + fee
     if needed > available and not (only_reduces and _bears_close(before, open_loss + fee)):
         raise Rejected(
-            Code.insufficient_margin, "the order needs more than the available balance",
-            required=plain(needed), available=plain(available), margin=plain(extra),
-            open_loss=plain(open_loss), fee=plain(fee),
-        )  # fmt: skip
+            Code.insufficient_margin,
+            "the order needs more than the available balance",
+            required=plain(needed),
+            available=plain(available),
+            margin=plain(extra),
+            open_loss=plain(open_loss),
+            fee=plain(fee),
+        )
     return extra, open_loss, fee, available
 
 
@@ -281,9 +302,11 @@ def _check_notional(contract: Contract, command: PlaceOrder, limit: Decimal) -> 
         raise Rejected(Code.below_min_notional, "the order is worth nothing at its price")
     if notional < contract.min_notional:
         raise Rejected(
-            Code.below_min_notional, "the order is worth less than the contract's minimum",
-            notional=plain(notional), min_notional=plain(contract.min_notional),
-        )  # fmt: skip
+            Code.below_min_notional,
+            "the order is worth less than the contract's minimum",
+            notional=plain(notional),
+            min_notional=plain(contract.min_notional),
+        )
 
 
 def _bears_close(before: Standing, loss: Decimal) -> bool:
@@ -309,14 +332,19 @@ def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None
     allowed = contract.max_leverage(notional)
     if allowed == 0:
         raise Rejected(
-            Code.position_too_large, "the notional is beyond the contract's last bracket",
-            notional=plain(notional), notional_cap=plain(contract.brackets[-1].notional_cap),
-        )  # fmt: skip
+            Code.position_too_large,
+            "the notional is beyond the contract's last bracket",
+            notional=plain(notional),
+            notional_cap=plain(contract.brackets[-1].notional_cap),
+        )
     if leverage > allowed:
         raise Rejected(
-            Code.leverage_too_high, "the notional's bracket does not allow this leverage",
-            notional=plain(notional), leverage=leverage, max_leverage=allowed,
-        )  # fmt: skip
+            Code.leverage_too_high,
+            "the notional's bracket does not allow this leverage",
+            notional=plain(notional),
+            leverage=leverage,
+            max_leverage=allowed,
+        )
 
 
 @dataclass(frozen=True, slots=True)

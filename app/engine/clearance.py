@@ -50,9 +50,13 @@ def charge(work: Work, position: Position) -> None:
         (revenue, fee - to_fund),
     ):
         step.transfer(
-            "liquidation_clearance_fee", wallet, destination, amount,
-            symbol=record.symbol, liquidation_id=record.liquidation_id,
-        )  # fmt: skip
+            "liquidation_clearance_fee",
+            wallet,
+            destination,
+            amount,
+            symbol=record.symbol,
+            liquidation_id=record.liquidation_id,
+        )
     step.touch_cross(work.account.account_id, asset)
     record.clearance_fee += fee
     record.clearance_fee_to_fund += to_fund

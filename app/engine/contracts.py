@@ -158,15 +158,19 @@ def check_terms(contract: Contract) -> None:
             raise _invalid(name, f"{name} is out of range")
     if contract.margining != "linear" or contract.kind != "perpetual":
         raise Rejected(
-            Code.unsupported_contract, "only linear perpetual contracts can be traded yet",
-            margining=contract.margining, kind=contract.kind,
-        )  # fmt: skip
+            Code.unsupported_contract,
+            "only linear perpetual contracts can be traded yet",
+            margining=contract.margining,
+            kind=contract.kind,
+        )
     if contract.delivery_at is not None:
         raise _invalid("delivery_at", "a perpetual contract has no delivery time")
-    build_brackets([
-        (b.notional_floor, b.notional_cap, b.max_leverage, b.maintenance_margin_rate, b.cum)
-        for b in contract.brackets
-    ])  # fmt: skip
+    build_brackets(
+        [
+            (b.notional_floor, b.notional_cap, b.max_leverage, b.maintenance_margin_rate, b.cum)
+            for b in contract.brackets
+        ]
+    )
     if contract.min_notional > contract.brackets[-1].notional_cap:
         raise _invalid("min_notional", "min_notional is beyond the last bracket")
 

@@ -59,11 +59,19 @@ def cover(
     if injected:
         treasury = step.wallet("treasury", "", asset)
         step.transfer(
-            "emergency_injection", treasury, wallet, injected,
-            symbol=contract.symbol, liquidation_id=liquidation_id,
-        )  # fmt: skip
+            "emergency_injection",
+            treasury,
+            wallet,
+            injected,
+            symbol=contract.symbol,
+            liquidation_id=liquidation_id,
+        )
         step.alert(
-            "emergency_injection", fund.fund_id, asset,
-            amount=injected, symbol=contract.symbol, treasury_balance=treasury.balance,
-        )  # fmt: skip
+            "emergency_injection",
+            fund.fund_id,
+            asset,
+            amount=injected,
+            symbol=contract.symbol,
+            treasury_balance=treasury.balance,
+        )
     return paid, injected

@@ -100,37 +100,49 @@ def _report(
     price = contract.price_of(value, before)
     quantity = before - closing.position.quantity
     mark_value = market.worth(quantity)
-    adl_event_id = step.next_id("adl_event")
     deficit = max(ZERO, value - closing.value - mark_value)
-    record.deleveraged_quantity += abs(quantity)
+    event = AdlEvent(
+        adl_event_id=step.next_id("adl_event"),
+        liquidation_id=record.liquidation_id,
+        time=step.now,
+        symbol=contract.symbol,
+        fund_id=record.fund_id,
+        side=record.side,
+        quantity=abs(quantity),
+        bankruptcy_price=price,
+        mark_price=closing.mark,
+        deficit=deficit,
+        notional_closed=abs(mark_value),
+        overshoot=max(ZERO, closing.given_up - deficit),
+        queue_length=len(queue.places),
+        queue=kept,
+        counterparties=tuple(closing.closed),
+        ranked_at=queue.made_at or step.now,
+    )
+    _announce(closing, event, closed_at_mark)
+    step.outcome.records.append(event)
+
+
+def _announce(closing: _Closing, event: AdlEvent, closed_at_mark: Decimal) -> None:
+    record = closing.record
+    record.deleveraged_quantity += event.quantity
     closing.work.tell(
-        record, "deleveraging", adl_event_id=adl_event_id,
-        quantity=abs(quantity), price=price, counterparties=len(closing.closed),
+        record,
+        "deleveraging",
+        adl_event_id=event.adl_event_id,
+        quantity=event.quantity,
+        price=event.bankruptcy_price,
+        counterparties=len(event.counterparties),
         closed_at_mark=closed_at_mark,
-    )  # fmt: skip
-    step.alert(
-        "adl", record.fund_id, contract.settlement_asset, symbol=contract.symbol,
-        quantity=abs(quantity), deficit=deficit, liquidation_id=record.liquidation_id,
-    )  # fmt: skip
-    step.outcome.records.append(
-        AdlEvent(
-            adl_event_id=adl_event_id,
-            liquidation_id=record.liquidation_id,
-            time=step.now,
-            symbol=contract.symbol,
-            fund_id=record.fund_id,
-            side=record.side,
-            quantity=abs(quantity),
-            bankruptcy_price=price,
-            mark_price=closing.mark,
-            deficit=deficit,
-            notional_closed=abs(mark_value),
-            overshoot=max(ZERO, closing.given_up - deficit),
-            queue_length=len(queue.places),
-            queue=kept,
-            counterparties=tuple(closing.closed),
-            ranked_at=queue.made_at or step.now,
-        )
+    )
+    closing.step.alert(
+        "adl",
+        event.fund_id,
+        closing.market.contract.settlement_asset,
+        symbol=event.symbol,
+        quantity=event.quantity,
+        deficit=event.deficit,
+        liquidation_id=event.liquidation_id,
     )
 
 

@@ -65,9 +65,12 @@ def _announce(step: Step, fund: Fund, asset: str, *, was_below: bool, had: Decim
     left = balance(fund, asset)
     if below_minimum(fund, asset) and not was_below:
         step.alert(
-            "fund_below_minimum", fund.fund_id, asset,
-            balance=left, required_minimum=fund.required_minimum[asset],
-        )  # fmt: skip
+            "fund_below_minimum",
+            fund.fund_id,
+            asset,
+            balance=left,
+            required_minimum=fund.required_minimum[asset],
+        )
     if left == 0 and had > 0:
         step.alert("fund_empty", fund.fund_id, asset, balance=left)
 
@@ -89,9 +92,12 @@ def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
         inventory = fund.inventory[symbol]
         if profit > 0:
             step.transfer(
-                "inventory_settlement", market.clearing, first_wallet(step, fund, asset), profit,
+                "inventory_settlement",
+                market.clearing,
+                first_wallet(step, fund, asset),
+                profit,
                 symbol=symbol,
-            )  # fmt: skip
+            )
         else:
             profit = -min(-profit, balance(fund, asset))  # noqa: PLW2901 - what can be paid
             pay(step, fund, market.clearing, -profit, "inventory_settlement", symbol, None)

@@ -18,7 +18,7 @@ from app.engine.state import Inventory, Market, Position, State, Wallet
 from app.engine.step import Step
 
 
-class LawBroken(AssertionError):  # noqa: N818 - a law, not an error of the caller
+class LawBroken(AssertionError):
     """A law of NUM-4 does not hold; the state must not be used."""
 
 
@@ -179,9 +179,13 @@ def _lines(state: State) -> Iterator[str]:
         yield _line("market", market.contract, market.mark)
         for position in market.positions.values():
             yield _line(
-                "position", position.account_id, position.symbol, position.side,
-                position.quantity, position.cost,
-            )  # fmt: skip
+                "position",
+                position.account_id,
+                position.symbol,
+                position.side,
+                position.quantity,
+                position.cost,
+            )
     for account in state.accounts.values():
         yield _line("account", account.account_id, account.position_mode, account.created_at)
         for symbol, settings in account.settings.items():
@@ -196,10 +200,16 @@ def _lines(state: State) -> Iterator[str]:
 def _fund_lines(state: State) -> Iterator[str]:
     for fund in state.funds.values():
         yield _line(
-            "fund", fund.fund_id, fund.name, fund.policy, fund.created_at, fund.sequence,
-            fund.last_hash, *sorted(fund.required_minimum.items()),
+            "fund",
+            fund.fund_id,
+            fund.name,
+            fund.policy,
+            fund.created_at,
+            fund.sequence,
+            fund.last_hash,
+            *sorted(fund.required_minimum.items()),
             *(wallet.key for wallet in fund.wallets),
-        )  # fmt: skip
+        )
         for inventory in fund.inventory.values():
             yield _line("inventory", inventory)
 

@@ -160,9 +160,14 @@ class Ledger:
         assert kind in HISTORY_KINDS, kind  # money moves in a fund only so (FND-10)
         fund = self.state.funds[wallet.owner]
         entry = fund_entry(
-            fund, self.now, wallet, cast("HistoryKind", kind), amount,
-            symbol=symbol, liquidation_id=liquidation_id,
-        )  # fmt: skip
+            fund,
+            self.now,
+            wallet,
+            cast("HistoryKind", kind),
+            amount,
+            symbol=symbol,
+            liquidation_id=liquidation_id,
+        )
         fund.sequence = entry.sequence
         fund.last_hash = entry.hash
         self._touch(fund)
@@ -197,11 +202,21 @@ def fund_entry(
 ) -> FundEntry:
     """The next row of a fund's history, hashed as ARCHITECTURE.md publishes it (HIS-1, HIS-4)."""
     sequence = fund.sequence + 1
-    line = "|".join([
-        fund.last_hash, fund.fund_id, str(sequence), time_text(time), wallet.name, wallet.asset,
-        kind, plain(amount), plain(wallet.balance), symbol or "",
-        "" if liquidation_id is None else str(liquidation_id),
-    ])  # fmt: skip
+    line = "|".join(
+        [
+            fund.last_hash,
+            fund.fund_id,
+            str(sequence),
+            time_text(time),
+            wallet.name,
+            wallet.asset,
+            kind,
+            plain(amount),
+            plain(wallet.balance),
+            symbol or "",
+            "" if liquidation_id is None else str(liquidation_id),
+        ]
+    )
     return FundEntry(
         fund_id=fund.fund_id,
         sequence=sequence,

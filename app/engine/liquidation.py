@@ -175,9 +175,13 @@ def _return_margin(work: Work, record: Liquidation, wallet: Wallet) -> None:
     record.final_wallet = left = wallet.balance
     if left:
         step.transfer(
-            "margin_out", wallet, step.cross_wallet(account, asset), left,
-            symbol=record.symbol, liquidation_id=record.liquidation_id,
-        )  # fmt: skip
+            "margin_out",
+            wallet,
+            step.cross_wallet(account, asset),
+            left,
+            symbol=record.symbol,
+            liquidation_id=record.liquidation_id,
+        )
         step.touch_cross(account.account_id, asset)
         work.tell(record, "margin_returned", amount=left)
     if (position := account.positions.get(work.scope.leg)) is not None:

@@ -39,9 +39,13 @@ GRID_FIELDS = ("tick_size", "lot_size")
 
 
 @handles(
-    CreateContract, Code.contract_exists, Code.invalid_contract, Code.unsupported_contract,
-    Code.invalid_brackets, Code.unknown_fund,
-)  # fmt: skip
+    CreateContract,
+    Code.contract_exists,
+    Code.invalid_contract,
+    Code.unsupported_contract,
+    Code.invalid_brackets,
+    Code.unknown_fund,
+)
 def create_contract(step: Step, command: CreateContract) -> Done:
     """List a contract."""
     contract = command.contract
@@ -60,15 +64,22 @@ def _check_new(state: State, contract: Contract) -> None:
 def _check_fund(state: State, contract: Contract) -> None:
     if contract.insurance_fund not in state.funds:
         raise Rejected(
-            Code.unknown_fund, f"there is no insurance fund {contract.insurance_fund}",
+            Code.unknown_fund,
+            f"there is no insurance fund {contract.insurance_fund}",
             fund=contract.insurance_fund,
-        )  # fmt: skip
+        )
 
 
 @handles(
-    UpdateContract, Code.unknown_contract, Code.invalid_contract, Code.unsupported_contract,
-    Code.invalid_brackets, Code.unknown_fund, Code.field_not_changeable, Code.contract_in_use,
-)  # fmt: skip
+    UpdateContract,
+    Code.unknown_contract,
+    Code.invalid_contract,
+    Code.unsupported_contract,
+    Code.invalid_brackets,
+    Code.unknown_fund,
+    Code.field_not_changeable,
+    Code.contract_in_use,
+)
 def update_contract(step: Step, command: UpdateContract) -> Done:
     """Change a contract's terms."""
     market = market_of(step.state, command.symbol)
@@ -90,19 +101,25 @@ def _check_change(state: State, market: Market, contract: Contract) -> None:
     for name in GRID_FIELDS:
         if getattr(old, name) != getattr(contract, name) and busy:
             raise Rejected(
-                Code.contract_in_use, f"{name} changes only while no order or position is open",
-                field=name, symbol=contract.symbol,
-            )  # fmt: skip
+                Code.contract_in_use,
+                f"{name} changes only while no order or position is open",
+                field=name,
+                symbol=contract.symbol,
+            )
     if old.insurance_fund != contract.insurance_fund and held:
         raise Rejected(
-            Code.contract_in_use, "the old fund holds inventory in the contract",
-            field="insurance_fund", symbol=contract.symbol,
-        )  # fmt: skip
+            Code.contract_in_use,
+            "the old fund holds inventory in the contract",
+            field="insurance_fund",
+            symbol=contract.symbol,
+        )
     if contract.status == "settled" and (busy or held):
         raise Rejected(
-            Code.contract_in_use, "orders, positions or inventory are open in the contract",
-            field="status", symbol=contract.symbol,
-        )  # fmt: skip
+            Code.contract_in_use,
+            "orders, positions or inventory are open in the contract",
+            field="status",
+            symbol=contract.symbol,
+        )
 
 
 def _change(step: Step, market: Market, contract: Contract) -> None:
@@ -125,9 +142,14 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
 
 
 @handles(
-    ImportContracts, Code.invalid_contract, Code.unsupported_contract, Code.invalid_brackets,
-    Code.unknown_fund, Code.field_not_changeable, Code.contract_in_use,
-)  # fmt: skip
+    ImportContracts,
+    Code.invalid_contract,
+    Code.unsupported_contract,
+    Code.invalid_brackets,
+    Code.unknown_fund,
+    Code.field_not_changeable,
+    Code.contract_in_use,
+)
 def import_contracts(step: Step, command: ImportContracts) -> Imported:
     """List or change many contracts: all or, with a reason, none (CON-5)."""
     state = step.state
@@ -135,9 +157,11 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
     for contract in command.contracts:
         if contract.symbol in seen:
             raise Rejected(
-                Code.invalid_contract, f"{contract.symbol} comes twice",
-                field="symbol", symbol=contract.symbol,
-            )  # fmt: skip
+                Code.invalid_contract,
+                f"{contract.symbol} comes twice",
+                field="symbol",
+                symbol=contract.symbol,
+            )
         seen.add(contract.symbol)
         market = state.markets.get(contract.symbol)
         if market is None:
@@ -191,9 +215,13 @@ def fund_named(state: State, fund_id: str) -> Fund:
 
 
 @handles(
-    UpdateFund, Code.unknown_fund, Code.invalid_policy, Code.amount_not_positive,
-    Code.too_many_decimals, Code.unknown_asset,
-)  # fmt: skip
+    UpdateFund,
+    Code.unknown_fund,
+    Code.invalid_policy,
+    Code.amount_not_positive,
+    Code.too_many_decimals,
+    Code.unknown_asset,
+)
 def update_fund(step: Step, command: UpdateFund) -> Done:
     """Change a fund's name, policy or required minimums (FND-7: set by hand)."""
     fund = fund_named(step.state, command.fund_id)
@@ -215,15 +243,22 @@ def _set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) ->
     step.set_minimum(fund, asset, minimum)
     if funds.below_minimum(fund, asset) and not was_below:
         step.alert(
-            "fund_below_minimum", fund.fund_id, asset,
-            balance=funds.balance(fund, asset), required_minimum=minimum,
-        )  # fmt: skip
+            "fund_below_minimum",
+            fund.fund_id,
+            asset,
+            balance=funds.balance(fund, asset),
+            required_minimum=minimum,
+        )
 
 
 @handles(
-    ContributeToFund, Code.unknown_fund, Code.amount_not_positive, Code.too_many_decimals,
-    Code.unknown_asset, Code.insufficient_balance,
-)  # fmt: skip
+    ContributeToFund,
+    Code.unknown_fund,
+    Code.amount_not_positive,
+    Code.too_many_decimals,
+    Code.unknown_asset,
+    Code.insufficient_balance,
+)
 def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
     """Money into a fund's wallet: from outside, or from the treasury's own (FND-7, FND-9)."""
     fund = fund_named(step.state, command.fund_id)
@@ -235,9 +270,11 @@ def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
         available = treasury.balance if treasury is not None else ZERO
         if command.amount > available:
             raise Rejected(
-                Code.insufficient_balance, "the treasury has less",
-                amount=plain(command.amount), available=plain(available),
-            )  # fmt: skip
+                Code.insufficient_balance,
+                "the treasury has less",
+                amount=plain(command.amount),
+                available=plain(available),
+            )
     source = step.wallet("treasury" if command.kind == "top_up" else "external", "", asset)
     wallet = step.fund_wallet(fund, asset, command.wallet)
     step.transfer(command.kind, source, wallet, command.amount, reference=command.reference)

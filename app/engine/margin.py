@@ -257,9 +257,12 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     now = health(state, position.scope)
     behind = now.equity - position.profit
     liquidation = calculator.liquidation_price(
-        contract.brackets, contract, quantity, cost,
+        contract.brackets,
+        contract,
+        quantity,
+        cost,
         behind - (now.maintenance_margin - position.margin),
-    )  # fmt: skip
+    )
     return PositionSummary(
         position=position,
         entry_price=contract.price_of(cost, quantity),

@@ -48,9 +48,11 @@ def _fill(work: Work, record: Liquidation, quantity: Decimal, limit: Decimal) ->
     """Send the order to the book; returns whether anything was filled."""
     step, market, position = work.step, work.market, work.position
     taker = matching.Taker(
-        work.account, position, "sell" if position.quantity > 0 else "buy",
+        work.account,
+        position,
+        "sell" if position.quantity > 0 else "buy",
         liquidation_id=record.liquidation_id,
-    )  # fmt: skip
+    )
     plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker", step.met)
     step.met = plan.met
     work.paused = plan.stopped == "match_limit"

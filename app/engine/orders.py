@@ -14,15 +14,31 @@ from app.engine.step import Step
 
 
 @handles(
-    PlaceOrder, Code.unknown_account, Code.unknown_contract, Code.position_side_mismatch,
-    Code.quantity_not_positive, Code.quantity_off_lot, Code.price_not_allowed,
-    Code.time_in_force_not_allowed, Code.price_required, Code.price_not_positive,
-    Code.price_off_tick, Code.contract_not_trading, Code.no_mark, Code.stale_mark,
-    Code.price_out_of_band, Code.account_in_liquidation, Code.too_many_open_orders,
-    Code.reduce_only_rejected, Code.below_min_notional, Code.position_too_large,
-    Code.leverage_too_high, Code.insufficient_margin, Code.would_trade_immediately,
+    PlaceOrder,
+    Code.unknown_account,
+    Code.unknown_contract,
+    Code.position_side_mismatch,
+    Code.quantity_not_positive,
+    Code.quantity_off_lot,
+    Code.price_not_allowed,
+    Code.time_in_force_not_allowed,
+    Code.price_required,
+    Code.price_not_positive,
+    Code.price_off_tick,
+    Code.contract_not_trading,
+    Code.no_mark,
+    Code.stale_mark,
+    Code.price_out_of_band,
+    Code.account_in_liquidation,
+    Code.too_many_open_orders,
+    Code.reduce_only_rejected,
+    Code.below_min_notional,
+    Code.position_too_large,
+    Code.leverage_too_high,
+    Code.insufficient_margin,
+    Code.would_trade_immediately,
     moves=frozenset({"margin_in", "margin_out", "realized_profit", "trading_fee"}),
-)  # fmt: skip
+)
 def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     """Accept an order, match it, and rest or expire what is left (ORD-1)."""
     state = step.state

@@ -19,9 +19,14 @@ FUTURE = timedelta(minutes=1)
 
 
 @handles(
-    Tick, Code.unknown_contract, Code.contract_not_trading, Code.price_not_positive,
-    Code.future_tick, Code.stale_tick, Code.tick_out_of_band,
-)  # fmt: skip
+    Tick,
+    Code.unknown_contract,
+    Code.contract_not_trading,
+    Code.price_not_positive,
+    Code.future_tick,
+    Code.stale_tick,
+    Code.tick_out_of_band,
+)
 def tick(step: Step, command: Tick) -> Ticked | Drives:
     """Accept a mark price; the cascade that it may begin is `cascade`'s."""
     market = market_of(step.state, command.symbol)
@@ -72,40 +77,49 @@ def _check_source_time(step: Step, command: Tick, market: Market) -> None:
     now = min(step.now, step.now - step.state.ahead, key=lambda clock: abs(clock - time))
     if time - now > FUTURE:
         raise Rejected(
-            Code.future_tick, "the tick's source_time is more than a minute ahead",
-            source_time=time.isoformat(), time=now.isoformat(),
-        )  # fmt: skip
+            Code.future_tick,
+            "the tick's source_time is more than a minute ahead",
+            source_time=time.isoformat(),
+            time=now.isoformat(),
+        )
     if limit is not None and now - time > timedelta(seconds=limit):
         raise Rejected(
-            Code.stale_tick, "the tick's source_time is older than the staleness limit",
-            source_time=time.isoformat(), time=now.isoformat(), mark_staleness_seconds=limit,
-        )  # fmt: skip
+            Code.stale_tick,
+            "the tick's source_time is older than the staleness limit",
+            source_time=time.isoformat(),
+            time=now.isoformat(),
+            mark_staleness_seconds=limit,
+        )
 
 
 def _check_newer(command: Tick, last: Mark) -> None:
     if command.sequence is not None and last.sequence is not None:
         if command.sequence <= last.sequence:
             raise Rejected(
-                Code.stale_tick, "the tick is not newer than the last",
-                sequence=command.sequence, last_sequence=last.sequence,
-            )  # fmt: skip
+                Code.stale_tick,
+                "the tick is not newer than the last",
+                sequence=command.sequence,
+                last_sequence=last.sequence,
+            )
     elif (
         command.source_time is not None
         and last.source_time is not None
         and command.source_time < last.source_time
     ):
         raise Rejected(
-            Code.stale_tick, "the tick is older than the last",
+            Code.stale_tick,
+            "the tick is older than the last",
             source_time=command.source_time.isoformat(),
             last_source_time=last.source_time.isoformat(),
-        )  # fmt: skip
+        )
 
 
 def _check_jump(command: Tick, last: Mark, market: Market) -> None:
     limit = market.contract.tick_jump_limit
     if limit is not None and abs(command.mark_price - last.price) > limit * last.price:
         raise Rejected(
-            Code.tick_out_of_band, "the tick jumps further than the contract allows",
+            Code.tick_out_of_band,
+            "the tick jumps further than the contract allows",
             change=plain(ratio(command.mark_price, last.price) - ONE),
             tick_jump_limit=plain(limit),
-        )  # fmt: skip
+        )

@@ -89,9 +89,13 @@ def _announce(step: Step, incident: Incident) -> None:
     scope = blamed_scope(incident)
     blamed = "command" if incident.digest else "cascade"
     step.alert(
-        "incident", None, incident.asset, incident_id=incident.incident_id,
-        command=incident.command, blamed=scope.wallet_key if scope else blamed,
-    )  # fmt: skip
+        "incident",
+        None,
+        incident.asset,
+        incident_id=incident.incident_id,
+        command=incident.command,
+        blamed=scope.wallet_key if scope else blamed,
+    )
 
 
 @handles(ReleaseIncident, Code.unknown_incident)

@@ -101,7 +101,7 @@ class Rejection:
         return cls(code.name, detail, {key: str(value) for key, value in context.items()})
 
 
-class Rejected(Exception):  # noqa: N818 - an outcome, not an error
+class Rejected(Exception):
     """Unwinds a handler that has changed nothing yet; `Engine.apply` turns it into its value.
 
     So do other callers of the checks that raise it, with what they were about to command.

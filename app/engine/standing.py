@@ -56,19 +56,40 @@ class Standing:
         if wallet is None:
             loose += position.profit
         return Standing(
-            market, account, position, exposure.leverage_of(account, market.contract),
-            position.quantity, position.cost, value, position.margin, wallet,
-            position.bid_value, position.ask_value, cross.wallet,
-            cross.slack if wallet is None else cross.slack - position.free, loose,
-        )  # fmt: skip
+            market,
+            account,
+            position,
+            leverage=exposure.leverage_of(account, market.contract),
+            quantity=position.quantity,
+            cost=position.cost,
+            value=value,
+            maintenance=position.margin,
+            wallet=wallet,
+            bids=position.bid_value,
+            asks=position.ask_value,
+            cross_wallet=cross.wallet,
+            slack=cross.slack if wallet is None else cross.slack - position.free,
+            loose=loose,
+        )
 
     def copy(self) -> Standing:
         """Another one that stands alike."""
         return Standing(
-            self.market, self.account, self.position, self.leverage, self.quantity, self.cost,
-            self.value, self.maintenance, self.wallet, self.bids, self.asks, self.cross_wallet,
-            self.slack, self.loose,
-        )  # fmt: skip
+            self.market,
+            self.account,
+            self.position,
+            leverage=self.leverage,
+            quantity=self.quantity,
+            cost=self.cost,
+            value=self.value,
+            maintenance=self.maintenance,
+            wallet=self.wallet,
+            bids=self.bids,
+            asks=self.asks,
+            cross_wallet=self.cross_wallet,
+            slack=self.slack,
+            loose=self.loose,
+        )
 
     def forget_orders(self) -> None:
         """Free what the open orders hold back: a fill of one may use it, the others may go."""
@@ -151,16 +172,28 @@ class Standing:
     def snapshot(self) -> tuple[Decimal | None, ...]:
         """What a fill changes, for `restore`."""
         return (
-            self.quantity, self.cost, self.value, self.maintenance, self.wallet,
-            self.cross_wallet, self.slack, self.loose,
-        )  # fmt: skip
+            self.quantity,
+            self.cost,
+            self.value,
+            self.maintenance,
+            self.wallet,
+            self.cross_wallet,
+            self.slack,
+            self.loose,
+        )
 
     def restore(self, before: tuple[Any, ...]) -> None:
         """Take a fill back that the account does not bear."""
         (
-            self.quantity, self.cost, self.value, self.maintenance, self.wallet,
-            self.cross_wallet, self.slack, self.loose,
-        ) = before  # fmt: skip
+            self.quantity,
+            self.cost,
+            self.value,
+            self.maintenance,
+            self.wallet,
+            self.cross_wallet,
+            self.slack,
+            self.loose,
+        ) = before
 
     def rest(self, side: Side, value: Decimal) -> None:
         """Let an order of that exact value rest on top of the others."""

@@ -65,10 +65,15 @@ def _offer(work: Work) -> _Offer:
     funds.settle_inventory(step, fund, asset)
     inventory = fund.inventory.get(contract.symbol)
     return _Offer(
-        market, fund, work.position.quantity, work.bankruptcy_value(), funds.balance(fund, asset),
-        funds.net_notional(step.state, fund, asset),
-        inventory.quantity if inventory else ZERO, inventory.cost if inventory else ZERO,
-    )  # fmt: skip
+        market,
+        fund,
+        quantity=work.position.quantity,
+        value=work.bankruptcy_value(),
+        balance=funds.balance(fund, asset),
+        notional=funds.net_notional(step.state, fund, asset),
+        held=inventory.quantity if inventory else ZERO,
+        cost=inventory.cost if inventory else ZERO,
+    )
 
 
 def take_over(work: Work) -> None:
@@ -88,9 +93,13 @@ def take_over(work: Work) -> None:
     record.taken_over_quantity += abs(quantity)
     record.fund_amount += gain
     work.tell(
-        record, "takeover", quantity=abs(quantity),
-        price=work.market.contract.price_of(taken, quantity), mark_price=offer.mark, amount=gain,
-    )  # fmt: skip
+        record,
+        "takeover",
+        quantity=abs(quantity),
+        price=work.market.contract.price_of(taken, quantity),
+        mark_price=offer.mark,
+        amount=gain,
+    )
 
 
 def _receive(work: Work, offer: _Offer, quantity: Decimal, record: Liquidation) -> Decimal:
@@ -103,10 +112,13 @@ def _receive(work: Work, offer: _Offer, quantity: Decimal, record: Liquidation) 
         funds.pay(step, fund, market.clearing, -gain, "bankruptcy_loss", symbol, liquidation_id)
     else:
         step.transfer(
-            "takeover_gain", market.clearing,
-            funds.first_wallet(step, fund, market.contract.settlement_asset), gain,
-            symbol=symbol, liquidation_id=liquidation_id,
-        )  # fmt: skip
+            "takeover_gain",
+            market.clearing,
+            funds.first_wallet(step, fund, market.contract.settlement_asset),
+            gain,
+            symbol=symbol,
+            liquidation_id=liquidation_id,
+        )
     return gain
 
 

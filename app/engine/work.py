@@ -153,9 +153,14 @@ class Work:
         """Book that `quantity` of the position in hand is closed at `value`: signed like it."""
         assert self.market.mark is not None
         settled = positions.settle(
-            self.step.state, self.account, self.position, -quantity, -value,
-            self.market.mark.price, "liquidation",
-        )  # fmt: skip
+            self.step.state,
+            self.account,
+            self.position,
+            -quantity,
+            -value,
+            self.market.mark.price,
+            "liquidation",
+        )
         reference = f"liquidation/{record.liquidation_id}"
         positions.book(self.step, self.account, self.position, settled, reference)
 
@@ -190,10 +195,14 @@ class Work:
             maintenance_margin=now.maintenance_margin,
         )
         self.tell(
-            record, "trigger", mark_price=market.mark.price, equity=now.equity,
-            maintenance_margin=now.maintenance_margin, allotted=allotted,
+            record,
+            "trigger",
+            mark_price=market.mark.price,
+            equity=now.equity,
+            maintenance_margin=now.maintenance_margin,
+            allotted=allotted,
             bankruptcy_price=record.bankruptcy_price,
-        )  # fmt: skip
+        )
         if self.case.canceled:
             self.tell(record, "orders_canceled", orders=self.case.canceled)
         return record

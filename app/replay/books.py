@@ -184,8 +184,9 @@ def check_histories(books: Books, histories: Iterable[History]) -> Law:
         totals = zeros()
         for (asset, _), amount in history.sums().items():
             totals[asset] += amount
-        held = {asset: amount for (fund, asset), amount in books.funds.items()
-                if fund == history.fund}  # fmt: skip
+        held = {
+            asset: amount for (fund, asset), amount in books.funds.items() if fund == history.fund
+        }
         problems += [
             f"{history.fund}: history adds up to {plain(totals[asset])} {asset}, "
             f"balance is {plain(held.get(asset, Decimal(0)))}"
@@ -194,8 +195,9 @@ def check_histories(books: Books, histories: Iterable[History]) -> Law:
         ]
     return _law(
         "fund histories add up to the balances, and their hash chains verify",
-        problems, f"{rows} rows",
-    )  # fmt: skip
+        problems,
+        f"{rows} rows",
+    )
 
 
 def check_money(before: Amounts, after: Amounts, paid_in: Amounts) -> Law:
@@ -210,8 +212,9 @@ def check_money(before: Amounts, after: Amounts, paid_in: Amounts) -> Law:
             sums.append(f"{plain(paid)} {asset}")
     return _law(
         "the wallets of traders, funds and exchange grew by what was paid in",
-        problems, ", ".join(sums) or "0",
-    )  # fmt: skip
+        problems,
+        ", ".join(sums) or "0",
+    )
 
 
 def check_quantities(books: Books) -> Law:

@@ -56,11 +56,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--from", dest="start", type=_time, metavar="TIME", help="2021-05-19, or with T12:00:00Z")
     add("--to", dest="end", type=_time, metavar="TIME", help="up to, but not including")
     add("--symbols", type=_symbols, default=frozenset(), metavar="A,B", help="only these contracts")
-    add("--fund-seed-capital", type=_amount, default=Decimal(100_000), metavar="AMOUNT",
-        help="paid into each fund involved; small provokes ADL (default: %(default)s)")  # fmt: skip
+    add(
+        "--fund-seed-capital",
+        type=_amount,
+        default=Decimal(100_000),
+        metavar="AMOUNT",
+        help="paid into each fund involved; small provokes ADL (default: %(default)s)",
+    )
     add("--ticks-per-candle", type=_count, default=4, metavar="N", help="default: %(default)s")
-    add("--every", type=_count, default=1, metavar="N",
-        help="join N candles to one, keeping the extremes (default: %(default)s)")  # fmt: skip
+    add(
+        "--every",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="join N candles to one, keeping the extremes (default: %(default)s)",
+    )
     add("--json", type=Path, metavar="FILE", help="write the report, with every digit, as JSON")
 
 
@@ -107,9 +117,13 @@ async def replay(
     contracts = await find_contracts(service, found.first_prices)
     before = await look_before(service, list(contracts))
     plan = Plan(
-        args.seed, found.start, args.traders, f"replay-{args.seed}", found.first_prices,
+        args.seed,
+        found.start,
+        args.traders,
+        f"replay-{args.seed}",
+        found.first_prices,
         args.fund_seed_capital,
-    )  # fmt: skip
+    )
     run = Replay(service, plan, contracts)
     progress = Progress(found.start, found.end, run.tally, sys.stderr)
     progress.say(f"opening {args.traders:,} accounts ...")

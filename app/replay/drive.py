@@ -157,10 +157,14 @@ class Replay:
         if len(standing) == len(self.markets):
             await self._service.delete("/v1/orders", account_id=account)
             return
-        await asyncio.gather(*(
-            self._service.delete("/v1/orders", account_id=account, symbol=market.contract.symbol)
-            for market in standing
-        ))  # fmt: skip
+        await asyncio.gather(
+            *(
+                self._service.delete(
+                    "/v1/orders", account_id=account, symbol=market.contract.symbol
+                )
+                for market in standing
+            )
+        )
 
     async def _replay_tape(self, step: Step) -> None:
         """The recorded trades as market orders; what is below the minimum waits for more."""

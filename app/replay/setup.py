@@ -39,9 +39,8 @@ async def find_contracts(service: Service, symbols: Iterable[str]) -> dict[str, 
     listed = {item["symbol"]: item async for item in service.pages("/v1/contracts")}
     wanted = sorted(symbols)
     missing = [
-        symbol for symbol in wanted
-        if symbol not in listed or listed[symbol]["status"] != "trading"
-    ]  # fmt: skip
+        symbol for symbol in wanted if symbol not in listed or listed[symbol]["status"] != "trading"
+    ]
     if missing:
         raise InputError(
             f"the service does not trade {', '.join(missing)}; choose others with --symbols"
@@ -57,9 +56,14 @@ async def endow_funds(
     for fund, asset in pairs if amount > 0 else ():
         await service.post(
             f"/v1/insurance-funds/{fund}/contributions",
-            {"wallet": "main", "asset": asset, "amount": plain(amount), "kind": "seed_capital",
-             "reference": "replay"},
-        )  # fmt: skip
+            {
+                "wallet": "main",
+                "asset": asset,
+                "amount": plain(amount),
+                "kind": "seed_capital",
+                "reference": "replay",
+            },
+        )
         tally.contributed[fund, asset] += amount
 
 

@@ -125,10 +125,13 @@ def joined(candles: Sequence[Candle]) -> Candle:
     """Several candles as one: first open, last close, the extremes of all."""
     first = candles[0]
     return Candle(
-        first.time, first.symbol, first.open,
-        max(candle.high for candle in candles), min(candle.low for candle in candles),
+        first.time,
+        first.symbol,
+        first.open,
+        max(candle.high for candle in candles),
+        min(candle.low for candle in candles),
         candles[-1].close,
-    )  # fmt: skip
+    )
 
 
 def candle_path(candle: Candle, ticks: int, minutes: int = 1) -> list[Point]:

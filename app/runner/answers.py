@@ -38,11 +38,11 @@ class Answer:
     replayed: bool
 
 
-class AnswerExpired(Exception):  # noqa: N818 - an answer to the client, not an error
+class AnswerExpired(Exception):
     """It was done before, and its answer is stored in a form that cannot be read any more (409)."""
 
 
-class AnswerConflict(Exception):  # noqa: N818 - an answer to the client, not an error
+class AnswerConflict(Exception):
     """The key was used before, with another body (409)."""
 
 

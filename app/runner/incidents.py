@@ -54,9 +54,10 @@ def refusal(state: State, command: Command) -> Rejection | None:
     for one in suspects:
         if one.digest == digest:
             return Rejection.of(
-                Code.incident, "applying this has failed before; it waits for its release",
+                Code.incident,
+                "applying this has failed before; it waits for its release",
                 incident_id=one.incident_id,
-            )  # fmt: skip
+            )
     return None
 
 

@@ -63,11 +63,11 @@ END_THE_SILENT = """
 """
 
 
-class LeaseLost(Exception):  # noqa: N818 - a state of the world
+class LeaseLost(Exception):
     """The connection that holds the lock is gone; someone else may lead by now."""
 
 
-class OldRules(Exception):  # noqa: N818 - a state of the world
+class OldRules(Exception):
     """A newer release has led on this database; the message says so to the operator (REC-1)."""
 
 

@@ -11,13 +11,13 @@ from app.runner.answers import Answer, AnswerKey, order_name
 from app.store.answers import Name
 
 
-class Busy(Exception):  # noqa: N818 - an answer to the client, not an error
+class Busy(Exception):
     """The queue is full (503)."""
 
     retry_after = 1
 
 
-class NotLeader(Exception):  # noqa: N818 - an answer to the client, not an error
+class NotLeader(Exception):
     """This process does not lead, or ceased to before the answer was durable (503)."""
 
     retry_after = 1

@@ -72,13 +72,24 @@ class Term:
         self._intake = Intake(self._memory, metrics=metrics, pace=pace, wake=self._wake.set)
         self._flush = Flush(store, metrics=metrics, pace=pace, on_end=self._wake.set)
         self._applier = Applier(
-            engine, self._agenda, self._flush,
-            clock=clock, metrics=metrics, pace=pace, meanwhile=self._answer_durable,
-        )  # fmt: skip
+            engine,
+            self._agenda,
+            self._flush,
+            clock=clock,
+            metrics=metrics,
+            pace=pace,
+            meanwhile=self._answer_durable,
+        )
         self._serving = Serving(
-            self._intake, self._memory, self._agenda, self._applier, self._flush,
-            clock=clock, metrics=metrics, pace=pace,
-        )  # fmt: skip
+            self._intake,
+            self._memory,
+            self._agenda,
+            self._applier,
+            self._flush,
+            clock=clock,
+            metrics=metrics,
+            pace=pace,
+        )
 
     @property
     def serving(self) -> bool:

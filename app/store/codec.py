@@ -38,7 +38,7 @@ RESULTS: dict[str, type] = {
 """All that is stored, by the name it is stored under."""
 
 
-class Unreadable(Exception):  # noqa: N818 - a state of the world
+class Unreadable(Exception):
     """What is stored is not in a form that this release reads."""
 
 

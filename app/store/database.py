@@ -78,7 +78,7 @@ DIFFERENT = """
 """
 
 
-class UnfitServer(Exception):  # noqa: N818 - a state of the world
+class UnfitServer(Exception):
     """Nothing can be made durable on this server as it is; the message says why (REC-4)."""
 
 

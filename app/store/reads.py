@@ -31,7 +31,7 @@ STREAM_TURN_SECONDS = 60.0
 """How long a stream, which is answered already, waits for its next turn."""
 
 
-class NoSlot(Exception):  # noqa: N818 - a state of the world
+class NoSlot(Exception):
     """All that may read at once do, and went on longer than a reader may wait."""
 
 

@@ -26,7 +26,7 @@ SETTINGS = {
 }
 
 
-class StaleLeader(Exception):  # noqa: N818 - a state of the world
+class StaleLeader(Exception):
     """Another leader has raised the epoch: nothing was written."""
 
 

@@ -33,7 +33,7 @@ class Difference:
     values: tuple[tuple[str, str, str], ...] = ()
 
 
-class Differs(Exception):  # noqa: N818 - a finding
+class Differs(Exception):
     """Replay and tables part here."""
 
     def __init__(self, difference: Difference) -> None:
@@ -88,9 +88,12 @@ class Layout:
     def differs(self, expected: Row, found: Row, command: int | None = None) -> Difference:
         """Two unlike rows of the same key."""
         return Difference(
-            command, self.table, self.shown(expected), "differs",
+            command,
+            self.table,
+            self.shown(expected),
+            "differs",
             tuple(self._unlike(expected, found)),
-        )  # fmt: skip
+        )
 
     def missing(self, expected: Row, command: int | None = None) -> Difference:
         """A row that is not in the table."""

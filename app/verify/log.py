@@ -42,7 +42,7 @@ class Entry:
         return Differs(Difference(self.sequence, "commands", f"{self.sequence}, {self.kind}", what))
 
 
-class OtherRules(Exception):  # noqa: N818 - a state of the world
+class OtherRules(Exception):
     """Nothing of the log, or not its end, can be replayed by this release; the message says why."""
 
 

@@ -33,7 +33,7 @@ BOB = cross_scope("bob", "USDT")
 CAROL = isolated_scope("carol", "TEST", "both", "USDT")
 
 
-class Bug(Exception):  # noqa: N818 - it is one
+class Bug(Exception):
     """What the planted bugs raise."""
 
 

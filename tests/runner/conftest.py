@@ -120,7 +120,7 @@ async def runner(address: str, scripted: type[ScriptedEngine]) -> AsyncIterator[
         yield runner
 
 
-class Bug(Exception):  # noqa: N818 - it is one
+class Bug(Exception):
     """What the planted bugs raise."""
 
 

@@ -89,27 +89,32 @@ def _number(fraction_digits: int) -> CoreSchema:
     """Orders are full of decimals: only the last step of reading one is Python's."""
     return core_schema.no_info_after_validator_function(
         Decimal,
-        core_schema.chain_schema([
-            _string('a decimal is a JSON string, for example "0.1"'),
-            _string(
-                "not a decimal in plain notation",
-                pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=100,
-            ),
-            _string(
-                f"at most {INTEGER_DIGITS} integer and {fraction_digits} fraction digits",
-                pattern=rf"^-?0*[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{fraction_digits}}}0*)?$",
-            ),
-        ]),
-    )  # fmt: skip
+        core_schema.chain_schema(
+            [
+                _string('a decimal is a JSON string, for example "0.1"'),
+                _string(
+                    "not a decimal in plain notation",
+                    pattern=r"^-?[0-9]+(\.[0-9]+)?$",
+                    max_length=100,
+                ),
+                _string(
+                    f"at most {INTEGER_DIGITS} integer and {fraction_digits} fraction digits",
+                    pattern=rf"^-?0*[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{fraction_digits}}}0*)?$",
+                ),
+            ]
+        ),
+    )
 
 
 def _number_json(fraction_digits: int) -> WithJsonSchema:
-    return WithJsonSchema({
-        "type": "string",
-        "pattern": rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{fraction_digits}}})?$",
-        "description": "An exact decimal in plain notation.",
-        "examples": ["0.001"],
-    })  # fmt: skip
+    return WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": rf"^-?[0-9]{{1,{INTEGER_DIGITS}}}(\.[0-9]{{1,{fraction_digits}}})?$",
+            "description": "An exact decimal in plain notation.",
+            "examples": ["0.001"],
+        }
+    )
 
 
 Number = Annotated[
@@ -129,13 +134,15 @@ DerivedPrice = Annotated[
 Exact = Annotated[
     Decimal,
     PlainSerializer(plain, return_type=str, when_used="unless-none"),
-    WithJsonSchema({
-        "type": "string",
-        "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
-        "description": "An exact decimal in plain notation.",
-        "examples": ["0.001"],
-    }),
-]  # fmt: skip
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^-?[0-9]+(\.[0-9]+)?$",
+            "description": "An exact decimal in plain notation.",
+            "examples": ["0.001"],
+        }
+    ),
+]
 """A decimal of an answer."""
 
 Time = Annotated[

@@ -26,12 +26,24 @@ BRACKET = {
     "maintenance_margin_rate": "0.005", "cum": "0",
 }  # fmt: skip
 CONTRACT = {
-    "symbol": "TESTUSDT", "base_asset": "TEST", "quote_asset": "USDT", "settlement_asset": "USDT",
-    "kind": "perpetual", "margining": "linear", "contract_size": "1", "tick_size": "0.01",
-    "lot_size": "0.001", "min_notional": "5", "maker_fee_rate": "0.0002",
-    "taker_fee_rate": "0.0005", "clearance_fee_rate": "0.0125", "insurance_fund": "usdt-other",
-    "price_band": None, "brackets": [BRACKET], "status": "trading",
-}  # fmt: skip
+    "symbol": "TESTUSDT",
+    "base_asset": "TEST",
+    "quote_asset": "USDT",
+    "settlement_asset": "USDT",
+    "kind": "perpetual",
+    "margining": "linear",
+    "contract_size": "1",
+    "tick_size": "0.01",
+    "lot_size": "0.001",
+    "min_notional": "5",
+    "maker_fee_rate": "0.0002",
+    "taker_fee_rate": "0.0005",
+    "clearance_fee_rate": "0.0125",
+    "insurance_fund": "usdt-other",
+    "price_band": None,
+    "brackets": [BRACKET],
+    "status": "trading",
+}
 
 MaxLeverage = Annotated[int, Field(ge=1, le=1000, examples=[100])]
 Seconds = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[30])]

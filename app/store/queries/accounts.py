@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     Integer,
     RowMapping,
+    Select,
     case,
     column,
     func,
@@ -59,21 +62,43 @@ async def list_ledger(
     A row is (transfer_id, receiving, ...): `receiving` 1 where the wallet gained. `amount` is
     signed as the wallet sees it. `before` is the (transfer_id, receiving) of the last row seen.
     """
-    side = values(column("receiving", Integer), name="side").data([(0,), (1,)])
-    receiving = side.c.receiving
+    query = _movements(account_id).limit(limit)
+    if asset is not None:
+        query = query.where(transfers.c.asset == asset)
+    if kind is not None:
+        query = query.where(transfers.c.kind == kind)
+    if before is not None:
+        query = query.where(tuple_(transfers.c.transfer_id, _SIDE.c.receiving) < before)
+    rows: Rows = (await connection.execute(query)).mappings().all()
+    return rows
+
+
+_SIDE = values(column("receiving", Integer), name="side").data([(0,), (1,)])
+
+
+def _movements(account_id: str) -> Select[Any]:
+    """Each transfer of the account twice, as its source and its destination see it, newest first;
+    but not as a wallet sees it that is not the account's."""
+    receiving = _SIDE.c.receiving
     wallet = case((receiving == 1, transfers.c.destination), else_=transfers.c.source)
     balance = case(
         (receiving == 1, transfers.c.destination_balance), else_=transfers.c.source_balance
     )
     sign = case((receiving == 1, literal(1)), else_=literal(-1))
-    query = (
+    return (
         select(
-            transfers.c.transfer_id, receiving, transfers.c.time, transfers.c.kind,
-            transfers.c.asset, (transfers.c.amount * sign).label("amount"),
-            wallet.label("wallet"), balance.label("balance_after"), transfers.c.symbol,
+            transfers.c.transfer_id,
+            receiving,
+            transfers.c.time,
+            transfers.c.kind,
+            transfers.c.asset,
+            (transfers.c.amount * sign).label("amount"),
+            wallet.label("wallet"),
+            balance.label("balance_after"),
+            transfers.c.symbol,
             transfers.c.reference,
         )
-        .select_from(transfers.join(side, literal(True)))
+        .select_from(transfers.join(_SIDE, literal(True)))
         .where(
             transfers.c.account_id == account_id,
             or_(
@@ -82,12 +107,4 @@ async def list_ledger(
             ),
         )
         .order_by(transfers.c.transfer_id.desc(), receiving.desc())
-        .limit(limit)
-    )  # fmt: skip
-    if asset is not None:
-        query = query.where(transfers.c.asset == asset)
-    if kind is not None:
-        query = query.where(transfers.c.kind == kind)
-    if before is not None:
-        query = query.where(tuple_(transfers.c.transfer_id, receiving) < before)
-    return (await connection.execute(query)).mappings().all()
+    )

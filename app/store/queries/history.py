@@ -33,11 +33,19 @@ Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 _PLACE = (history.c.time, history.c.fund_id, history.c.sequence)
 _c = history.c
 FIELDS = {
-    "sequence": _c.sequence, "time": _c.time, "fund": _c.fund_id, "wallet": _c.wallet,
-    "asset": _c.asset, "kind": _c.kind, "amount": _c.amount, "balance_after": _c.balance_after,
-    "symbol": _c.symbol, "liquidation_id": _c.liquidation_id, "previous_hash": _c.previous_hash,
+    "sequence": _c.sequence,
+    "time": _c.time,
+    "fund": _c.fund_id,
+    "wallet": _c.wallet,
+    "asset": _c.asset,
+    "kind": _c.kind,
+    "amount": _c.amount,
+    "balance_after": _c.balance_after,
+    "symbol": _c.symbol,
+    "liquidation_id": _c.liquidation_id,
+    "previous_hash": _c.previous_hash,
     "hash": _c.hash,
-}  # fmt: skip
+}
 """What readers see of a row, in order."""
 EXPORT_ROWS = 2000
 BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
@@ -69,9 +77,11 @@ def _matching(
 ) -> Select[Any]:
     """The query for the rows that are wanted, behind `after` and up to `end`."""
     equal = {
-        "fund_id": wanted.fund, "asset": wanted.asset,
-        "kind": wanted.kind, "symbol": wanted.symbol,
-    }  # fmt: skip
+        "fund_id": wanted.fund,
+        "asset": wanted.asset,
+        "kind": wanted.kind,
+        "symbol": wanted.symbol,
+    }
     for name, value in equal.items():
         if value is not None:
             query = query.where(history.c[name] == value)

@@ -38,9 +38,12 @@ metadata = MetaData(
 
 
 TYPES: dict[Any, TypeEngine[Any]] = {
-    str: Text(), int: BigInteger(), bool: Boolean(), Decimal: Numeric(),
+    str: Text(),
+    int: BigInteger(),
+    bool: Boolean(),
+    Decimal: Numeric(),
     datetime: DateTime(timezone=True),
-}  # fmt: skip
+}
 """Of fields; a Literal is text, and all else JSON."""
 
 

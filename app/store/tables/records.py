@@ -75,10 +75,13 @@ fund_history = Table(
     Index(None, "kind", "time", "fund_id", "sequence"),
     Index(
         None,
-        "symbol", "time", "fund_id", "sequence",
+        "symbol",
+        "time",
+        "fund_id",
+        "sequence",
         postgresql_where=sql("symbol IS NOT NULL"),
     ),
-)  # fmt: skip
+)
 """A fund's balance history (HIS-1), append-only. Across funds its order is time, fund, sequence."""
 
 adl_events = Table(

@@ -15,10 +15,17 @@ OPEN = "status IN ('new', 'partially_filled')"
 """The orders that rest in a book."""
 
 ALIVE = {
-    "wallets": "WHERE kind <> 'isolated' OR balance <> 0", "accounts": "", "account_contracts": "",
-    "positions": "", "orders": f"WHERE {OPEN}", "contracts": "", "marks": "", "funds": "",
-    "inventory": "", "api_keys": "",
-}  # fmt: skip
+    "wallets": "WHERE kind <> 'isolated' OR balance <> 0",
+    "accounts": "",
+    "account_contracts": "",
+    "positions": "",
+    "orders": f"WHERE {OPEN}",
+    "contracts": "",
+    "marks": "",
+    "funds": "",
+    "inventory": "",
+    "api_keys": "",
+}
 """The state tables, each with which of its rows stand for state."""
 
 contracts = Table(
