@@ -12,7 +12,6 @@ import pytest
 from app.engine.commands import (
     Command,
     ContinueCascade,
-    Deposit,
     Incident,
     Limits,
     PlaceOrder,
@@ -143,11 +142,12 @@ def test_what_is_left_alone_there_is_left_alone_where_it_was_joined(world: World
     assert {scope.account_id for scope in state.held} == {f"long-{n}" for n in (0, 2, 3, 4)}
 
 
-def test_a_cascade_with_nobody_at_risk_can(world: World) -> None:
+def test_a_cascade_that_goes_on_with_nobody_at_risk_has_nothing_to_do(world: World) -> None:
     """A leader's first, whose parts go on after the load."""
-    world.restart()
-    follower, known = joined(world), len(world.log)
-    world.apply(Deposit("short", "USDT", Decimal(1)))
-    assert isinstance(world.apply(ContinueCascade("USDT")).command, ContinueCascade)
-    world.finish()
-    goes_on(world.engine, follower, world.log[known:])
+    follower, command = joined(world), ContinueCascade("USDT")
+    admit(follower.state, command)
+    outcome = follower.apply(command, world.next_time())
+    assert outcome.accepted
+    assert not outcome.touched
+    assert not outcome.records
+    assert not follower.state.cascades

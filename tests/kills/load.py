@@ -76,6 +76,10 @@ class Load:
         configured = await self._client.put(path, json=settings)
         assert configured.is_success, configured.text
 
+    def move(self, address: str) -> None:
+        """Ask another instance from now on, as a proxy would."""
+        self._client.base_url = httpx.URL(address)
+
     # Running
 
     async def run(self) -> None:

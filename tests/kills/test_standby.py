@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -13,6 +15,8 @@ import asyncpg
 import httpx
 import pytest
 
+from tests.kills.audit import Audit
+from tests.kills.load import Load
 from tests.kills.service import ADMIN_KEY, PATIENCE_SECONDS, Service
 
 TREASURY = "/v1/treasury/contributions"
@@ -92,6 +96,76 @@ async def test_the_second_reads_and_takes_over_when_the_first_dies(
     await leader.until("/readyz", 200)
     assert refuses(await contribute(leader, "4"))
     assert await paid(connection) == ["1", "3"]
+
+
+async def test_a_warm_takeover_under_load_loses_nothing(
+    pair: tuple[Service, Service],
+    connection: asyncpg.Connection,
+    measured: Callable[[str, float], None],
+) -> None:
+    """REC-3: what was acknowledged is there, once; cascades are under way again and again."""
+    leader, standby = await start(pair)
+    await until_warm(standby)
+    async with Load(leader.address, random.Random(3)) as load:
+        await load.prepare()
+        running = asyncio.create_task(load.run())
+        await asyncio.sleep(2)
+        leader.kill()
+        load.move(standby.address)
+        measured("kill -9 under load, with a warm standby", await load.first_answer(monotonic()))
+        leader.start()
+        await until_warm(leader)
+        await asyncio.sleep(1)
+        standby.kill()
+        load.move(leader.address)
+        await load.first_answer(monotonic())
+        load.stop()
+        await running
+        await Audit().check(connection, load)
+
+
+async def test_a_standby_that_finds_a_difference_will_not_lead(
+    pair: tuple[Service, Service], connection: asyncpg.Connection
+) -> None:
+    """REC-3: money was put into the treasury behind the leader's back; started anew, it leads."""
+    leader, standby = pair
+    leader.start()
+    await leader.until_leading()
+    assert (await contribute(leader, "1")).is_success
+    put = "UPDATE wallets SET balance = balance + $2 WHERE key = $1"
+    await connection.execute(put, "treasury/USDT", 5)
+    await connection.execute(put, "external/USDT", -5)
+    standby.start()
+    await until_warm(standby)
+    assert (await contribute(leader, "2")).is_success
+    await until_ready_says(standby, "differs")
+    assert (await contribute(leader, "3")).is_success
+    leader.kill()
+    for _ in range(10):
+        refused = await contribute(standby, "4")
+        assert refuses(refused)
+        assert "differs from what was committed" in refused.json()["detail"]
+    standby.kill()
+    standby.start()
+    await standby.until_leading()
+    assert (await contribute(standby, "5")).is_success
+    assert await paid(connection) == ["1", "2", "3", "5"]
+
+
+async def until_warm(service: Service) -> None:
+    await until_ready_says(service, "warm")
+
+
+async def until_ready_says(service: Service, state: str) -> None:
+    """Wait until `/readyz` says this of the standby."""
+    deadline = monotonic() + PATIENCE_SECONDS
+    while monotonic() < deadline:
+        with suppress(httpx.TransportError):
+            ready = await request(service, "GET", "/readyz")
+            if ready.is_success and ready.json().get("standby", {}).get("state") == state:
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"{service.address} is not {state}")
 
 
 async def test_a_paused_leader_is_replaced_and_cannot_commit(
