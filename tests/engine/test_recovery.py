@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.engine import cascade, invariants, liquidation, ranking
+from app.engine import cascade, invariants, liquidation, ranking, triggers
 from app.engine.bounds import Bounds
 from app.engine.commands import (
     Command,
@@ -165,6 +165,13 @@ def test_what_is_left_alone_already_is_not_to_blame(world: World, plant: Plant) 
     world.finish()
     world.must(CRASH)
     assert world.state.accounts["alice"].positions["TEST", "both"].quantity == 10
+    invariants.check_all(world.state)  # NUM-4 leaves her out
+
+
+def test_what_can_be_left_alone_no_further_is_its_assets_fault(world: World, plant: Plant) -> None:
+    plant(triggers, "disarm", always)
+    again = Incident(1, "Tick", asset="USDT", account_id="alice", times=2)
+    assert blamed(world, Recover(incidents=(again,))) == "USDT"
 
 
 def test_a_cascade_that_fails_alone_is_to_blame_until_it_is_halted(
