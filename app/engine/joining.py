@@ -24,7 +24,7 @@ CHECKED = 100
 """Scopes looked at in one go."""
 
 
-class Unsettled(Exception):  # noqa: N818 - a state of the world
+class Unsettled(Exception):
     """Somebody is at risk and may be liquidated: a cascade is under way, whose order is not known.
 
     The replay can begin when it is over.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
 from app.engine import calculator
-from app.engine.commands import MarginMode
+from app.engine.commands import Incident, MarginMode
 from app.engine.exposure import mark_value, order_margin, profit, settings_of, weigh
 from app.engine.health import Health
 from app.engine.numbers import ZERO, divide_half_even, divide_up
-from app.engine.scopes import Scope, cross_scope
+from app.engine.scopes import Scope, blamed_scope, cross_scope
 from app.engine.state import Account, Market, Position, State
 
 
@@ -161,6 +161,16 @@ def can_liquidate(market: Market, now: datetime) -> bool:
 def is_held_open(state: State, scope: Scope, now: datetime) -> bool:
     """Whether all that is left of a scope waits for a tick (MRK-4)."""
     return not any(can_liquidate(market, now) for market, _ in scope_positions(state, scope))
+
+
+def leave_alone(state: State, incidents: Iterable[Incident]) -> None:
+    """These incidents are open, and no others: what follows for whom (REC-2)."""
+    state.incidents = {one.incident_id: one for one in incidents}
+    found = state.incidents.values()
+    state.aside = {scope: one.times for one in found if (scope := blamed_scope(one))}
+    assets = [one for one in found if one.asset and one.account_id is None]
+    state.careful = {one.asset: None for one in assets if one.asset}
+    state.halted = {one.asset: None for one in assets if one.asset and one.times > 1}
 
 
 def is_aside(state: State, scope: Scope) -> bool:

@@ -7,11 +7,10 @@ What others may write is derived, and a test names it (tests/architecture/test_o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from app.engine import orderbook
+from app.engine import margin, orderbook
 from app.engine.commands import (
     Command,
     FundPolicy,
@@ -26,7 +25,7 @@ from app.engine.contracts import Contract
 from app.engine.events import IncidentRelease
 from app.engine.ledger import Ledger
 from app.engine.outcome import Outcome, OutcomeOf
-from app.engine.scopes import Scope, blamed_scope, cross_scope
+from app.engine.scopes import Scope, cross_scope
 from app.engine.state import (
     Account,
     ApiKey,
@@ -148,7 +147,7 @@ class Step(Ledger):
         """
         self.state.limits = limits
         self.state.ahead = timedelta()
-        self._set_incidents(incidents)
+        margin.leave_alone(self.state, incidents)
         for market in self.state.markets.values():
             legs = list(market.positions)
             if (in_order := sorted(legs)) != legs:
@@ -157,18 +156,10 @@ class Step(Ledger):
     def release(self, incident: Incident, reason: str) -> None:
         """An incident is released: nothing that it was blamed on is left alone any more (REC-2)."""
         incidents = self.state.incidents.values()
-        self._set_incidents([one for one in incidents if one is not incident])
+        margin.leave_alone(self.state, [one for one in incidents if one is not incident])
         self.outcome.records.append(
             IncidentRelease(self.outcome.sequence, self.now, incident.incident_id, reason)
         )
-
-    def _set_incidents(self, incidents: Sequence[Incident]) -> None:
-        state = self.state
-        state.incidents = {one.incident_id: one for one in incidents}
-        state.aside = {scope: one.times for one in incidents if (scope := blamed_scope(one))}
-        assets = [one for one in incidents if one.asset and one.account_id is None]
-        state.careful = {one.asset: None for one in assets if one.asset}
-        state.halted = {one.asset: None for one in assets if one.asset and one.times > 1}
 
     def set_ahead(self, ahead: timedelta) -> None:
         """Remember by how much engine time is ahead of the system's clock (MRK-6)."""

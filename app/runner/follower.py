@@ -48,7 +48,7 @@ MOST_BEHIND = 20_000
 """Commands that a takeover waits for; with more to apply, to load is quicker."""
 
 
-class Parted(Exception):  # noqa: N818 - states of the world
+class Parted(Exception):
     """The replay ends: why, as anyone may read it, and the `detail` for the operator's log."""
 
     def __init__(self, why: str, detail: str = "") -> None:

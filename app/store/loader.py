@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy import JSON, Numeric
 
-from app.engine import orderbook
+from app.engine import margin, orderbook
 from app.engine.commands import FundPolicy, Limits, NewKey, PositionSide, Side
 from app.engine.contracts import Bracket, Contract
 from app.engine.numbers import EXACT
@@ -38,7 +38,7 @@ from app.engine.state import (
     Wallet,
     scope_of,
 )
-from app.store import codec
+from app.store import codec, incidents
 from app.store.snapshots import Snapshot, rows_of
 from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
 
@@ -104,6 +104,7 @@ async def _load_traders(
     source: Source, account_ids: Sequence[str], symbols: Sequence[str]
 ) -> State:
     state = State()
+    margin.leave_alone(state, await incidents.load(source.connection))
     await _load_leadership(source, state)
     await _load_wallets(
         source, state, "WHERE owner = ANY($1) AND kind IN ('cross', 'isolated')", account_ids
@@ -209,19 +210,19 @@ class Source:
     """
 
     def __init__(self, connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> None:
-        self._connection = connection
+        self.connection = connection
         self._snapshot = snapshot
 
     async def fetch(self, name: str, rest: str = "", *values: object) -> list[Any]:
         """The rows of a table, at once."""
-        rows: list[Any] = await self._connection.fetch(self._select(name, rest), *values)
+        rows: list[Any] = await self.connection.fetch(self._select(name, rest), *values)
         return rows
 
     async def chunks(
         self, name: str, rest: str = "", *values: object
     ) -> AsyncIterator[Sequence[Any]]:
         """The rows of a table, by chunks."""
-        cursor = await self._connection.cursor(self._select(name, rest), *values)
+        cursor = await self.connection.cursor(self._select(name, rest), *values)
         while chunk := await cursor.fetch(CHUNK):
             yield chunk
 

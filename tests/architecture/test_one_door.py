@@ -49,6 +49,10 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         "figures of a position at its mark, worked out once",
         {"value", "margin", "valued", "free", "weighed"},
     ),
+    "engine/margin.py": (
+        "what open incidents leave alone: each leader says it anew (`Recover`)",
+        {"incidents", "aside", "careful", "halted"},
+    ),
     "engine/triggers.py": (
         "trigger prices follow from positions and marks",
         {"base", "armed", "trigger_version", "number", "longs", "shorts", "watched"},
@@ -70,7 +74,7 @@ KEPT = {
     },
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "time", "ahead", "incidents", "aside", "careful", "halted",
+        "key_ids", "time", "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

@@ -19,6 +19,7 @@ from tests.engine.arithmetic import (
     available,
     cross_scope,
     exact_value,
+    left_alone,
     mark_price,
     scopes,
 )
@@ -132,7 +133,10 @@ class TickForetold:
         try:
             self.accounts: set[str] = set()
             self.order: dict[tuple[str, str, str], Place] = {}
-            for _, scope in scopes(state):
+            alone = left_alone(state)
+            for asset, scope in scopes(state):
+                if alone & {asset, scope.name}:
+                    continue
                 if scope.at_risk and any(not leg.held_open(now, waiting) for leg in scope.legs):
                     self._enrol(scope)
         finally:

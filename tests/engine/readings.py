@@ -15,6 +15,7 @@ from tests.engine.arithmetic import (
     Scope,
     available,
     cross_scope,
+    is_left_alone,
     leverage_of,
     price_unit,
     scopes,
@@ -121,7 +122,12 @@ def _queue(state: State, market: Market, *, longs: bool) -> None:
 
 
 def _score(state: State, position: Position) -> Fraction:
-    """pnl% x effective leverage, or divided by it at a loss; last without equity (ADL-1)."""
+    """pnl% x effective leverage, or divided by it at a loss; last without equity (ADL-1).
+
+    What is left alone is last as well (REC-2).
+    """
+    if is_left_alone(state, position.account_id, position.symbol):
+        return Fraction(ranking.LAST)
     leg = Leg(state, position)
     if leg.isolated:
         assert position.wallet is not None

@@ -56,11 +56,14 @@ class Service:
         directory = (self.data / "socket").readlink()
         return f"postgresql://postgres@/backstop?host={directory}&port=5432"
 
-    def start(self, rules_version: int | None = None) -> None:
-        """Start the process, of another release's rules if need be; it does not serve yet."""
-        program = ["-m", "app.cli"]
+    def start(self, rules_version: int | None = None, *, source: str | None = None) -> None:
+        """Start the process, of another release's rules or with other `source` if need be.
+
+        It does not serve yet.
+        """
         if rules_version is not None:
-            program = ["-c", OTHER_RULES.format(rules_version)]
+            source = OTHER_RULES.format(rules_version)
+        program = ["-c", source] if source else ["-m", "app.cli"]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, *program, "serve"],
