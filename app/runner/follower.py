@@ -197,6 +197,9 @@ class Follower:
         except Adrift as reason:
             self._set_cold(reason)
             return None
+        except Exception:  # whatever it was, the next attempt does not depend on it
+            self._set_cold(Adrift("its takeover failed; its log says how"))
+            raise
         self._replay = None
         self._standby.state = "cold"
         gc.freeze()

@@ -222,6 +222,21 @@ async def test_too_far_behind_it_is_loaded(
     assert "behind" in (standby.why or "")
 
 
+async def test_a_takeover_that_fails_is_tried_again_with_a_load(
+    address: str, leader: Runner, connection: asyncpg.Connection
+) -> None:
+    standby = Standby()
+    following = Follower(address, Engine, standby)
+    following.start()
+    await until(lambda: standby.state == "warm")
+    lost = await database.connect(address)
+    await lost.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await following.hand_over(lost)
+    assert standby.state == "cold"
+    assert await following.hand_over(connection) is None
+
+
 async def test_what_cannot_be_replayed_is_a_difference(
     address: str, leader: Runner, connection: asyncpg.Connection
 ) -> None:
