@@ -64,6 +64,7 @@ def await_queue(work: Work) -> None:
         and not ranking.ready(work.step.state, market, work.step.now, longs=longs)
     ):
         work.case.awaits = market.contract.symbol, longs
+        work.waits = True
 
 
 def deleverage(work: Work) -> None:
@@ -80,7 +81,7 @@ def deleverage(work: Work) -> None:
         assert closing.value == 0, (record, closing.value)
         assert work.health().equity == others, (record, others)
     closed_at_mark = _close_at_mark(closing) if not closing.full else ZERO
-    work.paused = position.quantity != 0
+    work.waits = position.quantity != 0
     _report(closing, quantity, value, closed_at_mark, kept)
 
 

@@ -3,8 +3,9 @@
 What is liquidated is a scope: an isolated position, or all that an account has cross in an asset.
 It is *at risk* when equity < maintenance margin, strictly, where equity is the wallet's balance
 plus the profit at mark of all its positions, less what its isolated orders hold back (LIQ-1) and,
-here, less the fees its fills have earned but not paid (LIQ-5). That is asked again before each act,
-and the first time the answer is no, the scope is left alone with what it still has.
+here, less the fees its fills have earned but not paid (LIQ-5). That is asked again after each act,
+and the first time the answer is no, the scope is left alone with what it still has (but a position
+that is bankrupt already is closed to the end).
 
     orders are cancelled by the cascade (LIQ-2)
         |  still at risk
@@ -29,7 +30,8 @@ more: that value is its bankruptcy value = mark value - allotted equity. Orders 
 price, so what they get beyond it stays in the wallet. A takeover and ADL close at exactly that
 value: profit realised there = profit at mark - allotted equity, so equity shrinks by just what the
 position was allotted, and when the last one is gone balance = equity = 0 (FND-1; `takeover` and
-`deleveraging` assert it).
+`deleveraging` assert it). Equity below zero is allotted alike, by loss: the value is then better
+than mark, and the wallet ends at zero because somebody pays the difference.
 
 *Who pays a deficit.* Whoever has to do with a position below zero: the fund, by taking it over at a
 value worse than mark (`bankruptcy_loss`), or counterparties, as far as they can bear it, out of
@@ -142,12 +144,12 @@ def _goes_on(work: Work, acts: tuple[Act, ...]) -> bool:
     It does while the scope is at risk and need not wait. What is bankrupt is closed to its last
     unit, though the rest of it might be whole by then.
     """
-    position = work.position
+    position, at_risk = work.position, True
     for act in acts:
         act(work)
-        if work.waits or not position.quantity or not (work.bankrupt or work.at_risk()):
+        at_risk = work.at_risk()
+        if work.waits or not position.quantity or not (at_risk or work.bankrupt):
             break
-    at_risk = work.at_risk()
     if not position.quantity or not at_risk:
         clearance.charge(work, position)
     return at_risk and not work.waits

@@ -27,7 +27,7 @@ def _offer(work: Work, quantity: Decimal) -> None:
         return  # the book had nothing at this price
     step, market, position = work.step, work.market, work.position
     if step.met >= step.state.limits.matched_orders:
-        work.paused = True
+        work.waits = True
         return
     record = work.record()
     value = allotment.bankruptcy_value(market, position, allotted)
@@ -55,7 +55,7 @@ def _fill(work: Work, record: Liquidation, quantity: Decimal, limit: Decimal) ->
     )
     plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker", step.met)
     step.met = plan.met
-    work.paused = plan.stopped == "match_limit"
+    work.waits = plan.stopped == "match_limit"
     fills = matching.execute(step, market, taker, plan)
     for fill, match in zip(fills, plan.matches, strict=True):
         work.tell_fill(record, fill, match.made.notional)

@@ -44,8 +44,9 @@ def arm(state: State, scope: Scope) -> Health:
     slack = health.slack - ROUNDING_SLACK * len(held)
     if not scope.isolated:
         slack = _after_order_margins(state, scope, slack)
-    if len(held) == 1:
-        _push(*held[0], slack)
+    if len(held) < 2:
+        for market, position in held:
+            _push(market, position, slack)
         return health
     total = _notional(held)
     loose, left = _loose(held)

@@ -28,20 +28,22 @@ class Work:
     `records` and `fees` are by position; fees are clearance fees earned and not yet charged.
     `refused` is the equity that was allotted to a position when the book had nothing for it,
     however little was offered. When the position in hand is `bankrupt`, it is closed to its last
-    unit. `paused` says that this part has met as many orders or counterparties as it may (LIQ-10).
-    `legs` are the open positions at mark, `profit` and `required` sums over them; `reserved` is
-    what isolated orders hold back. `known` is what follows from these and from what was `seen`
-    last: the balance of the `purse` (the scope's wallet), quantity and cost of the one in hand.
+    unit. It `waits` for a later part: this one has met as many orders or counterparties as it may
+    (LIQ-10), or the case awaits a queue. `legs` are the open positions at mark, `profit` and
+    `required` sums over them; `reserved` is what isolated orders hold back. `known` is what follows
+    from these and from what was `seen` last: the balance of the `purse` (the scope's wallet),
+    quantity and cost of the one in hand.
     """
 
     step: Step
     case: Case
+    scope: Scope
     account: Account
     records: dict[Position, Liquidation] = field(default_factory=dict)
     fees: dict[Position, Decimal] = field(default_factory=dict)
     refused: dict[Position, Decimal] = field(default_factory=dict)
     bankrupt: bool = False
-    paused: bool = False
+    waits: bool = False
     legs: dict[Position, Leg] = field(default_factory=dict)
     profit: Decimal = ZERO
     required: Decimal = ZERO
@@ -57,7 +59,7 @@ class Work:
     def open(step: Step, case: Case) -> Work:
         """Work out a case as this command finds it; no `legs`: others have emptied the scope."""
         scope = case.scope
-        work = Work(step, case, step.state.accounts[scope.account_id])
+        work = Work(step, case, scope, step.state.accounts[scope.account_id])
         for market, position in margin.scope_positions(step.state, scope):
             work.market, work.position = market, position
             work._work_out()
@@ -65,20 +67,12 @@ class Work:
             work.reserved = margin.isolated_order_margin(step.state, scope)
         return work
 
-    @property
-    def scope(self) -> Scope:
-        """What is liquidated."""
-        return self.case.scope
-
-    @property
-    def waits(self) -> bool:
-        """Whether it goes on in a later part of the cascade."""
-        return self.paused or self.case.awaits is not None
-
     # Figures
 
     def take(self, market: Market, position: Position) -> None:
-        """Take another position in hand."""
+        """Take a position in hand."""
+        if position is self.position:
+            return
         self.health()
         assert self.seen is not None
         self.market, self.position, self.bankrupt = market, position, False
@@ -127,8 +121,6 @@ class Work:
     def net(self) -> Health:
         """The scope's health less the clearance fees it owes."""
         now = self.health()
-        if not self.fees:
-            return now
         left = now.equity - sum(self.fees.values(), ZERO)
         return Health(left, now.maintenance_margin, now.positions)
 
@@ -136,7 +128,7 @@ class Work:
         """Whether the scope is at risk. Its fees count, so that charging them never puts it there
         again (LIQ-5).
         """
-        return self.net().at_risk
+        return (self.net() if self.fees else self.health()).at_risk
 
     def allot(self) -> Decimal:
         """The equity allotted to the position in hand, now (LIQ-3)."""
