@@ -52,6 +52,7 @@ CSV = {
     summary="The insurance fund history",
 )
 async def list_history(
+    *,
     services: ServicesDep,
     keyed: Keyed,
     paging: Paged,
@@ -72,7 +73,7 @@ async def list_history(
     total in the asset as open, high, low, close and in- and outflow; intervals without a change are
     left out, and `from` and `to` are widened to whole intervals.
     """
-    wanted = queries.Filter(fund, asset, kind, symbol, start, end)
+    wanted = queries.Filter(fund=fund, asset=asset, kind=kind, symbol=symbol, start=start, end=end)
     if interval != "raw":
         if fund is None or asset is None or kind or symbol or format == "csv":
             raise malformed(

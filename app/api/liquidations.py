@@ -43,6 +43,7 @@ IdPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["1"])]
     summary="List liquidations",
 )
 async def list_liquidations(
+    *,
     identity: MaybeKey,
     services: ServicesDep,
     paging: Paged,

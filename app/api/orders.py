@@ -29,11 +29,12 @@ from app.api.schemas.orders import (
     TradeView,
 )
 from app.api.services import Reading, ServicesDep
-from app.engine import assessment, orderbook
+from app.engine import orderbook
 from app.engine.commands import CancelOrder, CancelOrders, OrderStatus, PlaceOrder, TimeInForce
 from app.engine.engine import Engine
 from app.engine.events import OrderReceipt
 from app.engine.numbers import EXACT, plain, time_text
+from app.engine.preview import preview
 from app.engine.rejections import Code, Rejection
 from app.engine.valuation import Terms
 from app.store.loader import load_book
@@ -184,7 +185,7 @@ async def preview_order(
     if body.account_id not in state.accounts:
         raise unknown("account_id")
     with localcontext(EXACT):
-        found = assessment.preview(state, command_of(body), services.runner.now())
+        found = preview(state, command_of(body), services.runner.now())
     if isinstance(found, Rejection):
         raise refused(found)
     return PreviewView(**asdict(found))
@@ -194,6 +195,7 @@ async def preview_order(
     "/orders", responses=keyed(Code.unknown_account, Fault.query_too_wide), summary="List orders"
 )
 async def list_orders(
+    *,
     identity: Trader,
     services: ServicesDep,
     paging: Paged,

@@ -98,7 +98,15 @@ def _rank(sides: Sides) -> Queues:
         entries.sort()
         for rank, ((negative, _, account_id, leg), quantity) in enumerate(entries, start=1):
             quantile = rules.quantile(rank, len(entries))
-            place = Place(side, rank, quantile, -negative, quantity, account_id, leg)
+            place = Place(
+                side=side,
+                rank=rank,
+                quantile=quantile,
+                score=-negative,
+                quantity=quantity,
+                account_id=account_id,
+                position_side=leg,
+            )
             queues.places.append(place)
             queues.by_leg[account_id, leg] = place
     return queues

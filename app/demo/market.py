@@ -76,10 +76,10 @@ def crash(chance: random.Random, coin: Coin, minutes: int) -> Iterator[Candle]:
         yield Candle(
             START_MS + minute * CANDLE_MS,
             coin.symbol,
-            opened,
-            _moved(coin, max(opened, close), wick),
-            _moved(coin, min(opened, close), -wick),
-            close,
+            open=opened,
+            high=_moved(coin, max(opened, close), wick),
+            low=_moved(coin, min(opened, close), -wick),
+            close=close,
         )
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.engine import calculator, margin, matching, positions
+from app.engine import margin, matching, positions
 from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.matching import Plan, Taker
 from app.engine.numbers import ONE, UNIT, ZERO, divide_up, is_multiple, plain
-from app.engine.rejections import Code, Rejected, Rejection
+from app.engine.rejections import Code, Rejected
 from app.engine.standing import Standing
 from app.engine.state import Account, Market, Position, State, scope_of
 
@@ -36,18 +35,32 @@ def market_of(state: State, symbol: str) -> Market:
     return market
 
 
+class Needs(NamedTuple):
+    """What an order needs at its limit, and of how much (ORD-4, ORD-5), in its asset."""
+
+    requirement: Decimal
+    open_loss: Decimal
+    fee: Decimal
+    available: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        """What must not be more than is available."""
+        return self.requirement + self.open_loss + self.fee
+
+
+NOTHING = Needs(requirement=ZERO, open_loss=ZERO, fee=ZERO, available=ZERO)
+
+
 class Assessment(NamedTuple):
-    """An acceptable order: what it would do, and its figures (ORD-4, ORD-5) in its asset.
+    """An acceptable order: what it would do, and what it needs.
 
     `limit` is the worst price it may trade at (None: there is nothing to trade with).
     """
 
     plan: Plan
     limit: Decimal | None
-    requirement: Decimal
-    open_loss: Decimal
-    fee: Decimal
-    available: Decimal
+    needs: Needs
     only_reduces: bool
 
 
@@ -57,7 +70,7 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
     market = market_of(state, command.symbol)
     contract = market.contract
     _check_terms(contract, account, command)
-    position = _position(account, contract, command)
+    position = position_of(account, contract, command)
     only_reduces = _only_reduces(position, command)
     _check_market(market, command, now, only_reduces=only_reduces)
     _check_account(state, account, position)
@@ -66,7 +79,7 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
         _check_reduce_only(position, command)
     before = Standing.of(state, account, position)
     if command.price is not None:  # whoever cannot pay costs no walk through the book
-        figures = _check_order(
+        needs = _check_order(
             before, command, command.price, command.quantity, only_reduces=only_reduces
         )
         plan = _plan(state, before, command, only_reduces=only_reduces)
@@ -75,10 +88,10 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
         plan = _plan(state, before, command, only_reduces=only_reduces)
         limit = plan.worst_price
         if limit is None:
-            return Assessment(plan, None, ZERO, ZERO, ZERO, ZERO, only_reduces)
-        figures = _check_order(before, command, limit, plan.filled, only_reduces=only_reduces)
-    _check_plan(plan, before, command, figures[-1], only_reduces=only_reduces)
-    return Assessment(plan, limit, *figures, only_reduces)
+            return Assessment(plan, None, NOTHING, only_reduces)
+        needs = _check_order(before, command, limit, plan.filled, only_reduces=only_reduces)
+    _check_plan(plan, before, command, needs.available, only_reduces=only_reduces)
+    return Assessment(plan, limit, needs, only_reduces)
 
 
 def _plan(state: State, before: Standing, command: PlaceOrder, *, only_reduces: bool) -> Plan:
@@ -94,7 +107,12 @@ def _plan(state: State, before: Standing, command: PlaceOrder, *, only_reduces: 
         standing.forget_orders()
     taker = Taker(before.account, before.position, command.side, standing=standing)
     return matching.plan(
-        state, market, taker, command.quantity, bound, command.self_trade_prevention
+        state,
+        market,
+        taker,
+        command.quantity,
+        limit=bound,
+        prevention=command.self_trade_prevention,
     )
 
 
@@ -243,8 +261,8 @@ def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
         )
 
 
-def _position(account: Account, contract: Contract, command: PlaceOrder) -> Position:
-    """The account's leg, or an empty one that is not kept."""
+def position_of(account: Account, contract: Contract, command: PlaceOrder) -> Position:
+    """The leg the order trades, or an empty one that is not kept."""
     key = (command.symbol, command.position_side)
     position = account.positions.get(key)
     if position is None:
@@ -266,11 +284,8 @@ def _check_order(
     quantity: Decimal,
     *,
     only_reduces: bool,
-) -> tuple[Decimal, Decimal, Decimal, Decimal]:
-    """ORD-5 at its limit: extra requirement + open loss + taker fee against what is available.
-
-    Returns those three and the available balance.
-    """
+) -> Needs:
+    """ORD-5 at its limit: extra requirement + open loss + taker fee against what is available."""
     market, contract = before.market, before.market.contract
     assert market.mark is not None
     if not only_reduces:
@@ -280,19 +295,20 @@ def _check_order(
     at_mark = contract.unrounded_value(quantity, market.mark.price)
     open_loss = max(ZERO, value - at_mark if command.side == "buy" else at_mark - value)
     fee = abs(value) * contract.taker_fee_rate
-    available = before.available()
-    needed = extra + open_loss + fee
-    if needed > available and not (only_reduces and _bears_close(before, open_loss + fee)):
+    needs = Needs(requirement=extra, open_loss=open_loss, fee=fee, available=before.available())
+    if needs.total > needs.available and not (
+        only_reduces and _bears_close(before, open_loss + fee)
+    ):
         raise Rejected(
             Code.insufficient_margin,
             "the order needs more than the available balance",
-            required=plain(needed),
-            available=plain(available),
+            required=plain(needs.total),
+            available=plain(needs.available),
             margin=plain(extra),
             open_loss=plain(open_loss),
             fee=plain(fee),
         )
-    return extra, open_loss, fee, available
+    return needs
 
 
 def _check_notional(contract: Contract, command: PlaceOrder, limit: Decimal) -> None:
@@ -345,53 +361,3 @@ def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None
             leverage=leverage,
             max_leverage=allowed,
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What an order would need and leave, if it filled at its worst price; nothing changes."""
-
-    requirement: Decimal
-    open_loss: Decimal
-    fee: Decimal
-    required: Decimal
-    available_balance: Decimal
-    worst_price: Decimal | None
-    liquidation_price: Decimal | None
-
-
-def preview(state: State, command: PlaceOrder, now: datetime) -> Preview | Rejection:
-    """Judge an order and say where the resulting position would be liquidated."""
-    try:
-        found = assess(state, command, now)
-    except Rejected as refusal:
-        return refusal.rejection
-    price = None if found.limit is None else _resulting_liquidation_price(state, command, found)
-    return Preview(
-        requirement=found.requirement,
-        open_loss=found.open_loss,
-        fee=found.fee,
-        required=found.requirement + found.open_loss + found.fee,
-        available_balance=found.available,
-        worst_price=found.limit,
-        liquidation_price=price,
-    )
-
-
-def _resulting_liquidation_price(
-    state: State, command: PlaceOrder, found: Assessment
-) -> Decimal | None:
-    """As if the whole order filled at its worst price, whatever is there to fill it now."""
-    account, market = state.accounts[command.account_id], state.markets[command.symbol]
-    contract = market.contract
-    after = Standing.of(state, account, _position(account, contract, command))
-    assert found.limit is not None
-    signed = command.quantity if command.side == "buy" else -command.quantity
-    value = contract.value(signed, found.limit)
-    after.fill(signed, value, found.limit, abs(value) * contract.taker_fee_rate, "trade")
-    if after.quantity == 0:
-        return None
-    price = calculator.liquidation_price(
-        contract.brackets, contract, after.quantity, after.cost, after.backing()
-    )
-    return contract.shown(price)

@@ -87,25 +87,21 @@ def build_brackets(
     brackets: list[Bracket] = []
     for number, (floor, cap, leverage, rate, given) in enumerate(rows, start=1):
         previous = brackets[-1] if brackets else None
-        expected_floor = previous.notional_cap if previous else ZERO
         cum = floor * (rate - previous.maintenance_margin_rate) + previous.cum if previous else ZERO
-        problem = _bracket_problem(previous, expected_floor, floor, cap, leverage, rate, given, cum)
+        bracket = Bracket(floor, cap, leverage, rate, cum)
+        problem = _bracket_problem(previous, bracket, given)
         if problem:
             raise Rejected(Code.invalid_brackets, f"row {number}: {problem}", row=number)
-        brackets.append(Bracket(floor, cap, leverage, rate, cum))
+        brackets.append(bracket)
     return tuple(brackets)
 
 
 def _bracket_problem(
-    previous: Bracket | None,
-    expected_floor: Decimal,
-    floor: Decimal,
-    cap: Decimal,
-    leverage: int,
-    rate: Decimal,
-    given: Decimal | None,
-    cum: Decimal,
+    previous: Bracket | None, bracket: Bracket, given: Decimal | None
 ) -> str | None:
+    floor, cap = bracket.notional_floor, bracket.notional_cap
+    leverage, rate = bracket.max_leverage, bracket.maintenance_margin_rate
+    expected_floor = previous.notional_cap if previous else ZERO
     if floor != expected_floor:
         return f"notional_floor is {floor}, not {expected_floor}: the table must be contiguous"
     if cap <= floor:
@@ -118,8 +114,8 @@ def _bracket_problem(
         return f"maintenance_margin_rate {rate} falls below the row before"
     if previous and leverage > previous.max_leverage:
         return f"max_leverage {leverage} rises above the row before"
-    if given is not None and given != cum:
-        return f"cum is {given}, not {cum}"
+    if given is not None and given != bracket.cum:
+        return f"cum is {given}, not {bracket.cum}"
     return None
 
 

@@ -54,7 +54,15 @@ def cover(
     fund = funds.fund_of(state, contract)
     funds.settle_inventory(step, fund, asset)
     paid = min(amount, funds.balance(fund, asset))
-    funds.pay(step, fund, wallet, paid, "deficit_cover", contract.symbol, liquidation_id)
+    funds.pay(
+        step,
+        fund,
+        wallet,
+        paid,
+        "deficit_cover",
+        symbol=contract.symbol,
+        liquidation_id=liquidation_id,
+    )
     injected = amount - paid
     if injected:
         treasury = step.wallet("treasury", "", asset)

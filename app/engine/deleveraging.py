@@ -162,7 +162,7 @@ def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
         if not at_mark:
             size = _bearable(closing, held, size)
         if size > 0:
-            _close_against(closing, account, held, size, rank, -key, at_mark=at_mark)
+            _close_against(closing, account, held, size, rank=rank, score=-key, at_mark=at_mark)
 
 
 def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
@@ -217,9 +217,9 @@ def _close_against(
     account: Account,
     held: Position,
     size: Decimal,
+    *,
     rank: int,
     score: Decimal,
-    *,
     at_mark: bool,
 ) -> None:
     """One fill between the bankrupt position and a counterparty, without fee."""
@@ -233,7 +233,13 @@ def _close_against(
     )
     before = abs(held.quantity)
     counterparty = positions.settle(
-        step.state, account, held, quantity, value, closing.mark, "deleveraging"
+        step.state,
+        account,
+        held,
+        quantity,
+        value=value,
+        price=closing.mark,
+        manner="deleveraging",
     )
     positions.book(
         step, account, held, counterparty, f"liquidation/{closing.record.liquidation_id}"

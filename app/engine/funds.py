@@ -45,8 +45,9 @@ def pay(
     destination: Wallet,
     amount: Decimal,
     kind: FundMove,
+    *,
     symbol: str,
-    liquidation_id: int | None,
+    liquidation_id: int | None = None,
 ) -> None:
     """Pay `amount` out of the fund's wallets in their order (FND-6); it must have it."""
     asset = destination.asset
@@ -100,7 +101,7 @@ def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
             )
         else:
             profit = -min(-profit, balance(fund, asset))  # noqa: PLW2901 - what can be paid
-            pay(step, fund, market.clearing, -profit, "inventory_settlement", symbol, None)
+            pay(step, fund, market.clearing, -profit, "inventory_settlement", symbol=symbol)
         step.set_inventory(fund, symbol, inventory.quantity, inventory.cost + profit)
 
 

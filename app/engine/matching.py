@@ -84,6 +84,7 @@ def plan(
     market: Market,
     taker: Taker,
     quantity: Decimal,
+    *,
     limit: Decimal | None,
     prevention: SelfTradePrevention,
     met: int = 0,
@@ -155,7 +156,7 @@ def _make(state: State, makers: dict[Leg, Standing], maker: Order, most: Decimal
     notional = abs(value)
     fee = round_value(notional * contract.maker_fee_rate)
     before = making.snapshot()
-    made = making.fill(signed, value, price, fee, "trade")
+    made = making.fill(signed, value=value, price=price, fee=fee, manner="trade")
     if not making.whole():
         making.restore(before)
         return "would_be_at_risk"
@@ -173,7 +174,11 @@ def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) ->
         fee = round_value(made.notional * made.making.market.contract.taker_fee_rate)
     signed = made.quantity if taker.side == "buy" else -made.quantity
     taken = result.taker.fill(
-        signed, -made.value, price, fee, "trade" if charged else "liquidation"
+        signed,
+        value=-made.value,
+        price=price,
+        fee=fee,
+        manner="trade" if charged else "liquidation",
     )
     result.opened = result.opened or taken.opens
     result.unborne = charged and not result.taker.whole()

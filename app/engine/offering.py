@@ -53,7 +53,15 @@ def _fill(work: Work, record: Liquidation, quantity: Decimal, limit: Decimal) ->
         "sell" if position.quantity > 0 else "buy",
         liquidation_id=record.liquidation_id,
     )
-    plan = matching.plan(step.state, market, taker, quantity, limit, "expire_maker", step.met)
+    plan = matching.plan(
+        step.state,
+        market,
+        taker,
+        quantity,
+        limit=limit,
+        prevention="expire_maker",
+        met=step.met,
+    )
     step.met = plan.met
     work.waits = plan.stopped == "match_limit"
     fills = matching.execute(step, market, taker, plan)

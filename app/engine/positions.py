@@ -17,6 +17,7 @@ def settle(
     account: Account,
     position: Position,
     quantity: Decimal,
+    *,
     value: Decimal,
     price: Decimal,
     manner: Manner,
@@ -28,7 +29,9 @@ def settle(
         balance = position.wallet.balance if position.wallet else ZERO
     leverage = exposure.leverage_of(account, market.contract)
     held = Held(position.quantity, position.cost, balance, leverage)
-    return settlement.settle(market, held, quantity, value, price, ZERO, manner)
+    return settlement.settle(
+        market, held, quantity, value=value, price=price, fee=ZERO, manner=manner
+    )
 
 
 def book(

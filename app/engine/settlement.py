@@ -52,6 +52,7 @@ def settle(
     market: Market,
     held: Held,
     quantity: Decimal,
+    *,
     value: Decimal,
     price: Decimal,
     fee: Decimal,
@@ -74,15 +75,24 @@ def settle(
     after = held.quantity + quantity
     cost = held.cost - cost_share + opened_value
     opens = closing != quantity
-    if held.wallet is None:
-        return Settlement(after, cost, profit, fee, ZERO, ZERO, opens)
-    closing_fee = share(fee, closing, quantity) if closing else ZERO
-    moved = ZERO
-    if closing:
-        moved -= _released(market, held, held.wallet, closing, profit, closing_fee, manner)
-    if opens:
-        moved += opening_margin(market, held.leverage, quantity - closing, opened_value)
-    return Settlement(after, cost, profit, closing_fee, fee - closing_fee, moved, opens)
+    closing_fee, moved = fee, ZERO
+    if held.wallet is not None:
+        closing_fee = share(fee, closing, quantity) if closing else ZERO
+        if closing:
+            moved -= _released(
+                market, held, held.wallet, closing, profit=profit, fee=closing_fee, manner=manner
+            )
+        if opens:
+            moved += opening_margin(market, held.leverage, quantity - closing, opened_value)
+    return Settlement(
+        quantity=after,
+        cost=cost,
+        profit=profit,
+        fee=closing_fee,
+        opening_fee=fee - closing_fee,
+        margin=moved,
+        opens=opens,
+    )
 
 
 def _closing(held: Decimal, quantity: Decimal) -> Decimal:
@@ -103,6 +113,7 @@ def _released(
     held: Held,
     wallet: Decimal,
     closing: Decimal,
+    *,
     profit: Decimal,
     fee: Decimal,
     manner: Manner,

@@ -144,14 +144,16 @@ class Standing:
         return cross.free if requirements or self.wallet is None else cross.spendable
 
     def fill(
-        self, quantity: Decimal, value: Decimal, price: Decimal, fee: Decimal, manner: Manner
+        self, quantity: Decimal, *, value: Decimal, price: Decimal, fee: Decimal, manner: Manner
     ) -> Settlement:
         """Take a fill of signed `quantity` at signed `value`; returns what is to be booked."""
         spendable = ZERO
         if self.wallet is not None and self.quantity * quantity < 0:
             spendable = self.cross().spendable
         held = Held(self.quantity, self.cost, self.wallet, self.leverage, spendable)
-        settled = settle(self.market, held, quantity, value, price, fee, manner)
+        settled = settle(
+            self.market, held, quantity, value=value, price=price, fee=fee, manner=manner
+        )
         worth = self.market.worth(settled.quantity)
         maintenance = self.market.contract.maintenance_margin(abs(worth))
         gained = settled.profit - settled.fee

@@ -109,7 +109,15 @@ def _receive(work: Work, offer: _Offer, quantity: Decimal, record: Liquidation) 
     gain, held = offer.gain(quantity), offer.held + quantity
     step.set_inventory(fund, symbol, held, market.worth(held))
     if gain < 0:
-        funds.pay(step, fund, market.clearing, -gain, "bankruptcy_loss", symbol, liquidation_id)
+        funds.pay(
+            step,
+            fund,
+            market.clearing,
+            -gain,
+            "bankruptcy_loss",
+            symbol=symbol,
+            liquidation_id=liquidation_id,
+        )
     else:
         step.transfer(
             "takeover_gain",

@@ -149,9 +149,9 @@ class Work:
             self.account,
             self.position,
             -quantity,
-            -value,
-            self.market.mark.price,
-            "liquidation",
+            value=-value,
+            price=self.market.mark.price,
+            manner="liquidation",
         )
         reference = f"liquidation/{record.liquidation_id}"
         positions.book(self.step, self.account, self.position, settled, reference)

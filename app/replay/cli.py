@@ -117,12 +117,12 @@ async def replay(
     contracts = await find_contracts(service, found.first_prices)
     before = await look_before(service, list(contracts))
     plan = Plan(
-        args.seed,
-        found.start,
-        args.traders,
-        f"replay-{args.seed}",
-        found.first_prices,
-        args.fund_seed_capital,
+        seed=args.seed,
+        start=found.start,
+        traders=args.traders,
+        prefix=f"replay-{args.seed}",
+        prices=found.first_prices,
+        fund_seed_capital=args.fund_seed_capital,
     )
     run = Replay(service, plan, contracts)
     progress = Progress(found.start, found.end, run.tally, sys.stderr)

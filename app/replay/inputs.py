@@ -147,17 +147,17 @@ def _candle(symbol: str, row: Row) -> Candle:
     _decimal(row, "volume")
     if not low <= min(opened, close) <= max(opened, close) <= high:
         raise ValueError(f"open {opened} and close {close} are not between {low} and {high}")
-    return Candle(_time(row["open_time_ms"]), symbol, opened, high, low, close)
+    return Candle(_time(row["open_time_ms"]), symbol, open=opened, high=high, low=low, close=close)
 
 
 def _quote(row: Row) -> Quote:
     quote = Quote(
         _time(row["ts_ms"]),
         _symbol(row),
-        _positive(row, "bid"),
-        _decimal(row, "bid_qty"),
-        _positive(row, "ask"),
-        _decimal(row, "ask_qty"),
+        bid=_positive(row, "bid"),
+        bid_quantity=_decimal(row, "bid_qty"),
+        ask=_positive(row, "ask"),
+        ask_quantity=_decimal(row, "ask_qty"),
     )
     if quote.bid >= quote.ask:
         raise ValueError(f"bid {quote.bid} is not below ask {quote.ask}")

@@ -73,7 +73,14 @@ def survey(paths: Sequence[Path], window: Window) -> Survey:
     if not first:
         raise InputError("nothing to replay: no row lies inside the time window and symbols")
     prices = {symbol: price for symbol, (_, price) in sorted(first.items())}
-    return Survey(counts[Candle], counts[Quote], counts[Print], prices, start, end)
+    return Survey(
+        candles=counts[Candle],
+        quotes=counts[Quote],
+        prints=counts[Print],
+        first_prices=prices,
+        start=start,
+        end=end,
+    )
 
 
 def steps(
@@ -127,10 +134,10 @@ def joined(candles: Sequence[Candle]) -> Candle:
     return Candle(
         first.time,
         first.symbol,
-        first.open,
-        max(candle.high for candle in candles),
-        min(candle.low for candle in candles),
-        candles[-1].close,
+        open=first.open,
+        high=max(candle.high for candle in candles),
+        low=min(candle.low for candle in candles),
+        close=candles[-1].close,
     )
 
 

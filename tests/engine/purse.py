@@ -153,7 +153,12 @@ def room_for_fills(state: State, command: PlaceOrder) -> Fraction | None:
     with localcontext(EXACT):
         taker = matching.Taker(account, purse.position, command.side)
         plan = matching.plan(
-            state, market, taker, command.quantity, command.price, command.self_trade_prevention
+            state,
+            market,
+            taker,
+            command.quantity,
+            limit=command.price,
+            prevention=command.self_trade_prevention,
         )
     if not plan.matches or command.price is None:
         return None

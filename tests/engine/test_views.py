@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.engine import assessment, calculator, funds, margin, matching
-from app.engine.assessment import Preview
+from app.engine import calculator, funds, margin, matching
 from app.engine.commands import ContributeToFund, PlaceOrder, Tick, UpdateFund
 from app.engine.numbers import EXACT, ratio
+from app.engine.preview import Preview
+from app.engine.preview import preview as judged
 from app.engine.rejections import Rejection
 from app.engine.scopes import trader_wallet_name
 from app.engine.valuation import Terms
@@ -51,7 +52,7 @@ def preview(scenario: Scenario, side: Any, quantity: str, price: str | None) -> 
     in_force: Any = "ioc" if price is None else "gtc"
     command = PlaceOrder("alice", "TEST", side, kind, Decimal(quantity), worth, in_force)
     world = scenario.world
-    return assessment.preview(world.state, command, world.next_time())
+    return judged(world.state, command, world.next_time())
 
 
 def test_ord_5_a_preview_says_what_an_order_needs_and_where_it_would_be_liquidated() -> None:

@@ -135,7 +135,7 @@ def order_cost(inputs: Inputs) -> dict[str, Decimal]:
         number(inputs["orderPrice"]),
     )  # fmt: skip
     with localcontext(EXACT):
-        found = assessment.assess(world.state, command, world.now)
+        found = assessment.assess(world.state, command, world.now).needs
     cost = found.requirement + found.open_loss
     return {"initialMargin": found.requirement, "openLoss": found.open_loss, "cost": cost}
 

@@ -1,0 +1,71 @@
+"""What an order would need, and where the position would be liquidated: judged, and not placed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from app.engine import calculator
+from app.engine.assessment import Assessment, assess, position_of
+from app.engine.commands import PlaceOrder
+from app.engine.rejections import Rejected, Rejection
+from app.engine.standing import Standing
+from app.engine.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an order would need and leave, if it filled at its worst price; nothing changes."""
+
+    requirement: Decimal
+    open_loss: Decimal
+    fee: Decimal
+    required: Decimal
+    available_balance: Decimal
+    worst_price: Decimal | None
+    liquidation_price: Decimal | None
+
+
+def preview(state: State, command: PlaceOrder, now: datetime) -> Preview | Rejection:
+    """Judge an order and say where the resulting position would be liquidated."""
+    try:
+        found = assess(state, command, now)
+    except Rejected as refusal:
+        return refusal.rejection
+    needs = found.needs
+    price = None if found.limit is None else _resulting_liquidation_price(state, command, found)
+    return Preview(
+        requirement=needs.requirement,
+        open_loss=needs.open_loss,
+        fee=needs.fee,
+        required=needs.total,
+        available_balance=needs.available,
+        worst_price=found.limit,
+        liquidation_price=price,
+    )
+
+
+def _resulting_liquidation_price(
+    state: State, command: PlaceOrder, found: Assessment
+) -> Decimal | None:
+    """As if the whole order filled at its worst price, whatever is there to fill it now."""
+    account, market = state.accounts[command.account_id], state.markets[command.symbol]
+    contract = market.contract
+    after = Standing.of(state, account, position_of(account, contract, command))
+    assert found.limit is not None
+    signed = command.quantity if command.side == "buy" else -command.quantity
+    value = contract.value(signed, found.limit)
+    after.fill(
+        signed,
+        value=value,
+        price=found.limit,
+        fee=abs(value) * contract.taker_fee_rate,
+        manner="trade",
+    )
+    if after.quantity == 0:
+        return None
+    price = calculator.liquidation_price(
+        contract.brackets, contract, after.quantity, after.cost, after.backing()
+    )
+    return contract.shown(price)
