@@ -20,7 +20,7 @@ class ImportingError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class ImportReport:
     """What the service made of the files; `skipped` is reason to symbols."""
 
     created: int
@@ -40,7 +40,7 @@ class Imported:
 
 def import_files(
     url: str, admin_key: str, exchange_info: Path, leverage_brackets: Path
-) -> Imported:
+) -> ImportReport:
     """Import both files; raises `ImportingError`.
 
     Their texts go out as they are: a number that was read and written again may not be the same.
@@ -53,7 +53,7 @@ def import_files(
     skipped: dict[str, list[str]] = defaultdict(list)
     for one in answer["skipped"]:
         skipped[one["reason"]].append(one["symbol"])
-    return Imported(answer["created"], answer["updated"], dict(skipped))
+    return ImportReport(answer["created"], answer["updated"], dict(skipped))
 
 
 def _json_text(path: Path) -> bytes:

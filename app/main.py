@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from app.api.application import create_app
-from app.api.limits import Limits, connection_limit
+from app.api.limits import ConnectionLimits, connection_limit
 from app.api.rates import Rates
 from app.api.server import Server
 from app.catalogue.default import default_commands
@@ -129,7 +129,7 @@ async def _serve_http(
     server = Server(
         behind(settings.trusted_proxies, app),
         app.state.services.metrics,
-        Limits(connection_limit()),
+        ConnectionLimits(connection_limit()),
         GRACE_SECONDS,
     )
     logging.getLogger("uvicorn.error").addFilter(_is_news)

@@ -17,7 +17,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.api.edge import NOSNIFF
 from app.api.faults import Fault
-from app.api.limits import BODY_LIMIT, HEAD_LIMIT, PIPELINE_LIMIT, SPARE, URL_LIMIT, Limits
+from app.api.limits import (
+    BODY_LIMIT,
+    HEAD_LIMIT,
+    PIPELINE_LIMIT,
+    SPARE,
+    URL_LIMIT,
+    ConnectionLimits,
+)
 from app.api.metrics import OTHER, HttpMetrics
 from app.api.problems import Problem, busy, malformed
 from app.api.wire import Pairing
@@ -50,7 +57,7 @@ class Connection(HttpToolsProtocol):
     )
     cycle: Any  # the newest request, None before the first
 
-    def __init__(self, *, limits: Limits, metrics: HttpMetrics, **given: Any) -> None:
+    def __init__(self, *, limits: ConnectionLimits, metrics: HttpMetrics, **given: Any) -> None:
         super().__init__(**given)
         self._limits = limits
         self._metrics = metrics

@@ -29,7 +29,7 @@ from app.api.strict import check_keys
 from app.engine.commands import Command, KeyScope
 
 Document = dict[str, Any]
-Handler = Callable[[Identity, Changes, Any], Awaitable[Document]]
+LeanHandler = Callable[[Identity, Changes, Any], Awaitable[Document]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Lean:
 
     path: str
     key_scope: KeyScope
-    handler: Handler
+    handler: LeanHandler
     command: type[Command] | None
     """What it sends, if that is one; what of a batch is refused stands in its answer."""
     request: type[BaseModel]

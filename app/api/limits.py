@@ -25,7 +25,7 @@ RESERVE = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ConnectionLimits:
     """How many connections at once, and how many seconds each may take over what."""
 
     connections: int = CONNECTIONS

@@ -24,7 +24,7 @@ from app.api.schemas.liquidations import (
     StepView,
 )
 from app.api.services import Reading, ServicesDep
-from app.engine.events import Outcome_, QueueEntry
+from app.engine.events import LiquidationOutcome, QueueEntry
 from app.engine.rejections import Code
 from app.store.queries import Row
 from app.store.queries import liquidations as queries
@@ -49,7 +49,7 @@ async def list_liquidations(
     paging: Paged,
     symbol: SymbolFilter = None,
     fund: FundFilter = None,
-    outcome: Annotated[Outcome_ | None, Query()] = None,
+    outcome: Annotated[LiquidationOutcome | None, Query()] = None,
     account_id: AccountFilter = None,
 ) -> Page[LiquidationView]:
     """Liquidated positions, newest first. `account_id` is shown, and may be asked for, only with

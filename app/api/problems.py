@@ -18,7 +18,7 @@ from starlette.responses import JSONResponse, Response
 from app.api.faults import AnyCode, Fault
 from app.engine.rejections import Code, Rejected, Rejection
 from app.runner.runner import AnswerConflict, AnswerExpired, Busy, NotLeader
-from app.store.database import STATEMENT_SECONDS
+from app.store.database import STATEMENT_SECONDS, UNREACHABLE
 from app.store.reads import NoSlot, cause_of
 
 logger = logging.getLogger(__name__)
@@ -36,18 +36,6 @@ FAULT_OF_STATUS = {
     404: Fault.not_found,
 }
 """What FastAPI and Starlette say themselves; they say nothing else."""
-
-UNREACHABLE = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.PostgresSystemError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-)
-"""How a database shows that it is not there, or not for us."""
 
 OVERLOADED = (
     asyncpg.InsufficientResourcesError,

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from app.api.connection import Connection
-from app.api.limits import Limits
+from app.api.limits import ConnectionLimits
 from app.api.metrics import HttpMetrics
 
 
@@ -21,7 +21,7 @@ class Server(uvicorn.Server):
     """Serves an application of `create_app`, or what stands before it; `metrics` are its own."""
 
     def __init__(
-        self, app: ASGIApp, metrics: HttpMetrics, limits: Limits, grace_seconds: int
+        self, app: ASGIApp, metrics: HttpMetrics, limits: ConnectionLimits, grace_seconds: int
     ) -> None:
         protocol: Any = partial(Connection, limits=limits, metrics=metrics)
         config = uvicorn.Config(

@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, get_args
+from typing import get_args
 
 from app.demo.chart import chart
-from app.engine.events import Outcome_
+from app.engine.events import LiquidationOutcome
 from app.replay.books import History, read_history
-from app.replay.client import Service
-from app.replay.steps import Step
+from app.replay.client import Json, Service
+from app.replay.steps import ReplayStep
 
 SIZE = (72, 7)
 LAST_ROWS = 8
-OUTCOMES = get_args(Outcome_)
+OUTCOMES = get_args(LiquidationOutcome)
 """The fuller the story, the later."""
 
 TOLD = {
@@ -39,8 +39,6 @@ TOLD = {
     "end": "{outcome}; {final_wallet} left in the wallet",
 }
 
-Json = dict[str, Any]
-
 
 @dataclass(slots=True)
 class Watch:
@@ -51,7 +49,7 @@ class Watch:
     prices: list[Decimal] = field(default_factory=list)
     done: list[datetime] = field(default_factory=list)
 
-    def see(self, step: Step) -> None:
+    def see(self, step: ReplayStep) -> None:
         """Note a step that the service has just answered."""
         if self.symbol in step.marks:
             self.times.append(step.time)

@@ -23,7 +23,7 @@ from app.engine.handlers import handles
 from app.engine.numbers import ZERO, divide_up, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.scopes import wallet_key
-from app.engine.state import Account, Position, Settings
+from app.engine.state import Account, ContractSettings, Position
 from app.engine.step import Step
 
 
@@ -182,7 +182,7 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
     contract = market.contract
     _check_not_waiting(step, account)
     current = exposure.settings_of(account, contract)
-    wanted = Settings(
+    wanted = ContractSettings(
         account.account_id,
         contract.symbol,
         command.leverage if command.leverage is not None else current.leverage,
@@ -207,7 +207,7 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
 
 
 def _check_lower_leverage(
-    step: Step, account: Account, leg: Position, current: Settings, wanted: Settings
+    step: Step, account: Account, leg: Position, current: ContractSettings, wanted: ContractSettings
 ) -> None:
     """A lower leverage needs more margin: it must be there already."""
     state, market = step.state, step.state.markets[leg.symbol]

@@ -12,13 +12,13 @@ from decimal import Decimal
 
 from app.engine import funds
 from app.engine.contracts import Contract
-from app.engine.margin import Leg
+from app.engine.margin import LegFigures
 from app.engine.scopes import Scope
 from app.engine.state import Wallet
 from app.engine.step import Step
 
 
-def find_cause(step: Step, scope: Scope, legs: Iterable[Leg]) -> None:
+def find_cause(step: Step, scope: Scope, legs: Iterable[LegFigures]) -> None:
     """Remember which of the contracts that a scope holds put it at risk: the newest tick's.
 
     That is found when it is first liquidated, and stays until the cascade ends. A tick that began

@@ -50,6 +50,10 @@ class Transfer(NamedTuple):
     reference: str | None
 
 
+GENESIS_HASH = "0" * 64
+"""What the first entry of each fund's history follows (HIS-4)."""
+
+
 class FundEntry(NamedTuple):
     """One row of a fund's balance history, linked into the fund's hash chain (HIS-1)."""
 
@@ -99,7 +103,9 @@ class LiquidationStep(NamedTuple):
     detail: dict[str, str]
 
 
-Outcome_ = Literal["orders_canceled", "reduced", "closed", "taken_over", "deleveraged", "mixed"]
+LiquidationOutcome = Literal[
+    "orders_canceled", "reduced", "closed", "taken_over", "deleveraged", "mixed"
+]
 
 
 @dataclass(slots=True)
@@ -133,7 +139,7 @@ class Liquidation:
     fund_amount: Decimal = Decimal(0)
     treasury_amount: Decimal = Decimal(0)
     final_wallet: Decimal = Decimal(0)
-    outcome: Outcome_ = "orders_canceled"
+    outcome: LiquidationOutcome = "orders_canceled"
     steps: list[LiquidationStep] = field(default_factory=list)
 
 

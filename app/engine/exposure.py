@@ -12,16 +12,16 @@ from decimal import Decimal
 
 from app.engine.contracts import Contract
 from app.engine.numbers import ZERO, divide_up
-from app.engine.state import Account, Market, Position, Settings
+from app.engine.state import Account, ContractSettings, Market, Position
 
 DEFAULT_LEVERAGE = 20
 
 
-def settings_of(account: Account, contract: Contract) -> Settings:
+def settings_of(account: Account, contract: Contract) -> ContractSettings:
     """The account's leverage and margin mode in a contract, or the defaults of ORD-3."""
     settings = account.settings.get(contract.symbol)
     if settings is None:
-        return Settings(account.account_id, contract.symbol, leverage_of(account, contract))
+        return ContractSettings(account.account_id, contract.symbol, leverage_of(account, contract))
     return settings
 
 

@@ -58,7 +58,7 @@ def health_of(state: State, scope: Scope, held: list[tuple[Market, Position]]) -
     return Health(equity, required, len(held))
 
 
-class Leg(NamedTuple):
+class LegFigures(NamedTuple):
     """An open position at mark: its unrealised profit and maintenance margin."""
 
     market: Market
@@ -71,15 +71,15 @@ class Figures(NamedTuple):
     """A scope worked out at mark: its health, and its legs."""
 
     health: Health
-    legs: list[Leg]
+    legs: list[LegFigures]
 
 
-def leg(market: Market, position: Position) -> Leg:
+def leg(market: Market, position: Position) -> LegFigures:
     """Work a position out at mark."""
-    return Leg(market, position, profit(market, position), position.margin)
+    return LegFigures(market, position, profit(market, position), position.margin)
 
 
-def in_order(legs: Collection[Leg]) -> list[Leg]:
+def in_order(legs: Collection[LegFigures]) -> list[LegFigures]:
     """Largest maintenance margin first; ties go by symbol and leg (LIQ-4)."""
     if len(legs) < 2:
         return list(legs)

@@ -23,16 +23,27 @@ from app.engine.scopes import Scope
 from app.engine.state import (
     Account,
     ApiKey,
+    ContractSettings,
     Fund,
     Inventory,
     Mark,
     Order,
     Position,
-    Settings,
     Wallet,
 )
 
-Kept = Wallet | Account | Settings | Position | Order | Contract | Mark | Fund | Inventory | ApiKey
+Kept = (
+    Wallet
+    | Account
+    | ContractSettings
+    | Position
+    | Order
+    | Contract
+    | Mark
+    | Fund
+    | Inventory
+    | ApiKey
+)
 """State that the store keeps a row of."""
 Record = (
     Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert | IncidentRelease

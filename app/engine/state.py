@@ -27,11 +27,9 @@ from app.engine.commands import (
     TimeInForce,
 )
 from app.engine.contracts import Bracket, Contract
-from app.engine.events import QueueEntry
+from app.engine.events import GENESIS_HASH, QueueEntry
 from app.engine.numbers import ZERO, Quotient
 from app.engine.scopes import Scope, WalletKind, cross_scope, isolated_scope
-
-GENESIS_HASH = "0" * 64
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +124,7 @@ class Position:
 
 
 @dataclass(slots=True, eq=False)
-class Settings:
+class ContractSettings:
     """An account's leverage and margin mode in one contract (ORD-3)."""
 
     account_id: str
@@ -146,7 +144,7 @@ class Account:
     position_mode: PositionMode
     created_at: datetime
     wallets: dict[str, Wallet] = field(default_factory=dict)
-    settings: dict[str, Settings] = field(default_factory=dict)
+    settings: dict[str, ContractSettings] = field(default_factory=dict)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     open_orders: int = 0
 

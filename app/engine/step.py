@@ -29,13 +29,13 @@ from app.engine.scopes import Scope, cross_scope
 from app.engine.state import (
     Account,
     ApiKey,
+    ContractSettings,
     Fund,
     Inventory,
     Mark,
     Market,
     Order,
     Position,
-    Settings,
     State,
     scope_of,
 )
@@ -119,7 +119,7 @@ class Step(Ledger):
         account.position_mode = position_mode
         self._touch(account)
 
-    def set_settings(self, account: Account, settings: Settings) -> None:
+    def set_settings(self, account: Account, settings: ContractSettings) -> None:
         """Give an account its leverage and margin mode in a contract (ORD-3)."""
         account.settings[settings.symbol] = settings
         self._touch(settings)

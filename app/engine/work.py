@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.engine import allotment, margin, positions
-from app.engine.events import Fill, Liquidation, LiquidationStep, Outcome_, StepKind
+from app.engine.events import Fill, Liquidation, LiquidationOutcome, LiquidationStep, StepKind
 from app.engine.health import Health
-from app.engine.margin import Figures, Leg
+from app.engine.margin import Figures, LegFigures
 from app.engine.numbers import ZERO, texts
 from app.engine.scopes import Scope
 from app.engine.state import Account, Case, Market, Position, Wallet
@@ -44,7 +44,7 @@ class Work:
     refused: dict[Position, Decimal] = field(default_factory=dict)
     bankrupt: bool = False
     waits: bool = False
-    legs: dict[Position, Leg] = field(default_factory=dict)
+    legs: dict[Position, LegFigures] = field(default_factory=dict)
     profit: Decimal = ZERO
     required: Decimal = ZERO
     reserved: Decimal = ZERO
@@ -240,7 +240,7 @@ class Work:
         self.step.outcome.records.append(record)
 
 
-def _outcome(record: Liquidation, *, closed: bool) -> Outcome_:
+def _outcome(record: Liquidation, *, closed: bool) -> LiquidationOutcome:
     filled, taken = record.filled_quantity > 0, record.taken_over_quantity > 0
     deleveraged = record.deleveraged_quantity > 0
     if filled + taken + deleveraged > 1:

@@ -10,8 +10,8 @@ from typing import Any
 
 from app.engine.commands import Side
 from app.engine.numbers import ceil_to, floor_to
-from app.replay.makers import CALM, Market
-from app.replay.population import LONGS, Stake, Trader
+from app.replay.makers import CALM, QuotedMarket
+from app.replay.population import LONGS, ReplayTrader, Stake
 from app.replay.terms import amount, lots, order, room
 
 TURNS_PER_MINUTE = 0.004
@@ -22,7 +22,7 @@ CLOSE, ADD = 0.35, 0.8
 
 
 @dataclass(slots=True)
-class Memory:
+class TraderMemory:
     """What a trader believes: its fills, and whether the last order wanted too much margin.
 
     It never asks the service, which would cost more than all else; a liquidation, an ADL or a
@@ -67,7 +67,10 @@ def turns(chance: random.Random, traders: int, minutes: float, speed: float) -> 
 
 
 def decide(
-    chance: random.Random, trader: Trader, memory: Memory, markets: Mapping[str, Market]
+    chance: random.Random,
+    trader: ReplayTrader,
+    memory: TraderMemory,
+    markets: Mapping[str, QuotedMarket],
 ) -> Decision:
     """The trader's next move."""
     opened = sorted(s.symbol for s in trader.stakes if memory.quantities.get(s.symbol))
@@ -87,7 +90,10 @@ def decide(
 
 
 def _enter(
-    chance: random.Random, trader: Trader, memory: Memory, markets: Mapping[str, Market]
+    chance: random.Random,
+    trader: ReplayTrader,
+    memory: TraderMemory,
+    markets: Mapping[str, QuotedMarket],
 ) -> Decision:
     """A new position; without the money for it, pay in again or give up for now."""
     deposit = Decimal(0)
@@ -108,7 +114,7 @@ def _enter(
 
 
 def _add(
-    chance: random.Random, trader: Trader, held: Decimal, stake: Stake, market: Market
+    chance: random.Random, trader: ReplayTrader, held: Decimal, stake: Stake, market: QuotedMarket
 ) -> Decision:
     """More of the same, with a little of the capital."""
     margin = trader.capital * amount(chance.uniform(0.02, 0.2), 4)
@@ -120,7 +126,11 @@ def _add(
 
 
 def _rest(
-    chance: random.Random, trader: Trader, memory: Memory, quantity: Decimal, market: Market
+    chance: random.Random,
+    trader: ReplayTrader,
+    memory: TraderMemory,
+    quantity: Decimal,
+    market: QuotedMarket,
 ) -> Decision:
     """In place of older resting orders: take profit half to three per cent away."""
     contract = market.contract
@@ -137,7 +147,7 @@ def _rest(
     return Decision(cancel=cancel, orders=[body])
 
 
-def _affordable(stake: Stake, market: Market, margin: Decimal, held: Decimal) -> Decimal:
+def _affordable(stake: Stake, market: QuotedMarket, margin: Decimal, held: Decimal) -> Decimal:
     """The quantity that `margin` opens with the stake's leverage, on top of `held`."""
     contract = market.contract
     costs = 1 + stake.leverage * (contract.taker_fee_rate + Decimal("0.005"))

@@ -17,6 +17,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.engine.contracts import Contract
+from app.engine.events import GENESIS_HASH
 from app.engine.numbers import plain
 from app.replay.client import Service
 from app.replay.terms import read_contract
@@ -26,7 +27,6 @@ CHAIN_FIELDS = (
     "liquidation_id",
 )  # fmt: skip
 DECIMALS = {"amount", "balance_after"}
-GENESIS = "0" * 64
 
 Amounts = dict[str, Decimal]
 
@@ -153,7 +153,7 @@ async def read_history(service: Service, fund: str) -> History:
 
 def chain_problem(rows: Iterable[Mapping[str, str]]) -> str | None:
     """Where an exported history of one fund breaks: its chain, numbers or running balances."""
-    previous = GENESIS
+    previous = GENESIS_HASH
     balances: dict[tuple[str, str], Decimal] = {}
     for number, row in enumerate(rows, start=1):
         wallet = row["wallet"], row["asset"]

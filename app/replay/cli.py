@@ -17,12 +17,12 @@ import httpx
 import uvloop
 
 from app.replay.client import Service, ServiceError, connect
-from app.replay.drive import Plan, Replay
+from app.replay.drive import Replay, ReplayPlan
 from app.replay.inputs import InputError, Window
-from app.replay.progress import Progress
+from app.replay.progress import ReplayProgress
 from app.replay.report import look_before, render, write_report
 from app.replay.setup import find_contracts
-from app.replay.steps import Step, Survey, steps, survey
+from app.replay.steps import ReplayStep, Survey, steps, survey
 
 DESCRIPTION = """\
 Drive a running service from recorded market data, with a seeded population of traders and market
@@ -110,13 +110,13 @@ async def replay(
     args: argparse.Namespace,
     window: Window,
     found: Survey,
-    watch: Callable[[Step], None] | None = None,
+    watch: Callable[[ReplayStep], None] | None = None,
 ) -> dict[str, Any]:
     """Replay the inputs against a service; returns the report. `watch` sees each step done."""
     began = time.monotonic()
     contracts = await find_contracts(service, found.first_prices)
     before = await look_before(service, list(contracts))
-    plan = Plan(
+    plan = ReplayPlan(
         seed=args.seed,
         start=found.start,
         traders=args.traders,
@@ -125,11 +125,11 @@ async def replay(
         fund_seed_capital=args.fund_seed_capital,
     )
     run = Replay(service, plan, contracts)
-    progress = Progress(found.start, found.end, run.tally, sys.stderr)
+    progress = ReplayProgress(found.start, found.end, run.tally, sys.stderr)
     progress.say(f"opening {args.traders:,} accounts ...")
     await run.open()
 
-    def done(step: Step) -> None:
+    def done(step: ReplayStep) -> None:
         progress.show(step.time)
         if watch:
             watch(step)

@@ -7,18 +7,17 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from app.engine.commands import Side
 from app.engine.contracts import Contract
 from app.engine.numbers import floor_to, plain
 from app.replay import makers, setup
-from app.replay.behaviour import Decision, Memory, decide, turns
-from app.replay.client import Service
-from app.replay.makers import STYLES, Market, Style
-from app.replay.population import Trader, draw_population, planned_notional
+from app.replay.behaviour import Decision, TraderMemory, decide, turns
+from app.replay.client import Json, Service
+from app.replay.makers import STYLES, QuotedMarket, Style
+from app.replay.population import ReplayTrader, draw_population, planned_notional
 from app.replay.setup import Opening, Setting
-from app.replay.steps import Step
+from app.replay.steps import ReplayStep
 from app.replay.tally import Tally
 from app.replay.terms import order
 
@@ -27,11 +26,9 @@ DEPTH = Decimal("0.02")
 LEAST_DEPTH = Decimal(100_000)
 TURN_MS = 60_000
 
-Json = dict[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReplayPlan:
     """Who takes part; `start` (ms) and `prices` are those of the first step."""
 
     seed: int
@@ -45,7 +42,7 @@ class Plan:
 class Replay:
     """One run against a service. `tally` is up to date at any time."""
 
-    def __init__(self, service: Service, plan: Plan, contracts: dict[str, Contract]) -> None:
+    def __init__(self, service: Service, plan: ReplayPlan, contracts: dict[str, Contract]) -> None:
         self.tally = Tally()
         self._service = service
         self._plan = plan
@@ -53,10 +50,10 @@ class Replay:
         self.traders = draw_population(
             self._chance, contracts, plan.prices, plan.traders, plan.prefix
         )
-        self._memories = {trader.account_id: Memory() for trader in self.traders}
+        self._memories = {trader.account_id: TraderMemory() for trader in self.traders}
         self._wanted = planned_notional(self.traders, contracts, plan.prices)
         self.markets = {
-            symbol: Market(contract, self._depth(symbol), plan.prices[symbol])
+            symbol: QuotedMarket(contract, self._depth(symbol), plan.prices[symbol])
             for symbol, contract in contracts.items()
         }
         self.makers = makers.maker_accounts(plan.prefix)
@@ -92,7 +89,7 @@ class Replay:
             await self._service.delete("/v1/orders", account_id=account)
         await self._place(await self._renewed())
 
-    async def run(self, steps: Iterator[Step], report: Callable[[Step], None]) -> None:
+    async def run(self, steps: Iterator[ReplayStep], report: Callable[[ReplayStep], None]) -> None:
         """Every step; `report` is called after each."""
         for step in steps:
             await self._replay_tape(step)
@@ -151,7 +148,7 @@ class Replay:
                 orders += makers.quotes(market, style, self.makers[style.name])
         return orders
 
-    async def _cancel(self, style: Style, markets: list[Market]) -> None:
+    async def _cancel(self, style: Style, markets: list[QuotedMarket]) -> None:
         account = self.makers[style.name]
         standing = [market for market in markets if style.name in market.quoted]
         if len(standing) == len(self.markets):
@@ -166,7 +163,7 @@ class Replay:
             )
         )
 
-    async def _replay_tape(self, step: Step) -> None:
+    async def _replay_tape(self, step: ReplayStep) -> None:
         """The recorded trades as market orders; what is below the minimum waits for more."""
         orders = []
         for print_ in step.prints:
@@ -179,7 +176,7 @@ class Replay:
                 orders.append(order(self._chance.choice(self._tape), *key, quantity))
         await self._place(orders)
 
-    def _acting(self, time: int) -> list[Trader]:
+    def _acting(self, time: int) -> list[ReplayTrader]:
         """The traders whose turn it is, once a minute."""
         minutes = (time - self._turns_taken) / TURN_MS
         if minutes < 1:
@@ -198,7 +195,7 @@ class Replay:
         await asyncio.gather(*(self._prepare(*decided) for decided in decisions))
         return [body for _, decision in decisions for body in decision.orders]
 
-    async def _prepare(self, trader: Trader, decision: Decision) -> None:
+    async def _prepare(self, trader: ReplayTrader, decision: Decision) -> None:
         if decision.cancel:
             await self._service.delete("/v1/orders", account_id=trader.account_id)
         await setup.deposit(

@@ -69,7 +69,7 @@ class Print:
 
 
 Event = Candle | Quote | Print
-Row = dict[str, str]
+CsvRow = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def _open(path: Path) -> TextIO:
     return path.open(encoding="utf-8", newline="")
 
 
-def _parser(path: Path, columns: tuple[str, ...]) -> Callable[[Row], Event]:
+def _parser(path: Path, columns: tuple[str, ...]) -> Callable[[CsvRow], Event]:
     if columns == CANDLE_COLUMNS:
         symbol, mark, _ = path.name.partition("_")
         if not mark or not symbol:
@@ -126,7 +126,11 @@ def _parser(path: Path, columns: tuple[str, ...]) -> Callable[[Row], Event]:
 
 
 def _event(
-    path: Path, line: int, parse: Callable[[Row], Event], columns: tuple[str, ...], row: list[str]
+    path: Path,
+    line: int,
+    parse: Callable[[CsvRow], Event],
+    columns: tuple[str, ...],
+    row: list[str],
 ) -> Event:
     if len(row) != len(columns):
         raise InputError(f"{path}:{line}: {len(row)} fields, not {len(columns)}")
@@ -142,7 +146,7 @@ def _in_order(path: Path, line: int, event: Event, latest: int) -> int:
     return event.time
 
 
-def _candle(symbol: str, row: Row) -> Candle:
+def _candle(symbol: str, row: CsvRow) -> Candle:
     opened, high, low, close = (_positive(row, name) for name in ("open", "high", "low", "close"))
     _decimal(row, "volume")
     if not low <= min(opened, close) <= max(opened, close) <= high:
@@ -150,7 +154,7 @@ def _candle(symbol: str, row: Row) -> Candle:
     return Candle(_time(row["open_time_ms"]), symbol, open=opened, high=high, low=low, close=close)
 
 
-def _quote(row: Row) -> Quote:
+def _quote(row: CsvRow) -> Quote:
     quote = Quote(
         _time(row["ts_ms"]),
         _symbol(row),
@@ -164,7 +168,7 @@ def _quote(row: Row) -> Quote:
     return quote
 
 
-def _print(row: Row) -> Print:
+def _print(row: CsvRow) -> Print:
     side: Literal["buy", "sell"]
     match row["taker_side"]:
         case "BUY":
@@ -178,7 +182,7 @@ def _print(row: Row) -> Print:
     )
 
 
-def _symbol(row: Row) -> str:
+def _symbol(row: CsvRow) -> str:
     symbol = row["symbol"]
     if not symbol or not symbol.isascii() or not symbol.replace("_", "").isalnum():
         raise ValueError(f"symbol is {symbol!r}")
@@ -191,14 +195,14 @@ def _time(text: str) -> int:
     return int(text)
 
 
-def _positive(row: Row, name: str) -> Decimal:
+def _positive(row: CsvRow, name: str) -> Decimal:
     value = _decimal(row, name)
     if value <= 0:
         raise ValueError(f"{name} is {row[name]}, not positive")
     return value
 
 
-def _decimal(row: Row, name: str) -> Decimal:
+def _decimal(row: CsvRow, name: str) -> Decimal:
     try:
         value = Decimal(row[name])
     except InvalidOperation:

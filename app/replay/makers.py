@@ -45,7 +45,7 @@ STYLES = (
 
 
 @dataclass(slots=True)
-class Market:
+class QuotedMarket:
     """What the replay knows of a contract's market. `depth` is a notional in the quote asset."""
 
     contract: Contract
@@ -88,7 +88,7 @@ def leverage(contract: Contract, notional: Decimal) -> int:
     return next((n for n in (5, 4, 3, 2) if room(contract, n) >= notional), 1)
 
 
-def quotes(market: Market, style: Style, account_id: str) -> list[dict[str, Any]]:
+def quotes(market: QuotedMarket, style: Style, account_id: str) -> list[dict[str, Any]]:
     """A maker's orders on both sides: thinner and wider the quicker the price moves."""
     market.quoted[style.name] = market.price
     if style is STYLES[0]:
@@ -105,7 +105,7 @@ def quotes(market: Market, style: Style, account_id: str) -> list[dict[str, Any]
 
 
 def opening(
-    market: Market, wanted: dict[Side, Decimal], accounts: Iterable[str]
+    market: QuotedMarket, wanted: dict[Side, Decimal], accounts: Iterable[str]
 ) -> list[dict[str, Any]]:
     """The book that the traders' first orders meet: all they want, close to the price."""
     makers = list(accounts)
@@ -118,14 +118,14 @@ def opening(
 
 
 def _pair(
-    market: Market, account_id: str, distance: Decimal, notional: Decimal
+    market: QuotedMarket, account_id: str, distance: Decimal, notional: Decimal
 ) -> list[dict[str, Any]]:
     bid = _level(market, account_id, "sell", distance, notional)
     return bid + _level(market, account_id, "buy", distance, notional)
 
 
 def _level(
-    market: Market, account_id: str, taker_side: Side, distance: Decimal, notional: Decimal
+    market: QuotedMarket, account_id: str, taker_side: Side, distance: Decimal, notional: Decimal
 ) -> list[dict[str, Any]]:
     """An order that a taker of `taker_side` can hit, `distance` away from the price."""
     contract = market.contract

@@ -39,7 +39,7 @@ class Stake:
 
 
 @dataclass(frozen=True, slots=True)
-class Trader:
+class ReplayTrader:
     """A trader with capital in one settlement asset."""
 
     account_id: str
@@ -54,7 +54,7 @@ def draw_population(
     prices: Mapping[str, Decimal],
     count: int,
     prefix: str,
-) -> list[Trader]:
+) -> list[ReplayTrader]:
     """`count` traders with accounts `prefix-0001`...; `prices` are those at the start."""
     return [
         _trader(chance, contracts, prices, f"{prefix}-{number:05d}")
@@ -67,14 +67,14 @@ def _trader(
     contracts: Mapping[str, Contract],
     prices: Mapping[str, Decimal],
     account_id: str,
-) -> Trader:
+) -> ReplayTrader:
     drawn = chance.lognormvariate(math.log(MEDIAN_CAPITAL), SPREAD_OF_CAPITAL)
     capital = amount(min(max(drawn, LEAST_CAPITAL), MOST_CAPITAL), 2)
     symbols = _symbols(chance, contracts)
     committed = capital * amount(chance.uniform(0.3, 0.9), 4) / len(symbols)
     stakes = (_stake(chance, contracts[symbol], prices[symbol], committed) for symbol in symbols)
     asset = contracts[symbols[0]].settlement_asset
-    return Trader(account_id, asset, capital, tuple(stakes))
+    return ReplayTrader(account_id, asset, capital, tuple(stakes))
 
 
 def _symbols(chance: random.Random, contracts: Mapping[str, Contract]) -> list[str]:
@@ -112,7 +112,7 @@ def affordable_leverage(contract: Contract, margin: Decimal, wanted: int) -> int
 
 
 def planned_notional(
-    traders: list[Trader], contracts: Mapping[str, Contract], prices: Mapping[str, Decimal]
+    traders: list[ReplayTrader], contracts: Mapping[str, Contract], prices: Mapping[str, Decimal]
 ) -> dict[tuple[str, Side], Decimal]:
     """What the traders' first orders come to, by contract and side."""
     sides: tuple[Side, ...] = ("buy", "sell")

@@ -13,7 +13,7 @@ ON_TERMINAL, ELSEWHERE = 0.5, 10.0
 """Seconds between two lines."""
 
 
-class Progress:
+class ReplayProgress:
     """Progress from `start` to `end` (ms, simulated)."""
 
     def __init__(

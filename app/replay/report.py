@@ -6,17 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, get_args
+from typing import get_args
 
 from app.engine.contracts import Contract
-from app.engine.events import Outcome_
+from app.engine.events import LiquidationOutcome
 from app.engine.numbers import plain
 from app.replay import books
 from app.replay.books import Amounts, Books, History
-from app.replay.client import Service
+from app.replay.client import Json, Service
 from app.replay.tally import Tally
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def _liquidations(items: list[Json]) -> Json:
     return {
         "count": len(items),
         "accounts": len({item["account_id"] for item in items if "account_id" in item}),
-        "by_outcome": {outcome: by_outcome[outcome] for outcome in get_args(Outcome_)},
+        "by_outcome": {outcome: by_outcome[outcome] for outcome in get_args(LiquidationOutcome)},
         "by_side": dict(Counter(item["side"] for item in items)),
         "by_symbol": dict(Counter(item["symbol"] for item in items).most_common()),
     }

@@ -34,7 +34,7 @@ class Point:
 
 
 @dataclass(slots=True)
-class Step:
+class ReplayStep:
     """One second: the trades printed in it, the newest quotes, and the mark prices.
 
     The mark is the middle of the quote where there is one, else the last trade's price.
@@ -85,22 +85,22 @@ def survey(paths: Sequence[Path], window: Window) -> Survey:
 
 def steps(
     paths: Sequence[Path], window: Window, ticks_per_candle: int, every: int
-) -> Iterator[Step]:
+) -> Iterator[ReplayStep]:
     """The inputs in time order; `every` joins that many candles to one."""
     streams = [_points(path, window, ticks_per_candle, every) for path in paths]
-    current: Step | None = None
+    current: ReplayStep | None = None
     for event in heapq.merge(*streams, key=lambda event: event.time):
         second = event.time - event.time % STEP_MS
         if current is None or current.time != second:
             if current is not None:
                 yield current
-            current = Step(second)
+            current = ReplayStep(second)
         _add(current, event)
     if current is not None:
         yield current
 
 
-def _add(step: Step, event: Point | Quote | Print) -> None:
+def _add(step: ReplayStep, event: Point | Quote | Print) -> None:
     if isinstance(event, Point):
         step.marks[event.symbol] = event.price
     elif isinstance(event, Quote):

@@ -17,7 +17,7 @@ from collections import deque
 from app.engine.commands import Tick
 from app.engine.outcome import Outcome
 from app.engine.state import State
-from app.runner.submission import Place, Submission
+from app.runner.submission import Submission, Submitted
 
 
 class Agenda:
@@ -25,9 +25,9 @@ class Agenda:
 
     def __init__(self, state: State) -> None:
         self._state = state
-        self._cascades: dict[str, Place | None] = {}
+        self._cascades: dict[str, Submitted | None] = {}
         """By settlement asset, with the tick to answer when it is finished, if one began it."""
-        self._held: dict[str, deque[Place]] = {}
+        self._held: dict[str, deque[Submitted]] = {}
         """Ticks that wait for a cascade of their asset, in order."""
 
     def __bool__(self) -> bool:
@@ -48,23 +48,23 @@ class Agenda:
         for asset in outcome.pending:
             self._cascades.setdefault(asset, None)
 
-    def answer_at_end(self, place: Place, tick: Tick) -> None:
+    def answer_at_end(self, submitted: Submitted, tick: Tick) -> None:
         """This tick began a cascade and is answered when it is finished."""
-        self._cascades[self._state.markets[tick.symbol].contract.settlement_asset] = place
+        self._cascades[self._state.markets[tick.symbol].contract.settlement_asset] = submitted
 
-    def end(self, asset: str) -> Place | None:
+    def end(self, asset: str) -> Submitted | None:
         """A cascade is finished; returns the tick that is answered now."""
         return self._cascades.pop(asset)
 
     def ticks_of(self, submission: Submission) -> list[tuple[int, str]]:
         """The ticks of a submission whose cascades go on, with the assets."""
         return [
-            (place[1], asset)
-            for asset, place in self._cascades.items()
-            if place and place[0] is submission
+            (submitted[1], asset)
+            for asset, submitted in self._cascades.items()
+            if submitted and submitted[0] is submission
         ]
 
-    def hold_back(self, place: Place, tick: Tick) -> bool:
+    def hold_back(self, submitted: Submitted, tick: Tick) -> bool:
         """Whether the tick must wait: for its asset's cascade, or behind others that do (MRK-2)."""
         market = self._state.markets.get(tick.symbol)
         if market is None:
@@ -72,15 +72,15 @@ class Agenda:
         asset = market.contract.settlement_asset
         if asset not in self._cascades and asset not in self._held:
             return False
-        self._held.setdefault(asset, deque()).append(place)
+        self._held.setdefault(asset, deque()).append(submitted)
         return True
 
-    def next_tick(self, asset: str) -> Place | None:
+    def next_tick(self, asset: str) -> Submitted | None:
         """The next tick that waited for the asset's cascade, once that is finished."""
         held = self._held.get(asset)
         if held is None or asset in self._cascades:
             return None
-        place = held.popleft()
+        submitted = held.popleft()
         if not held:
             del self._held[asset]
-        return place
+        return submitted

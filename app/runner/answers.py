@@ -9,7 +9,7 @@ from decimal import Decimal
 from app.engine.commands import PlaceOrder
 from app.engine.numbers import plain
 from app.engine.rejections import Code, Rejection
-from app.store.answers import Name
+from app.store.answers import AnswerName
 
 DIGESTED_FIELDS = 11
 """The first fields of an order are always in its digest, later ones only when they are used: an
@@ -25,7 +25,7 @@ class AnswerKey:
     digest: str
 
     @property
-    def name(self) -> Name:
+    def name(self) -> AnswerName:
         """What is unique: scope and key."""
         return self.scope, self.key
 
@@ -46,7 +46,7 @@ class AnswerConflict(Exception):
     """The key was used before, with another body (409)."""
 
 
-def order_name(order: PlaceOrder) -> Name | None:
+def order_name(order: PlaceOrder) -> AnswerName | None:
     """Scope and key of an order with a client order id: unique per account for ever (ORD-1)."""
     if order.client_order_id is None:
         return None

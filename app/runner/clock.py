@@ -26,7 +26,7 @@ JUMP = 60 * SECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Source = Callable[[], int]
+TimeSource = Callable[[], int]
 """Nanoseconds: since 1970 (`wall`), or since any moment and never set (`steady`)."""
 
 
@@ -40,7 +40,7 @@ def steady_time() -> int:
 class Clock:
     """Times for the commands of this process, whether it leads once or again and again."""
 
-    def __init__(self, wall: Source = time.time_ns, steady: Source = steady_time) -> None:
+    def __init__(self, wall: TimeSource = time.time_ns, steady: TimeSource = steady_time) -> None:
         self._wall = wall
         self._steady = steady
         self._looked = steady()

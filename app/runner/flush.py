@@ -10,7 +10,7 @@ from app.engine.outcome import Outcome
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.submission import Submission
-from app.store.rows import Batch as Rows
+from app.store.rows import Writes
 from app.store.store import Store
 from app.store.tables.log import StoredAnswer
 
@@ -66,7 +66,7 @@ class Flush:
         """Whether the next batch is so large that it must wait for the commit under way."""
         return self.next.records > self._pace.batch_records
 
-    def begin(self, rows: Rows) -> None:
+    def begin(self, rows: Writes) -> None:
         """Commit the next batch, of which these are the rows.
 
         The one before must be waited for and taken.
@@ -97,7 +97,7 @@ class Flush:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _commit(self, batch: Batch, rows: Rows) -> None:
+    async def _commit(self, batch: Batch, rows: Writes) -> None:
         if batch.outcomes or batch.answers:
             started = self._pace.seconds()
             await self._store.commit(rows)

@@ -31,7 +31,7 @@ from app.engine.outcome import Kept
 from app.engine.rejections import Rejection
 from app.runner.metrics import Standby
 from app.store import database, following
-from app.store.following import Entry
+from app.store.following import Followed
 from app.store.loader import load_state
 from app.store.snapshots import LOG_VERSION
 
@@ -56,7 +56,7 @@ class Parted(Exception):
         self.detail = detail
 
 
-class Differs(Parted):
+class FollowerDiffers(Parted):
     """The replay is not what the leader made durable."""
 
 
@@ -64,10 +64,10 @@ class Adrift(Parted):
     """The replay cannot go on, and nothing is wrong: what is committed must be loaded."""
 
 
-class Replay:
+class FollowerReplay:
     """An engine that follows the log, with what it touched since it was compared."""
 
-    def __init__(self, engine: Engine, last: Entry) -> None:
+    def __init__(self, engine: Engine, last: Followed) -> None:
         self.engine = engine
         self._last = last
         self._touched: dict[Kept, None] = {}
@@ -84,7 +84,7 @@ class Replay:
     ) -> None:
         """Apply what is committed by now and compare; cancelled, it can go on later.
 
-        Raises `Differs`, and `Adrift` (also with more than `most` commands to apply).
+        Raises `FollowerDiffers`, and `Adrift` (also with more than `most` commands to apply).
         """
         async with following.one_moment(connection) as (time, counters):
             standby.lag_commands = counters.command - self._last.sequence
@@ -107,7 +107,7 @@ class Replay:
                 self._apply(entry)
                 await self._give_way()
 
-    def _apply(self, entry: Entry) -> None:
+    def _apply(self, entry: Followed) -> None:
         engine = self.engine
         if entry.rules_version != engine.rules_version:
             raise Adrift(other_rules(entry.rules_version, engine.rules_version))
@@ -141,7 +141,7 @@ class Replay:
         after = f"up to command {self._last.sequence}"
         if self._exact or not self._parted:
             why = f"its replay differs from what was committed {after}; its log says where"
-            return Differs(why, what)
+            return FollowerDiffers(why, what)
         return Adrift(f"it began within a term, and parted from it in a cascade {after}", what)
 
     async def _give_way(self) -> None:
@@ -155,7 +155,7 @@ class Follower:
         self._address = address
         self._engine = engine
         self._standby = standby
-        self._replay: Replay | None = None
+        self._replay: FollowerReplay | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -164,9 +164,9 @@ class Follower:
         return self._standby.state == "warm"
 
     def check(self) -> None:
-        """Raise `Differs` when a difference was found: this instance must not lead."""
+        """Raise `FollowerDiffers` when a difference was found: this instance must not lead."""
         if self._standby.state == "differs":
-            raise Differs(self._standby.why or "")
+            raise FollowerDiffers(self._standby.why or "")
 
     def start(self) -> None:
         """Follow from now on; does nothing when it does already."""
@@ -183,7 +183,7 @@ class Follower:
     async def hand_over(self, connection: asyncpg.Connection) -> Engine | None:
         """The engine, level with the log, when nobody else can commit; None: it must be loaded.
 
-        Raises `Differs`.
+        Raises `FollowerDiffers`.
         """
         await self.stop()
         replay = self._replay
@@ -191,7 +191,7 @@ class Follower:
             return None
         try:
             await replay.catch_up(connection, self._standby, MOST_BEHIND)
-        except Differs as difference:
+        except FollowerDiffers as difference:
             self._alert(difference)
             raise
         except Adrift as reason:
@@ -217,7 +217,7 @@ class Follower:
                         self._standby.state, self._standby.why = "warm", None
                         pause = SHORTEST_PAUSE_SECONDS
                         await asyncio.sleep(ROUND_SECONDS)
-            except Differs as difference:
+            except FollowerDiffers as difference:
                 self._alert(difference)
                 return
             except Adrift as reason:
@@ -233,7 +233,7 @@ class Follower:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
 
-    def _alert(self, difference: Differs) -> None:
+    def _alert(self, difference: FollowerDiffers) -> None:
         log.critical(
             "this instance will not lead: %s. Here: %s. Verify the database, then start it anew",
             *(difference, difference.detail),
@@ -246,7 +246,7 @@ class Follower:
         self._replay = None
         self._standby.state, self._standby.why = "cold", str(reason)
 
-    async def _load(self, connection: asyncpg.Connection) -> Replay:
+    async def _load(self, connection: asyncpg.Connection) -> FollowerReplay:
         """A replay that begins with what is committed now. Raises `Adrift` and `Unsettled`."""
         standby = self._standby
         version = await connection.fetchval(LOG_VERSION)
@@ -266,7 +266,7 @@ class Follower:
             yielded = await give_way(yielded)
         gc.freeze()
         log.info("following from command %d on", last.sequence)
-        return Replay(engine, last)
+        return FollowerReplay(engine, last)
 
 
 def other_rules(version: int | None, own: int) -> str:

@@ -11,7 +11,7 @@ from app.runner.memory import Memory
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.submission import Busy, NotLeader, Submission
-from app.store.answers import Name
+from app.store.answers import AnswerName
 
 
 class Intake:
@@ -25,7 +25,7 @@ class Intake:
         self._pace = pace
         self._wake = wake
         self._queue: deque[Submission] = deque()
-        self._under_way: dict[Name, tuple[str, Submission]] = {}
+        self._under_way: dict[AnswerName, tuple[str, Submission]] = {}
         """Digest and submission of each key that is not answered yet."""
         self._open: dict[Submission, None] = {}
         """All submissions that are not answered yet."""

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
 from app.runner.submission import Submission
-from app.store.answers import Known, Name
+from app.store.answers import AnswerName, Known
 from app.store.store import Store
 
 
@@ -18,9 +18,9 @@ class Memory:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: OrderedDict[Name, tuple[Known, int]] = OrderedDict()
+        self._known: OrderedDict[AnswerName, tuple[Known, int]] = OrderedDict()
         self._results = 0
-        self._stored: Mapping[Name, Known] = {}
+        self._stored: Mapping[AnswerName, Known] = {}
         """This turn's answers from the store."""
 
     async def look_up(self, taken: Sequence[Submission], store: Store) -> None:
@@ -29,16 +29,16 @@ class Memory:
         unknown = [name for name in names if name not in self._known]
         self._stored = await store.look_up(unknown) if unknown else {}
 
-    def get(self, name: Name) -> Known | None:
+    def get(self, name: AnswerName) -> Known | None:
         """The answer of this name, if it was given lately."""
         entry = self._known.get(name)
         return entry[0] if entry else None
 
-    def stored(self, name: Name) -> Known | None:
+    def stored(self, name: AnswerName) -> Known | None:
         """The answer of this name, if it was given earlier; of those looked up last."""
         return self._stored.get(name)
 
-    def put(self, name: Name, known: Known, batch: int) -> None:
+    def put(self, name: AnswerName, known: Known, batch: int) -> None:
         """Remember an answer that batch number `batch` stores."""
         self._known[name] = known, batch
         self._results += len(known.results)

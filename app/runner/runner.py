@@ -29,7 +29,7 @@ from app.engine.invariants import check_money, state_hash
 from app.runner import lease
 from app.runner.answers import Answer, AnswerConflict, AnswerExpired, AnswerKey
 from app.runner.clock import Clock
-from app.runner.follower import Differs, Follower
+from app.runner.follower import Follower, FollowerDiffers
 from app.runner.incidents import remember
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
@@ -37,7 +37,7 @@ from app.runner.submission import Busy, NotLeader
 from app.runner.term import Term
 from app.store import incidents, snapshots
 from app.store.answers import forget_old_requests
-from app.store.database import UnfitServer
+from app.store.database import UNREACHABLE, UnfitServer
 from app.store.loader import load_state
 from app.store.snapshots import Snapshot
 from app.store.store import PostgresStore
@@ -57,16 +57,14 @@ LONGEST_PAUSE_SECONDS = 5.0
 CLEANING_INTERVAL_SECONDS = 3600.0
 FAREWELL_SECONDS = 5.0
 
-UNREACHABLE = (
-    OSError,
+CANNOT_LEAD = (
+    *UNREACHABLE,
     lease.LeaseLost,
     UnfitServer,
-    asyncpg.InterfaceError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
 )
+"""What ends leadership, or keeps from it, without a fault of ours."""
 
 
 class Runner:
@@ -152,11 +150,11 @@ class Runner:
             epoch = self.metrics.epoch
             try:
                 await self._stand_by()
-            except (lease.OldRules, Differs) as error:
+            except (lease.OldRules, FollowerDiffers) as error:
                 if self.refusal is None:
                     log.error("not leading: %s", error)  # noqa: TRY400 - no fault of ours
                 self.refusal = str(error)
-            except UNREACHABLE as error:
+            except CANNOT_LEAD as error:
                 log.warning("not leading, PostgreSQL is out of reach or unfit: %r", error)
             except Exception:
                 log.exception("leadership ended by a fault; nothing unanswered was acknowledged")

@@ -25,7 +25,7 @@ from app.runner.intake import Intake
 from app.runner.memory import Memory
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
-from app.runner.submission import Place, Submission
+from app.runner.submission import Submission, Submitted
 from app.store.answers import Known
 from app.store.tables.log import StoredAnswer
 
@@ -67,20 +67,20 @@ class Serving:
         if not submission.commands:
             self._finish(submission)
         for index, command in enumerate(submission.commands):
-            place = submission, index
+            submitted = submission, index
             now = await self._applier.next_time()
             if isinstance(command, PlaceOrder):
-                self._place_order(place, command, now)
-            elif not (isinstance(command, Tick) and self._agenda.hold_back(place, command)):
-                self._run(place, command, now)
+                self._place_order(submitted, command, now)
+            elif not (isinstance(command, Tick) and self._agenda.hold_back(submitted, command)):
+                self._run(submitted, command, now)
 
     async def go_on(self) -> None:
         """One step of each cascade, then the ticks that waited for those that are finished."""
         for asset in self._agenda.cascades:
             now = await self._applier.next_time()
             outcome = self._applier.apply(ContinueCascade(asset), now)
-            if asset not in outcome.pending and (place := self._agenda.end(asset)):
-                self._give(place, outcome.result)
+            if asset not in outcome.pending and (submitted := self._agenda.end(asset)):
+                self._give(submitted, outcome.result)
         for asset in self._agenda.held:
             for _ in range(self._pace.turn_commands):
                 now = await self._applier.next_time()
@@ -112,42 +112,42 @@ class Serving:
 
     # Applying
 
-    def _place_order(self, place: Place, order: PlaceOrder, now: datetime) -> None:
+    def _place_order(self, submitted: Submitted, order: PlaceOrder, now: datetime) -> None:
         key = order_key(order)
         known = self._memory.get(key.name) or self._memory.stored(key.name) if key else None
         if key is None or known is None:
-            result = self._run(place, order, now)
+            result = self._run(submitted, order, now)
             if key and not isinstance(result, Rejection):
                 self._store(key, [result])
         elif key.digest == known.digest:
             self._metrics.replayed += 1
-            self._give(place, known.results[0] if known.results else order_expired(order))
+            self._give(submitted, known.results[0] if known.results else order_expired(order))
         else:
-            self._give(place, order_conflict(order))
+            self._give(submitted, order_conflict(order))
 
-    def _run(self, place: Place, command: Command, now: datetime) -> object:
+    def _run(self, submitted: Submitted, command: Command, now: datetime) -> object:
         """Apply a command of a submission; its result is given, or left to the cascade's end.
 
         What a leader before has applied of it is not applied again.
         """
-        submission, index = place
+        submission, index = submitted
         if submission.results[index] is not None:
-            self._give(place, submission.results[index])
+            self._give(submitted, submission.results[index])
             return submission.results[index]
         outcome = self._applier.apply(command, now)
         if isinstance(command, Tick):
             if submission.key:
                 self._flush.next.split[submission] = None
             if outcome.result is None:
-                self._agenda.answer_at_end(place, command)
+                self._agenda.answer_at_end(submitted, command)
                 return None
-        self._give(place, outcome.result)
+        self._give(submitted, outcome.result)
         return outcome.result
 
     # Results
 
-    def _give(self, place: Place, result: object) -> None:
-        submission, index = place
+    def _give(self, submitted: Submitted, result: object) -> None:
+        submission, index = submitted
         submission.results[index] = result
         submission.missing -= 1
         self._intake.missing -= 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from app.engine.commands import Command, PlaceOrder
 from app.runner.answers import Answer, AnswerKey, order_name
-from app.store.answers import Name
+from app.store.answers import AnswerName
 
 
 class Busy(Exception):
@@ -42,7 +42,7 @@ class Submission:
         self.results = [None] * len(self.commands)
         self.missing = len(self.commands)
 
-    def names(self) -> Iterator[Name]:
+    def names(self) -> Iterator[AnswerName]:
         """The keys under which it may have been answered before."""
         if self.key:
             yield self.key.name
@@ -69,5 +69,5 @@ class Submission:
                 waiter.set_exception(reason)
 
 
-Place = tuple[Submission, int]
+Submitted = tuple[Submission, int]
 """One command of a submission."""

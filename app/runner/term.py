@@ -45,8 +45,7 @@ from app.runner.memory import Memory
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.serving import Serving
-from app.store.rows import Batch as Rows
-from app.store.rows import collect
+from app.store.rows import Writes, collect
 from app.store.store import Store
 
 LONGEST_REST = 60.0
@@ -192,7 +191,7 @@ class Term:
             flush.begin(self._rows(flush.next))
         self._answer(durable)
 
-    def _rows(self, batch: Batch) -> Rows:
+    def _rows(self, batch: Batch) -> Writes:
         """What a batch changed, as it is now: to be taken before the next command is applied."""
         return collect(batch.outcomes, batch.answers, self.engine.state.counters)
 

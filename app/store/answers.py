@@ -17,7 +17,7 @@ log = logging.getLogger("backstop.answers")
 
 REQUESTS_KEPT = timedelta(days=7)
 
-Name = tuple[str, str]
+AnswerName = tuple[str, str]
 """Scope and key, which name an answer."""
 
 
@@ -32,7 +32,9 @@ class Known:
     results: list[object]
 
 
-async def look_up(connection: asyncpg.Connection, names: Collection[Name]) -> dict[Name, Known]:
+async def look_up(
+    connection: asyncpg.Connection, names: Collection[AnswerName]
+) -> dict[AnswerName, Known]:
     """The stored answers among `names`, in one query."""
     scopes, keys = zip(*names, strict=True)
     rows = await connection.fetch(

@@ -78,6 +78,19 @@ DIFFERENT = """
 """
 
 
+UNREACHABLE = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
+"""How a database shows that it is not there, or not for us."""
+
+
 class UnfitServer(Exception):
     """Nothing can be made durable on this server as it is; the message says why (REC-4)."""
 

@@ -22,8 +22,8 @@ from app.engine.commands import Command
 from app.engine.outcome import Kept
 from app.engine.state import Counters
 from app.store import codec
-from app.store.loader import Source
-from app.store.rows import QUANTITY, Row, state_rows
+from app.store.loader import RowSource
+from app.store.rows import QUANTITY, TableRow, state_rows
 from app.store.tables import COUNTERS, OF_THE_TERM, metadata
 
 FETCHED = 500
@@ -40,7 +40,7 @@ PLAN = """
 _DIALECT = PGDialect()  # type: ignore[no-untyped-call]
 
 
-class Entry(NamedTuple):
+class Followed(NamedTuple):
     """One command of the log, as it was committed."""
 
     sequence: int
@@ -69,21 +69,21 @@ async def one_moment(connection: asyncpg.Connection) -> AsyncIterator[tuple[date
         yield row["time"], Counters(row["sequence"], **last)
 
 
-async def entries(connection: asyncpg.Connection, after: int) -> AsyncGenerator[Entry, None]:
+async def entries(connection: asyncpg.Connection, after: int) -> AsyncGenerator[Followed, None]:
     """The commands after one, in order; within `one_moment`."""
     query = f"SELECT {_ENTRY} FROM commands WHERE sequence > $1 ORDER BY sequence"  # noqa: S608 - names of our own
     async for row in connection.cursor(query, after, prefetch=FETCHED):
-        yield Entry(*row)
+        yield Followed(*row)
 
 
-async def entry(connection: asyncpg.Connection, sequence: int) -> Entry | None:
+async def entry(connection: asyncpg.Connection, sequence: int) -> Followed | None:
     """A command of the log; None where there is none."""
     query = f"SELECT {_ENTRY} FROM commands WHERE sequence = $1"  # noqa: S608 - names of our own
     row = await connection.fetchrow(query, sequence)
-    return Entry(*row) if row else None
+    return Followed(*row) if row else None
 
 
-async def term_until(connection: asyncpg.Connection, until: int) -> list[Entry]:
+async def term_until(connection: asyncpg.Connection, until: int) -> list[Followed]:
     """How the term of command `until` is led up to then, `Recover` first."""
     query = f"""
         SELECT {_ENTRY} FROM commands WHERE {OF_THE_TERM} AND sequence <= $1
@@ -91,7 +91,7 @@ async def term_until(connection: asyncpg.Connection, until: int) -> list[Entry]:
                          WHERE {OF_THE_TERM} AND kind = 'Recover' AND sequence <= $1)
         ORDER BY sequence
     """  # noqa: S608 - names of our own
-    return [Entry(*row) for row in await connection.fetch(query, until)]
+    return [Followed(*row) for row in await connection.fetch(query, until)]
 
 
 async def unlike(
@@ -127,11 +127,13 @@ class _Table:
         self._json = [isinstance(column.type, JSON) for column in table.columns]
         self._decimal = [isinstance(column.type, Numeric) for column in table.columns]
 
-    async def unlike(self, connection: asyncpg.Connection, rows: dict[Row, Row]) -> str | None:
+    async def unlike(
+        self, connection: asyncpg.Connection, rows: dict[TableRow, TableRow]
+    ) -> str | None:
         """What differs from these rows by key, if anything; one without quantity is none."""
         quantity = QUANTITY.get(self._name)
         keys = [list(values) for values in zip(*rows, strict=True)]
-        records = await Source(connection).fetch(self._name, self._wanted, *keys)
+        records = await RowSource(connection).fetch(self._name, self._wanted, *keys)
         found = {row[: self._keys]: row for row in map(self._found, records)}
         for key, row in rows.items():
             gone = quantity is not None and not row[quantity]
@@ -140,14 +142,14 @@ class _Table:
                 return self._text(key, wanted, found.get(key))
         return None
 
-    def _found(self, record: Iterable[Any]) -> Row:
+    def _found(self, record: Iterable[Any]) -> TableRow:
         values = [
             Decimal(value) if decimal and value is not None else value
             for value, decimal in zip(record, self._decimal, strict=True)
         ]
         return self._expected(tuple(values))
 
-    def _expected(self, row: Row) -> Row:
+    def _expected(self, row: TableRow) -> TableRow:
         if not any(self._json):
             return row
         return tuple(
@@ -155,13 +157,13 @@ class _Table:
             for value, is_json in zip(row, self._json, strict=True)
         )
 
-    def _text(self, key: Row, wanted: Row | None, found: Row | None) -> str:
+    def _text(self, key: TableRow, wanted: TableRow | None, found: TableRow | None) -> str:
         row = f"{self._name} {'/'.join(map(str, key))}"
         if wanted is None or found is None:
             return f"{row} is {'there' if found else 'missing'}"
         return f"{row}: {', '.join(self._differing(wanted, found))}"
 
-    def _differing(self, wanted: Row, found: Row) -> Iterator[str]:
+    def _differing(self, wanted: TableRow, found: TableRow) -> Iterator[str]:
         for name, value, stored in zip(self._columns, wanted, found, strict=True):
             if value != stored:
                 yield f"{name} is {stored}, and {value} here"

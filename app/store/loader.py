@@ -26,6 +26,7 @@ from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
 from app.engine.state import (
     Account,
     ApiKey,
+    ContractSettings,
     Counters,
     Fund,
     Inventory,
@@ -33,7 +34,6 @@ from app.engine.state import (
     Market,
     Order,
     Position,
-    Settings,
     State,
     Wallet,
     scope_of,
@@ -52,7 +52,7 @@ async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None =
 
     A position takes about 3 µs, its rows' way here included; out of a snapshot, half again.
     """
-    state, source = State(), Source(connection, snapshot)
+    state, source = State(), RowSource(connection, snapshot)
     with localcontext(EXACT), _collector_paused():
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             await _load_leadership(source, state)
@@ -94,14 +94,14 @@ async def load_account(
 async def _load_part(
     connection: asyncpg.Connection, account_ids: Sequence[str], symbols: Sequence[str]
 ) -> State:
-    source = Source(connection)
+    source = RowSource(connection)
     state = await _load_traders(source, account_ids, symbols)
     await _load_orders(source, state, "AND account_id = ANY($1)", account_ids)
     return state
 
 
 async def _load_traders(
-    source: Source, account_ids: Sequence[str], symbols: Sequence[str]
+    source: RowSource, account_ids: Sequence[str], symbols: Sequence[str]
 ) -> State:
     state = State()
     margin.leave_alone(state, await incidents.load(source.connection))
@@ -156,14 +156,14 @@ async def load_holders(connection: asyncpg.Connection, symbol: str) -> AsyncGene
         while rows := await connection.fetch(some, symbol, after, CHUNK):
             account_ids = [row[0] for row in rows]
             with localcontext(EXACT):
-                state = await _load_traders(Source(connection), account_ids, [symbol])
+                state = await _load_traders(RowSource(connection), account_ids, [symbol])
             yield state
             after = account_ids[-1]
 
 
 async def load_funds(connection: asyncpg.Connection, fund_ids: Sequence[str]) -> State:
     """Some funds with the contracts and marks of what they hold, as of one moment."""
-    state, source = State(), Source(connection)
+    state, source = State(), RowSource(connection)
     own = "WHERE fund_id = ANY($1)"
     markets = f"WHERE symbol IN (SELECT symbol FROM inventory {own})"  # noqa: S608 - of our own
     with localcontext(EXACT):
@@ -201,7 +201,7 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-class Source:
+class RowSource:
     """Rows of the state tables: the live ones, or those of a snapshot.
 
     All columns in the order of the declaration, which is that of the fields, with decimals and JSON
@@ -234,13 +234,13 @@ class Source:
         return f"SELECT {columns} FROM {rows_of(name, self._snapshot)} {rest}"  # noqa: S608 - names of our own
 
 
-async def _load_leadership(source: Source, state: State) -> None:
+async def _load_leadership(source: RowSource, state: State) -> None:
     (row,) = await source.fetch("leadership")
     state.time = row["time"]
     state.counters = Counters(row["sequence"], **{name: row[f"last_{name}"] for name in COUNTERS})
 
 
-async def _load_wallets(source: Source, state: State, where: str, *values: object) -> None:
+async def _load_wallets(source: RowSource, state: State, where: str, *values: object) -> None:
     wallets = state.wallets
     async for chunk in source.chunks("wallets", where, *values):
         for row in chunk:
@@ -249,7 +249,7 @@ async def _load_wallets(source: Source, state: State, where: str, *values: objec
             wallets[wallet.key] = wallet
 
 
-async def _load_markets(source: Source, state: State, where: str = "", *values: object) -> None:
+async def _load_markets(source: RowSource, state: State, where: str = "", *values: object) -> None:
     for row in await source.fetch("contracts", f"{where} ORDER BY symbol", *values):
         contract = _contract(*row)
         symbol, asset = contract.symbol, contract.settlement_asset
@@ -289,7 +289,7 @@ def _contract(*row: Any) -> Contract:
     return Contract(**terms)
 
 
-async def _load_funds(source: Source, state: State, where: str = "", *values: object) -> None:
+async def _load_funds(source: RowSource, state: State, where: str = "", *values: object) -> None:
     for row in await source.fetch("funds", f"{where} ORDER BY fund_id", *values):
         policy = codec.from_json(FundPolicy, {name: row[name] for name in FundPolicy.__slots__})
         minimum = codec.from_json(dict[str, Decimal], json.loads(row["required_minimum"]))
@@ -312,14 +312,14 @@ async def _load_funds(source: Source, state: State, where: str = "", *values: ob
         market.cost_total += held.cost
 
 
-async def _load_keys(source: Source, state: State) -> None:
+async def _load_keys(source: RowSource, state: State) -> None:
     for row in await source.fetch("api_keys", "ORDER BY created_at, key_id"):
         key = NewKey(**{name: row[name] for name in NewKey.__slots__})
         registered = ApiKey(key, created_at=row["created_at"], revoked_at=row["revoked_at"])
         state.keys[key.digest] = state.key_ids[key.key_id] = registered
 
 
-async def _load_accounts(source: Source, state: State, where: str = "", *values: object) -> None:
+async def _load_accounts(source: RowSource, state: State, where: str = "", *values: object) -> None:
     """The accounts with their settings and, of the wallets loaded before, their cross wallets."""
     accounts = state.accounts
     async for chunk in source.chunks("accounts", where, *values):
@@ -328,14 +328,16 @@ async def _load_accounts(source: Source, state: State, where: str = "", *values:
             accounts[account.account_id] = account
     async for chunk in source.chunks("account_contracts", where, *values):
         for row in chunk:
-            settings = Settings(*row)
+            settings = ContractSettings(*row)
             accounts[settings.account_id].settings[settings.symbol] = settings
     for wallet in state.wallets.values():
         if wallet.kind == "cross":
             accounts[wallet.owner].wallets[wallet.asset] = wallet
 
 
-async def _load_positions(source: Source, state: State, where: str = "", *values: object) -> None:
+async def _load_positions(
+    source: RowSource, state: State, where: str = "", *values: object
+) -> None:
     accounts, markets = state.accounts, state.markets
     legs: dict[tuple[str, PositionSide], tuple[str, PositionSide]] = {}
     scopes: dict[Scope, Scope] = {}
@@ -364,7 +366,7 @@ async def _load_positions(source: Source, state: State, where: str = "", *values
             _leg(state, wallet.owner, *leg_of(wallet.name)).wallet = wallet
 
 
-async def _load_orders(source: Source, state: State, where: str = "", *values: object) -> None:
+async def _load_orders(source: RowSource, state: State, where: str = "", *values: object) -> None:
     """The open orders, oldest first, with what they reserve (ORD-4); not yet in the books."""
     rest = f"WHERE {OPEN} {where} ORDER BY order_id"
     async for chunk in source.chunks("orders", rest, *values):

@@ -34,25 +34,25 @@ from app.engine.outcome import Kept, Outcome, Record
 from app.engine.state import (
     Account,
     ApiKey,
+    ContractSettings,
     Counters,
     Fund,
     Inventory,
     Mark,
     Order,
     Position,
-    Settings,
     Wallet,
 )
 from app.store import codec, tables
 from app.store.tables.log import StoredAnswer
 
-Row = tuple[Any, ...]
-Rows = dict[str, list[Row]]
+TableRow = tuple[Any, ...]
+TableRows = dict[str, list[TableRow]]
 """Rows by table name, their values in the order of the table's columns."""
 
 
 @dataclass(slots=True)
-class Batch:
+class Writes:
     """All that one commit writes. `upserts` and `deletes` never name the same key.
 
     `deletes` holds primary keys. `commands` are sequence, time, kind and body: the epoch and the
@@ -61,10 +61,10 @@ class Batch:
 
     sequence: int
     time: datetime | None
-    counters: Row
-    upserts: Rows = field(default_factory=lambda: defaultdict(list))
-    deletes: Rows = field(default_factory=lambda: defaultdict(list))
-    appends: Rows = field(default_factory=lambda: defaultdict(list))
+    counters: TableRow
+    upserts: TableRows = field(default_factory=lambda: defaultdict(list))
+    deletes: TableRows = field(default_factory=lambda: defaultdict(list))
+    appends: TableRows = field(default_factory=lambda: defaultdict(list))
     commands: list[tuple[int, datetime, str, str]] = field(default_factory=list)
 
     @property
@@ -75,12 +75,12 @@ class Batch:
 
 def collect(
     outcomes: Iterable[Outcome], answers: Iterable[StoredAnswer], counters: Counters
-) -> Batch:
+) -> Writes:
     """The rows of outcomes that were applied in this order; `counters` are the engine's now.
 
     Refused commands leave no row. A position or inventory without quantity is a delete.
     """
-    batch = Batch(counters.command, None, attrgetter(*tables.COUNTERS)(counters))
+    batch = Writes(counters.command, None, attrgetter(*tables.COUNTERS)(counters))
     touched: dict[Kept, None] = {}
     for outcome in outcomes:
         if not outcome.accepted:
@@ -99,9 +99,9 @@ def collect(
     return batch
 
 
-def state_rows(touched: Iterable[Kept]) -> dict[str, dict[Row, Row]]:
+def state_rows(touched: Iterable[Kept]) -> dict[str, dict[TableRow, TableRow]]:
     """The rows of the state as it is now, by table and primary key: of several, the last."""
-    found: defaultdict[str, dict[Row, Row]] = defaultdict(dict)
+    found: defaultdict[str, dict[TableRow, TableRow]] = defaultdict(dict)
     for kept in touched:
         table, row_of, key_length = _STATE[type(kept)]
         row = row_of(kept)
@@ -109,7 +109,7 @@ def state_rows(touched: Iterable[Kept]) -> dict[str, dict[Row, Row]]:
     return found
 
 
-def _add_state(batch: Batch, table: str, rows: dict[Row, Row]) -> None:
+def _add_state(batch: Writes, table: str, rows: dict[TableRow, TableRow]) -> None:
     place = QUANTITY.get(table)
     if place is None:
         batch.upserts[table].extend(rows.values())
@@ -121,9 +121,9 @@ def _add_state(batch: Batch, table: str, rows: dict[Row, Row]) -> None:
             batch.deletes[table].append(key)
 
 
-def _add_record(appends: Rows, record: Record) -> None:
+def _add_record(appends: TableRows, record: Record) -> None:
     table, row_of = _RECORDS[type(record)]
-    appends[table].append(row_of(record) if row_of else cast("Row", record))
+    appends[table].append(row_of(record) if row_of else cast("TableRow", record))
     if isinstance(record, AdlEvent):
         appends["adl_counterparties"].extend(
             (record.adl_event_id, number, *part)
@@ -131,7 +131,7 @@ def _add_record(appends: Rows, record: Record) -> None:
         )
 
 
-RowOf = Callable[[Any], Row]
+RowOf = Callable[[Any], TableRow]
 
 
 def _row_of(table: Table, **written: Callable[[Any], str]) -> RowOf:
@@ -144,7 +144,7 @@ def _row_of(table: Table, **written: Callable[[Any], str]) -> RowOf:
     if not writes:
         return attributes
 
-    def row_of(kept: Any) -> Row:
+    def row_of(kept: Any) -> TableRow:
         row = list(attributes(kept))
         for place, write in writes:
             row[place] = write(row[place])
@@ -189,7 +189,7 @@ def _state(table: Table, **written: Callable[[Any], str]) -> tuple[str, RowOf, i
 _STATE: dict[type, tuple[str, RowOf, int]] = {
     Wallet: _state(tables.wallets),
     Account: _state(tables.accounts),
-    Settings: _state(tables.account_contracts),
+    ContractSettings: _state(tables.account_contracts),
     Position: _state(tables.positions),
     Inventory: _state(tables.inventory),
     Order: _state(tables.orders),

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from sqlalchemy import JSON, Column, DateTime, Table, Text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
-from app.store.rows import Row
+from app.store.rows import TableRow
 from app.store.tables import COUNTERS, metadata
 
 Verb = Literal["delete", "insert", "upsert"]
@@ -46,7 +46,7 @@ def statement(shape: Shape) -> str:
     return f"WITH {', '.join(steps)} SELECT epoch FROM lease"  # noqa: S608 - names of our own
 
 
-def arrays(verb: Verb, name: str, rows: Sequence[Row]) -> Iterator[str]:
+def arrays(verb: Verb, name: str, rows: Sequence[TableRow]) -> Iterator[str]:
     """An array literal for each column that is sent to a table."""
     for column, values in zip(_columns(verb, name), zip(*rows, strict=True), strict=True):
         write, nullable = column

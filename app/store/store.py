@@ -8,21 +8,21 @@ from typing import Protocol
 import asyncpg
 
 from app.store import answers
-from app.store.answers import Known, Name
-from app.store.rows import Batch
+from app.store.answers import AnswerName, Known
+from app.store.rows import Writes
 from app.store.writer import Writer
 
 
 class Store(Protocol):
     """A leader's store, under its epoch. `tests/store/contract.py` says what each must do."""
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Writes) -> None:
         """Make a batch durable, whole or not at all; raises `StaleLeader` if the epoch has moved.
 
         After any other exception the outcome is unknown (the commit may have happened).
         """
 
-    async def look_up(self, names: Collection[Name]) -> Mapping[Name, Known]:
+    async def look_up(self, names: Collection[AnswerName]) -> Mapping[AnswerName, Known]:
         """The answers stored under these names, of which there is at least one."""
 
 
@@ -33,10 +33,10 @@ class PostgresStore:
         self._writer = writer
         self._reader = reader
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Writes) -> None:
         """See `Store`."""
         await self._writer.commit(batch)
 
-    async def look_up(self, names: Collection[Name]) -> Mapping[Name, Known]:
+    async def look_up(self, names: Collection[AnswerName]) -> Mapping[AnswerName, Known]:
         """See `Store`."""
         return await answers.look_up(self._reader, names)

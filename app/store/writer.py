@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from app.store.rows import Batch, Row
+from app.store.rows import TableRow, Writes
 from app.store.statements import Shape, Verb, arrays, statement
 from app.store.tables.log import CommandRow
 
@@ -39,7 +39,7 @@ class Writer:
         self._rules_version = rules_version
         self._statements: dict[Shape, Any] = {}
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Writes) -> None:
         """Make a batch durable, whole or not at all; raises `StaleLeader` if the epoch has moved.
 
         After any other exception the outcome is unknown (the commit may have happened).
@@ -55,9 +55,9 @@ class Writer:
         if await prepared.fetchval(*values) is None:
             raise StaleLeader(f"epoch {self._epoch} no longer leads")
 
-    def _parts(self, batch: Batch) -> dict[tuple[Verb, str], list[Row]]:
+    def _parts(self, batch: Writes) -> dict[tuple[Verb, str], list[TableRow]]:
         """The rows of a batch by what is done with them."""
-        parts: dict[tuple[Verb, str], list[Row]] = {}
+        parts: dict[tuple[Verb, str], list[TableRow]] = {}
         parts |= {("upsert", name): rows for name, rows in batch.upserts.items()}
         parts |= {("delete", name): rows for name, rows in batch.deletes.items()}
         parts |= {("insert", name): rows for name, rows in batch.appends.items()}

@@ -18,17 +18,17 @@ from app.store.embedded import EmbeddedPostgres, address_at
 from app.store.embedded_files import EmbeddedPostgresError
 from app.verify.difference import Difference
 from app.verify.log import OtherRules
-from app.verify.progress import Progress
+from app.verify.progress import VerifyProgress
 from app.verify.records import RECORDS
 from app.verify.replay import Findings, verify
 from app.verify.rows import TABLES
 
-AGREES, DIFFERS, UNREACHABLE = 0, 1, 2
+AGREES, DIFFERS, FAILED = 0, 1, 2
 
 
 def run(database_url: str | None, data_dir: Path) -> int:
     """Verify a database and print the findings: 0 agrees, 1 differs, 2 could not be done."""
-    progress = Progress(sys.stderr)
+    progress = VerifyProgress(sys.stderr)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             findings = runner.run(_verify(database_url, data_dir, progress))
@@ -47,7 +47,7 @@ def run(database_url: str | None, data_dir: Path) -> int:
     return AGREES if findings.difference is None else DIFFERS
 
 
-async def _verify(database_url: str | None, data_dir: Path, progress: Progress) -> Findings:
+async def _verify(database_url: str | None, data_dir: Path, progress: VerifyProgress) -> Findings:
     async with _open(database_url, data_dir) as address:
         connection = await database.connect(address)
         try:
@@ -78,10 +78,10 @@ async def _open(database_url: str | None, data_dir: Path) -> AsyncIterator[str]:
         await embedded.stop()
 
 
-def _failed(progress: Progress, why: str) -> int:
+def _failed(progress: VerifyProgress, why: str) -> int:
     progress.close()
     sys.stderr.write(f"backstop: {why}\n")
-    return UNREACHABLE
+    return FAILED
 
 
 def summary(findings: Findings, seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, Numeric
 
 from app.engine.numbers import plain
-from app.store.rows import Row
+from app.store.rows import TableRow
 from app.store.tables import metadata
 
 Key = tuple[Any, ...]
@@ -64,11 +64,11 @@ class Layout:
         """A query for rows in the order of the primary key."""
         return self.select(f"{where} ORDER BY {', '.join(self.keys)}")
 
-    def key(self, row: Row) -> Key:
+    def key(self, row: TableRow) -> Key:
         """The primary key of a row."""
         return row[: len(self.keys)]
 
-    def found(self, record: Iterable[Any]) -> Row:
+    def found(self, record: Iterable[Any]) -> TableRow:
         """A row as `select` gave it, with its values."""
         row = list(record)
         for n in self._decimals:
@@ -76,7 +76,7 @@ class Layout:
                 row[n] = Decimal(row[n])
         return self.expected(tuple(row))
 
-    def expected(self, row: Row) -> Row:
+    def expected(self, row: TableRow) -> TableRow:
         """A row as the store would write it, with its values."""
         if not self._json:
             return row
@@ -85,7 +85,9 @@ class Layout:
             values[n] = json.loads(values[n])
         return tuple(values)
 
-    def differs(self, expected: Row, found: Row, command: int | None = None) -> Difference:
+    def differs(
+        self, expected: TableRow, found: TableRow, command: int | None = None
+    ) -> Difference:
         """Two unlike rows of the same key."""
         return Difference(
             command,
@@ -95,20 +97,20 @@ class Layout:
             tuple(self._unlike(expected, found)),
         )
 
-    def missing(self, expected: Row, command: int | None = None) -> Difference:
+    def missing(self, expected: TableRow, command: int | None = None) -> Difference:
         """A row that is not in the table."""
         return Difference(command, self.table, self.shown(expected), "is missing in the table")
 
-    def unknown(self, found: Row) -> Difference:
+    def unknown(self, found: TableRow) -> Difference:
         """A row that no command wrote."""
         what = "is in the table, but no command of the log leaves it"
         return Difference(None, self.table, self.shown(found), what)
 
-    def shown(self, row: Row) -> str:
+    def shown(self, row: TableRow) -> str:
         """The key of a row, for the operator."""
         return ", ".join(map(text, self.key(row)))
 
-    def _unlike(self, expected: Row, found: Row) -> Iterator[tuple[str, str, str]]:
+    def _unlike(self, expected: TableRow, found: TableRow) -> Iterator[tuple[str, str, str]]:
         for name, wanted, value in zip(self.names, expected, found, strict=True):
             if wanted != value:
                 yield name, text(wanted), text(value)

@@ -11,7 +11,7 @@ ON_TERMINAL, ELSEWHERE = 0.2, 10.0
 """Seconds between two lines."""
 
 
-class Progress:
+class VerifyProgress:
     """How far the replay is, how fast, and how long it will still take."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:

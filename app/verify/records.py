@@ -17,7 +17,7 @@ import asyncpg
 from app.engine.commands import OrderStatus
 from app.engine.outcome import Outcome
 from app.engine.state import Counters, State
-from app.store.rows import Batch, Row, Rows, collect
+from app.store.rows import TableRow, TableRows, Writes, collect
 from app.verify.difference import Difference, Differs, Key, Layout
 
 RECORDS = (
@@ -44,7 +44,7 @@ class Stream:
         self._layout = layout
         self._cursor = cursor
 
-    async def compare(self, rows: Sequence[Row]) -> Difference | None:
+    async def compare(self, rows: Sequence[TableRow]) -> Difference | None:
         """The next rows of the table against these, which are in order; the first difference."""
         layout = self._layout
         found = [layout.found(record) for record in await self._cursor.fetch(len(rows))]
@@ -100,7 +100,7 @@ class Records:
         await self._nothing("fund_history", "fund_id <> ALL($1::text[])", funds)
         await self._nothing("orders", "order_id NOT BETWEEN 1 AND $1", counters.order)
 
-    async def _compare(self, batch: Batch) -> AsyncIterator[Difference]:
+    async def _compare(self, batch: Writes) -> AsyncIterator[Difference]:
         for key, rows in _by_stream(batch.appends):
             self.compared[key[0]] += len(rows)
             stream = self._streams.get(key) or await self._stream(key)
@@ -112,7 +112,7 @@ class Records:
             if difference := await self._compare_orders(sorted(closed)):
                 yield difference
 
-    async def _compare_orders(self, rows: Sequence[Row]) -> Difference | None:
+    async def _compare_orders(self, rows: Sequence[TableRow]) -> Difference | None:
         layout = LAYOUTS["orders"]
         query = layout.select("WHERE order_id = ANY($1::bigint[])")
         records = await self._connection.fetch(query, [row[0] for row in rows])
@@ -141,7 +141,7 @@ class Records:
             raise Differs(layout.unknown(layout.found(record)))
 
 
-def _by_stream(appends: Rows) -> Iterator[tuple[Key, list[Row]]]:
+def _by_stream(appends: TableRows) -> Iterator[tuple[Key, list[TableRow]]]:
     """The rows of each stream in order of their key."""
     for name, rows in appends.items():
         rows.sort(key=LAYOUTS[name].key)

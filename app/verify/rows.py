@@ -11,7 +11,7 @@ import asyncpg
 from app.engine.commands import Recover
 from app.engine.outcome import Kept, Outcome
 from app.engine.state import Order, State
-from app.store.rows import Row, collect, state_rows
+from app.store.rows import TableRow, collect, state_rows
 from app.store.tables import ALIVE, COUNTERS
 from app.verify.difference import Difference, Differs, Key, Layout
 
@@ -26,7 +26,7 @@ class Writers:
     """The command that touched each state row last: as many entries as the state has rows."""
 
     def __init__(self) -> None:
-        self._last: dict[str, dict[Row, int]] = {name: {} for name in TABLES}
+        self._last: dict[str, dict[TableRow, int]] = {name: {} for name in TABLES}
 
     def note(self, outcome: Outcome, state: State) -> None:
         """Remember what a command touched; closed orders are compared at once and forgotten."""
@@ -81,7 +81,7 @@ class _Table:
         self._layout = Layout(name)
         self._writers = writers
 
-    async def check(self, rows: list[Row]) -> None:
+    async def check(self, rows: list[TableRow]) -> None:
         """All rows that stand for state against these; raises `Differs`."""
         layout = self._layout
         expected = {layout.key(row): row for row in rows}
@@ -95,14 +95,14 @@ class _Table:
         if expected:
             raise Differs(await self._lost(layout.expected(expected[min(expected)])))
 
-    async def _rows(self) -> AsyncIterator[Row]:
+    async def _rows(self) -> AsyncIterator[TableRow]:
         query = self._layout.in_order(ALIVE[self._layout.table])
         cursor = await self._connection.cursor(query)
         while chunk := await cursor.fetch(CHUNK):
             for record in chunk:
                 yield self._layout.found(record)
 
-    async def _lost(self, wanted: Row) -> Difference:
+    async def _lost(self, wanted: TableRow) -> Difference:
         """A row that is not among those alive: elsewhere in the table, or not there at all."""
         layout = self._layout
         key = layout.key(wanted)
@@ -112,7 +112,7 @@ class _Table:
             return layout.missing(wanted, self._writer(wanted))
         return layout.differs(wanted, layout.found(record), self._writer(wanted))
 
-    def _writer(self, row: Row) -> int | None:
+    def _writer(self, row: TableRow) -> int | None:
         return self._writers.of(self._layout.table, self._layout.key(row))
 
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from starlette.routing import compile_path
 
 from app.api.application import create_app
-from app.api.limits import Limits
+from app.api.limits import ConnectionLimits
 from app.api.server import Server
 from app.catalogue.default import default_commands
 from app.engine.commands import CreateKey
@@ -153,13 +153,13 @@ async def api(address: str) -> AsyncIterator[Api]:
 
 
 @pytest.fixture
-def limits() -> Limits:
+def limits() -> ConnectionLimits:
     """Those of `served`."""
-    return Limits()
+    return ConnectionLimits()
 
 
 @pytest.fixture
-async def served(api: Api, limits: Limits) -> AsyncIterator[int]:
+async def served(api: Api, limits: ConnectionLimits) -> AsyncIterator[int]:
     """The port of a server with the service."""
     # With its protocol named asyncio sends without delay (Nagle); `create_server` leaves it 0.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

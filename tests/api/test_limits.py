@@ -11,7 +11,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.api.limits import BODY_LIMIT, HEAD_LIMIT, PIPELINE_LIMIT, URL_LIMIT, Limits
+from app.api.limits import BODY_LIMIT, HEAD_LIMIT, PIPELINE_LIMIT, URL_LIMIT, ConnectionLimits
 from tests.api.conftest import Api
 
 PATIENCE_SECONDS = 20.0
@@ -219,7 +219,9 @@ async def test_trailers_are_no_headers(api: Api, connect: Open) -> None:
 
 # Times
 
-quick = pytest.mark.parametrize("limits", [Limits(idle=1, request=0.3, answer=0.5, linger=0.3)])
+quick = pytest.mark.parametrize(
+    "limits", [ConnectionLimits(idle=1, request=0.3, answer=0.5, linger=0.3)]
+)
 
 
 @quick
@@ -274,7 +276,7 @@ async def test_an_answer_that_nobody_takes(api: Api, connect: Open) -> None:
 # Numbers
 
 
-@pytest.mark.parametrize("limits", [Limits(connections=20)])
+@pytest.mark.parametrize("limits", [ConnectionLimits(connections=20)])
 async def test_connections_that_send_nothing_make_way(api: Api, connect: Open) -> None:
     """The oldest first; who was ever answered stays."""
     honest = await connect()
@@ -305,7 +307,7 @@ async def busy_connections(
         yield clients
 
 
-@pytest.mark.parametrize("limits", [Limits(connections=10)])
+@pytest.mark.parametrize("limits", [ConnectionLimits(connections=10)])
 async def test_when_all_connections_are_at_work(
     connect: Open, connection: asyncpg.Connection
 ) -> None:
@@ -365,6 +367,6 @@ async def test_no_label_comes_from_a_request(api: Api, connect: Open) -> None:
 
 def test_limits_are_those_of_the_rule() -> None:
     """REC-5's own numbers."""
-    limits: Any = Limits()
+    limits: Any = ConnectionLimits()
     assert (HEAD_LIMIT, URL_LIMIT, BODY_LIMIT) == (32 * 1024, 8 * 1024, 8 * 1024 * 1024)
     assert (limits.idle, limits.request) == (75, 30)

@@ -61,7 +61,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 """What may be written past the door, by file: why, and which fields. None of it is a row's."""
 
 STORED = {
-    "Account", "ApiKey", "Counters", "Fund", "Inventory", "Mark", "Order", "Settings", "Wallet",
+    "Account", "ApiKey", "Counters", "Fund", "Inventory", "Mark", "Order", "ContractSettings", "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,27 @@ def test_tables_are_told_from_calls() -> None:
         f"E = (1, call(2))  {FOLDED}",
     ]
     assert folded("\n".join(lines)) == [3, 4, 5]
+
+
+def declared(tree: ast.Module) -> set[str]:
+    """The public classes and aliases of types at a module's top, but not its type variables."""
+    names = set()
+    for node in tree.body:
+        match node:
+            case ast.ClassDef(name=name):
+                names.add(name)
+            case ast.Assign(targets=[ast.Name(name)], value=value):
+                if not (isinstance(value, ast.Call) and ast.unparse(value.func) == "TypeVar"):
+                    names.add(name)
+    return {name for name in names if re.fullmatch(r"[A-Z][A-Za-z0-9]*_?", name) and len(name) > 1}
+
+
+def test_no_two_types_have_one_name() -> None:
+    """One word, one thing: no import says `as` to tell two of ours apart."""
+    where: dict[str, list[str]] = {}
+    for path in SOURCES:
+        if path.is_relative_to(ROOT / "app"):
+            for name in declared(ast.parse(path.read_text("utf-8"))):
+                where.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    twice = {name: paths for name, paths in where.items() if len(paths) > 1 and not name.isupper()}
+    assert twice == {}

@@ -14,7 +14,7 @@ from app.demo.market import COINS, crash, write_crash
 from app.demo.story import TOLD, Watch
 from app.engine.events import StepKind
 from app.replay.inputs import Window
-from app.replay.steps import Step, survey
+from app.replay.steps import ReplayStep, survey
 
 
 def test_the_same_seed_gives_the_same_crash(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_balances_follow_the_history() -> None:
     """A row belongs to the step that was answered next; wallets are summed (FND-6)."""
     watch = Watch("BTCUSDT")
     for minute in range(4):
-        watch.see(Step(minute * 60_000, marks={"BTCUSDT": Decimal(minute + 1)}))
-    watch.see(Step(300_000, marks={"ETHUSDT": Decimal(1)}))
+        watch.see(ReplayStep(minute * 60_000, marks={"BTCUSDT": Decimal(minute + 1)}))
+    watch.see(ReplayStep(300_000, marks={"ETHUSDT": Decimal(1)}))
     began = datetime(2026, 1, 1, tzinfo=UTC)
     watch.done = [began + timedelta(seconds=second) for second in range(4)]
     rows = [

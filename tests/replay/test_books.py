@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from app.engine.events import GENESIS_HASH
 from app.replay.books import (
-    GENESIS,
     Books,
     History,
     chain_problem,
@@ -26,7 +26,7 @@ Row = dict[str, str]
 def history(*changes: tuple[str, str]) -> list[Row]:
     """An exported history of fund `usdt-other`: (kind, amount) in turn."""
     rows: list[Row] = []
-    previous, balance = GENESIS, D(0)
+    previous, balance = GENESIS_HASH, D(0)
     for sequence, (kind, amount) in enumerate(changes, start=1):
         balance += D(amount)
         line = (

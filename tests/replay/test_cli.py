@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.replay import cli
-from app.replay.progress import Progress
+from app.replay.progress import ReplayProgress
 from app.replay.report import render
 from app.replay.tally import Tally
 
@@ -74,7 +74,7 @@ def test_a_key_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_progress_is_said_now_and_then() -> None:
     stream, times = io.StringIO(), iter([0.0, 5.0, 11.0, 12.0])
     tally = Tally(ticks=100)
-    progress = Progress(0, 60_000, tally, stream, lambda: next(times))
+    progress = ReplayProgress(0, 60_000, tally, stream, lambda: next(times))
     for simulated in (0, 10_000, 30_000):
         tally.ticks += 50
         progress.show(simulated)

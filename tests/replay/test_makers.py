@@ -8,15 +8,15 @@ from typing import Any
 from app.catalogue.default import default_contracts
 from app.engine.numbers import is_multiple
 from app.replay.inputs import Quote
-from app.replay.makers import STYLES, Market, leverage, opening, quotes
+from app.replay.makers import STYLES, QuotedMarket, leverage, opening, quotes
 
 D = Decimal
 BTC = next(contract for contract in default_contracts() if contract.symbol == "BTCUSDT")
 NEAR, WIDE, DEEP = STYLES
 
 
-def market(price: str = "40000") -> Market:
-    made = Market(BTC, D(1_000_000), D(price))
+def market(price: str = "40000") -> QuotedMarket:
+    made = QuotedMarket(BTC, D(1_000_000), D(price))
     made.move(0, D(price))
     return made
 

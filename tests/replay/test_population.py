@@ -10,9 +10,9 @@ import pytest
 
 from app.catalogue.default import default_contracts
 from app.engine.numbers import is_multiple
-from app.replay.behaviour import Memory, decide, turns
-from app.replay.makers import Market
-from app.replay.population import Trader, draw_population, planned_notional
+from app.replay.behaviour import TraderMemory, decide, turns
+from app.replay.makers import QuotedMarket
+from app.replay.population import ReplayTrader, draw_population, planned_notional
 
 D = Decimal
 PRICES = {
@@ -23,12 +23,12 @@ CONTRACTS = {c.symbol: c for c in default_contracts() if c.symbol in PRICES}
 CAPITAL = D(1000)
 
 
-def draw(seed: int = 7, count: int = 2000) -> list[Trader]:
+def draw(seed: int = 7, count: int = 2000) -> list[ReplayTrader]:
     return draw_population(random.Random(seed), CONTRACTS, PRICES, count, "p")
 
 
-def market(symbol: str = "BTCUSDT") -> Market:
-    return Market(CONTRACTS[symbol], D(100_000), PRICES[symbol])
+def market(symbol: str = "BTCUSDT") -> QuotedMarket:
+    return QuotedMarket(CONTRACTS[symbol], D(100_000), PRICES[symbol])
 
 
 def test_the_seed_decides() -> None:
@@ -77,14 +77,14 @@ def test_planned_notional_covers_all_stakes() -> None:
     assert sum(planned.values()) == total
 
 
-def one_trader() -> Trader:
+def one_trader() -> ReplayTrader:
     return next(t for t in draw() if len(t.stakes) == 1 and t.stakes[0].symbol == "BTCUSDT"
                 and t.stakes[0].leverage == 10 and t.capital > 5000)  # fmt: skip
 
 
 def test_a_trader_with_a_position_closes_adds_or_takes_profit() -> None:
     trader = one_trader()
-    memory = Memory({"BTCUSDT": D("-0.5")})
+    memory = TraderMemory({"BTCUSDT": D("-0.5")})
     chance = random.Random(1)
     kinds = set()
     for _ in range(100):
@@ -101,7 +101,7 @@ def test_a_trader_short_of_money_pays_in_again_or_gives_up() -> None:
     trader = one_trader()
     chance = random.Random(1)
     decisions = [
-        decide(chance, trader, Memory(is_short_of_money=True), {"BTCUSDT": market()})
+        decide(chance, trader, TraderMemory(is_short_of_money=True), {"BTCUSDT": market()})
         for _ in range(50)
     ]
     assert any(decision.deposit > 0 and decision.orders for decision in decisions)
@@ -109,7 +109,7 @@ def test_a_trader_short_of_money_pays_in_again_or_gives_up() -> None:
 
 
 def test_only_one_order_rests() -> None:
-    trader, memory = one_trader(), Memory({"BTCUSDT": D("0.5")})
+    trader, memory = one_trader(), TraderMemory({"BTCUSDT": D("0.5")})
     chance = random.Random(1)
     resting = False
     for _ in range(50):
@@ -121,7 +121,7 @@ def test_only_one_order_rests() -> None:
 
 
 def test_a_trader_learns_from_answers() -> None:
-    memory = Memory()
+    memory = TraderMemory()
     body = {"symbol": "BTCUSDT", "side": "sell"}
     memory.learn(body, {"status": 201, "order": {"filled_quantity": "0.5"}})
     assert memory.quantities == {"BTCUSDT": D("-0.5")}

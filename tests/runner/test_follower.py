@@ -14,7 +14,7 @@ from app.engine.commands import Command
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.runner import follower
-from app.runner.follower import Adrift, Differs, Follower
+from app.runner.follower import Adrift, Follower, FollowerDiffers
 from app.runner.lease import LOCK
 from app.runner.metrics import Standby
 from app.runner.runner import NotLeader, Runner
@@ -250,11 +250,11 @@ async def test_what_cannot_be_replayed_is_a_difference(
     await accepted(leader, [deposit("alice", "1")])
     other = await database.connect(address)
     try:
-        with pytest.raises(Differs):
+        with pytest.raises(FollowerDiffers):
             await following.hand_over(other)
     finally:
         await other.close()
-    with pytest.raises(Differs):
+    with pytest.raises(FollowerDiffers):
         following.check()
 
 

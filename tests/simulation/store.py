@@ -19,7 +19,7 @@ from app.engine.engine import Engine
 from app.engine.state import State
 from app.store import answers, codec
 from app.store.answers import Known
-from app.store.rows import Batch, Row
+from app.store.rows import TableRow, Writes
 from app.store.tables import metadata
 from app.store.writer import StaleLeader
 from tests.simulation.due import key_every, replayed
@@ -95,7 +95,7 @@ class Disk:
         self.epoch = 0
         self.log: list[tuple[Command, datetime]] = []
         self.written: Counter[Name] = Counter()
-        self.rows: defaultdict[str, dict[Row, Mapping[str, Any]]] = defaultdict(dict)
+        self.rows: defaultdict[str, dict[TableRow, Mapping[str, Any]]] = defaultdict(dict)
         self.refused = 0
         """Commits of leaders that were replaced."""
 
@@ -104,7 +104,7 @@ class Disk:
         self.epoch += 1
         return self.epoch
 
-    def write(self, epoch: int, batch: Batch) -> None:
+    def write(self, epoch: int, batch: Writes) -> None:
         """A batch, whole or not at all; raises `StaleLeader`."""
         if epoch != self.epoch:
             self.refused += 1
@@ -122,7 +122,7 @@ class Disk:
         for name, rows in batch.appends.items():
             self.rows[name].update(_keyed(name, rows))
 
-    def _check(self, batch: Batch) -> None:
+    def _check(self, batch: Writes) -> None:
         """Before anything is written: what would break the log or a key."""
         for number, (sequence, *_) in enumerate(batch.commands, start=len(self.log) + 1):
             assert sequence == number, "the log has no gaps"
@@ -162,7 +162,7 @@ class Disk:
         assert orders == {order.order_id: order.filled_quantity for order in state.orders.values()}
 
 
-def _keyed(name: str, rows: Iterable[Row]) -> Iterator[tuple[Row, Mapping[str, Any]]]:
+def _keyed(name: str, rows: Iterable[TableRow]) -> Iterator[tuple[TableRow, Mapping[str, Any]]]:
     table = metadata.tables[name]
     for values in rows:
         row = dict(zip(table.columns.keys(), values, strict=True))
@@ -177,7 +177,7 @@ class SimulatedStore:
         self._disk = disk
         self._epoch = epoch
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Writes) -> None:
         """See `Store`."""
         if batch.empty:
             return
@@ -198,7 +198,9 @@ class SimulatedStore:
         if fault == "after":
             raise ConnectionError("the answer was lost")
 
-    async def look_up(self, names: Collection[answers.Name]) -> Mapping[answers.Name, Known]:
+    async def look_up(
+        self, names: Collection[answers.AnswerName]
+    ) -> Mapping[answers.AnswerName, Known]:
         """See `Store`."""
         await self._network.pause(5)
         if self._network.chance.random() < self._network.fault_rate / 10:

@@ -26,7 +26,7 @@ from app.runner import flush
 from app.runner.answers import Answer
 from app.runner.term import Term
 from app.store import codec
-from app.store.rows import Batch
+from app.store.rows import Writes
 from tests.simulation.clients import Clients, Request
 from tests.simulation.cluster import Cluster, Parts
 from tests.simulation.store import Disk, Network, SimulatedStore
@@ -142,7 +142,7 @@ class AnswersTooEarly(Term):
 class ForgetsAnswers(SimulatedStore):
     """Answers are not stored with their effects."""
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Writes) -> None:
         batch.appends.pop("answers", None)
         batch.upserts.pop("answers", None)
         await super().commit(batch)
@@ -159,7 +159,7 @@ class ForgetsTicksOfACascade(Term):
 class GoesOnAfterALostCommit(SimulatedStore):
     """A commit that failed is taken for done."""
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Writes) -> None:
         with suppress(ConnectionError):
             await super().commit(batch)
 
@@ -167,7 +167,7 @@ class GoesOnAfterALostCommit(SimulatedStore):
 class LetsOldLeadersWrite(Disk):
     """The epoch is not checked."""
 
-    def write(self, epoch: int, batch: Batch) -> None:
+    def write(self, epoch: int, batch: Writes) -> None:
         super().write(self.epoch, batch)
 
 
@@ -182,16 +182,16 @@ class IsDueLate(Engine):
 class TakesRowsLate(Term):
     """The rows of a batch are those of the moment it is sent: newer commands are in them."""
 
-    def _rows(self, batch: flush.Batch) -> Batch:
-        return cast("Batch", partial(super()._rows, batch))
+    def _rows(self, batch: flush.Batch) -> Writes:
+        return cast("Writes", partial(super()._rows, batch))
 
 
 class SendsRowsLate(SimulatedStore):
     """Asks for them when they are sent."""
 
-    async def commit(self, batch: Batch) -> None:
+    async def commit(self, batch: Writes) -> None:
         await asyncio.sleep(0)
-        await super().commit(cast("Callable[[], Batch]", batch)())
+        await super().commit(cast("Callable[[], Writes]", batch)())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from app.store.rows import Batch
+from app.store.rows import Writes
 from app.store.store import Store
 from tests.simulation.store import Disk, Network, SimulatedStore
 from tests.store.contract import Contents, StoreContract
@@ -42,12 +42,12 @@ class Simulated:
         row = self._disk.rows["answers"][scope, key]
         self._disk.rows["answers"][scope, key] = {**row, "format": 0}
 
-    async def lose(self, store: Store, batch: Batch, *, written: bool) -> None:
+    async def lose(self, store: Store, batch: Writes, *, written: bool) -> None:
         self._network.next_fault = "after" if written else "during"
         await store.commit(batch)
 
     @asynccontextmanager
-    async def late(self, store: Store, batch: Batch) -> AsyncIterator[None]:
+    async def late(self, store: Store, batch: Writes) -> AsyncIterator[None]:
         self._network.next_fault = "late"
         with suppress(ConnectionError):
             await store.commit(batch)

@@ -17,9 +17,9 @@ import pytest
 from app.engine.events import Done, OrderReceipt
 from app.engine.rejections import Rejection
 from app.engine.state import State
-from app.runner.runner import UNREACHABLE
+from app.runner.runner import CANNOT_LEAD
 from app.store.answers import Known
-from app.store.rows import Batch, collect
+from app.store.rows import Writes, collect
 from app.store.store import Store
 from app.store.tables.log import StoredAnswer
 from app.store.writer import StaleLeader
@@ -44,13 +44,13 @@ class House(Protocol):
     async def spoil(self, scope: str, key: str) -> None:
         """Make a stored answer one of a format that nobody knows."""
 
-    async def lose(self, store: Store, batch: Batch, *, written: bool) -> None:
+    async def lose(self, store: Store, batch: Writes, *, written: bool) -> None:
         """Commit while the connection is lost, before or after it was durable; raises as it does.
 
         The store has committed a batch of the same tables before.
         """
 
-    def late(self, store: Store, batch: Batch) -> AbstractAsyncContextManager[None]:
+    def late(self, store: Store, batch: Writes) -> AbstractAsyncContextManager[None]:
         """A commit is under way, and its leader is gone; it arrives when the body is left."""
 
 
@@ -61,7 +61,7 @@ class Life:
         self.exchange = exchange or Exchange()
         self._taken = 0
 
-    def batch(self, *answers: StoredAnswer, commands: int = 0) -> Batch:
+    def batch(self, *answers: StoredAnswer, commands: int = 0) -> Writes:
         """What happened since the last, and so many more commands."""
         for _ in range(commands):
             self.exchange.step()
@@ -227,7 +227,7 @@ class StoreContract:
         store, life = await house.lead(), Life()
         await store.commit(life.batch(answer("a", [Done()]), commands=1))
         before = await house.contents()
-        with pytest.raises(UNREACHABLE):
+        with pytest.raises(CANNOT_LEAD):
             await house.lose(store, life.batch(answer("b", [Done()]), commands=2), written=written)
         store = await house.lead()
         contents = await house.contents()

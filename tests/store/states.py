@@ -32,12 +32,12 @@ from app.engine.outcome import Outcome
 from app.engine.scopes import wallet_key
 from app.engine.state import (
     Account,
+    ContractSettings,
     Fund,
     Mark,
     Market,
     Order,
     Position,
-    Settings,
     State,
     Wallet,
 )
@@ -105,7 +105,7 @@ class Exchange:
         step = self.step()
         step.add_account(account_id, "one_way")
         account = self.state.accounts[account_id]
-        step.set_settings(account, Settings(account_id, symbol, 20, margin_mode))
+        step.set_settings(account, ContractSettings(account_id, symbol, 20, margin_mode))
         number = len(self.state.keys)
         step.add_key(NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id))
         wallet = step.cross_wallet(account, "USDT")

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from app.store import database
-from app.store.rows import Batch
+from app.store.rows import Writes
 from app.store.store import PostgresStore, Store
 from app.store.tables import metadata
 from app.store.writer import Writer
@@ -56,7 +56,7 @@ class Postgres:
         query = "UPDATE answers SET format = 0 WHERE scope = $1 AND key = $2"
         assert await self._outside.execute(query, scope, key) == "UPDATE 1"
 
-    async def lose(self, store: Store, batch: Batch, *, written: bool) -> None:
+    async def lose(self, store: Store, batch: Writes, *, written: bool) -> None:
         writer = self._writers[store]
         if not written:
             async with self._blocked():
@@ -74,7 +74,7 @@ class Postgres:
         await commit
 
     @asynccontextmanager
-    async def late(self, store: Store, batch: Batch) -> AsyncIterator[None]:
+    async def late(self, store: Store, batch: Writes) -> AsyncIterator[None]:
         async with self._blocked():
             commit = asyncio.create_task(store.commit(batch))
             pid = await self._waiting()

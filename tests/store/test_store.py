@@ -18,7 +18,7 @@ from app.engine.rejections import Rejection
 from app.engine.state import State
 from app.store import codec, database
 from app.store.loader import load_account, load_state
-from app.store.rows import Batch, Row, collect
+from app.store.rows import TableRow, Writes, collect
 from app.store.tables import COUNTERS, metadata
 from app.store.tables.log import CommandRow, StoredAnswer
 from app.store.writer import StaleLeader, Writer
@@ -33,7 +33,7 @@ async def lead(connection: Connection) -> Writer:
     return Writer(connection, epoch, 7)
 
 
-def batch_of(exchange: Exchange, first: int = 0) -> Batch:
+def batch_of(exchange: Exchange, first: int = 0) -> Writes:
     """The outcomes of an exchange from one on, as one batch."""
     answer = StoredAnswer("request/1", NASTY, "d", [Done(NASTY)], START)
     answers = [answer] if first == 0 else []
@@ -119,8 +119,8 @@ async def test_every_row_arrives_as_it_was_sent(connection: Connection) -> None:
 async def test_a_long_batch_is_one_commit_too(connection: Connection) -> None:
     """However many rows: all of them in order, or none."""
     names = [f"account-{number}" for number in range(10_000)]
-    rows: list[Row] = [(name, "one_way", START) for name in names]
-    batch = Batch(1, START, (0,) * len(COUNTERS), upserts={"accounts": rows})
+    rows: list[TableRow] = [(name, "one_way", START) for name in names]
+    batch = Writes(1, START, (0,) * len(COUNTERS), upserts={"accounts": rows})
     leader = await lead(connection)
     await leader.commit(batch)
     found = await connection.fetch("SELECT account_id FROM accounts ORDER BY ctid")

@@ -15,7 +15,7 @@ import pytest
 
 from app.store import database
 from app.store.embedded import address_at
-from app.verify.progress import Progress
+from app.verify.progress import VerifyProgress
 from tests.conftest import new_database
 from tests.service import PATIENCE_SECONDS, ROOT, Service
 
@@ -121,7 +121,7 @@ class Terminal(io.StringIO):
 
 def test_progress_on_a_terminal_is_one_line() -> None:
     times = iter((0.0, 0.1, 2.0, 2.1, 4.0, 5.0))
-    progress = Progress(stream := Terminal(), lambda: next(times))
+    progress = VerifyProgress(stream := Terminal(), lambda: next(times))
     for done in (10, 2_000, 2_001, 4_000):
         progress.show(done, 4_000)
     progress.close()
@@ -136,7 +136,7 @@ def test_progress_on_a_terminal_is_one_line() -> None:
 
 def test_progress_elsewhere_is_a_line_now_and_then() -> None:
     times = iter((0.0, 1.0, 11.0, 12.0))
-    progress = Progress(stream := io.StringIO(), lambda: next(times))
+    progress = VerifyProgress(stream := io.StringIO(), lambda: next(times))
     for done in (5, 11, 12):
         progress.show(done, 1_000)
     progress.close()

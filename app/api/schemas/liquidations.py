@@ -14,10 +14,10 @@ from app.api.schemas.base import (
     View,
 )
 from app.engine.commands import MarginMode, PositionSide
-from app.engine.events import Outcome_, StepKind
+from app.engine.events import LiquidationOutcome, StepKind
 
 PositionDirection = Literal["long", "short"]
-Own = Annotated[
+OwnOnly = Annotated[
     str, Field(description="Only with an admin's key or the account's own; otherwise left out.")
 ]
 
@@ -32,7 +32,7 @@ class LiquidationView(View):
     liquidation_id: Id
     event_id: Id
     time: Time
-    account_id: Own = LEFT_OUT
+    account_id: OwnOnly = LEFT_OUT
     symbol: str
     fund: str
     side: PositionDirection
@@ -47,7 +47,7 @@ class LiquidationView(View):
     deleveraged_quantity: Exact
     fund_amount: Exact
     treasury_amount: Exact
-    outcome: Outcome_
+    outcome: LiquidationOutcome
 
 
 class StepView(View):
@@ -107,7 +107,7 @@ class QueuePlaceView(View):
     """A place in the queue as it stood before the event; rank from 1."""
 
     rank: int
-    account_id: Own = LEFT_OUT
+    account_id: OwnOnly = LEFT_OUT
     position_side: PositionSide
     score: Exact
     quantity: Exact
@@ -117,7 +117,7 @@ class CounterpartyView(View):
     """A counterparty's part in an event (ADL-3)."""
 
     rank: int
-    account_id: Own = LEFT_OUT
+    account_id: OwnOnly = LEFT_OUT
     position_side: PositionSide
     score: Exact
     quantity_before: Exact

@@ -147,7 +147,7 @@ class CanceledView(View):
     order_ids: list[Id]
 
 
-Own = Annotated[str, Field(description="This and what follows only with `account_id`.")]
+OfAccount = Annotated[str, Field(description="This and what follows only with `account_id`.")]
 
 
 class TradeView(View):
@@ -161,7 +161,7 @@ class TradeView(View):
     value: Exact
     taker_side: Side
     liquidation: bool = Field(description="Whether the taker was a liquidation order.")
-    account_id: Own = LEFT_OUT
+    account_id: OfAccount = LEFT_OUT
     order_id: Id | None = LEFT_OUT
     side: Side = LEFT_OUT
     role: Literal["maker", "taker"] = LEFT_OUT

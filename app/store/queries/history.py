@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.store.queries import Rows
 from app.store.tables import fund_history as history
 
-Place = tuple[datetime, str, int]
+HistoryKey = tuple[datetime, str, int]
 """Where a row stands in the order of all funds' histories: time, fund, sequence."""
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
@@ -73,7 +73,10 @@ class Filter:
 
 
 def _matching(
-    query: Select[Any], wanted: Filter, after: Place | None = None, end: Place | None = None
+    query: Select[Any],
+    wanted: Filter,
+    after: HistoryKey | None = None,
+    end: HistoryKey | None = None,
 ) -> Select[Any]:
     """The query for the rows that are wanted, behind `after` and up to `end`."""
     equal = {
@@ -97,7 +100,7 @@ def _matching(
 
 
 async def list_history(
-    connection: AsyncConnection, wanted: Filter, limit: int, before: Place | None = None
+    connection: AsyncConnection, wanted: Filter, limit: int, before: HistoryKey | None = None
 ) -> Rows:
     """Rows, newest first: where each stands, and as JSON `item` with the fields of `FIELDS`.
 
@@ -139,7 +142,7 @@ async def export_history(connect: Connect, wanted: Filter) -> AsyncIterator[str]
     )
     in_order = aggregate_order_by(literal(""), *_PLACE)
     lines = select(func.coalesce(func.string_agg(line, in_order), ""))
-    after: Place | None = None
+    after: HistoryKey | None = None
     while True:
         ends = _matching(select(*_PLACE), wanted.walked(), after)
         ends = ends.order_by(*_PLACE).offset(EXPORT_ROWS - 1).limit(1)

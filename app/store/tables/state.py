@@ -101,7 +101,7 @@ accounts = Table(
 account_contracts = Table(
     "account_contracts",
     metadata,
-    *columns(st.Settings, key=2, leverage=Integer()),
+    *columns(st.ContractSettings, key=2, leverage=Integer()),
     law("leverage", "leverage >= 1"),
 )
 
