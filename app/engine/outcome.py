@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Generic, NamedTuple, TypeVar
 
 from app.engine.commands import Command, CommandOf, R_co
-from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,
     Alert,
@@ -27,6 +26,7 @@ from app.engine.state import (
     Fund,
     Inventory,
     Mark,
+    Market,
     Order,
     Position,
     Wallet,
@@ -38,13 +38,13 @@ Kept = (
     | ContractSettings
     | Position
     | Order
-    | Contract
+    | Market
     | Mark
     | Fund
     | Inventory
     | ApiKey
 )
-"""State that the store keeps a row of."""
+"""State that the store keeps a row of: things, never values, which could equal older ones."""
 Record = (
     Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert | IncidentRelease
 )

@@ -77,13 +77,13 @@ class Step(Ledger):
     def list_contract(self, contract: Contract) -> None:
         """List a contract, with its clearing account."""
         clearing = self.wallet("clearing", contract.symbol, contract.settlement_asset)
-        self.state.markets[contract.symbol] = Market(contract, clearing)
-        self._touch(contract)
+        self.state.markets[contract.symbol] = market = Market(contract, clearing)
+        self._touch(market)
 
     def set_contract(self, market: Market, contract: Contract) -> None:
         """Give a contract new terms."""
         market.contract = contract
-        self._touch(contract)
+        self._touch(market)
 
     def set_mark(self, market: Market, mark: Mark) -> None:
         """Give a contract a mark: always a new one, by which remembered figures are void."""

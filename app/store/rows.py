@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from sqlalchemy import JSON, Table
 
-from app.engine.contracts import Bracket, Contract
+from app.engine.contracts import Bracket
 from app.engine.events import (
     AdlEvent,
     Alert,
@@ -39,6 +39,7 @@ from app.engine.state import (
     Fund,
     Inventory,
     Mark,
+    Market,
     Order,
     Position,
     Wallet,
@@ -193,7 +194,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Position: _state(tables.positions),
     Inventory: _state(tables.inventory),
     Order: _state(tables.orders),
-    Contract: _state(tables.contracts, brackets=_brackets),
+    Market: _state(tables.contracts, brackets=_brackets),
     Mark: _state(tables.marks),
     Fund: _state(tables.funds, required_minimum=_minimum, wallets=_keys),
     ApiKey: _state(tables.api_keys),

@@ -64,7 +64,7 @@ def _whole(state: State) -> Outcome:
         *(account.settings.values() for account in state.accounts.values()),
         *(market.positions.values() for market in state.markets.values()),
         state.orders.values(),
-        (market.contract for market in state.markets.values()),
+        state.markets.values(),
         (market.mark for market in state.markets.values() if market.mark),
         state.funds.values(),
         *(fund.inventory.values() for fund in state.funds.values()),

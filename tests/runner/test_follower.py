@@ -21,7 +21,15 @@ from app.runner.runner import NotLeader, Runner
 from app.store import database
 from app.store.loader import load_state
 from tests.runner.conftest import until
-from tests.runner.test_real_engine import a_market, accepted, deposit, open_account, order, tick
+from tests.runner.test_real_engine import (
+    a_market,
+    accepted,
+    deposit,
+    open_account,
+    order,
+    status,
+    tick,
+)
 
 LOADS = "loading the state"
 """In the log, of a takeover without a replay."""
@@ -112,6 +120,20 @@ async def test_after_a_cascade_in_the_term_that_it_joined_it_is_warm_again(
         await leader.stop()
         await until(lambda: standby.leading)
         check_all(standby.engine.state)
+
+
+async def test_a_contract_that_was_changed_back_and_forth_is_no_difference(
+    address: str, leader: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two comparisons, however long that was."""
+    async with Runner(address) as standby:
+        await until(lambda: level(standby, leader))
+        monkeypatch.setattr(follower, "ROUND_SECONDS", 1)
+        await asyncio.sleep(0.3)  # the last round that was not so long
+        for word in ("halted", "trading", "halted"):
+            await accepted(leader, [status(word)])
+        await until(lambda: level(standby, leader) or standby.metrics.standby.state == "differs")
+        assert standby.metrics.standby.state == "warm"
 
 
 async def test_a_difference_ends_its_readiness_to_lead_and_nothing_else(

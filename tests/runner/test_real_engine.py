@@ -17,6 +17,7 @@ from app.engine.commands import (
     PlaceOrder,
     Side,
     Tick,
+    UpdateContract,
 )
 from app.engine.engine import Engine
 from app.engine.events import Moved, OrderReceipt, Ticked
@@ -24,6 +25,8 @@ from app.engine.rejections import Rejection
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
 from tests.runner.conftest import until
+
+STATUS = "SELECT status FROM contracts WHERE symbol = 'BTCUSDT'"
 
 
 def open_account(account_id: str) -> OpenAccount:
@@ -41,6 +44,10 @@ def order(account_id: str, side: Side, quantity: str, price: str) -> PlaceOrder:
 
 def tick(price: str) -> Tick:
     return Tick("BTCUSDT", Decimal(price))
+
+
+def status(word: str) -> UpdateContract:
+    return UpdateContract("BTCUSDT", {"status": word})
 
 
 async def accepted(runner: Runner, commands: Sequence[Command]) -> list[object]:
@@ -75,6 +82,18 @@ async def test_a_restart_finds_everything(address: str) -> None:
         assert list(state.orders) == [receipt.order_id]
         assert state.accounts["alice"].positions["BTCUSDT", "both"].quantity == 1
         assert state.counters.command == command + 1  # Recover
+
+
+async def test_a_contract_that_was_changed_back_and_forth_at_once(
+    address: str, connection: asyncpg.Connection
+) -> None:
+    """Of several changes in one batch the last is durable, though one before was the same."""
+    async with Runner(address) as runner:
+        await a_market(runner)
+        await accepted(runner, [status("halted"), status("trading"), status("halted")])
+        assert await connection.fetchval(STATUS) == "halted"
+        await accepted(runner, [status("trading"), status("halted"), status("trading")])
+        assert await connection.fetchval(STATUS) == "trading"
 
 
 async def test_a_liquidation_is_durable_when_its_tick_is_answered(

@@ -46,7 +46,7 @@ def made(hint: Any) -> Any:
         return {made(inner[0]): made(inner[1])}
     if origin in (tuple, list):
         return origin(made(each) for each in inner if each is not Ellipsis)
-    return made(inner[0])  # or None
+    return made(inner[0]) if inner else None  # or None
 
 
 def rows_of(outcome: Outcome) -> dict[str, list[Described]]:
@@ -103,14 +103,19 @@ def test_each_field_of_a_record_is_in_the_column_of_its_name(kind: type[Record])
 
 @pytest.mark.parametrize("kind", get_args(Kept))
 def test_each_kept_field_is_in_the_column_of_its_name(kind: type[Kept]) -> None:
-    """Of an object, or of what it holds: a fund's policy, a registered key."""
+    """Of an object, or of what it holds: a contract's terms, a fund's policy, a registered key."""
     kept = made(kind)
     outcome = Outcome(1, START, Recover(), touched={kept: None})
     ((table, (row,)),) = rows_of(outcome).items()
-    held = [
-        getattr(kept, name) for name in ("policy", "key") if is_dataclass(getattr(kept, name, None))
-    ]
+    names = ("contract", "policy", "key")
+    held = [getattr(kept, name) for name in names if is_dataclass(getattr(kept, name, None))]
     check(row, table, kept, *held)
+
+
+@pytest.mark.parametrize("kind", get_args(Kept))
+def test_what_is_kept_is_a_thing(kind: type[Kept]) -> None:
+    """Of equal values the first would stand for the last: A, B and A again would be stored as B."""
+    assert kind.__eq__ is object.__eq__
 
 
 def test_keys_lead() -> None:

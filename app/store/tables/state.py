@@ -31,7 +31,9 @@ ALIVE = {
 contracts = Table(
     "contracts",
     metadata,
-    *columns(k.Contract, key=1, brackets=JSONB(), mark_staleness_seconds=Integer()),
+    *columns(
+        k.Contract, within="contract", key=1, brackets=JSONB(), mark_staleness_seconds=Integer()
+    ),
     positive("contract_size", "tick_size", "lot_size"),
     law("min_notional", "min_notional >= 0"),
     law("rates", "taker_fee_rate >= 0 AND clearance_fee_rate >= 0"),
