@@ -23,6 +23,8 @@ from app.api.schemas.accounts import (
     AccountDetailView,
     AccountPatch,
     AccountView,
+    CountdownBody,
+    CountdownView,
     LedgerEntryView,
     MarginBody,
     MovedView,
@@ -38,6 +40,7 @@ from app.api.services import Reading, Services, ServicesDep
 from app.engine import margin
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllAfter,
     ConfigureContract,
     Deposit,
     OpenAccount,
@@ -97,6 +100,7 @@ async def get_account(account_id: OwnAccount, reading: Reading) -> AccountDetail
         account_id=account.account_id,
         position_mode=account.position_mode,
         created_at=account.created_at,
+        cancel_at=account.cancel_at,
         wallets=[WalletView(**asdict(wallet)) for wallet in wallets],
     )
 
@@ -162,6 +166,24 @@ async def withdraw(account_id: OwnAccount, changes: Posting, body: TransferBody)
     """Money out of the account's cross wallet: at most what is available (ORD-6)."""
     command = Withdraw(account_id, body.asset, body.amount, body.reference)
     return moved_view((await changes.apply(command))[0])
+
+
+@accounts.post(
+    "/accounts/{account_id}/cancel-all-after",
+    responses=changing(CancelAllAfter, *BY_POST),
+    summary="Cancel all orders after a time",
+)
+async def cancel_all_after(
+    account_id: OwnAccount, changes: Posting, body: CountdownBody
+) -> CountdownView:
+    """Cancel all of the account's open orders in so many seconds, unless this is asked again by
+    then: each call begins the time anew, 0 switches it off.
+
+    For whoever may fall silent. It runs in engine time and survives restarts and takeovers. With an
+    Idempotency-Key that was used before, nothing begins anew: the answer is the first one's.
+    """
+    countdown, _ = await changes.apply(CancelAllAfter(account_id, body.seconds))
+    return CountdownView(cancel_at=countdown.cancel_at)
 
 
 @accounts.put(

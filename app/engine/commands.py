@@ -16,6 +16,7 @@ from app.engine.contracts import Contract
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.events import (  # noqa: F401 - ruff looks into no string
         Canceled,
+        Countdown,
         Done,
         Imported,
         Moved,
@@ -240,6 +241,22 @@ class CancelOrders(CommandOf["Canceled"]):
 
     account_id: str
     symbol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAllAfter(CommandOf["Countdown"]):
+    """Cancel all of an account's open orders in so many seconds, unless this comes again by then
+    (ORD-14); 0 switches it off."""
+
+    account_id: str
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAllDue(CommandOf["Canceled"]):
+    """An account's countdown has run out: nobody sends this (ORD-14)."""
+
+    account_id: str
 
 
 @dataclass(frozen=True, slots=True)

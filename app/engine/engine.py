@@ -8,7 +8,7 @@ from decimal import localcontext
 from operator import attrgetter
 from typing import ClassVar, TypeVar
 
-from app.engine import accounts, cascade, invariants, listing, orders, prices, recovery  # noqa: F401 - their handlers
+from app.engine import accounts, cascade, countdown, invariants, listing, orders, prices, recovery  # noqa: F401 - their handlers
 from app.engine.bounds import Bounds
 from app.engine.commands import Command, CommandOf, Due
 from app.engine.handlers import HANDLERS, Drives
@@ -26,7 +26,7 @@ Source = Callable[[State], Due | None]
 agrees. It is asked before each command and must know at once. To apply its command must move it on;
 one that has to wait (for a cascade of its asset, say) is not due until then."""
 
-SOURCES: tuple[Source, ...] = ()
+SOURCES: tuple[Source, ...] = (countdown.due,)
 """Of commands that are due at an engine time: a new one is named here."""
 
 

@@ -302,6 +302,12 @@ class Canceled(NamedTuple):
     order_ids: tuple[int, ...]
 
 
+class Countdown(NamedTuple):
+    """When an account's open orders are cancelled (ORD-14); None: that is switched off."""
+
+    cancel_at: datetime | None
+
+
 class Ticked(NamedTuple):
     """A tick that was applied, its cascade finished."""
 

@@ -188,6 +188,8 @@ def _lines(state: State) -> Iterator[str]:
             )
     for account in state.accounts.values():
         yield _line("account", account.account_id, account.position_mode, account.created_at)
+        if account.cancel_at is not None:  # a line of its own: no hash from before it changes
+            yield _line("countdown", account.account_id, account.cancel_at)
         for symbol, settings in account.settings.items():
             yield _line("settings", account.account_id, symbol, settings)
     for order in state.orders.values():

@@ -137,7 +137,7 @@ class ContractSettings:
 class Account:
     """A trader: cross wallets by asset, settings by contract, positions by (symbol, side).
 
-    `open_orders` counts the orders of all positions (ORD-10).
+    `open_orders` counts the orders of all positions (ORD-10), which end at `cancel_at` (ORD-14).
     """
 
     account_id: str
@@ -147,6 +147,7 @@ class Account:
     settings: dict[str, ContractSettings] = field(default_factory=dict)
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     open_orders: int = 0
+    cancel_at: datetime | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -366,16 +367,15 @@ class Counters:
 class State:
     """Everything the engine knows; `keys` are by digest, `key_ids` the same by identifier.
 
-    `held` are scopes at risk whose liquidation waits for a tick (MRK-4), with how many orders of
-    theirs were cancelled; `ranked` are markets with ADL queues, `unranked` the accounts that
-    changed since those were made. All three are derived. `incidents` are those that this leader
-    began with and that are not released; what follows from them is `aside`, the scopes set aside
-    with how often each has failed, `careful`, the assets whose cascades handle one scope at a time,
-    and `halted`, those that have none (REC-2).
+    `countdowns` say when whose orders end, sorted (ORD-14); by `ahead`, as told, is `time` ahead of
+    the system's clock (MRK-6). `held` are scopes at risk whose liquidation waits for a tick
+    (MRK-4), with how many of their orders were cancelled; `ranked` are markets with ADL queues,
+    `unranked` the accounts that changed since: all three derived. `incidents` are this leader's not
+    yet released; from them follow `aside`, the scopes set aside with how often each has failed,
+    `careful`, assets whose cascades handle one scope at a time, and `halted`: none (REC-2).
     """
 
     bounds: Bounds = field(default_factory=Bounds)
-    """Those of the engine that has the state."""
     limits: Limits = field(default_factory=Limits)
     counters: Counters = field(default_factory=Counters)
     markets: dict[str, Market] = field(default_factory=dict)
@@ -385,6 +385,7 @@ class State:
     orders: dict[int, Order] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     key_ids: dict[str, ApiKey] = field(default_factory=dict)
+    countdowns: list[tuple[datetime, str]] = field(default_factory=list)
     cascades: dict[str, Cascade] = field(default_factory=dict)
     held: dict[Scope, int] = field(default_factory=dict)
     incidents: dict[int, Incident] = field(default_factory=dict)
@@ -395,4 +396,3 @@ class State:
     unranked: dict[str, None] = field(default_factory=dict)
     time: datetime | None = None
     ahead: timedelta = timedelta()
-    """By how much `time` is ahead of the system's clock, as its leader has told (MRK-6)."""

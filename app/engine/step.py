@@ -7,6 +7,7 @@ What others may write is derived, and a test names it (tests/architecture/test_o
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -117,6 +118,16 @@ class Step(Ledger):
     def set_position_mode(self, account: Account, position_mode: PositionMode) -> None:
         """Give an account its position mode."""
         account.position_mode = position_mode
+        self._touch(account)
+
+    def set_countdown(self, account: Account, cancel_at: datetime | None) -> None:
+        """Set when an account's open orders are cancelled; None: not by itself (ORD-14)."""
+        countdowns = self.state.countdowns
+        if account.cancel_at is not None:
+            del countdowns[bisect_left(countdowns, (account.cancel_at, account.account_id))]
+        account.cancel_at = cancel_at
+        if cancel_at is not None:
+            insort(countdowns, (cancel_at, account.account_id))
         self._touch(account)
 
     def set_settings(self, account: Account, settings: ContractSettings) -> None:

@@ -324,8 +324,13 @@ async def _load_accounts(source: RowSource, state: State, where: str = "", *valu
     accounts = state.accounts
     async for chunk in source.chunks("accounts", where, *values):
         for row in chunk:
-            account = Account(*row)
-            accounts[account.account_id] = account
+            account_id, position_mode, created_at, cancel_at = row
+            accounts[account_id] = Account(
+                account_id, position_mode, created_at, cancel_at=cancel_at
+            )
+            if cancel_at is not None:
+                state.countdowns.append((cancel_at, account_id))
+    state.countdowns.sort()
     async for chunk in source.chunks("account_contracts", where, *values):
         for row in chunk:
             settings = ContractSettings(*row)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from tests.api.conftest import Api
+from tests.runner.conftest import until
 
 
 async def test_opening(api: Api) -> None:
@@ -22,7 +23,9 @@ async def test_opening(api: Api) -> None:
         assert await api.refused("POST /v1/accounts", body) == expected
     patched = await api("PATCH /v1/accounts/alice", {"position_mode": "one_way"})
     assert patched == {name: opened[name] for name in patched}
-    assert await api("GET /v1/accounts/alice", key=opened["api_key"]) == {**patched, "wallets": []}
+    assert await api("GET /v1/accounts/alice", key=opened["api_key"]) == {
+        **patched, "cancel_at": None, "wallets": [],
+    }  # fmt: skip
     assert (await api("GET /v1/accounts"))["items"] == [patched]
     unknown = await api.refused("PATCH /v1/accounts/bob", {"position_mode": "one_way"})
     assert unknown == (404, "unknown_account")
@@ -56,6 +59,46 @@ async def test_money_in_and_out(api: Api) -> None:
     only = await api("GET /v1/accounts/alice/ledger?kind=deposit&asset=USDT")
     assert only["items"] == ledger["items"][1:]
     assert (await api("GET /v1/accounts/alice/ledger?asset=USDC"))["items"] == []
+
+
+async def test_cancel_all_after(api: Api) -> None:
+    """ORD-14: each call sets when the open orders are cancelled; the account says when."""
+    await api.mark("BTCUSDT", "60000")
+    await api.open("alice", "1000")
+    await api.open("bob", "0")
+    call = "POST /v1/accounts/alice/cancel-all-after"
+    assert (await api("GET /v1/accounts/alice"))["cancel_at"] is None
+    first = await api(call, {"seconds": 3600}, key="alice", headers={"Idempotency-Key": "a"})
+    assert (await api("GET /v1/accounts/alice", key="alice"))["cancel_at"] == first["cancel_at"]
+    again = await api(call, {"seconds": 86400})
+    assert again["cancel_at"] > first["cancel_at"]
+    same = await api(call, {"seconds": 3600}, key="alice", headers={"Idempotency-Key": "a"})
+    assert same == first
+    assert (await api("GET /v1/accounts/alice"))["cancel_at"] == again["cancel_at"]
+    assert await api(call, {"seconds": 0}, key="alice") == {"cancel_at": None}
+    for body, expected in (
+        ({"seconds": -1}, (422, "countdown_out_of_range")),
+        ({"seconds": 86401}, (422, "countdown_out_of_range")),
+        ({"seconds": 2**31}, (400, "malformed_body")),
+        ({"seconds": "30"}, (400, "malformed_body")),
+        ({"seconds": 1.5}, (400, "malformed_body")),
+        ({"seconds": None}, (400, "malformed_body")),
+        ({}, (400, "malformed_body")),
+    ):
+        assert await api.refused(call, body, key="alice") == expected, body
+    assert await api.refused(call, {"seconds": 1}, key="bob") == (404, "unknown_account")
+    assert await api.refused(call, {"seconds": 1}, key="feed") == (403, "forbidden")
+    unknown = await api.refused(call.replace("alice", "carol"), {"seconds": 1})
+    assert unknown == (404, "unknown_account")
+    order = await api.order("alice", "buy", "0.01", "59000")
+    await api(call, {"seconds": 1}, key="alice")
+    await until(lambda: not api.runner.engine.state.orders)
+    assert await api.refused(f"DELETE /v1/orders/{order['order_id']}", key="alice") == (
+        422, "order_not_open",
+    )  # fmt: skip
+    ended = await api(f"GET /v1/orders/{order['order_id']}", key="alice")
+    assert (ended["status"], ended["reason"]) == ("canceled", "cancel_all_after")
+    assert (await api("GET /v1/accounts/alice"))["cancel_at"] is None
 
 
 async def test_wallet_and_position_figures(api: Api) -> None:

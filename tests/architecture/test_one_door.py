@@ -61,7 +61,8 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 """What may be written past the door, by file: why, and which fields. None of it is a row's."""
 
 STORED = {
-    "Account", "ApiKey", "Counters", "Fund", "Inventory", "Mark", "Order", "ContractSettings", "Wallet",
+    "Account", "ApiKey", "ContractSettings", "Counters", "Fund", "Inventory", "Mark", "Order",
+    "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
@@ -74,7 +75,7 @@ KEPT = {
     },
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "time", "ahead",
+        "key_ids", "countdowns", "time", "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

@@ -110,6 +110,13 @@ class Expectations:
         assert order is not None, f"{name} is not open: {self.world.orders[self.names[name]]}"
         assert order.remaining == Decimal(remaining), order
 
+    def expect_left(self, account: str, seconds: str) -> None:
+        """`left alice 29.9`: until an account's orders are cancelled (ORD-14), or `none`."""
+        cancel_at = self.world.state.accounts[account].cancel_at
+        left = None if cancel_at is None else cancel_at - self.world.now
+        wanted = None if seconds == "none" else timedelta(seconds=float(seconds))
+        assert left == wanted, f"{left} left"
+
     def expect_trades(self, *prices: str) -> None:
         """The newest trades as `quantity@price[/maker]`, oldest first."""
         newest = self.world.trades[-len(prices) :]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllAfter,
     CancelOrders,
     ConfigureContract,
     ContributeToFund,
@@ -101,4 +102,5 @@ housekeeping = st.one_of(
         st.builds(lambda amount, sign: sign * Decimal(amount), amounts, st.sampled_from((1, -1))),
     ),
     st.builds(CancelOrders, everyone),
+    st.builds(CancelAllAfter, everyone, st.sampled_from((0, 1, 60))),
 )  # fmt: skip

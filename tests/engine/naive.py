@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllDue,
     CancelOrder,
     CancelOrders,
     ConfigureContract,
@@ -133,7 +134,7 @@ class Books:
         """
         before, self.worth = self.worth, traders_worth(state)
         moved = isinstance(outcome.command, PlaceOrder | CancelOrder | CancelOrders
-                           | ConfigureContract | AdjustMargin)  # fmt: skip
+                           | CancelAllDue | ConfigureContract | AdjustMargin)  # fmt: skip
         if moved and outcome.accepted:
             allowed = len(outcome.of(Trade)) * UNIT
             assert self.worth <= before + allowed, (

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllDue,
     CancelOrder,
     CancelOrders,
     ConfigureContract,
@@ -19,7 +20,8 @@ from app.engine.state import State
 from tests.engine.arithmetic import exact_value, mark_price
 
 TRADERS = (
-    PlaceOrder, CancelOrder, CancelOrders, ConfigureContract, AdjustMargin, Deposit, Withdraw,
+    PlaceOrder, CancelOrder, CancelOrders, CancelAllDue, ConfigureContract, AdjustMargin, Deposit,
+    Withdraw,
 )  # fmt: skip
 COVERS = ("deficit_cover", "emergency_injection")
 

@@ -15,6 +15,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     limits matched_orders=10                      (a new leader that keeps other limits)
     order alice TEST sell 10 market               trade alice bob TEST 10 @ 100   (alice buys)
     cancel a1                                     cancel-all alice [TEST]
+    countdown alice 30                            (cancel all in so many seconds; 0: never)
     hold tick ...                                 continue   (leave the cascade pending; finish it)
     restart                                       (a new leader, without what is derived)
     set-aside alice USDT|TEST [times=2]           (a new leader, after that scope has failed)
@@ -39,6 +40,7 @@ from typing import Any, get_args
 from app.engine import commands
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllAfter,
     CancelOrder,
     CancelOrders,
     ConfigureContract,
@@ -324,6 +326,10 @@ class Scenario(Expectations):
     def do_cancel_all(self, account: str, symbol: str | None = None) -> list[object]:
         """An account's orders."""
         return [CancelOrders(account, symbol)]
+
+    def do_countdown(self, account: str, seconds: str) -> list[object]:
+        """Cancel-all-after (ORD-14)."""
+        return [CancelAllAfter(account, int(seconds))]
 
 
 def _pairs(options: Any) -> dict[str, str]:

@@ -35,5 +35,4 @@ def test_the_first_of_all_sources_is_due() -> None:
 
 
 def test_where_there_are_no_sources_nothing_is_due() -> None:
-    """As long as no rule has a command of its own."""
     assert Engine(State(), sources=[]).due() is None

@@ -11,6 +11,7 @@ import pytest
 from app.engine import invariants, margin
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllAfter,
     ConfigureContract,
     ContinueCascade,
     Deposit,
@@ -22,7 +23,7 @@ from app.engine.commands import (
 from app.engine.events import Done, Liquidation, Trade, Transfer
 from app.engine.handlers import HANDLERS
 from app.engine.numbers import EXACT
-from app.engine.state import State, Triggers
+from app.engine.state import Counters, State, Triggers
 from app.engine.step import Step
 from tests.engine.world import World, contract, replayed
 
@@ -234,6 +235,17 @@ def test_equal_states_have_equal_hashes_and_others_do_not() -> None:
     assert invariants.state_hash(again) == invariants.state_hash(world.state)
     world.must(Deposit("bob", "USDT", Decimal("0.00000001")))
     assert invariants.state_hash(again) != invariants.state_hash(world.state)
+
+
+def test_a_countdown_is_in_the_hash() -> None:
+    """ORD-14: it is state; one that was switched off says as little as none."""
+    world = built()
+    hashes = []
+    for seconds in (0, 30, 0):
+        world.must(CancelAllAfter("bob", seconds))
+        same = replace(world.state, time=None, counters=Counters())
+        hashes.append(invariants.state_hash(same))
+    assert hashes[0] == hashes[2] != hashes[1]
 
 
 def test_a_hash_does_not_depend_on_how_a_number_is_written() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllAfter,
     CancelOrder,
     CancelOrders,
     Command,
@@ -187,6 +188,10 @@ Ladder(CancelOrder, {"order_id": 99}, [("order_not_open", {"order_id": 5})]),
 Ladder(CancelOrders, {"account_id": "nobody", "symbol": "NOPE"}, [
     ("unknown_account", {"account_id": "ann"}),
     ("unknown_contract", {"symbol": "TEST"}),
+]),
+Ladder(CancelAllAfter, {"account_id": "nobody", "seconds": 86_401}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("countdown_out_of_range", {"seconds": 86_400}),
 ]),
 Ladder(Tick, {"symbol": "NOPE", "mark_price": Decimal(-1), "source_time": AHEAD}, [
     ("unknown_contract", {"symbol": "OLD"}),

@@ -121,6 +121,7 @@ class Exchange(RuleBasedStateMachine):
     def send(self, command: Command, *, hold: bool = False) -> None:
         """Apply a command; what a rule refuses must have changed nothing."""
         world = self.world
+        world.catch_up()
         before = dump(world.state)
         judge = foretell(world.state, command, world.next_time(), world.books.waiting)
         known = len(world.liquidations)

@@ -94,7 +94,17 @@ class World:
         return self.engine.state
 
     def apply(self, command: Command) -> Outcome:
-        """One command, checked; a cascade it begins is left pending."""
+        """One command, checked, behind what is due by then; a cascade it begins is left pending."""
+        if not isinstance(command, Recover):  # always a leader's first
+            self.catch_up()
+        return self._apply(command)
+
+    def catch_up(self) -> None:
+        """Apply what is due by the next command's time."""
+        while (due := self.engine.due()) and due.time <= self.next_time():
+            self._apply(due.command)
+
+    def _apply(self, command: Command) -> Outcome:
         self.now = self.next_time()
         outcome = self.engine.apply(command, self.now)
         with localcontext(EXACT):

@@ -151,6 +151,8 @@ class Life:
     def do(self, commands: Iterable[Command], *, steps: int = 1000) -> None:
         """Commands, each with its cascade, of at most so many steps."""
         for command in commands:
+            if (due := self.engine.due()) and due.time <= self._time:
+                self._apply(due.command)
             pending = self._apply(command)
             while pending and steps:
                 steps -= 1

@@ -10,6 +10,7 @@ import pytest
 from app.catalogue.default import default_commands
 from app.engine.bounds import Bounds
 from app.engine.commands import (
+    CancelAllAfter,
     Command,
     ContributeToFund,
     Deposit,
@@ -94,6 +95,19 @@ async def test_a_contract_that_was_changed_back_and_forth_at_once(
         assert await connection.fetchval(STATUS) == "halted"
         await accepted(runner, [status("trading"), status("halted"), status("trading")])
         assert await connection.fetchval(STATUS) == "trading"
+
+
+async def test_a_countdown_runs_out_under_the_next_leader(address: str) -> None:
+    """ORD-14: it is state; nobody need send anything."""
+    async with Runner(address) as runner:
+        await a_market(runner)
+        await accepted(runner, [order("carol", "buy", "0.5", "59000"), CancelAllAfter("carol", 1)])
+    async with Runner(address) as runner:
+        await until(lambda: not runner.engine.state.orders)
+        assert runner.engine.state.accounts["carol"].cancel_at is None
+    async with Runner(address) as runner:
+        state = runner.engine.state
+        assert (state.orders, state.countdowns) == ({}, [])
 
 
 async def test_a_liquidation_is_durable_when_its_tick_is_answered(

@@ -1,4 +1,4 @@
-"""Something due at a time, while no rule has such: a key, so long after the last such key."""
+"""Something due at regular times, as often as one likes: a key, so long after the last such."""
 
 from __future__ import annotations
 

@@ -106,6 +106,7 @@ class Exchange:
         step.add_account(account_id, "one_way")
         account = self.state.accounts[account_id]
         step.set_settings(account, ContractSettings(account_id, symbol, 20, margin_mode))
+        step.set_countdown(account, START + timedelta(hours=1))
         number = len(self.state.keys)
         step.add_key(NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id))
         wallet = step.cross_wallet(account, "USDT")

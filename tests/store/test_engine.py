@@ -14,6 +14,7 @@ import pytest
 from app.engine import funds, margin, ranking
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllAfter,
     CancelOrders,
     Command,
     ConfigureContract,
@@ -80,6 +81,8 @@ def anything(chance: random.Random, marks: dict[str, Decimal]) -> Command:
             return AdjustMargin(trader, symbol, "both", amount - 5)
         case 5:
             return Deposit(trader, "USDT", amount)
+        case 6:
+            return CancelAllAfter(trader, chance.choice([0, 5, 30]))
         case _:
             price = marks[symbol] * Decimal(chance.randint(970, 1030)) / 1000
             return PlaceOrder(
@@ -97,14 +100,20 @@ class Life:
         self.outcomes: list[Outcome] = []
 
     def apply(self, command: Command) -> None:
-        """A command with all of its cascade."""
+        """A command with all of its cascade, behind what is due by then."""
+        while not isinstance(command, Recover) and (due := self.engine.due()):
+            if due.time > self._next():
+                break
+            self.outcomes.append(self.engine.apply(due.command, self._next()))
         while True:
-            now = (self.engine.state.time or START) + timedelta(seconds=1)
-            outcome = self.engine.apply(command, now)
+            outcome = self.engine.apply(command, self._next())
             self.outcomes.append(outcome)
             if not outcome.accepted or not outcome.pending:
                 return
             command = ContinueCascade(outcome.pending[0])
+
+    def _next(self) -> datetime:
+        return (self.engine.state.time or START) + timedelta(seconds=1)
 
     async def commit(self) -> None:
         """All since the last commit."""

@@ -55,7 +55,9 @@ async def test_every_digit_arrives(connection: asyncpg.Connection, digits: str) 
 async def test_a_moment_is_the_same_everywhere(connection: asyncpg.Connection) -> None:
     """To the microsecond, from any zone, however often."""
     moments = [MOMENT, MOMENT.astimezone(EAST), MOMENT + timedelta(microseconds=1), MOMENT]
-    literals = list(arrays("upsert", "accounts", [("a", "one_way", each) for each in moments]))
+    literals = list(
+        arrays("upsert", "accounts", [("a", "one_way", each, None) for each in moments])
+    )
     assert await read(connection, "timestamptz", literals[2]) == moments
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.engine.commands import (
     AdjustMargin,
+    CancelAllAfter,
     CancelOrders,
     Command,
     ConfigureContract,
@@ -111,6 +112,8 @@ class Market:
                 return Deposit(trader, asset, 5 * amount, "bank")
             case 8:
                 return self._rare(trader, symbol)
+            case 9:
+                return CancelAllAfter(trader, chance.choice([0, 1, 60]))
             case _:
                 price = self.marks[symbol] * Decimal(chance.randint(980, 1020)) / 1000
                 return PlaceOrder(

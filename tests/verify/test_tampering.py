@@ -64,6 +64,7 @@ TAMPERINGS = [
     change("positions", "cost", "cost + 1", "true"),
     remove("positions"),
     change("accounts", "created_at", "created_at + interval '1 us'", "true"),
+    change("accounts", "cancel_at", "now()", "true"),
     change("account_contracts", "leverage", "leverage + 1", "true"),
     change("orders", "price", "price + 1", "status = 'new'"),
     change("orders", "status", "'canceled'", "status = 'new'"),

@@ -72,9 +72,25 @@ class WalletView(View):
 
 
 class AccountDetailView(AccountView):
-    """An account with its cross wallets."""
+    """An account with its cross wallets. At `cancel_at` its open orders are cancelled; null: never,
+    for no countdown runs."""
 
+    cancel_at: Time | None
     wallets: list[WalletView]
+
+
+class CountdownBody(Body):
+    """From now on, so many seconds: 1 to 86,400, or 0, which switches it off."""
+
+    seconds: Annotated[int, Field(ge=-(2**31), le=2**31 - 1, examples=[30])]
+
+    model_config = example({"seconds": 30})
+
+
+class CountdownView(View):
+    """When the account's open orders are cancelled; null: that is switched off."""
+
+    cancel_at: Time | None
 
 
 class TransferBody(Body):

@@ -97,7 +97,7 @@ wallets = Table(
 accounts = Table(
     "accounts",
     metadata,
-    *columns(st.Account, "account_id", "position_mode", "created_at", key=1),
+    *columns(st.Account, "account_id", "position_mode", "created_at", "cancel_at", key=1),
 )
 
 account_contracts = Table(
