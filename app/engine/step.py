@@ -153,12 +153,13 @@ class Step(Ledger):
 
         What its incidents were blamed on is left alone (REC-2).
 
-        The positions of each contract are sorted: their order must not depend on how the state was
-        loaded.
+        Contracts are sorted, and the positions of each: their order must not depend on how the
+        state was loaded.
         """
         self.state.limits = limits
         self.state.ahead = timedelta()
         margin.leave_alone(self.state, incidents)
+        self.state.markets = dict(sorted(self.state.markets.items()))
         for market in self.state.markets.values():
             legs = list(market.positions)
             if (in_order := sorted(legs)) != legs:

@@ -184,6 +184,27 @@ def test_liq_10_a_new_leader_finishes_what_was_under_way(world: World) -> None:
     assert not list(differences(dump(world.state), dump(replayed(world).state)))
 
 
+@pytest.mark.parametrize("asset", ["USDT", "USDC"])
+def test_a_new_leader_does_the_same_however_its_contracts_were_loaded(asset: str) -> None:
+    """REC-3: a replay has them in the order in which they were listed, a start by their symbols."""
+    world = World(Bounds(finds=1))
+    world.fund("F")
+    world.account("ann")
+    terms = replace(contract("ALPHA", "F"), settlement_asset=asset, quote_asset=asset)
+    for listed in (contract("OMEGA", "F"), terms):
+        world.contract(listed)
+        world.must(Tick(listed.symbol, Decimal(100)))
+    for paid in {"USDT", asset}:
+        world.deposit("ann", "1000", paid)
+    for symbol in 2 * ("OMEGA", "ALPHA"):
+        world.order(PlaceOrder("ann", symbol, "buy", "limit", Decimal(1), Decimal(90)))
+    for symbol in ("OMEGA", "ALPHA"):
+        world.apply(UpdateContract(symbol, {"status": "reduce_only"}))
+    world.state.markets = dict(sorted(world.state.markets.items()))
+    world.restart()
+    assert not list(differences(dump(world.state), dump(replayed(world).state)))
+
+
 def test_liq_2_who_is_put_at_risk_meanwhile_comes_in_the_next_round(world: World) -> None:
     """LIQ-2: after all that wait, though nobody's ratio is lower. No rule puts anybody at risk
     meanwhile, so the money is taken by hand.
