@@ -2,8 +2,9 @@
 
 With N the position's notional, W everything else that stands behind it (wallet plus other
 unrealised profit less other maintenance margins) and C its signed cost, a scope is at risk when
-W + (+/-N) - C < N x rate - cum (LIQ-1, CON-4); +N is a value above zero, a long's. Both sides are
-piecewise linear in N, so the one bracket that holds the crossing gives N, and N gives the price.
+W + (+/-N) - C < N x rate - cum (LIQ-1, CON-4); +N is a value above zero: a linear long's, an
+inverse short's. Both sides are piecewise linear in N, so the one bracket that holds the crossing
+gives N, and N gives the price.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from app.engine.contracts import Bracket
-from app.engine.numbers import ONE, ZERO, ratio
+from app.engine.numbers import ONE, ratio
 from app.engine.valuation import Valued
 
 
 def liquidation_notional(
-    brackets: Sequence[Bracket], *, long: bool, backing: Decimal
+    brackets: Sequence[Bracket], *, positive: bool, backing: Decimal
 ) -> Decimal | None:
     """The notional at which equity equals maintenance margin; None where there is no such price.
 
-    `backing` is W - C. A long is at risk below the notional returned, a short above it.
+    `backing` is W - C. A position whose value is positive is at risk below the notional returned,
+    another one above it.
     """
-    if long:
-        return _long_notional(brackets, backing)
+    if positive:
+        return _positive_notional(brackets, backing)
     if backing <= 0:
         return None
     found = brackets[-1]
@@ -36,7 +38,7 @@ def liquidation_notional(
     return ratio(backing + found.cum, ONE + found.maintenance_margin_rate)
 
 
-def _long_notional(brackets: Sequence[Bracket], backing: Decimal) -> Decimal | None:
+def _positive_notional(brackets: Sequence[Bracket], backing: Decimal) -> Decimal | None:
     if backing >= 0:
         return None
     found = brackets[-1]
@@ -61,11 +63,11 @@ def liquidation_price(
     `backing` is W: wallet + other unrealised profit - other maintenance margins. None where no
     positive price puts it at risk.
     """
-    long = quantity > 0
-    notional = liquidation_notional(brackets, long=long, backing=backing - cost)
+    positive = terms.is_positive(quantity)
+    notional = liquidation_notional(brackets, positive=positive, backing=backing - cost)
     if notional is None or notional <= 0:
         return None
-    return terms.price_at(notional if long else -notional, quantity)
+    return terms.price_at(notional if positive else -notional, quantity)
 
 
 def bankruptcy_price(
@@ -73,7 +75,6 @@ def bankruptcy_price(
 ) -> Decimal | None:
     """The price (34 digits) at which a position's loss has used up `equity_behind`.
 
-    `equity_behind` is the wallet plus other unrealised profit. None where it is not positive.
+    `equity_behind` is the wallet plus other unrealised profit. None where no positive price does.
     """
-    price = terms.price_at(cost - equity_behind, quantity)
-    return price if price > ZERO else None
+    return terms.price_at(cost - equity_behind, quantity)

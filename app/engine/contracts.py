@@ -7,12 +7,11 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine.numbers import ONE, ZERO
+from app.engine.numbers import ONE, ZERO, is_multiple
 from app.engine.rejections import Code, Rejected
-from app.engine.valuation import Valued
+from app.engine.valuation import Margining, Valued
 
 Kind = Literal["perpetual", "delivery"]
-Margining = Literal["linear", "inverse"]
 ContractStatus = Literal["trading", "reduce_only", "halted", "settled"]
 
 DEFAULT_RESTORE_RATIO = Decimal("1.1")
@@ -20,7 +19,7 @@ DEFAULT_RESTORE_RATIO = Decimal("1.1")
 
 @dataclass(frozen=True, slots=True)
 class Bracket:
-    """One row of a leverage bracket table (CON-4); notionals in the quote asset."""
+    """One row of a leverage bracket table (CON-4); notionals in the settlement asset."""
 
     notional_floor: Decimal
     notional_cap: Decimal
@@ -31,7 +30,11 @@ class Bracket:
 
 @dataclass(frozen=True, slots=True)
 class Contract(Valued):
-    """The terms of a contract (CON-1). Rates are fractions; sizes are in the units of the field."""
+    """The terms of a contract (CON-1). Rates are fractions; sizes are in the units of the field.
+
+    `contract_size` is what one contract is of: of the base asset (linear), of the quote asset
+    (inverse). Values and margins, so `min_notional` and the brackets, are in the settlement asset.
+    """
 
     symbol: str
     base_asset: str
@@ -125,8 +128,12 @@ def check_contract(contract: Contract) -> None:
     Assets never change, so whoever changes a contract need not answer for them again.
     """
     check_terms(contract)
-    if contract.settlement_asset != contract.quote_asset:
-        raise _invalid("settlement_asset", "a linear contract settles in its quote asset")
+    linear = contract.margining == "linear"
+    if contract.settlement_asset != (contract.quote_asset if linear else contract.base_asset):
+        raise _invalid(
+            "settlement_asset",
+            "a linear contract settles in its quote asset, an inverse one in its base asset",
+        )
     if contract.base_asset == contract.quote_asset:
         raise _invalid("base_asset", "base_asset is the quote asset too")
 
@@ -138,7 +145,7 @@ def check_terms(contract: Contract) -> None:
     problems = {
         "contract_size": contract.contract_size <= 0,
         "tick_size": contract.tick_size <= 0,
-        "lot_size": contract.lot_size <= 0,
+        "lot_size": contract.lot_size <= 0 or not _is_whole(contract),
         "min_notional": contract.min_notional < 0,
         "taker_fee_rate": not 0 <= contract.taker_fee_rate < 1,
         "maker_fee_rate": not -contract.taker_fee_rate <= contract.maker_fee_rate < 1,
@@ -152,10 +159,10 @@ def check_terms(contract: Contract) -> None:
     for name, wrong in problems.items():
         if wrong:
             raise _invalid(name, f"{name} is out of range")
-    if contract.margining != "linear" or contract.kind != "perpetual":
+    if contract.kind != "perpetual":
         raise Rejected(
             Code.unsupported_contract,
-            "only linear perpetual contracts can be traded yet",
+            "only perpetual contracts can be traded yet",
             margining=contract.margining,
             kind=contract.kind,
         )
@@ -169,6 +176,11 @@ def check_terms(contract: Contract) -> None:
     )
     if contract.min_notional > contract.brackets[-1].notional_cap:
         raise _invalid("min_notional", "min_notional is beyond the last bracket")
+
+
+def _is_whole(contract: Contract) -> bool:
+    """Inverse contracts are traded whole."""
+    return contract.margining == "linear" or is_multiple(contract.lot_size, ONE)
 
 
 def _invalid(field: str, detail: str) -> Rejected:

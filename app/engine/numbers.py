@@ -44,6 +44,8 @@ ONE = Decimal(1)
 UNIT = Decimal("0.00000001")
 """The smallest amount of every settlement asset: eight decimals (NUM-2)."""
 
+_FINE = ONE.scaleb(-24)
+
 
 def round_value(value: Decimal) -> Decimal:
     """`value` to eight decimals, half-even: how a trade's value is booked (NUM-2)."""
@@ -66,8 +68,17 @@ def divide_up(dividend: Decimal, divisor: Decimal) -> Decimal:
 
 
 def divide_half_even(dividend: Decimal, divisor: Decimal) -> Decimal:
-    """The quotient to eight decimals, half-even: a ratio for display."""
+    """The quotient to eight decimals, half-even: an inverse value (NUM-2), a ratio for display.
+
+    Rounded to 200 digits first, which changes nothing: a quotient of bounded inputs is on the
+    middle between two units, or further off it than by the last of those digits.
+    """
     return round_value(_ROUNDING.divide(dividend, divisor))
+
+
+def divide_finely(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """The quotient to 24 decimals, half-even: what is multiplied and summed, and rounded then."""
+    return _ROUNDING.divide(dividend, divisor).quantize(_FINE, ROUND_HALF_EVEN, _ROUNDING)
 
 
 def round_price(price: Decimal | None, tick: Decimal) -> Decimal | None:

@@ -300,12 +300,14 @@ class Step(Ledger):
             return
         account = self.state.accounts[order.account_id]
         position = account.positions[order.symbol, order.position_side]
-        self._reserve(position, order, -quantity)
+        # Not the part that was filled: those of an inverse value need not add up to the whole.
+        self._reserve(position, order, -order.remaining)
         order.filled_quantity += quantity
         order.status = "partially_filled"
         if order.remaining == 0:
             self.close_order(order, "filled")
         else:
+            self._reserve(position, order, order.remaining)
             self._touch_order(order)
 
     def _touch_order(self, order: Order) -> None:

@@ -7,6 +7,13 @@ the slack, and a position's use of slack grows only towards its losing side, so 
 mark is on the near side of its trigger, equity is at least the maintenance margin. For an isolated
 position, and a cross account with one, that is the liquidation price itself.
 
+It grows so in every kind of contract, however unevenly. At a value v a position adds to equity
+less maintenance margin g(v) = v - cost - (rate x |v| - cum), whose slope in v is 1 - rate or
+1 + rate: never negative, as no rate is above 1. And a long's v rises with the price and a short's
+falls, be it quantity x size x price or -quantity x size / price. So at any mark on the near side of
+its trigger a position has used at most what it has at the trigger. How fast it gets there, which
+for an inverse position depends on the mark, does not matter.
+
 A scope whose equity or margin changes in any other way is armed anew. Triggers are derived: they
 decide who is looked at, never what is done.
 """
@@ -100,7 +107,9 @@ def _after_order_margins(state: State, scope: Scope, slack: Decimal) -> Decimal:
                 continue
             market = state.markets[position.symbol]
             leverage = account.settings[position.symbol].leverage
-            most = divide_up(max(position.bid_value, position.ask_value), Decimal(leverage))
+            most = divide_up(
+                max(abs(position.bid_value), abs(position.ask_value)), Decimal(leverage)
+            )
             slack -= most - exposure.order_margin(market, position, leverage)
             growing.append(market)
     if slack < 0:
@@ -121,8 +130,8 @@ def _push(market: Market, position: Position, slack: Decimal) -> None:
     position.trigger_version += 1
     long = position.quantity > 0
     if price is None:
-        if long and slack >= 0:
-            return  # no fall of this mark uses the slack up
+        if slack >= 0 and contract.is_positive(position.quantity):
+            return  # worth nothing, it would have slack left: a linear long's fall, an inverse rise
         price = ALWAYS if long else ZERO
     triggers = market.triggers
     triggers.number += 1

@@ -1,31 +1,44 @@
 """What is worth how much: the one file that knows how value follows from price (CON-2, CON-3).
 
-One convention for all contracts. A *value* is signed: that of a signed quantity at a price is
-quantity x size x price, a long's is positive. What a position cost is the sum of the values of its
-fills, as far as they are not closed again. So, of whatever kind the contract:
+One convention for all contracts. A *value* is signed. That of a signed quantity at a price is
+
+    linear:    quantity x size x price        in the quote asset; a long's is positive
+    inverse:   -quantity x size / price       in the coin; a long's is negative
+
+What a position cost is the sum of the values of its fills, as far as they are not closed again. So,
+of whatever kind the contract:
 
     profit = value - cost        clearing + all costs = 0        notional = |value|
 
-Everything else is said in these words, and multiplies or divides nothing by a price. An inverse
-contract (value -quantity x size / price, a long's negative) would have other formulas here, and
-nowhere else: a long gains as its value grows towards zero.
+An inverse long gains as its value grows towards zero. Everything else is said in these words, and
+multiplies or divides nothing by a price.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from app.engine.numbers import (
+    INTEGER_DIGITS,
     ONE,
+    ZERO,
     ceil_quotient,
     derived_price,
+    divide_finely,
+    divide_half_even,
     floor_quotient,
+    floor_to,
     ratio,
     round_price,
     round_value,
 )
+
+Margining = Literal["linear", "inverse"]
+
+HIGHEST_PRICE = Decimal(10) ** INTEGER_DIGITS
+"""Above all prices that come in."""
 
 
 class Valued:
@@ -34,28 +47,55 @@ class Valued:
     __slots__ = ()
 
     if TYPE_CHECKING:  # whoever has values says himself which of his fields these are
+        margining: Margining
         contract_size: Decimal
         tick_size: Decimal
 
     def value(self, quantity: Decimal, price: Decimal) -> Decimal:
         """The value of a signed quantity at a price, rounded once (CON-2, NUM-2)."""
-        return round_value(quantity * self.contract_size * price)
+        if self.margining == "linear":
+            return round_value(quantity * self.contract_size * price)
+        return divide_half_even(-quantity * self.contract_size, price)
 
     def unrounded_value(self, quantity: Decimal, price: Decimal) -> Decimal:
-        """The exact value, for margin requirements of orders (ORD-4): parts add up to the whole."""
-        return quantity * self.contract_size * price
+        """The exact value, for margin requirements of orders (ORD-4).
 
-    def price_at(self, value: Decimal, quantity: Decimal) -> Decimal:
-        """The price (34 digits) at which a signed quantity has that value."""
-        return ratio(value, quantity * self.contract_size)
+        An inverse one, which need have no last digit, is to 24 decimals.
+        """
+        if self.margining == "linear":
+            return quantity * self.contract_size * price
+        return divide_finely(-quantity * self.contract_size, price)
+
+    def is_positive(self, quantity: Decimal) -> bool:
+        """Whether a signed quantity has a value above zero: a linear long, an inverse short."""
+        return (quantity > 0) == (self.margining == "linear")
+
+    def _occurs(self, value: Decimal, quantity: Decimal) -> bool:
+        """Whether a signed quantity has that value at some price above zero."""
+        return value != 0 and (value > 0) == self.is_positive(quantity)
+
+    def price_at(self, value: Decimal, quantity: Decimal) -> Decimal | None:
+        """The price (34 digits) at which a signed quantity has that value; None: at no price."""
+        if not self._occurs(value, quantity):
+            return None
+        if self.margining == "linear":
+            return ratio(value, quantity * self.contract_size)
+        return ratio(-quantity * self.contract_size, value)
 
     def price_of(self, value: Decimal, quantity: Decimal) -> Decimal:
-        """The price at which a signed quantity has that value, as readers are shown it."""
-        return derived_price(value, quantity * self.contract_size, self.tick_size)
+        """The price at which a signed quantity has that value, as readers are shown it.
+
+        Zero where an inverse position is worth no unit of its coin, which it is at no price.
+        """
+        if self.margining == "linear":
+            return derived_price(value, quantity * self.contract_size, self.tick_size)
+        if not value:
+            return ZERO
+        return derived_price(-quantity * self.contract_size, value, self.tick_size)
 
     def average_price(self, notional: Decimal, quantity: Decimal) -> Decimal:
         """The price at which an unsigned quantity has that notional, as readers are shown it."""
-        return self.price_of(notional, quantity)
+        return self.price_of(notional if self.is_positive(quantity) else -notional, quantity)
 
     def shown(self, price: Decimal | None) -> Decimal | None:
         """A price worked out, as readers are shown it."""
@@ -63,12 +103,19 @@ class Valued:
 
     def limit_price(self, value: Decimal, quantity: Decimal) -> Decimal | None:
         """The price at which a signed quantity has that value, to the tick on the side that leaves
-        its owner more (LIQ-4). None where a short could only buy at zero or less.
+        its owner more (LIQ-4). None where nobody can trade so: a linear short would buy at zero or
+        less, an inverse one at less than a tick, an inverse long sell at more than any price.
         """
-        tick_value = quantity * self.contract_size * self.tick_size
+        units = quantity * self.contract_size
+        if self.margining == "linear":
+            dividend, divisor = value, units * self.tick_size
+        elif self._occurs(value, quantity):
+            dividend, divisor = -units, value * self.tick_size
+        else:  # more than any price is what it would take
+            return None if quantity > 0 else floor_to(HIGHEST_PRICE, self.tick_size)
         if quantity > 0:
-            return max(ONE, ceil_quotient(value, tick_value)) * self.tick_size
-        ticks = floor_quotient(value, tick_value)
+            return max(ONE, ceil_quotient(dividend, divisor)) * self.tick_size
+        ticks = floor_quotient(dividend, divisor)
         return ticks * self.tick_size if ticks > 0 else None
 
 
@@ -78,3 +125,4 @@ class Terms(Valued):
 
     contract_size: Decimal
     tick_size: Decimal
+    margining: Margining = "linear"

@@ -36,7 +36,10 @@ def price_unit(contract: Contract) -> Fraction:
 
 
 def value(contract: Contract, quantity: Decimal | Fraction, price: Decimal | Fraction) -> Fraction:
-    """What a signed quantity is worth at a price, rounded once (CON-2, NUM-2)."""
+    """What a signed quantity is worth at a price, rounded once (CON-2, NUM-2).
+
+    Signed so that profit is value less cost: an inverse long owes coin, and ever less of it.
+    """
     return rounded(exact_value(contract, quantity, price))
 
 
@@ -44,7 +47,33 @@ def exact_value(
     contract: Contract, quantity: Decimal | Fraction, price: Decimal | Fraction
 ) -> Fraction:
     """What a signed quantity is worth at a price, unrounded."""
-    return Fraction(quantity) * Fraction(contract.contract_size) * Fraction(price)
+    units = Fraction(quantity) * Fraction(contract.contract_size)
+    return units * Fraction(price) if contract.margining == "linear" else -units / Fraction(price)
+
+
+def price_at(
+    contract: Contract, quantity: Decimal | Fraction, worth: Decimal | Fraction
+) -> Fraction | None:
+    """The price at which a signed quantity is worth so much; None where none above zero is it."""
+    units, worth = Fraction(quantity) * Fraction(contract.contract_size), Fraction(worth)
+    if contract.margining == "linear":
+        price = worth / units
+    else:
+        price = -units / worth if worth else Fraction(0)
+    return price if price > 0 else None
+
+
+def worth_of_price_unit(contract: Contract, quantity: Decimal, price: Decimal) -> Fraction:
+    """How much the value at a price that was rounded may be off, at most."""
+    if not price:
+        return Fraction(1, UNITS)  # no unit of the coin, see `Valued.price_of`
+    unit = price_unit(contract) / 2
+    if contract.margining == "linear":
+        return abs(exact_value(contract, quantity, unit))
+    assert price > unit, f"{price} says nothing"
+    return abs(exact_value(contract, quantity, Fraction(price) - unit)) - abs(
+        exact_value(contract, quantity, price)
+    )
 
 
 def maintenance(contract: Contract, notional: Fraction) -> Fraction:

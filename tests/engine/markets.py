@@ -19,12 +19,12 @@ from app.engine.commands import (
     Withdraw,
 )
 from app.engine.contracts import Contract
-from tests.engine.world import brackets, contract
+from tests.engine.world import brackets, contract, inverse
 
 ACCOUNTS = ("ann", "bob", "cyd", "dan")
 WHALE = "whale"
 """Quotes with deep pockets, so that liquidation orders find a book now and then."""
-FUNDS = ("small", "large", "third")
+FUNDS = ("small", "large", "third", "coin")
 STEEP = brackets(
     (("0", "700", 50, "0.01"), ("700", "3000", 20, "0.03"), ("3000", "1000000", 4, "0.2"))
 )
@@ -54,17 +54,30 @@ CONTRACTS: tuple[Contract, ...] = (
         clearance_fee_rate=Decimal("0.001"), price_band=Decimal("0.2"),
         liquidation_restore_ratio=Decimal(2),
     ),
+    replace(
+        inverse("COIN", "coin"), taker_fee_rate=Decimal("0.0005"),
+        maker_fee_rate=Decimal("0.0002"), mark_staleness_seconds=60,
+    ),
+    replace(
+        inverse("COINS", "small"), brackets=STEEP, contract_size=Decimal("3.33"),
+        tick_size=Decimal("0.07"), lot_size=Decimal(3), clearance_fee_rate=Decimal("0.005"),
+        maker_fee_rate=Decimal("-0.0002"), taker_fee_rate=Decimal("0.0005"),
+    ),
+    replace(
+        contract("ALT", "coin"), brackets=WALL, settlement_asset="BTC", quote_asset="BTC",
+    ),
 )  # fmt: skip
 TERMS = {terms.symbol: terms for terms in CONTRACTS}
 
-SCALE = {"PLAIN": 500, "WALL": 500, "STEEP": 2, "FINE": 40, "OTHER": 700}
+SCALE = {"PLAIN": 500, "WALL": 500, "STEEP": 2, "FINE": 40, "OTHER": 700, "COIN": 500,
+         "COINS": 400, "ALT": 500}  # fmt: skip
 """Lots that make contracts about alike in value."""
 
 traders = st.sampled_from(ACCOUNTS)
 everyone = st.sampled_from((*ACCOUNTS, WHALE))
 symbols = st.sampled_from(sorted(TERMS))
 sides = st.sampled_from(("buy", "sell"))
-assets = st.sampled_from(("USDT", "USDT", "USDC"))
+assets = st.sampled_from(("USDT", "USDT", "USDC", "BTC"))
 lots = st.one_of(st.integers(1, 5), st.integers(1, 60))
 seldom = st.integers(0, 5).map(lambda number: number == 5)
 amounts = st.sampled_from(("0.00000001", "3.33333333", "20", "75.5", "400", "5000"))

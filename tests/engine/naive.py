@@ -38,7 +38,14 @@ from app.engine.events import (
 from app.engine.numbers import plain
 from app.engine.outcome import Outcome
 from app.engine.state import State
-from tests.engine.arithmetic import UNITS, is_unit, price_unit, rounded, value
+from tests.engine.arithmetic import (
+    UNITS,
+    exact_value,
+    is_unit,
+    rounded,
+    value,
+    worth_of_price_unit,
+)
 from tests.engine.laws import check_laws
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
@@ -57,17 +64,15 @@ class Holding:
     cost: Fraction = Fraction(0)
 
     def fill(self, contract: Contract, quantity: Fraction, price: Decimal, worth: Fraction) -> None:
-        """A fill of signed `quantity` that was booked as `worth` (> 0)."""
+        """A fill of signed `quantity` that was booked as `worth`, signed like its value."""
         if self.quantity * quantity >= 0:
             self.quantity += quantity
-            self.cost += worth if quantity > 0 else -worth
+            self.cost += worth
         elif abs(quantity) <= abs(self.quantity):
             self.close(abs(quantity))
         else:
-            opening = self.quantity + quantity
-            closing_worth = value(contract, abs(self.quantity), price)
-            rest = worth - closing_worth
-            self.quantity, self.cost = opening, rest if opening > 0 else -rest
+            closing_worth = value(contract, -self.quantity, price)
+            self.quantity, self.cost = self.quantity + quantity, worth - closing_worth
 
     def close(self, quantity: Fraction) -> Fraction:
         """Take an unsigned quantity away with its share of the cost; returns that share."""
@@ -231,20 +236,20 @@ class Books:
 
     def _trade(self, trade: Trade, contract: Contract) -> None:
         worth = value(contract, trade.quantity, trade.price)
-        assert Fraction(trade.value) == worth, trade
+        assert Fraction(trade.value) == abs(worth), trade
         assert trade.quantity > 0, trade
         assert trade.taker_account_id != trade.maker_account_id, f"self-trade {trade}"
         for rate, fee, free in (
             (contract.taker_fee_rate, trade.taker_fee, trade.liquidation_id is not None),
             (contract.maker_fee_rate, trade.maker_fee, False),
         ):
-            expected = Fraction(0) if free else rounded(worth * Fraction(rate))
+            expected = Fraction(0) if free else rounded(abs(worth) * Fraction(rate))
             assert Fraction(fee) == expected, f"fee {fee}, not {expected}: {trade}"
         taker_sign = 1 if trade.taker_side == "buy" else -1
         for account, sign in ((trade.taker_account_id, taker_sign),
                               (trade.maker_account_id, -taker_sign)):  # fmt: skip
             holding = self.holdings[account, trade.symbol]
-            holding.fill(contract, sign * Fraction(trade.quantity), trade.price, worth)
+            holding.fill(contract, sign * Fraction(trade.quantity), trade.price, sign * worth)
 
     def _deleverage(self, event: AdlEvent, state: State) -> Fraction:
         """Close the counterparties' parts; returns the quantity they closed (ADL-2)."""
@@ -255,10 +260,11 @@ class Books:
             held, quantity = holding.quantity, Fraction(part.quantity)
             assert held * wrong_side < 0, f"{part} holds {held}: not opposite"
             share = holding.close(quantity)
-            worth = quantity * Fraction(contract.contract_size) * Fraction(part.price)
-            realized = worth * wrong_side * -1 - share
-            units = quantity * Fraction(contract.contract_size)
-            tolerance = units * price_unit(contract) + 3 * UNIT
+            worth = Fraction(0)
+            if part.price:
+                worth = exact_value(contract, wrong_side * quantity, part.price)
+            realized = -worth - share
+            tolerance = worth_of_price_unit(contract, part.quantity, part.price) + 3 * UNIT
             assert abs(realized - Fraction(part.realized_profit)) <= tolerance, part
         return sum((Fraction(part.quantity) for part in event.counterparties), Fraction(0))
 

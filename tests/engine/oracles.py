@@ -52,11 +52,9 @@ def foretell_order(state: State, command: PlaceOrder) -> Fraction | None:
     if not command.reduce_only:
         after = leg.requirement(bids=worth) if buys else leg.requirement(asks=worth)
         extra = after - leg.requirement()
-    worse = Fraction(command.price) - mark_price(market)
-    loss = exact_value(
-        market.contract, command.quantity, max(Fraction(0), worse if buys else -worse)
-    )
-    costs = loss + worth * Fraction(market.contract.taker_fee_rate)
+    worse = worth - exact_value(market.contract, command.quantity, mark_price(market))
+    loss = max(Fraction(0), worse if buys else -worse)
+    costs = loss + abs(worth) * Fraction(market.contract.taker_fee_rate)
     room = max(Fraction(0), spare(state, account, asset)) - extra - costs
     if _only_reduces(leg.position, command):
         wallet = leg.position.wallet

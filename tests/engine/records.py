@@ -8,7 +8,13 @@ from fractions import Fraction
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
 from app.engine.outcome import Outcome
 from app.engine.state import State
-from tests.engine.arithmetic import is_left_alone, price_unit, rounded, value
+from tests.engine.arithmetic import (
+    exact_value,
+    is_left_alone,
+    rounded,
+    value,
+    worth_of_price_unit,
+)
 
 BESIDE = ("liquidation_clearance_fee", "inventory_settlement")
 """What stands beside a liquidation's `fund_amount`, which adds up all else it moved in the fund."""
@@ -134,13 +140,15 @@ def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
         assert 0 < part.quantity <= part.quantity_before, part
     contract = state.markets[event.symbol].contract
     sign = 1 if event.side == "long" else -1
-    notional = value(contract, event.quantity, event.mark_price)
-    bankrupt = Fraction(event.quantity * contract.contract_size * event.bankruptcy_price)
-    deficit = max(Fraction(0), sign * (bankrupt - notional))
-    units = Fraction(event.quantity * contract.contract_size)
-    tolerance = units * price_unit(contract) + Fraction(2, 10**8)
+    worth = value(contract, sign * event.quantity, event.mark_price)
+    bankrupt = Fraction(0)
+    if event.bankruptcy_price:
+        bankrupt = exact_value(contract, sign * event.quantity, event.bankruptcy_price)
+    deficit = max(Fraction(0), bankrupt - worth)
+    tolerance = worth_of_price_unit(contract, event.quantity, event.bankruptcy_price)
+    tolerance += Fraction(2, 10**8)
     assert abs(Fraction(event.deficit) - deficit) <= tolerance, event
-    assert Fraction(event.notional_closed) == notional, event
+    assert Fraction(event.notional_closed) == abs(worth), event
     assert event.overshoot >= 0, event
     assert any(alert.kind == "adl" for alert in outcome.of(Alert)), "not announced (FND-11)"
 

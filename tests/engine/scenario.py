@@ -6,6 +6,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
 
     fund F [ratio=1 below=1 above=0.5]            contribute F main USDT 3000 [seed_capital]
     contract TEST fund=F [field=value ...]        change TEST field=value   (terms of a contract)
+    contract COIN inverse [field=value ...]       (settles in BTC, a contract is 10 USD)
     account alice                                 grant USDT 100       (to the treasury)
     deposit|withdraw alice USDT 1000              minimum F USDT 1000   (or none)
     configure alice TEST 20 isolated              margin alice TEST 25
@@ -185,8 +186,8 @@ class Scenario(Expectations):
         self.world.fund(fund_id, FundPolicy(**{names[k]: Decimal(v) for k, v in given.items()}))
 
     def do_contract(self, symbol: str, *options: str) -> list[object]:
-        """A contract: the defaults of `world.contract` and the given terms."""
-        plain = world.contract(symbol, "F")
+        """A contract: the defaults of `world.contract`, or `inverse`, and the given terms."""
+        plain = (world.inverse if "inverse" in options else world.contract)(symbol, "F")
         return [CreateContract(replace(plain, **_terms(options)))]
 
     def do_change(self, symbol: str, *options: str) -> list[object]:

@@ -15,11 +15,12 @@ from app.engine import calculator
 from app.engine.commands import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import Bracket, Contract
 from app.engine.events import Imported
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, ZERO
 from app.engine.rejections import Rejection
 from app.engine.state import Market, Wallet
-from tests.engine.arithmetic import maintenance, value
-from tests.engine.world import START, World, brackets, contract
+from app.engine.valuation import Margining
+from tests.engine.arithmetic import exact_value, maintenance, value
+from tests.engine.world import START, World, brackets, contract, inverse
 
 GOOD = contract("TEST", "F")
 
@@ -88,15 +89,50 @@ def test_con_1_terms_that_make_no_sense_are_refused(field: str, value: Any) -> N
         assert world.state.markets == {}
 
 
-@pytest.mark.parametrize("changes", [{"margining": "inverse"}, {"kind": "delivery"}])
-def test_con_2_what_cannot_be_traded_yet_is_refused(changes: dict[str, Any]) -> None:
+def test_con_2_what_cannot_be_traded_yet_is_refused() -> None:
     """CON-2: never half done."""
     world = World()
     world.fund("F")
-    result = world.run(CreateContract(replace(GOOD, **changes)))
-    assert isinstance(result, Rejection)
-    assert result.code == "unsupported_contract"
+    for terms in (GOOD, inverse("COIN", "F")):
+        result = world.run(CreateContract(replace(terms, kind="delivery")))
+        assert isinstance(result, Rejection)
+        assert result.code == "unsupported_contract"
     assert world.state.markets == {}
+
+
+def test_con_2_an_inverse_value_of_nothing_has_no_price() -> None:
+    """CON-2, LIQ-4: readers see zero; what sells for it is not offered, what buys is at any price.
+
+    A share of a bankruptcy value can be rounded to nothing while there are contracts left.
+    """
+    terms, ten = inverse("COIN", "F"), Decimal(10)
+    with localcontext(EXACT):
+        assert terms.price_of(ZERO, ten) == 0
+        assert terms.price_at(ZERO, ten) is None
+        assert terms.price_at(Decimal(-1), -ten) is None
+        assert terms.limit_price(ZERO, ten) is None
+        assert terms.limit_price(ZERO, -ten) == 10**15
+        assert terms.limit_price(Decimal(-3), ten) == Decimal("33.34")
+        assert terms.limit_price(Decimal(3), -ten) == Decimal("33.33")
+        assert terms.limit_price(Decimal(10**9), -ten) is None  # less than a tick
+        assert terms.limit_price(Decimal(-(10**9)), ten) == Decimal("0.01")
+
+
+@given(
+    st.integers(1, 10**15), st.integers(1, 10**15), st.integers(1, 10**27), st.booleans(),
+)  # fmt: skip
+def test_con_2_an_inverse_value_is_rounded_once_half_even(
+    contracts: int, size: int, price: int, long: bool
+) -> None:
+    """CON-2, NUM-2: contracts x size / price, of the largest and finest numbers that come in."""
+    terms = replace(inverse("COIN", "F"), contract_size=Decimal(size) / 10**6)
+    quantity, at = Decimal(contracts if long else -contracts), Decimal(price) / 10**12
+    with localcontext(EXACT):
+        assert Fraction(terms.value(quantity, at)) == value(terms, quantity, at)
+        assert terms.value(quantity, at) == -terms.value(-quantity, at)
+        assert terms.unrounded_value(quantity, at) == -terms.unrounded_value(-quantity, at)
+        off = abs(Fraction(terms.unrounded_value(quantity, at)) - exact_value(terms, quantity, at))
+    assert off <= Fraction(1, 10**24)
 
 
 def test_con_1_a_contract_listed_before_its_assets_were_checked_can_be_wound_down() -> None:
@@ -148,6 +184,7 @@ def test_con_1_what_identifies_a_contract_never_changes() -> None:
         assert isinstance(world.run(UpdateContract("TEST", changes)), Rejection)
 
 
+MARGININGS: tuple[Margining, ...] = ("linear", "inverse")
 TABLES = st.sampled_from((
     brackets((("0", "1000000000", 20, "0.04"),)),
     brackets((("0", "1000", 50, "0.01"), ("1000", "5000", 20, "0.03"), ("5000", "1E9", 4, "0.2"))),
@@ -168,27 +205,31 @@ def test_con_4_maintenance_margin_is_the_sum_over_brackets(
     assert Fraction(found) == maintenance(terms, Fraction(notional))
 
 
-@given(TABLES, st.sampled_from(("1", "0.001", "10")), st.booleans(), money, money, money)
+@given(
+    TABLES, st.sampled_from(MARGININGS), st.sampled_from(("1", "0.001", "10")), st.booleans(),
+    money, money, money,
+)  # fmt: skip
 def test_liq_1_at_the_liquidation_price_equity_is_the_maintenance_margin(
-    table: tuple[Bracket, ...], size: str, long: bool, quantity: Decimal, entry: Decimal,
-    wallet: Decimal,
+    table: tuple[Bracket, ...], margining: Margining, size: str, long: bool, quantity: Decimal,
+    entry: Decimal, wallet: Decimal,
 ) -> None:  # fmt: skip
-    """LIQ-1: for every bracket and side; a hair on the bad side of it is at risk, else not."""
-    terms = replace(GOOD, brackets=table, contract_size=Decimal(size))
+    """LIQ-1: for every bracket, side and margining; a hair beyond it is at risk, else not."""
+    terms = replace(GOOD, margining=margining, brackets=table, contract_size=Decimal(size))
     signed = quantity if long else -quantity
     with localcontext(EXACT):
         cost = terms.value(signed, entry)
         price = calculator.liquidation_price(table, terms, signed, cost, wallet)
 
     def slack(at: Fraction) -> Fraction:
-        worth = Fraction(signed) * Fraction(terms.contract_size) * at
+        worth = exact_value(terms, signed, at)
         return Fraction(wallet) + worth - Fraction(cost) - maintenance(terms, abs(worth))
 
-    if price is None:
-        assert slack(Fraction(0)) >= 0 if long else slack(Fraction(1, 10**40)) <= 0
+    if price is None:  # worth next to nothing, it is as well off, or as badly, as it can be
+        least = slack(Fraction(10**40) if margining == "inverse" else Fraction(1, 10**40))
+        assert least >= 0 if long == (margining == "linear") else least <= 0
         return
     at = Fraction(price)
-    scale = Fraction(wallet) + abs(Fraction(cost)) + abs(slack(2 * at)) + 1
+    scale = Fraction(wallet) + abs(Fraction(cost)) + abs(slack(2 * at)) + abs(slack(at / 2)) + 1
     assert abs(slack(at)) <= scale / 10**25
     hair = at / 10**9
     worse, better = (at - hair, at + hair) if long else (at + hair, at - hair)

@@ -141,7 +141,7 @@ NO_MONEY = -TINY
 KNOWN_KEY = NewKey("key-ann", "k", "feed", "digest", "nobody")
 NEW_KEY = NewKey("new", "k", "trader", "digest", "ann")
 TERMS = contract("NEW", "F")
-LOT, INVERSE, NO_ROWS = ("lot_size", Decimal(0)), ("margining", "inverse"), ("brackets", ())
+LOT, DATED, NO_ROWS = ("lot_size", Decimal(0)), ("kind", "delivery"), ("brackets", ())
 NO_FUND, SIZE, GRID = ("insurance_fund", "-"), ("contract_size", HUNDRED), ("tick_size", HUNDRED)
 HELD_TERMS = {"brackets": contract("HELD", "F").brackets}
 
@@ -255,18 +255,18 @@ Ladder(AdjustMargin, {
     ("insufficient_balance", {"amount": Decimal(-10_000)}),
     ("insufficient_margin", {"amount": Decimal(1)}),
 ]),
-Ladder(CreateContract, {"contract": listed("TEST", LOT, INVERSE, NO_ROWS, NO_FUND)}, [
-    ("contract_exists", {"contract": listed("NEW", LOT, INVERSE, NO_ROWS, NO_FUND)}),
-    ("invalid_contract", {"contract": listed("NEW", INVERSE, NO_ROWS, NO_FUND)}),
+Ladder(CreateContract, {"contract": listed("TEST", LOT, DATED, NO_ROWS, NO_FUND)}, [
+    ("contract_exists", {"contract": listed("NEW", LOT, DATED, NO_ROWS, NO_FUND)}),
+    ("invalid_contract", {"contract": listed("NEW", DATED, NO_ROWS, NO_FUND)}),
     ("unsupported_contract", {"contract": listed("NEW", NO_ROWS, NO_FUND)}),
     ("invalid_brackets", {"contract": listed("NEW", NO_FUND)}),
     ("unknown_fund", {"contract": listed("NEW")}),
 ]),
 Ladder(UpdateContract, {
-    "symbol": "NOPE", **changed("changes", LOT, INVERSE, NO_ROWS, NO_FUND, SIZE, GRID),
+    "symbol": "NOPE", **changed("changes", LOT, DATED, NO_ROWS, NO_FUND, SIZE, GRID),
 }, [
     ("unknown_contract", {"symbol": "HELD"}),
-    ("invalid_contract", changed("changes", INVERSE, NO_ROWS, NO_FUND, SIZE, GRID)),
+    ("invalid_contract", changed("changes", DATED, NO_ROWS, NO_FUND, SIZE, GRID)),
     ("unsupported_contract", changed("changes", NO_ROWS, NO_FUND, SIZE, GRID)),
     ("invalid_brackets", changed("changes", NO_FUND, SIZE, GRID)),
     ("unknown_fund", changed("changes", SIZE, GRID)),
@@ -274,10 +274,10 @@ Ladder(UpdateContract, {
     ("contract_in_use", changed("changes")),
 ]),
 Ladder(ImportContracts, {
-    "contracts": (listed("HELD", LOT, INVERSE, NO_ROWS, NO_FUND, SIZE, GRID),),
+    "contracts": (listed("HELD", LOT, DATED, NO_ROWS, NO_FUND, SIZE, GRID),),
 }, [
     ("invalid_contract", {
-        "contracts": (listed("HELD", INVERSE, NO_ROWS, NO_FUND, SIZE, GRID),),
+        "contracts": (listed("HELD", DATED, NO_ROWS, NO_FUND, SIZE, GRID),),
     }),
     ("unsupported_contract", {"contracts": (listed("HELD", NO_ROWS, NO_FUND, SIZE, GRID),)}),
     ("invalid_brackets", {"contracts": (listed("HELD", NO_FUND, SIZE, GRID),)}),

@@ -31,7 +31,7 @@ from app.engine.commands import (
 from app.engine.invariants import check_all, state_hash
 from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
-from tests.engine.arithmetic import available, leverage_of
+from tests.engine.arithmetic import available, exact_value, leverage_of
 from tests.engine.markets import (
     ACCOUNTS,
     CONTRACTS,
@@ -61,7 +61,7 @@ STEPS = 50
 
 
 class Exchange(RuleBasedStateMachine):
-    """Four traders and a whale, five contracts, three funds, two settlement assets; most runs
+    """Four traders and a whale, eight contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
     bounds = Bounds()
@@ -76,8 +76,8 @@ class Exchange(RuleBasedStateMachine):
         return symbol if symbol in self.busy else self.busy[len(symbol) % len(self.busy)]
 
     @initialize(
-        ratios=st.tuples(*[st.sampled_from(("0.2", "1", "1000"))] * 3),
-        seeds=st.tuples(*[st.sampled_from(("", "10", "500", "100000"))] * 3),
+        ratios=st.tuples(*[st.sampled_from(("0.2", "1", "1000"))] * len(FUNDS)),
+        seeds=st.tuples(*[st.sampled_from(("", "10", "500", "100000"))] * len(FUNDS)),
         isolated=st.sets(st.tuples(traders, symbols), max_size=8),
         leverages=st.lists(
             st.tuples(everyone, symbols, st.sampled_from((1, 1, 25, 40, 50))), max_size=8
@@ -96,7 +96,7 @@ class Exchange(RuleBasedStateMachine):
         self.list_contracts(ratios, seeds)
         for account_id in (*ACCOUNTS, WHALE):
             self.world.account(account_id)
-            for asset in ("USDT", "USDC"):
+            for asset in ("USDT", "USDC", "BTC"):
                 self.world.deposit(account_id, "1000000" if account_id == WHALE else "200", asset)
         for account_id, symbol in sorted(isolated):
             self.send(ConfigureContract(account_id, self.pick(symbol), None, "isolated"))
@@ -116,7 +116,7 @@ class Exchange(RuleBasedStateMachine):
             self.world.must(Tick(terms.symbol, Decimal(100)))
         for fund_id, seed in zip(FUNDS, seeds, strict=True):
             if seed:
-                self.world.seed(fund_id, seed)
+                self.world.seed(fund_id, seed, "BTC" if fund_id == "coin" else "USDT")
 
     def send(self, command: Command, *, hold: bool = False) -> None:
         """Apply a command; what a rule refuses must have changed nothing."""
@@ -210,12 +210,11 @@ class Exchange(RuleBasedStateMachine):
         leverage = leverage_of(state.accounts[account], contract)
         free = available(state, state.accounts[account], contract.settlement_asset)
         assert market.mark is not None
-        worse = abs(Fraction(price) - Fraction(market.mark.price))
-        unit = Fraction(price) / leverage + worse + Fraction(price * contract.taker_fee_rate)
-        lots = max(free, Fraction(0)) / (
-            unit * Fraction(contract.contract_size * contract.lot_size)
+        worth, at_mark = (
+            abs(exact_value(contract, contract.lot_size, one)) for one in (price, market.mark.price)
         )
-        return int(lots) * contract.lot_size
+        lot = worth / leverage + abs(worth - at_mark) + worth * Fraction(contract.taker_fee_rate)
+        return int(max(free, Fraction(0)) / lot) * contract.lot_size
 
     @rule(
         account=traders, symbol=symbols, side=sides, factor=offers, better=offers,

@@ -25,7 +25,7 @@ from app.engine.numbers import EXACT, UNIT
 from app.engine.scopes import cross_scope
 from app.engine.state import Mark, Market, Position, Wallet
 from tests.engine.arithmetic import maintenance, rounded, value
-from tests.engine.world import START, World, brackets, contract
+from tests.engine.world import START, World, brackets, contract, inverse
 
 TABLES = st.sampled_from((
     brackets((("0", "1000000000", 20, "0.04"),)),
@@ -41,29 +41,30 @@ def smallest_restoring(
     """LIQ-4 by trying every quantity, smallest first."""
     for lots in range(1, count + 1):
         closed, left = lots * terms.lot_size, (count - lots) * terms.lot_size
-        fee = Fraction(terms.clearance_fee_rate) * value(terms, closed, mark)
-        margin = Fraction(others) + maintenance(terms, value(terms, left, mark))
+        fee = Fraction(terms.clearance_fee_rate) * abs(value(terms, closed, mark))
+        margin = Fraction(others) + maintenance(terms, abs(value(terms, left, mark)))
         if Fraction(equity) - fee >= Fraction(terms.liquidation_restore_ratio) * margin:
-            under = left and value(terms, left, mark) < Fraction(terms.min_notional)
+            under = left and abs(value(terms, left, mark)) < Fraction(terms.min_notional)
             return count * terms.lot_size if under else closed
     return count * terms.lot_size
 
 
 @settings(max_examples=400)
 @given(
-    TABLES, st.booleans(), st.integers(1, 250), st.sampled_from(("0.3", "1", "17.13", "99.99")),
+    TABLES, st.booleans(), st.booleans(), st.integers(1, 250),
+    st.sampled_from(("0.3", "1", "17.13", "99.99")),
     st.sampled_from(("0", "0.004", "0.0125", "0.06", "0.3")), st.sampled_from(("1", "1.1", "3")),
     st.sampled_from(("0", "5", "800")), st.integers(-200, 1200),
     st.sampled_from(("0", "3.7", "90")),
 )  # fmt: skip
 def test_liq_4_the_smallest_quantity_that_restores(
-    table: Any, long: bool, count: int, mark: str, fee: str, restore: str, minimum: str,
-    tenths_of_margin: int, others: str,
+    table: Any, linear: bool, long: bool, count: int, mark: str, fee: str, restore: str,
+    minimum: str, tenths_of_margin: int, others: str,
 ) -> None:  # fmt: skip
     """LIQ-4: for every bracket table, fee, ratio and rest under the minimum notional."""
     terms = replace(
-        contract("TEST", "F"), brackets=table, lot_size=Decimal("0.7"),
-        min_notional=Decimal(minimum),
+        contract("TEST", "F") if linear else inverse("TEST", "F"), brackets=table,
+        lot_size=Decimal("0.7") if linear else Decimal(7), min_notional=Decimal(minimum),
         clearance_fee_rate=Decimal(fee), liquidation_restore_ratio=Decimal(restore),
     )  # fmt: skip
     clearing = Wallet("clearing/TEST/USDT", "clearing", "TEST", "USDT", "")
@@ -73,7 +74,7 @@ def test_liq_4_the_smallest_quantity_that_restores(
     position = Position(
         "alice", "TEST", "both", scope, quantity=quantity if long else -quantity
     )  # fmt: skip
-    full = Fraction(others) + maintenance(terms, value(terms, quantity, Decimal(mark)))
+    full = Fraction(others) + maintenance(terms, abs(value(terms, quantity, Decimal(mark))))
     equity = rounded(full * tenths_of_margin / 1000)
     exact = Decimal(equity.numerator) / Decimal(equity.denominator)
     with localcontext(EXACT):
@@ -115,18 +116,23 @@ def open_position(world: World, account: str, symbol: str, lots: int, leverage: 
     world.order(PlaceOrder(buyer, symbol, "buy", "limit", size, price))
 
 
-def prepared(seed: str, here: int, there: int) -> World:
-    """A fund with inventory in two contracts, as far as its seed bore it."""
-    world = World()
+def prepared(seed: str, here: int, there: int, *, linear: bool = True) -> World:
+    """A fund with inventory in two contracts, as far as its seed bore it.
+
+    A lot of either margining is worth 70 at a price of 100.
+    """
+    world, asset = World(), "USDT" if linear else "BTC"
     world.fund("F", FundPolicy(max_net_notional_ratio=Decimal(10**8)))
     for symbol in ("TEST", "OTHER"):
         terms = replace(contract(symbol, "F"), lot_size=Decimal("0.7"), min_notional=Decimal(0))
+        if not linear:
+            terms = replace(inverse(symbol, "F"), lot_size=Decimal(700))
         world.contract(terms)
         world.must(Tick(symbol, Decimal(100)))
     for account in ("alice", "bank", "here", "there"):
         world.account(account)
-        world.deposit(account, "10000000" if account == "bank" else "10000")
-    world.seed("F", seed)
+        world.deposit(account, "10000000" if account == "bank" else "10000", asset)
+    world.seed("F", seed, asset)
     for account, symbol, count in (("here", "TEST", here), ("there", "OTHER", there)):
         if count:
             open_position(world, account, symbol, count, 100)
@@ -142,13 +148,13 @@ lots_held = st.integers(-40, 40)
 @given(
     seed=st.sampled_from(("3", "40", "500", "3000", "90000")), here=lots_held, there=lots_held,
     lots=lots_held.filter(bool), ratio=st.sampled_from(("0", "0.2", "1", "5", "1000")),
-    loss=st.sampled_from(("0.001", "0.01", "0.03", "0.2")),
+    loss=st.sampled_from(("0.001", "0.01", "0.03", "0.2")), linear=st.booleans(),
 )  # fmt: skip
 def test_fnd_2_the_fund_takes_as_much_as_it_may(
-    seed: str, here: int, there: int, lots: int, ratio: str, loss: str
+    seed: str, here: int, there: int, lots: int, ratio: str, loss: str, linear: bool
 ) -> None:
     """FND-2: solvent, within the cap or smaller than before; with inventory on either side."""
-    world = prepared(seed, here, there)
+    world = prepared(seed, here, there, linear=linear)
     fund, terms = world.state.funds["F"], world.state.markets["TEST"].contract
     open_position(world, "alice", "TEST", lots, 50)
     world.must(UpdateFund("F", policy={"max_net_notional_ratio": Decimal(ratio)}))

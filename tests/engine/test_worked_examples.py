@@ -15,11 +15,11 @@ import pytest
 from app.engine import assessment, calculator, exposure, ranking
 from app.engine.commands import PlaceOrder, Tick
 from app.engine.contracts import Bracket, Contract, build_brackets
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, ceil_to
 from app.engine.scopes import cross_scope
 from app.engine.state import Mark, Market, Position, Wallet
 from app.engine.valuation import Terms
-from tests.engine.world import START, World, contract
+from tests.engine.world import START, World, contract, inverse
 
 LIMITLESS = Decimal("1E+15")
 Inputs = dict[str, Any]
@@ -50,24 +50,63 @@ def liquidation_price_linear(inputs: Inputs) -> dict[str, Decimal]:
     return {"liquidationPrice": price}
 
 
+def liquidation_price_inverse_bybit_cross(inputs: Inputs) -> dict[str, Decimal]:
+    """The closed form with that venue's rules: maintenance margin at the entry price, and closing
+    fees, are kept back; so they are what a bracket without a rate requires (LIQ-1).
+    """
+    quantity, entry = number(inputs["contracts"]), number(inputs["entryPrice"])
+    wallet, fee = number(inputs["accountBalance"]), number(inputs["takerFeeRate"])
+    terms = Terms(number(inputs["contractSize"]), number(inputs["tickSize"]), "inverse")
+    cost = terms.unrounded_value(quantity, entry)
+    without_fee = calculator.bankruptcy_price(terms, quantity, cost, wallet)
+    assert without_fee is not None
+    bankruptcy = without_fee * (1 + fee)
+    closing_fee = fee * abs(terms.value(quantity, bankruptcy))
+    kept = number(inputs["maintMarginRate"]) * abs(cost) + closing_fee
+    bracket = Bracket(Decimal(0), LIMITLESS, 1, Decimal(0), -kept)
+    price = calculator.liquidation_price([bracket], terms, quantity, cost, wallet)
+    assert price is not None
+    return {
+        "bankruptcyPrice": bankruptcy,
+        "liquidationPrice": ceil_to(price, number(inputs["tickSize"])),
+    }
+
+
 def realized_pnl_linear(inputs: Inputs) -> dict[str, Decimal]:
     """A position opened and closed in the book (NUM-3)."""
+    return {"pnl": _realized(inputs, contract("TEST", "F"), number(inputs["qty"]))}
+
+
+def realized_pnl_inverse(inputs: Inputs) -> dict[str, Decimal]:
+    """The same in the coin (CON-3)."""
+    size = number(inputs["contractSize"])
+    terms = replace(inverse("TEST", "F"), contract_size=size)
+    return {"pnl": _realized(inputs, terms, number(inputs["contracts"]))}
+
+
+def roe_inverse(inputs: Inputs) -> dict[str, Decimal]:
+    """Profit per margin of so much coin at the entry price (CON-3)."""
+    terms = replace(inverse("TEST", "F"), contract_size=Decimal(1))
+    profit = _realized(inputs, terms, number(inputs["sizeBTC"]) * number(inputs["entryPrice"]))
+    return {"returnOnMargin": profit / number(inputs["marginBTC"])}
+
+
+def _realized(inputs: Inputs, terms: Contract, quantity: Decimal) -> Decimal:
     world = World()
     world.fund("F")
-    world.contract(contract("TEST", "F"))
+    world.contract(terms)
     for account in ("maker", "trader"):
         world.account(account)
-        world.deposit(account, "100000")
+        world.deposit(account, "100000", terms.settlement_asset)
     opening, closing = ("buy", "sell") if inputs["side"] == "LONG" else ("sell", "buy")
-    quantity = number(inputs["qty"])
     for mine, other, price in ((opening, closing, inputs["entryPrice"]),
                                (closing, opening, inputs["exitPrice"])):  # fmt: skip
         world.must(Tick("TEST", number(price)))
         for account, side in (("maker", other), ("trader", mine)):
             side_: Any = side
             world.order(PlaceOrder(account, "TEST", side_, "limit", quantity, number(price)))
-    balance = world.state.accounts["trader"].wallets["USDT"].balance
-    return {"pnl": balance - Decimal(100000)}
+    balance = world.state.accounts["trader"].wallets[terms.settlement_asset].balance
+    return balance - Decimal(100000)
 
 
 def maintenance_margin(inputs: Inputs) -> dict[str, Decimal]:
@@ -77,6 +116,13 @@ def maintenance_margin(inputs: Inputs) -> dict[str, Decimal]:
     )
     terms = replace(contract("TEST", "F"), brackets=(bracket,))
     return {"maintenanceMargin": terms.maintenance_margin(number(inputs["notional"]))}
+
+
+def maintenance_margin_inverse(inputs: Inputs) -> dict[str, Decimal]:
+    """Of the notional in the coin (CON-2, CON-4)."""
+    terms = replace(inverse("TEST", "F"), contract_size=number(inputs["contractSize"]))
+    notional = abs(terms.value(number(inputs["contracts"]), number(inputs["markPrice"])))
+    return {"notional": notional, **maintenance_margin({**inputs, "notional": notional})}
 
 
 def maintenance_amount(inputs: Inputs) -> dict[str, Decimal]:
@@ -153,8 +199,12 @@ def adl_score_binance_current(inputs: Inputs) -> dict[str, Decimal]:
 
 KINDS: dict[str, Callable[[Inputs], dict[str, Any]]] = {
     "liquidation_price_linear": liquidation_price_linear,
+    "liquidation_price_inverse_bybit_cross": liquidation_price_inverse_bybit_cross,
     "realized_pnl_linear": realized_pnl_linear,
+    "realized_pnl_inverse": realized_pnl_inverse,
+    "roe_inverse": roe_inverse,
     "maintenance_margin": maintenance_margin,
+    "maintenance_margin_inverse": maintenance_margin_inverse,
     "maintenance_amount": maintenance_amount,
     "bracket_table_cum": bracket_table_cum,
     "margin_requirement_one_way": margin_requirement_one_way,
@@ -176,9 +226,20 @@ def price_case(
     }  # fmt: skip
 
 
+def inverse_return(identifier: str, side: str, exit_price: str, printed: str) -> dict[str, Any]:
+    """A published return on 10 BTC at 100, at 1x."""
+    inputs = {"sizeBTC": "10", "marginBTC": "10", "side": side, "entryPrice": "100",
+              "exitPrice": exit_price}  # fmt: skip
+    return {
+        "id": identifier, "kind": "roe_inverse", "inputs": inputs,
+        "expected": {"returnOnMargin": printed},
+    }  # fmt: skip
+
+
 # Sources: freqtrade's tests of Binance (LIQ-LIN-001, -003, BRK-003) and of real Hyperliquid
 # positions (LIQ-HL); Binance's help centre and FAQ (LIQ-LIN-005, PNL, MM, COST, ADL); its
-# BTCUSDT bracket payload of 2021 (BRK-001).
+# BTCUSDT bracket payload of 2021 (BRK-001); Bybit's help centre (LIQ-INV-002,
+# PNL-INV-002), BingX's (PNL-INV-010 to -013), and what other venues print alike (PNL-INV-004).
 EXAMPLES: list[dict[str, Any]] = [
     price_case("LIQ-LIN-001", "LONG", "1535443.01", "3683.979", "1456.84", "0.10", "1153.26",
                "0.005", "135365", otherMaintMargin="71200.81144", otherUnrealizedPnl="-56354.57"),
@@ -215,6 +276,21 @@ EXAMPLES: list[dict[str, Any]] = [
     price_case("LIQ-HL-030", "LONG", "25", "0.5", "250", "0.05",
                "210.5263157894", "0.02"),
     price_case("LIQ-HL-032", "LONG", "50", "1", "350", "0.05", "315.78947368", "0.00000001"),
+    {"id": "LIQ-INV-002", "kind": "liquidation_price_inverse_bybit_cross",
+     "expected": {"bankruptcyPrice": "5718.57", "liquidationPrice": "5739.5"}, "tolerance": "0.005",
+     "inputs": {"accountBalance": "0.5", "contracts": "10000", "contractSize": "1",
+                "entryPrice": "8000", "maintMarginRate": "0.005", "takerFeeRate": "0.00075",
+                "tickSize": "0.5"}},
+    {"id": "PNL-INV-002", "kind": "realized_pnl_inverse", "expected": {"pnl": "0.45"},
+     "inputs": {"contracts": "10000", "contractSize": "1", "side": "LONG", "entryPrice": "8000",
+                "exitPrice": "12500"}},
+    {"id": "PNL-INV-004", "kind": "realized_pnl_inverse", "expected": {"pnl": "-20"},
+     "inputs": {"contracts": "60000", "contractSize": "1", "side": "LONG", "entryPrice": "600",
+                "exitPrice": "500"}},
+    inverse_return("PNL-INV-010", "LONG", "200", "0.5"),
+    inverse_return("PNL-INV-011", "SHORT", "200", "-0.5"),
+    inverse_return("PNL-INV-012", "LONG", "50", "-1"),
+    inverse_return("PNL-INV-013", "SHORT", "50", "1"),
     {"id": "PNL-LIN-001", "kind": "realized_pnl_linear", "expected": {"pnl": "500"},
      "inputs": {"side": "LONG", "qty": "1", "entryPrice": "5000", "exitPrice": "5500"}},
     {"id": "PNL-LIN-002", "kind": "realized_pnl_linear", "expected": {"pnl": "500"},
@@ -222,6 +298,10 @@ EXAMPLES: list[dict[str, Any]] = [
     {"id": "MM-001", "kind": "maintenance_margin", "expected": {"maintenanceMargin": "71200.81144"},
      "inputs": {"notional": "3500032.458", "maintMarginRate": "0.025", "cum": "16300"},
      "tolerance": "0.0001"},
+    {"id": "MM-005", "kind": "maintenance_margin_inverse",
+     "expected": {"notional": "0.4", "maintenanceMargin": "0.0016"},
+     "inputs": {"contracts": "100", "contractSize": "100", "markPrice": "25000",
+                "maintMarginRate": "0.004", "cum": "0"}},
     {"id": "MM-003", "kind": "maintenance_amount", "expected": {"cum": "141300"},
      "inputs": {"levelFloor": "5000000", "mmr": "0.05", "prevMmr": "0.025", "prevCum": "16300"}},
     {"id": "BRK-001", "kind": "bracket_table_cum",

@@ -226,6 +226,17 @@ def contract(symbol: str, fund_id: str, rows: tuple[Row, ...] = DEFAULT_BRACKETS
     )  # fmt: skip
 
 
+def inverse(
+    symbol: str, fund_id: str, rows: tuple[Row, ...] = DEFAULT_BRACKETS, coin: str = "BTC"
+) -> Contract:
+    """A perpetual of 10 USD a contract that settles in the coin; its brackets are in coin too."""
+    return replace(
+        contract(symbol, fund_id, rows), base_asset=coin, quote_asset="USD", settlement_asset=coin,
+        margining="inverse", contract_size=Decimal(10), lot_size=Decimal(1),
+        min_notional=Decimal(0),
+    )  # fmt: skip
+
+
 def dump(value: object) -> object:
     """A canonical picture of a state, for equality: names, numbers without trailing zeros, order.
 

@@ -19,7 +19,8 @@ from app.api.schemas.base import (
     View,
     example,
 )
-from app.engine.contracts import ContractStatus, Kind, Margining
+from app.engine.contracts import ContractStatus, Kind
+from app.engine.valuation import Margining
 
 BRACKET = {
     "notional_floor": "0", "notional_cap": "50000", "max_leverage": 100,

@@ -1,0 +1,140 @@
+"""Liquidation prices and safe bands at work, linear and inverse (LIQ-1): who a tick liquidates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from typing import Any
+
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from app.engine.commands import ConfigureContract, PlaceOrder, Tick, Withdraw
+from app.engine.contracts import Contract
+from app.engine.events import Ticked
+from app.engine.margin import position_summary, spendable
+from app.engine.numbers import EXACT
+from tests.engine.oracles import foretell
+from tests.engine.world import World, brackets, contract, inverse
+
+BANDS = brackets(
+    (("0", "20", 50, "0.01"), ("20", "60", 20, "0.03"), ("60", "200", 4, "0.2"),
+     ("200", "1000000", 1, "0.9"))
+)  # fmt: skip
+COIN = replace(inverse("COIN", "F"), brackets=BANDS)
+COINS = replace(inverse("COINS", "F"), brackets=BANDS, contract_size=Decimal(7))
+ALT = replace(
+    contract("ALT", "F"), brackets=BANDS, quote_asset="BTC", settlement_asset="BTC",
+    lot_size=Decimal("0.1"), min_notional=Decimal(0),
+)  # fmt: skip
+TERMS = {terms.symbol: terms for terms in (COIN, COINS, ALT)}
+MARKS = {"COIN": Decimal(100), "COINS": Decimal(100), "ALT": Decimal(1)}
+
+
+def market() -> World:
+    """Three contracts that settle in one coin, and a bank."""
+    world = World()
+    world.fund("F")
+    for symbol, terms in TERMS.items():
+        world.contract(terms)
+        world.must(Tick(symbol, MARKS[symbol]))
+    world.seed("F", "100000", "BTC")
+    for account, amount in (("bank", "1000000"), ("alice", "100000")):
+        world.account(account)
+        world.deposit(account, amount, "BTC")
+    for symbol in TERMS:
+        world.must(ConfigureContract("bank", symbol, 1))
+    return world
+
+
+def take(world: World, symbol: str, count: int, mode: Any, leverage: int | None = None) -> None:
+    """A position of alice's of so many lots, at mark; at the highest leverage it may have."""
+    size = abs(count) * TERMS[symbol].lot_size
+    notional = abs(TERMS[symbol].value(size, MARKS[symbol]))
+    leverage = leverage or TERMS[symbol].max_leverage(notional)
+    world.must(ConfigureContract("alice", symbol, leverage, mode))
+    for account, side in (("bank", "sell" if count > 0 else "buy"),
+                          ("alice", "buy" if count > 0 else "sell")):  # fmt: skip
+        side_: Any = side
+        world.order(PlaceOrder(account, symbol, side_, "limit", size, MARKS[symbol]))
+
+
+def keep(world: World, spare: Decimal) -> None:
+    """Alice withdraws all that is free but for `spare`."""
+    with localcontext(EXACT):
+        free = spendable(world.state, world.state.accounts["alice"], "BTC")
+    world.must(Withdraw("alice", "BTC", free - spare))
+
+
+def beside(terms: Contract, price: Decimal) -> tuple[Decimal, Decimal]:
+    """The ticks next to a price: the last below and the first above."""
+    ticks = price / terms.tick_size
+    return (
+        (ticks.to_integral_value(ROUND_CEILING) - 1) * terms.tick_size,
+        (ticks.to_integral_value(ROUND_FLOOR) + 1) * terms.tick_size,
+    )
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    symbol=st.sampled_from(sorted(TERMS)), long=st.booleans(),
+    mode=st.sampled_from(("cross", "isolated")), count=st.integers(3, 4000),
+    other=st.sampled_from((0, 0, 50, -50, 400)),
+)  # fmt: skip
+def test_liq_1_one_tick_beyond_the_liquidation_price_and_not_one_before(
+    symbol: str, long: bool, mode: Any, count: int, other: int
+) -> None:
+    """LIQ-1, CON-4: for every bracket, side, mode and margining."""
+    world = market()
+    if other and symbol != "COINS":
+        take(world, "COINS", other, "cross", leverage=1)
+    take(world, symbol, count if long else -count, mode)
+    keep(world, Decimal("0.5"))
+    alice = world.state.accounts["alice"]
+    with localcontext(EXACT):
+        shown = position_summary(world.state, alice, alice.positions[symbol, "both"])
+    price = shown.liquidation_price
+    assume(price is not None and price > 2 * TERMS[symbol].tick_size)
+    assert price is not None
+    below, above = beside(TERMS[symbol], price)
+    before, beyond = (above, below) if long else (below, above)
+    for mark, expected in ((before, 0), (beyond, 1)):
+        result = world.must(Tick(symbol, mark))
+        assert isinstance(result, Ticked)
+        assert result.accounts_at_risk == expected, (mark, price)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    counts=st.tuples(*[st.integers(-900, 900)] * 3), spare=st.integers(1, 60),
+    rest=st.sampled_from((0, 200)),
+    walk=st.lists(
+        st.tuples(
+            st.sampled_from(sorted(TERMS)),
+            st.sampled_from(("0.96", "0.99", "0.997", "0.9995", "1.0004", "1.002", "1.01", "1.05")),
+        ), min_size=10, max_size=60,
+    ),
+)  # fmt: skip
+def test_liq_1_safe_bands_find_whom_a_scan_finds(
+    counts: tuple[int, int, int], spare: int, rest: int, walk: list[tuple[str, str]]
+) -> None:
+    """LIQ-1: a cross account in linear and inverse contracts, tick by tick, against a naive scan.
+
+    An isolated order of `rest` contracts holds back more or less of it as its mark moves.
+    """
+    world = market()
+    for symbol, count in zip(sorted(TERMS), counts, strict=True):
+        if count:
+            take(world, symbol, count, "isolated" if rest and symbol == "COINS" else "cross")
+    if rest:
+        world.run(PlaceOrder("alice", "COINS", "buy", "limit", Decimal(rest), Decimal(50)))
+    keep(world, Decimal(spare))
+    for symbol, factor in walk:
+        mark = world.state.markets[symbol].mark
+        assert mark is not None
+        price = (mark.price * Decimal(factor)).quantize(TERMS[symbol].tick_size)
+        command = Tick(symbol, max(price, TERMS[symbol].tick_size))
+        judge = foretell(world.state, command, world.next_time(), world.books.waiting)
+        known = len(world.liquidations)
+        result = world.must(command)
+        judge(result, list(world.liquidations.values())[known:], world.state)
