@@ -34,7 +34,7 @@ UNBOUNDED = Decimal(10) ** 30
     summary="Liquidation price",
 )
 async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
-    """Where a linear position is liquidated and where it is bankrupt.
+    """Where a position, linear or inverse, is liquidated and where it is bankrupt.
 
     Prices are to eight decimals, or to four more than `entry_price` has where that is finer.
     The maintenance margin comes from `brackets`, or from one `maintenance_margin_rate` and `cum`.
@@ -49,7 +49,7 @@ async def liquidation_price(body: LiquidationPriceBody) -> LiquidationPriceView:
     with localcontext(EXACT):
         brackets = _brackets(body)
         quantity = body.quantity if body.side == "long" else -body.quantity
-        terms = Terms(body.contract_size, body.entry_price)
+        terms = Terms(body.contract_size, body.entry_price, body.margining)
         cost = terms.unrounded_value(quantity, body.entry_price)
         behind = body.wallet_balance + body.other_unrealized_profit
         liquidation = calculator.liquidation_price(

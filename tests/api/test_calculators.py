@@ -44,6 +44,20 @@ async def test_brackets_instead_of_a_rate(api: Api) -> None:
     assert answer == {"liquidation_price": "65594.05940594", "bankruptcy_price": "66000"}
 
 
+async def test_liq_1_inverse(api: Api) -> None:
+    """LIQ-1: 100 contracts of 10 USD at 100 with 1 coin, at a rate of 0.5 %: 11 - N = 0.005 N."""
+    body = {
+        "margining": "inverse", "wallet_balance": "1", "side": "long", "quantity": "100",
+        "entry_price": "100", "contract_size": "10", "maintenance_margin_rate": "0.005",
+    }  # fmt: skip
+    answer = await api(CALL, body, key=None)
+    assert answer == {"liquidation_price": "91.36363636", "bankruptcy_price": "90.90909091"}
+    answer = await api(CALL, {**body, "side": "short"}, key=None)
+    assert answer == {"liquidation_price": "110.55555556", "bankruptcy_price": "111.11111111"}
+    answer = await api(CALL, {**body, "side": "short", "wallet_balance": "10"}, key=None)
+    assert answer == {"liquidation_price": None, "bankruptcy_price": None}
+
+
 async def test_there_may_be_none(api: Api) -> None:
     rich = {**ETH, "wallet_balance": "999999999"}
     assert await api(CALL, rich, key=None) == {"liquidation_price": None, "bankruptcy_price": None}
@@ -59,7 +73,7 @@ async def test_what_makes_no_sense(api: Api) -> None:
         ({"maintenance_margin_rate": "1.1"}, (422, "invalid_brackets")),
         ({"maintenance_margin_rate": None}, (422, "brackets_or_rate")),
         ({"brackets": []}, (400, "malformed_body")),
-        ({"margining": "inverse"}, (400, "malformed_body")),
+        ({"margining": "quanto"}, (400, "malformed_body")),
         ({"side": "buy"}, (400, "malformed_body")),
         ({"quantity": 3}, (400, "malformed_body")),
     ):

@@ -24,6 +24,14 @@ TERMS: dict[str, Any] = {
 }  # fmt: skip
 
 
+COIN: dict[str, Any] = {
+    "symbol": "TESTUSD_PERP", "base_asset": "TEST", "quote_asset": "USD",
+    "settlement_asset": "TEST", "margining": "inverse", "contract_size": "10", "lot_size": "1",
+    "min_notional": "0", "insurance_fund": "coin-btc",
+}  # fmt: skip
+"""What an inverse contract has otherwise."""
+
+
 async def test_create_read_change(api: Api) -> None:
     made = await api("POST /v1/contracts", TERMS, status=201)
     assert made == await api("GET /v1/contracts/TESTUSDT")
@@ -65,7 +73,10 @@ async def test_terms_that_cannot_be(api: Api) -> None:
         ({"delivery_at": "2026-12-25T08:00:00Z"}, (422, "invalid_contract")),
         ({"min_notional": "250000.01"}, (422, "invalid_contract")),
         ({"kind": "delivery"}, (422, "unsupported_contract")),
-        ({"margining": "inverse"}, (422, "unsupported_contract")),
+        ({"margining": "inverse"}, (422, "invalid_contract")),
+        ({**COIN, "settlement_asset": "USD"}, (422, "invalid_contract")),
+        ({**COIN, "lot_size": "0.1"}, (422, "invalid_contract")),
+        ({**COIN, "kind": "delivery"}, (422, "unsupported_contract")),
         ({"brackets": []}, (400, "malformed_body")),
         ({"brackets": None}, (400, "malformed_body")),
         ({"tick_size": None}, (400, "malformed_body")),

@@ -8,6 +8,7 @@ from typing import Literal
 from app.api.schemas.base import Body, DerivedPrice, Exact, Number, View, example
 from app.api.schemas.contracts import Brackets
 from app.engine.commands import MarginMode
+from app.engine.valuation import Margining
 
 LIQUIDATION_PRICE = {
     "margining": "linear", "margin_mode": "cross", "wallet_balance": "1535443.01",
@@ -18,9 +19,13 @@ LIQUIDATION_PRICE = {
 
 
 class LiquidationPriceBody(Body):
-    """A position and what stands behind it, in the settlement asset."""
+    """A position and what stands behind it, in the settlement asset.
 
-    margining: Literal["linear"] = "linear"
+    An inverse position's `quantity` is in contracts of `contract_size` of the quote asset; its
+    balances and brackets are in the coin.
+    """
+
+    margining: Margining = "linear"
     margin_mode: MarginMode = "cross"
     wallet_balance: Number
     other_maintenance_margin: Number = Decimal(0)

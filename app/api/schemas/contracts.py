@@ -46,12 +46,14 @@ CONTRACT = {
     "status": "trading",
 }
 
+SIZE = "Of the base asset (linear), or of the quote asset (inverse: 100 USD, say)."
+
 MaxLeverage = Annotated[int, Field(ge=1, le=1000, examples=[100])]
 Seconds = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[30])]
 
 
 class BracketBody(Body):
-    """One row of a leverage bracket table, notionals in the quote asset (CON-4)."""
+    """One row of a leverage bracket table, notionals in the settlement asset (CON-4)."""
 
     notional_floor: Number
     notional_cap: Number
@@ -64,7 +66,12 @@ Brackets = Annotated[list[BracketBody], Field(min_length=1, max_length=100)]
 
 
 class ContractBody(Body):
-    """A new contract (CON-1). Rates and bands are fractions."""
+    """A new contract (CON-1). Rates and bands are fractions.
+
+    A linear contract settles in its quote asset, an inverse one in its base asset, the coin.
+    Prices are in the quote asset; values, and with them margins, fees, `min_notional` and the
+    brackets' notionals, in the settlement asset.
+    """
 
     symbol: Symbol
     base_asset: Asset
@@ -72,9 +79,9 @@ class ContractBody(Body):
     settlement_asset: Asset
     kind: Kind = "perpetual"
     margining: Margining = "linear"
-    contract_size: Number
+    contract_size: Number = Field(description=SIZE)
     tick_size: Number
-    lot_size: Number
+    lot_size: Number = Field(description="A whole number of contracts where they are inverse.")
     min_notional: Number
     maker_fee_rate: Number
     taker_fee_rate: Number
@@ -159,7 +166,7 @@ class ContractView(View):
     settlement_asset: str
     kind: Kind
     margining: Margining
-    contract_size: Exact
+    contract_size: Exact = Field(description=SIZE)
     tick_size: Exact
     lot_size: Exact
     min_notional: Exact
