@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from operator import attrgetter
 
 from app.engine import cascade, liquidation, margin, ranking, triggers
 from app.engine.commands import Incident, Recover, ReleaseIncident
@@ -47,26 +48,34 @@ def recover(step: Step, command: Recover) -> Done:
 def every_scope(state: State) -> dict[str, list[Scope]]:
     """All scopes there are by settlement asset, sorted, the last first.
 
-    A takeover waits for this: nothing is hashed but names, and each half is sorted by itself.
+    A takeover waits for this: nothing is hashed but names, and what is in order within each contract
+    since `begin_term` is put together by names first.
     """
     crosses: dict[str, dict[str, Scope]] = defaultdict(dict)
     isolated: dict[str, list[Scope]] = defaultdict(list)
-    for market in state.markets.values():
+    for _, market in sorted(state.markets.items()):
         asset = market.contract.settlement_asset
-        scopes = [position.scope for position in market.positions.values()]
-        crosses[asset].update({scope.account_id: scope for scope in scopes if not scope.isolated})
-        isolated[asset] += [scope for scope in scopes if scope.isolated]
+        alone, own = isolated[asset], crosses[asset]
+        for position in market.positions.values():
+            if (scope := position.scope).isolated:
+                alone.append(scope)
+            else:
+                own[scope.account_id] = scope
     for order in state.orders.values():  # isolated orders are held back in the cross wallet
         asset = state.markets[order.symbol].contract.settlement_asset
         crosses[asset][order.account_id] = cross_scope(order.account_id, asset)
-    found = {
-        asset: [
-            *sorted(isolated[asset], reverse=True),
-            *[own[account_id] for account_id in sorted(own, reverse=True)],
-        ]
-        for asset, own in crosses.items()
-    }
-    return {asset: scopes for asset, scopes in found.items() if scopes}
+    found = {}
+    for asset, own in crosses.items():
+        alone = isolated[asset]
+        alone.sort(key=_account_id)  # quick, and leaves next to nothing to the next
+        alone.sort()
+        alone.reverse()
+        if scopes := [*alone, *map(own.__getitem__, sorted(own, reverse=True))]:
+            found[asset] = scopes
+    return found
+
+
+_account_id = attrgetter("account_id")
 
 
 def _leave_alone(step: Step, incidents: Sequence[Incident]) -> None:
