@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from app.catalogue.funds import fund_for
 from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
-from app.engine.numbers import EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE
+from app.engine.numbers import EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE, in_range
 from app.engine.rejections import Code, Rejected
 
 MAKER_FEE_RATE = Decimal("0.0002")
@@ -235,22 +235,13 @@ def _decimal(entry: dict[str, Any], field: str, symbol: str, row: int | None = N
     if isinstance(value, str) and not NUMBER.fullmatch(value):
         raise _malformed(f"{place} is not a number", **where)
     number = Decimal(value)
-    if not _in_range(number):
+    if not number.is_finite() or not in_range(number):
         raise _malformed(
             f"{place} is not finite, or has more than {INTEGER_DIGITS} integer "
             f"or {FRACTION_DIGITS} fraction digits",
             **where,
         )
     return number
-
-
-def _in_range(number: Decimal) -> bool:
-    """Whether the digits are few enough; trailing zeros do not count."""
-    if not number.is_finite():
-        return False
-    significant = len("".join(map(str, number.as_tuple().digits)).rstrip("0"))
-    last = number.adjusted() - significant + 1
-    return number == 0 or (number.adjusted() < INTEGER_DIGITS and -last <= FRACTION_DIGITS)
 
 
 def _object(value: object, name: str, **where: object) -> dict[str, Any]:

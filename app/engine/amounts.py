@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.engine.events import Moved
-from app.engine.numbers import round_down
+from app.engine.numbers import in_range, round_down
 from app.engine.rejections import Code, Rejected
 from app.engine.state import Wallet
 from app.engine.step import Step
@@ -20,6 +20,7 @@ def check_amount(amount: Decimal) -> None:
 
 def check_decimals(amount: Decimal) -> None:
     """Refuse amounts finer than eight decimals (NUM-2)."""
+    assert in_range(amount), amount
     if amount != round_down(amount):
         raise Rejected(Code.too_many_decimals, "an amount has at most eight decimals")
 

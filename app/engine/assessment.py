@@ -10,7 +10,7 @@ from app.engine import margin, matching, positions
 from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.matching import Plan, Taker
-from app.engine.numbers import ONE, UNIT, ZERO, divide_up, is_multiple, plain
+from app.engine.numbers import INTEGER_DIGITS, ONE, UNIT, ZERO, divide_up, is_multiple, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.standing import Standing
 from app.engine.state import Account, Market, Position, State, scope_of
@@ -154,6 +154,7 @@ def _check_terms(contract: Contract, account: Account, command: PlaceOrder) -> N
             position_side=command.position_side,
             position_mode=account.position_mode,
         )
+    assert command.quantity.adjusted() < INTEGER_DIGITS, command
     if command.quantity <= 0:
         raise Rejected(Code.quantity_not_positive, "quantity must be positive")
     if not is_multiple(command.quantity, contract.lot_size):
@@ -171,6 +172,7 @@ def _check_terms(contract: Contract, account: Account, command: PlaceOrder) -> N
         return
     if command.price is None:
         raise Rejected(Code.price_required, "a limit order needs a price")
+    assert command.price.adjusted() < INTEGER_DIGITS, command
     if command.price <= 0:
         raise Rejected(Code.price_not_positive, "price must be positive")
     if not is_multiple(command.price, contract.tick_size):

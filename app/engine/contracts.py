@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine.numbers import ONE, ZERO, is_multiple
+from app.engine.numbers import ONE, ZERO, in_range, is_multiple
 from app.engine.rejections import Code, Rejected
 from app.engine.valuation import Margining, Valued
 
@@ -89,6 +89,8 @@ def build_brackets(
         raise Rejected(Code.invalid_brackets, "a contract needs at least one bracket", row=0)
     brackets: list[Bracket] = []
     for number, (floor, cap, leverage, rate, given) in enumerate(rows, start=1):
+        assert in_range(floor), floor  # a cap is only compared
+        assert in_range(rate), rate
         previous = brackets[-1] if brackets else None
         cum = floor * (rate - previous.maintenance_margin_rate) + previous.cum if previous else ZERO
         bracket = Bracket(floor, cap, leverage, rate, cum)
@@ -142,6 +144,8 @@ def check_terms(contract: Contract) -> None:
     """Refuse terms that cannot be traded: `Rejected("invalid_contract")` naming the field,
     `invalid_brackets` naming the row, `unsupported_contract`.
     """
+    numbers = [getattr(contract, field.name) for field in fields(contract)]
+    assert all(in_range(number) for number in numbers if isinstance(number, Decimal)), contract
     problems = {
         "contract_size": contract.contract_size <= 0,
         "tick_size": contract.tick_size <= 0,

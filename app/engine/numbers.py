@@ -31,7 +31,11 @@ EXACT = Context(
     rounding=ROUND_HALF_EVEN,
     traps=[Inexact, FloatOperation, InvalidOperation, DivisionByZero, Overflow],
 )
-"""200 digits hold every exact product of bounded inputs (27 digits each)."""
+"""200 digits hold every exact product of inputs that are `in_range` (27 digits each).
+
+That they are is asserted where contracts, money and orders come in, and of a mark its magnitude;
+whatever got past that, no operation loses a digit unseen: Inexact is trapped.
+"""
 
 _ROUNDING = Context(
     prec=200,
@@ -43,6 +47,12 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 UNIT = Decimal("0.00000001")
 """The smallest amount of every settlement asset: eight decimals (NUM-2)."""
+_LAST_DIGIT = Decimal(1).scaleb(-FRACTION_DIGITS)
+
+
+def in_range(number: Decimal) -> bool:
+    """Whether a finite number has no more digits than may come in; zeros at its end don't count."""
+    return number.adjusted() < INTEGER_DIGITS and number % _LAST_DIGIT == 0
 
 _FINE = ONE.scaleb(-24)
 

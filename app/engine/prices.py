@@ -9,7 +9,7 @@ from app.engine.assessment import market_of
 from app.engine.commands import ReportClock, Tick
 from app.engine.events import Done, Ticked
 from app.engine.handlers import Drives, handles
-from app.engine.numbers import ONE, plain, ratio
+from app.engine.numbers import INTEGER_DIGITS, ONE, plain, ratio
 from app.engine.rejections import Code, Rejected
 from app.engine.state import Mark, Market
 from app.engine.step import Step
@@ -29,6 +29,7 @@ FUTURE = timedelta(minutes=1)
 )
 def tick(step: Step, command: Tick) -> Ticked | Drives:
     """Accept a mark price; the cascade that it may begin is `cascade`'s."""
+    assert command.mark_price.adjusted() < INTEGER_DIGITS, command
     market = market_of(step.state, command.symbol)
     if market.contract.status == "settled":
         raise Rejected(Code.contract_not_trading, f"{command.symbol} is settled")

@@ -15,7 +15,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Literal, TextIO
 
-from app.engine.numbers import FRACTION_DIGITS, INTEGER_DIGITS
+from app.engine.numbers import in_range
 
 CANDLE_COLUMNS = ("open_time_ms", "open", "high", "low", "close", "volume")
 QUOTE_COLUMNS = ("ts_ms", "symbol", "bid", "bid_qty", "ask", "ask_qty")
@@ -209,7 +209,6 @@ def _decimal(row: CsvRow, name: str) -> Decimal:
         raise ValueError(f"{name} is {row[name]!r}, not a number") from None
     if not value.is_finite() or value < 0:
         raise ValueError(f"{name} is {row[name]!r}, not a number of zero or more")
-    exponent = value.as_tuple().exponent
-    if value.adjusted() >= INTEGER_DIGITS or -int(exponent) > FRACTION_DIGITS:
+    if not in_range(value):
         raise ValueError(f"{name} is {row[name]!r}: too many digits")
     return value

@@ -71,3 +71,21 @@ def test_num_1_losing_digits_or_mixing_floats_is_an_error() -> None:
 def test_his_1_plain_notation(number: str, text: str) -> None:
     """HIS-1, API: no exponent, no trailing zeros, no minus zero."""
     assert numbers.plain(Decimal(number)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "fits"),
+    [
+        ("999999999999999.999999999999", True),
+        ("-999999999999999.999999999999", True),
+        ("0", True),
+        ("1000000000000000", False),
+        ("0.0000000000001", False),
+        ("0.1000000000000000000000", True),
+    ],
+)
+def test_num_1_what_may_come_in(text: str, fits: bool) -> None:
+    """NUM-1: 15 digits before the point and 12 behind it, but for zeros at the end."""
+    for context in (numbers.EXACT, decimal.Context()):
+        with localcontext(context):
+            assert numbers.in_range(Decimal(text)) is fits
