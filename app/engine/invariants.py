@@ -133,9 +133,9 @@ def _check_remembered(state: State, market: Market) -> None:
     for position in market.positions.values():
         if mark is not None and position.valued is mark:
             value = contract.value(position.quantity, mark.price)
-            margin = contract.maintenance_margin(abs(value))
-            if (position.value, position.margin) != (value, margin):
-                raise LawBroken(f"{position} is worth {value} at mark, and maintains {margin}")
+            kept = contract.maintenance_margin(abs(value))
+            if (position.value, position.margin) != (value, kept):
+                raise LawBroken(f"{position} is worth {value} at mark, and maintains {kept}")
         if mark is not None and position.weighed is mark:
             free = exposure.free(state.accounts[position.account_id], market, position)
             if position.free != free:

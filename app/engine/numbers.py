@@ -54,6 +54,7 @@ def in_range(number: Decimal) -> bool:
     """Whether a finite number has no more digits than may come in; zeros at its end don't count."""
     return number.adjusted() < INTEGER_DIGITS and number % _LAST_DIGIT == 0
 
+
 _FINE = ONE.scaleb(-24)
 
 

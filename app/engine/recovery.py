@@ -48,8 +48,8 @@ def recover(step: Step, command: Recover) -> Done:
 def every_scope(state: State) -> dict[str, list[Scope]]:
     """All scopes there are by settlement asset, sorted, the last first.
 
-    A takeover waits for this: nothing is hashed but names, and what is in order within each contract
-    since `begin_term` is put together by names first.
+    A takeover waits for this: nothing is hashed but names, and what is in order within each
+    contract since `begin_term` is put together by names first.
     """
     crosses: dict[str, dict[str, Scope]] = defaultdict(dict)
     isolated: dict[str, list[Scope]] = defaultdict(list)
