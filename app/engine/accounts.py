@@ -231,7 +231,7 @@ def _check_lower_leverage(
 def _check_isolated_equity(step: Step, contract: Contract, leg: Position, leverage: int) -> None:
     scope = margin.health(step.state, leg.scope)
     value = abs(exposure.mark_value(step.state.markets[leg.symbol], leg))
-    needed = divide_up(value, Decimal(leverage))
+    needed = divide_up(value, leverage)
     if scope.equity < needed:
         raise Rejected(
             Code.insufficient_margin,
@@ -285,7 +285,7 @@ def _check_removable(step: Step, position: Position, leverage: int, amount: Deci
     balance = position.wallet.balance if position.wallet else ZERO
     market = step.state.markets[position.symbol]
     scope = margin.health(step.state, position.scope)
-    initial = divide_up(abs(exposure.mark_value(market, position)), Decimal(leverage))
+    initial = divide_up(abs(exposure.mark_value(market, position)), leverage)
     kept = max(initial, scope.maintenance_margin)
     removable = max(ZERO, min(balance, scope.equity - kept))
     if amount > removable:

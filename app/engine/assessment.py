@@ -101,11 +101,13 @@ def _plan(state: State, before: Standing, command: PlaceOrder, *, only_reduces: 
         assert market.mark is not None
         lowest, highest = _band(market.mark.price, market.contract.price_band)
         bound = highest if command.side == "buy" else lowest
-    standing = before
-    if only_reduces:  # what its other orders need is no reason not to close: they can go (ORD-5)
-        standing = before.copy()
-        standing.forget_orders()
-    taker = Taker(before.account, before.position, command.side, standing=standing)
+    taker = Taker(
+        before.account,
+        before.position,
+        command.side,
+        standing=before,
+        only_reduces=only_reduces,
+    )
     return matching.plan(
         state,
         market,
@@ -134,7 +136,7 @@ def _check_plan(
         if left and not plan.stopped and command.time_in_force == "gtc":
             assert command.price is not None
             after.rest(command.side, contract.unrounded_value(left, command.price))
-        floor = ZERO if available else min(ZERO, before.cross().uncommitted)
+        floor = ZERO if available else min(ZERO, before.found.uncommitted)
     missing = after.missing(floor)
     if plan.unborne or missing > ROUNDING_PER_FILL * len(plan.matches):
         has = before.available(requirements=not only_reduces)
@@ -339,10 +341,10 @@ def _extra_requirement(before: Standing, command: PlaceOrder, value: Decimal) ->
     asks = before.asks + (value if command.side == "sell" else ZERO)
     gross = before.gross()
     after = max(abs(held + bids), abs(held - asks))
-    if after > gross:
-        check_leverage(before.market.contract, before.leverage, after)
-    divisor = Decimal(before.leverage)
-    return divide_up(after, divisor) - divide_up(gross, divisor)
+    if after == gross:
+        return ZERO
+    check_leverage(before.market.contract, before.leverage, after)
+    return divide_up(after, before.leverage) - divide_up(gross, before.leverage)
 
 
 def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None:

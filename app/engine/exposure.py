@@ -52,11 +52,15 @@ def maintenance_margin(market: Market, position: Position) -> Decimal:
 
 
 def _value(market: Market, position: Position) -> None:
-    contract, mark = market.contract, market.mark
-    assert mark is not None, position
-    position.value = contract.value(position.quantity, mark.price)
-    position.margin = contract.maintenance_margin(abs(position.value))
-    position.valued = mark
+    value = market.worth(position.quantity)
+    remember(market, position, value, market.contract.maintenance_margin(abs(value)))
+
+
+def remember(market: Market, position: Position, value: Decimal, maintenance: Decimal) -> None:
+    """Remember what a position is worth and maintains at mark, worked out for it as it is."""
+    position.value = value
+    position.margin = maintenance
+    position.valued = market.mark
 
 
 def gross_requirement(market: Market, position: Position) -> Decimal:
@@ -67,13 +71,13 @@ def gross_requirement(market: Market, position: Position) -> Decimal:
 
 def requirement(market: Market, position: Position, leverage: int) -> Decimal:
     """The margin requirement of a position with its open orders, rounded up (ORD-4)."""
-    return divide_up(gross_requirement(market, position), Decimal(leverage))
+    return divide_up(gross_requirement(market, position), leverage)
 
 
 def order_margin(market: Market, position: Position, leverage: int) -> Decimal:
     """What the open orders of an isolated position require beyond the position itself."""
     beyond = gross_requirement(market, position) - abs(mark_value(market, position))
-    return divide_up(beyond, Decimal(leverage))
+    return divide_up(beyond, leverage)
 
 
 def weigh(account: Account, market: Market, position: Position) -> None:
@@ -84,7 +88,9 @@ def weigh(account: Account, market: Market, position: Position) -> None:
 
 def free(account: Account, market: Market, position: Position) -> Decimal:
     """What a position adds to the available balance: less than nothing, as a rule."""
-    leverage = leverage_of(account, market.contract)
     if not position.isolated:
-        return profit(market, position) - requirement(market, position, leverage)
-    return -order_margin(market, position, leverage) if position.orders else ZERO
+        required = requirement(market, position, leverage_of(account, market.contract))
+        return position.profit - required  # valued by then
+    if not position.orders:
+        return ZERO
+    return -order_margin(market, position, leverage_of(account, market.contract))

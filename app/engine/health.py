@@ -1,8 +1,8 @@
 """Would a scope survive? Its health, now and as it would be (LIQ-1).
 
 Who asks differs in who pays, and what for: a position that is liquidated in part, the counterparty
-of an ADL, an isolated wallet that gives back. An order's own account and its makers' ask at each of
-many fills, of which `standing` keeps count.
+of an ADL. An order's own account and its makers' ask at each of many fills, of which `standing`
+keeps count.
 """
 
 from __future__ import annotations
@@ -45,10 +45,3 @@ def health_after(
     others = now.maintenance_margin - maintenance_margin(market, position)
     kept = others + market.maintenance_margin(rest)
     return Health(now.equity + gained, kept, now.positions)
-
-
-def health_alone(market: Market, balance: Decimal, quantity: Decimal, cost: Decimal) -> Health:
-    """The health of an isolated leg of signed quantity and cost with that wallet behind it."""
-    value = market.worth(quantity)
-    required = market.contract.maintenance_margin(abs(value))
-    return Health(balance + value - cost, required, 1)

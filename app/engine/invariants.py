@@ -31,7 +31,7 @@ def check_step(step: Step) -> None:
     for kept in step.outcome.touched:
         if isinstance(kept, Wallet):
             _check_wallet(state, kept)
-        elif isinstance(kept, Position | Inventory):
+        elif isinstance(kept, (Position, Inventory)):
             symbols.add(kept.symbol)
     for symbol in symbols:
         _check_market(state.markets[symbol])

@@ -51,7 +51,7 @@ def health_of(state: State, scope: Scope, held: list[tuple[Market, Position]]) -
     """`health` of a scope whose open positions are known; it values each of them."""
     equity, required = scope_balance(state, scope), ZERO
     for market, position in held:
-        equity += profit(market, position)
+        equity += mark_value(market, position) - position.cost
         required += position.margin
     if not scope.isolated:
         equity -= isolated_order_margin(state, scope)
@@ -130,13 +130,17 @@ def cross_of(state: State, account: Account, asset: str) -> Cross:
     balance = wallet.balance if wallet is not None else ZERO
     slack = uncommitted = balance
     for position in account.positions.values():
-        if position.scope.asset != asset:
+        scope = position.scope
+        if scope.asset != asset:
             continue
         market = state.markets[position.symbol]
         if position.weighed is not market.mark:
             weigh(account, market, position)
         uncommitted += position.free
-        slack += position.free if position.isolated else position.profit - position.margin
+        if scope.isolated:
+            slack += position.free
+        else:
+            slack += position.value - position.cost - position.margin
     return Cross(balance, slack, uncommitted)
 
 
@@ -282,7 +286,7 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
         margin_mode=settings.margin_mode,
         isolated_wallet=scope_balance(state, position.scope) if position.isolated else None,
         leverage=settings.leverage,
-        initial_margin=divide_up(notional, Decimal(settings.leverage)),
+        initial_margin=divide_up(notional, settings.leverage),
         maintenance_margin=position.margin,
         liquidation_price=contract.shown(liquidation),
         bankruptcy_price=contract.shown(

@@ -68,7 +68,8 @@ class Plan:
 class Taker(NamedTuple):
     """The incoming side of a match; `order_id` None for a liquidation order.
 
-    `standing` is how it stands before, where that is known.
+    `standing` is how it stands before, where that is known. One that `only_reduces` may use what
+    its other orders need: that is no reason not to close, for they can go (ORD-5).
     """
 
     account: Account
@@ -77,6 +78,7 @@ class Taker(NamedTuple):
     order_id: int | None = None
     liquidation_id: int | None = None
     standing: Standing | None = None
+    only_reduces: bool = False
 
 
 def plan(
@@ -166,7 +168,7 @@ def _make(state: State, makers: dict[Leg, Standing], maker: Order, most: Decimal
 def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) -> None:
     """The incoming side of that fill; judged too, but for a liquidation (ORD-5)."""
     if result.taker is None:
-        result.taker = (taker.standing or Standing.of(state, taker.account, taker.position)).copy()
+        result.taker = _taking(state, taker)
     price, charged = maker.price, taker.liquidation_id is None
     assert price is not None
     fee = ZERO
@@ -184,6 +186,17 @@ def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) ->
     result.unborne = charged and not result.taker.whole()
     result.filled += made.quantity
     result.matches.append(Match(maker, made, fee, taken))
+
+
+def _taking(state: State, taker: Taker) -> Standing:
+    """The taker's standing before the first fill."""
+    if taker.standing is None:
+        judged = taker.liquidation_id is None
+        return Standing.of(state, taker.account, taker.position, judged=judged)
+    taking = taker.standing.copy()
+    if taker.only_reduces:
+        taking.forget_orders()
+    return taking
 
 
 def depth(state: State, market: Market, side: Side, levels: int) -> list[tuple[Decimal, Decimal]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import (
-    ROUND_CEILING,
     ROUND_FLOOR,
     ROUND_HALF_EVEN,
     Context,
@@ -63,19 +62,14 @@ def round_value(value: Decimal) -> Decimal:
     return value.quantize(UNIT, ROUND_HALF_EVEN, _ROUNDING)
 
 
-def round_up(value: Decimal) -> Decimal:
-    """`value` to eight decimals, towards +infinity."""
-    return value.quantize(UNIT, ROUND_CEILING, _ROUNDING)
-
-
 def round_down(value: Decimal) -> Decimal:
     """`value` to eight decimals, towards -infinity."""
     return value.quantize(UNIT, ROUND_FLOOR, _ROUNDING)
 
 
-def divide_up(dividend: Decimal, divisor: Decimal) -> Decimal:
+def divide_up(dividend: Decimal, divisor: Decimal | int) -> Decimal:
     """The quotient to eight decimals, towards +infinity: what a trader must provide."""
-    return round_up(_ROUNDING.divide(dividend, divisor))
+    return ceil_quotient(dividend, divisor * UNIT) * UNIT
 
 
 def divide_half_even(dividend: Decimal, divisor: Decimal) -> Decimal:

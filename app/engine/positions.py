@@ -47,12 +47,16 @@ def book(
     wallet = step.isolated_wallet(position) if isolated else cross
     revenue = step.wallet("revenue", "", asset)
     moves: list[tuple[LedgerKind, Wallet, Wallet, Decimal]] = [
-        ("margin_in", cross, wallet, max(ZERO, settled.margin)),
         ("realized_profit", market.clearing, wallet, settled.profit),
         ("trading_fee", wallet, revenue, settled.fee),
-        ("trading_fee", cross, revenue, settled.opening_fee),
-        ("margin_out", wallet, cross, max(ZERO, -settled.margin)),
     ]
+    if isolated:
+        moves = [
+            ("margin_in", cross, wallet, max(ZERO, settled.margin)),
+            *moves,
+            ("trading_fee", cross, revenue, settled.opening_fee),
+            ("margin_out", wallet, cross, max(ZERO, -settled.margin)),
+        ]
     for kind, source, destination, amount in moves:
         if amount:
             step.transfer(
@@ -60,6 +64,7 @@ def book(
             )
     turned = position.quantity * settled.quantity <= 0
     step.set_position(position, settled.quantity, settled.cost)
+    exposure.remember(market, position, settled.value, settled.maintenance)
     if isolated:
         step.touch_cross(account.account_id, asset)
     if turned:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from app.engine.health import health_alone
 from app.engine.numbers import ZERO, divide_up, round_down, share
 from app.engine.state import Market
 
@@ -36,7 +35,8 @@ class Settlement(NamedTuple):
 
     `profit` goes from clearing to the scope's wallet; `fee` from that wallet to revenue;
     `opening_fee` from the cross wallet to revenue; `margin` from the cross to the isolated wallet
-    (negative: back). `opens` says whether any of it opens or grows the position.
+    (negative: back). `opens` says whether any of it opens or grows the position. What is held then
+    is worth `value` at mark, and has that `maintenance` margin.
     """
 
     quantity: Decimal
@@ -46,6 +46,8 @@ class Settlement(NamedTuple):
     opening_fee: Decimal
     margin: Decimal
     opens: bool
+    value: Decimal
+    maintenance: Decimal
 
 
 def settle(
@@ -75,13 +77,15 @@ def settle(
     after = held.quantity + quantity
     cost = held.cost - cost_share + opened_value
     opens = closing != quantity
+    worth = market.worth(after)
+    maintenance = market.contract.maintenance_margin(abs(worth))
     closing_fee, moved = fee, ZERO
     if held.wallet is not None:
         closing_fee = share(fee, closing, quantity) if closing else ZERO
         if closing:
-            moved -= _released(
-                market, held, held.wallet, closing, profit=profit, fee=closing_fee, manner=manner
-            )
+            own = worth - cost - maintenance
+            gained = profit - closing_fee
+            moved -= _released(held, held.wallet, closing, gained, own=own, manner=manner)
         if opens:
             moved += opening_margin(market, held.leverage, quantity - closing, opened_value)
     return Settlement(
@@ -92,6 +96,8 @@ def settle(
         opening_fee=fee - closing_fee,
         margin=moved,
         opens=opens,
+        value=worth,
+        maintenance=maintenance,
     )
 
 
@@ -105,33 +111,30 @@ def _closing(held: Decimal, quantity: Decimal) -> Decimal:
 def opening_margin(market: Market, leverage: int, quantity: Decimal, value: Decimal) -> Decimal:
     """Initial margin of an isolated fill and, so that it starts whole, its open loss (ORD-5)."""
     open_loss = value - market.worth(quantity)
-    return divide_up(abs(value), Decimal(leverage)) + max(ZERO, open_loss)
+    return divide_up(abs(value), leverage) + max(ZERO, open_loss)
 
 
 def _released(
-    market: Market,
     held: Held,
     wallet: Decimal,
     closing: Decimal,
+    gained: Decimal,
     *,
-    profit: Decimal,
-    fee: Decimal,
+    own: Decimal,
     manner: Manner,
 ) -> Decimal:
     """What a close gives back from the isolated to the cross wallet; negative: what cross pays in.
 
-    The closed part's share of the margin leaves with its profit. A loss beyond that share is
-    first paid by the cross wallet when the owner closed (FND-4), else by the isolated wallet. A
-    liquidation leaves everything in the isolated wallet until it is finished.
+    The closed part's share of the margin leaves with what it `gained`, its profit less its fee. A
+    loss beyond that share is first paid by the cross wallet when the owner closed (FND-4), else by
+    the isolated wallet. What is left must stay whole: it has its `own` profit at mark less its
+    maintenance margin. A liquidation leaves everything in the isolated wallet until it is finished.
     """
     if manner == "liquidation":
         return ZERO
-    net = share(wallet, closing, -held.quantity) + profit - fee
+    net = share(wallet, closing, -held.quantity) + gained
     if net < 0:
         return ZERO if manner == "deleveraging" else -min(-net, held.spendable)
-    rest = held.quantity + closing
-    if rest == 0:
+    if held.quantity + closing == 0:
         return net
-    rest_cost = held.cost - share(held.cost, -closing, held.quantity)
-    left = health_alone(market, wallet + profit - fee, rest, rest_cost)
-    return max(ZERO, min(net, round_down(left.slack)))
+    return max(ZERO, min(net, round_down(wallet + gained + own)))

@@ -17,6 +17,8 @@ from app.engine.numbers import ZERO, divide_up
 from app.engine.settlement import Held, Manner, Settlement, settle
 from app.engine.state import Account, Market, Position, State
 
+NO_CROSS = margin.Cross(ZERO, ZERO, ZERO)
+
 
 @dataclass(slots=True)
 class Standing:
@@ -26,11 +28,13 @@ class Standing:
     values of the open orders that can increase the position (ORD-4). `cross_wallet` is the cross
     scope's; so are `slack`, what it can lose before it is at risk, and `loose`, what of its equity
     is uncommitted, but before what this position requires and its orders hold back: `reserved`.
+    `found` is the cross scope as it was before any fill.
     """
 
     market: Market
     account: Account
     position: Position
+    found: margin.Cross
     leverage: int
     quantity: Decimal
     cost: Decimal
@@ -44,10 +48,13 @@ class Standing:
     loose: Decimal
 
     @staticmethod
-    def of(state: State, account: Account, position: Position) -> Standing:
-        """The standing before any fill."""
-        market = state.markets[position.symbol]
-        cross = margin.cross_of(state, account, market.contract.settlement_asset)
+    def of(state: State, account: Account, position: Position, *, judged: bool = True) -> Standing:
+        """The standing before any fill. Where these are not `judged` (a liquidation's), nobody asks
+        for the cross scope, and none is worked out.
+        """
+        market, cross = state.markets[position.symbol], NO_CROSS
+        if judged:
+            cross = margin.cross_of(state, account, market.contract.settlement_asset)
         wallet = None
         if position.isolated:
             wallet = position.wallet.balance if position.wallet else ZERO
@@ -59,6 +66,7 @@ class Standing:
             market,
             account,
             position,
+            found=cross,
             leverage=exposure.leverage_of(account, market.contract),
             quantity=position.quantity,
             cost=position.cost,
@@ -78,6 +86,7 @@ class Standing:
             self.market,
             self.account,
             self.position,
+            found=self.found,
             leverage=self.leverage,
             quantity=self.quantity,
             cost=self.cost,
@@ -102,7 +111,7 @@ class Standing:
     def reserved(self) -> Decimal:
         """What the cross wallet holds back for the position and its orders; isolated: for these."""
         gross = self.gross() if self.wallet is None else self.gross() - abs(self.value)
-        return divide_up(gross, Decimal(self.leverage))
+        return divide_up(gross, self.leverage)
 
     def cross(self) -> margin.Cross:
         """The account's cross scope by now."""
@@ -139,28 +148,28 @@ class Standing:
         return max(ZERO, *lacking)
 
     def available(self, *, requirements: bool = True) -> Decimal:
-        """What an order may use; to close an isolated position, what may leave the wallet."""
-        cross = self.cross()
-        return cross.free if requirements or self.wallet is None else cross.spendable
+        """What an order found that it may use; to close an isolated position, what may leave the
+        wallet.
+        """
+        found = self.found
+        return found.free if requirements or self.wallet is None else found.spendable
 
     def fill(
         self, quantity: Decimal, *, value: Decimal, price: Decimal, fee: Decimal, manner: Manner
     ) -> Settlement:
         """Take a fill of signed `quantity` at signed `value`; returns what is to be booked."""
         spendable = ZERO
-        if self.wallet is not None and self.quantity * quantity < 0:
+        if manner == "trade" and self.wallet is not None and self.quantity * quantity < 0:
             spendable = self.cross().spendable
         held = Held(self.quantity, self.cost, self.wallet, self.leverage, spendable)
         settled = settle(
             self.market, held, quantity, value=value, price=price, fee=fee, manner=manner
         )
-        worth = self.market.worth(settled.quantity)
-        maintenance = self.market.contract.maintenance_margin(abs(worth))
         gained = settled.profit - settled.fee
         if self.wallet is None:
             self.cross_wallet += gained
-            gained += (worth - settled.cost) - (self.value - self.cost)
-            self.slack += self.maintenance - maintenance
+            gained += (settled.value - settled.cost) - (self.value - self.cost)
+            self.slack += self.maintenance - settled.maintenance
         else:
             self.wallet += settled.margin + gained
             gained = -(settled.margin + settled.opening_fee)
@@ -168,7 +177,7 @@ class Standing:
         self.slack += gained
         self.loose += gained
         self.quantity, self.cost = settled.quantity, settled.cost
-        self.value, self.maintenance = worth, maintenance
+        self.value, self.maintenance = settled.value, settled.maintenance
         return settled
 
     def snapshot(self) -> tuple[Decimal | None, ...]:

@@ -83,7 +83,7 @@ def _loose(
     loose, total = [], ZERO
     for market, position in held:
         if position.armed is market.contract.brackets:
-            left = position.base + position.profit - position.margin
+            left = position.base + position.value - position.cost - position.margin
             if left < 0:
                 return held, ZERO
             total += left
@@ -107,9 +107,7 @@ def _after_order_margins(state: State, scope: Scope, slack: Decimal) -> Decimal:
                 continue
             market = state.markets[position.symbol]
             leverage = account.settings[position.symbol].leverage
-            most = divide_up(
-                max(abs(position.bid_value), abs(position.ask_value)), Decimal(leverage)
-            )
+            most = divide_up(max(abs(position.bid_value), abs(position.ask_value)), leverage)
             slack -= most - exposure.order_margin(market, position, leverage)
             growing.append(market)
     if slack < 0:

@@ -21,11 +21,19 @@ positive = st.integers(1, 10**18).map(lambda units: Decimal(units).scaleb(-9))
 
 @given(exact)
 def test_num_2_roundings_name_their_direction(number: Decimal) -> None:
-    """NUM-2: half-even, up, down; to eight decimals."""
+    """NUM-2: half-even, down; to eight decimals."""
     scaled = Fraction(number) * UNITS
     assert Fraction(numbers.round_value(number)) == rounded(Fraction(number))
-    assert Fraction(numbers.round_up(number)) * UNITS == ceil(scaled)
     assert Fraction(numbers.round_down(number)) * UNITS == floor(scaled)
+
+
+@given(exact, positive)
+def test_num_2_what_is_owed_is_divided_up(number: Decimal, divisor: Decimal) -> None:
+    """NUM-2, ORD-4: to the next unit, never below the quotient."""
+    with localcontext(numbers.EXACT):
+        found = numbers.divide_up(number, divisor)
+    assert Fraction(found) * UNITS == ceil(Fraction(number) / Fraction(divisor) * UNITS)
+    assert found.as_tuple().exponent == numbers.UNIT.as_tuple().exponent
 
 
 @given(exact.map(numbers.round_value), st.integers(1, 10**9), st.integers(1, 10**9))
