@@ -177,7 +177,10 @@ _UNBOUNDED = Context(prec=100_000, traps=[Inexact, FloatOperation, InvalidOperat
 
 
 class Quotient:
-    """An exact quotient, to be compared where `ratio` gives two the same 34 digits; divisor > 0."""
+    """An exact quotient, to be compared where `ratio` gives two the same 34 digits; divisor > 0.
+
+    With each other only.
+    """
 
     __slots__ = ("dividend", "divisor")
 
@@ -189,18 +192,13 @@ class Quotient:
         times = _UNBOUNDED.multiply
         return Quotient(times(self.dividend, other.dividend), times(self.divisor, other.divisor))
 
-    def _beside(self, other: Quotient) -> tuple[Decimal, Decimal]:
+    def __eq__(self, other: Quotient) -> bool:  # type: ignore[override]
         times = _UNBOUNDED.multiply
-        return times(self.dividend, other.divisor), times(other.dividend, self.divisor)
-
-    def __eq__(self, other: object) -> bool:
-        assert isinstance(other, Quotient), "quotients are compared with each other only"
-        mine, theirs = self._beside(other)
-        return mine == theirs
+        return times(self.dividend, other.divisor) == times(other.dividend, self.divisor)
 
     def __lt__(self, other: Quotient) -> bool:
-        mine, theirs = self._beside(other)
-        return mine < theirs
+        times = _UNBOUNDED.multiply
+        return times(self.dividend, other.divisor) < times(other.dividend, self.divisor)
 
     __hash__ = None  # type: ignore[assignment]
 
