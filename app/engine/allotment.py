@@ -57,15 +57,16 @@ def restoring_quantity(market: Market, position: Position, now: Health) -> Decim
     restored = contract.liquidation_restore_ratio
     lot = contract.lot_size
     best: Decimal | None = None
+    whole = held * per_unit
+    fee_in_full = contract.clearance_fee_rate * whole
     for bracket in reversed(contract.brackets):
         # Within one bracket both sides are linear in the notional left, so there the restoring
         # notionals are an interval: take its upper end. Brackets from the top: the least closed.
-        highest = min(bracket.notional_cap, held * per_unit)
-        if bracket is contract.brackets[-1]:
-            highest = held * per_unit
-        if bracket.notional_floor > highest:
+        if bracket.notional_floor > whole:
             continue
-        fee_in_full = contract.clearance_fee_rate * held * per_unit
+        highest = whole
+        if bracket is not contract.brackets[-1]:
+            highest = min(bracket.notional_cap, whole)
         left = _largest_left(
             now.equity - fee_in_full - restored * (others - bracket.cum),
             restored * bracket.maintenance_margin_rate - contract.clearance_fee_rate,

@@ -9,8 +9,8 @@ value differs from mark is the fund's, gain or loss.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from app.engine import funds
 from app.engine.events import Liquidation
@@ -19,8 +19,7 @@ from app.engine.state import Fund, Market
 from app.engine.work import Work
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
+class _Offer(NamedTuple):
     """A bankrupt position as the fund sees it; `quantity` and `value` signed."""
 
     market: Market

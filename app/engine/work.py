@@ -31,8 +31,8 @@ class Work:
     unit. It `waits` for a later part: this one has met as many orders or counterparties as it may
     (LIQ-10), or the case awaits a queue. `legs` are the open positions at mark, `profit` and
     `required` sums over them; `reserved` is what isolated orders hold back. `known` is what follows
-    from these and from what was `seen` last: the balance of the `purse` (the scope's wallet),
-    quantity and cost of the one in hand.
+    from these and from what was seen last: the `balance` of the `purse` (the scope's wallet), and
+    the `quantity` of the one in hand, which no fill leaves as it was.
     """
 
     step: Step
@@ -51,7 +51,8 @@ class Work:
     market: Market = field(init=False)
     position: Position = field(init=False)
     purse: Wallet | None = None
-    seen: tuple[Decimal, Decimal, Decimal] | None = None
+    balance: Decimal | None = None
+    quantity: Decimal = field(init=False)
     known: Health = field(init=False)
     allotted: dict[Position, Decimal] | None = None
 
@@ -74,9 +75,8 @@ class Work:
         if position is self.position:
             return
         self.health()
-        assert self.seen is not None
         self.market, self.position, self.bankrupt = market, position, False
-        self.seen = self.seen[0], position.quantity, position.cost
+        self.quantity = position.quantity
 
     def wallet(self) -> Wallet:
         """The scope's wallet."""
@@ -87,36 +87,35 @@ class Work:
         if old is not None:
             self.profit -= old.profit
             self.required -= old.margin
-        if self.position.quantity:
+        self.quantity = self.position.quantity
+        if self.quantity:
             self.legs[self.position] = leg = margin.leg(self.market, self.position)
             self.profit += leg.profit
             self.required += leg.margin
 
     def health(self) -> Health:
         """The scope's equity and maintenance margin now (LIQ-1)."""
-        seen, position = self.seen, self.position
-        purse = self.purse or self._find_purse()
-        balance = ZERO if purse is None else purse.balance
+        purse = self.purse
         if (
-            seen is None
-            or seen[0] is not balance
-            or seen[1] is not position.quantity
-            or seen[2] is not position.cost
+            purse is None
+            or purse.balance is not self.balance
+            or self.position.quantity is not self.quantity
         ):
-            if seen is not None:
-                self._work_out()
-            equity = balance + self.profit - self.reserved
-            self.known = Health(equity, self.required, len(self.legs))
-            self.seen = balance, position.quantity, position.cost
-            self.allotted = None
+            self._look()
         return self.known
 
-    def _find_purse(self) -> Wallet | None:
-        """The scope's wallet, if it has one yet."""
+    def _look(self) -> None:
+        """Work out anew what follows from what has changed."""
+        if self.position.quantity is not self.quantity:
+            self._work_out()
         scope = self.scope
-        found = self.position.wallet if scope.isolated else self.account.wallets.get(scope.asset)
-        self.purse = found
-        return found
+        if self.purse is None:  # it may have none yet
+            own = self.position.wallet if scope.isolated else self.account.wallets.get(scope.asset)
+            self.purse = own
+        self.balance = ZERO if self.purse is None else self.purse.balance
+        equity = self.balance + self.profit - self.reserved
+        self.known = Health(equity, self.required, len(self.legs))
+        self.allotted = None
 
     def net(self) -> Health:
         """The scope's health less the clearance fees it owes."""
