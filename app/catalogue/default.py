@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from importlib import resources
 from typing import Any
@@ -12,23 +13,31 @@ from app.engine.commands import Command, CreateFund, ImportContracts
 from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
 from app.engine.numbers import EXACT, ZERO
 
+FILES = ("contracts.toml", "coin_margined.toml")
+
 
 def default_commands() -> tuple[Command, ...]:
-    """The funds of CON-5, without money, and one import of the default linear contracts."""
+    """The funds of CON-5, without money, and one import of the default contracts."""
     funds = (CreateFund(fund_id, name) for fund_id, name in FUNDS.items())
     return (*funds, ImportContracts(default_contracts()))
 
 
 def default_contracts() -> tuple[Contract, ...]:
-    """The contracts of `contracts.toml`, each checked as an imported one would be."""
-    text = resources.files(__package__).joinpath("contracts.toml").read_text(encoding="utf-8")
-    data = tomllib.loads(text)
+    """The contracts of the files, each checked as an imported one would be."""
     with localcontext(EXACT):
-        return tuple(_contract({**data["defaults"], **row}) for row in data["contract"])
+        return tuple(_contract(row) for name in FILES for row in _rows(name))
+
+
+def _rows(name: str) -> Iterator[dict[str, Any]]:
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    data = tomllib.loads(text)
+    for row in data["contract"]:
+        yield {**data["defaults"], **row}
 
 
 def _contract(row: dict[str, Any]) -> Contract:
-    settlement_asset = row["quote_asset"]
+    linear = row["margining"] == "linear"
+    settlement_asset = row["quote_asset"] if linear else row["base_asset"]
     fund = fund_for(row["symbol"], settlement_asset)
     assert fund is not None, row["symbol"]
     contract = Contract(
@@ -37,7 +46,7 @@ def _contract(row: dict[str, Any]) -> Contract:
         quote_asset=row["quote_asset"],
         settlement_asset=settlement_asset,
         kind="perpetual",
-        margining="linear",
+        margining=row["margining"],
         contract_size=Decimal(row["contract_size"]),
         tick_size=Decimal(row["tick_size"]),
         lot_size=Decimal(row["lot_size"]),
@@ -46,15 +55,15 @@ def _contract(row: dict[str, Any]) -> Contract:
         taker_fee_rate=Decimal(row["taker_fee_rate"]),
         clearance_fee_rate=Decimal(row["clearance_fee_rate"]),
         insurance_fund=fund,
-        brackets=_brackets(row["brackets"]),
+        brackets=_brackets(row["brackets"], Decimal(row.get("bracket_unit", 1))),
         price_band=Decimal(row["price_band"]),
     )
     check_contract(contract)
     return contract
 
 
-def _brackets(rows: list[tuple[str, int, str]]) -> tuple[Bracket, ...]:
-    caps = [Decimal(cap) for cap, _, _ in rows]
+def _brackets(rows: list[tuple[str, int, str]], unit: Decimal) -> tuple[Bracket, ...]:
+    caps = [Decimal(cap) * unit for cap, _, _ in rows]
     floors = [ZERO, *caps]
     return build_brackets(
         [

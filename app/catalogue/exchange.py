@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from app.catalogue.funds import fund_for
 from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
-from app.engine.numbers import EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE, in_range
+from app.engine.numbers import EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE, ZERO, in_range
 from app.engine.rejections import Code, Rejected
+from app.engine.valuation import Margining
 
 MAKER_FEE_RATE = Decimal("0.0002")
 TAKER_FEE_RATE = Decimal("0.0005")
@@ -84,9 +85,9 @@ def _skip_reason(
     kind = info.get("contractType")
     if kind != "PERPETUAL":
         return f"contract type {_shown(kind)}: only perpetual contracts can be traded yet"
-    if info.get("marginAsset") != info.get("quoteAsset"):
-        return "margined in another asset than its quote: only linear contracts can be traded yet"
-    status = info.get("status")
+    if _margining(info) is None:
+        return "margined in neither its quote nor its base asset"
+    status = info.get("status", info.get("contractStatus"))
     if status != "TRADING":
         return f"status {_shown(status)}: not trading"
     asset = _name(info, "marginAsset", symbol)
@@ -95,22 +96,32 @@ def _skip_reason(
     return None
 
 
+def _margining(info: dict[str, Any]) -> Margining | None:
+    """By the asset it is margined in; None: neither."""
+    asset = info.get("marginAsset")
+    if asset == info.get("quoteAsset"):
+        return "linear"
+    return "inverse" if asset == info.get("baseAsset") else None
+
+
 def _contract(symbol: str, info: dict[str, Any], table: dict[str, Any]) -> Contract:
     filters = _filters(symbol, info)
     settlement_asset = _name(info, "marginAsset", symbol)
-    fund = fund_for(symbol, settlement_asset)
+    fund, margining = fund_for(symbol, settlement_asset), _margining(info)
     assert fund is not None  # see _skip_reason
+    assert margining is not None
+    inverse = margining == "inverse"
     contract = Contract(
         symbol=symbol,
         base_asset=_name(info, "baseAsset", symbol),
         quote_asset=_name(info, "quoteAsset", symbol),
         settlement_asset=settlement_asset,
         kind="perpetual",
-        margining="linear",
-        contract_size=ONE,
+        margining=margining,
+        contract_size=_decimal(info, "contractSize", symbol) if inverse else ONE,
         tick_size=_required(filters, "PRICE_FILTER", "tickSize", symbol),
         lot_size=_required(filters, "LOT_SIZE", "stepSize", symbol),
-        min_notional=_required(filters, "MIN_NOTIONAL", "notional", symbol),
+        min_notional=ZERO if inverse else _required(filters, "MIN_NOTIONAL", "notional", symbol),
         maker_fee_rate=MAKER_FEE_RATE,
         taker_fee_rate=TAKER_FEE_RATE,
         clearance_fee_rate=_decimal(info, "liquidationFee", symbol),
@@ -129,6 +140,7 @@ def _brackets(symbol: str, table: dict[str, Any]) -> tuple[Bracket, ...]:
     read: list[tuple[Decimal, Decimal, int, Decimal, Decimal | None]] = []
     for number, row in enumerate(rows, start=1):
         bracket = _object(row, "a bracket", symbol=symbol, row=number)
+        measure = "qty" if "qtyFloor" in bracket else "notional"  # the coin's, of inverse contracts
         leverage = _decimal(bracket, "initialLeverage", symbol, number)
         if leverage != leverage.to_integral_value():
             raise Rejected(
@@ -139,8 +151,8 @@ def _brackets(symbol: str, table: dict[str, Any]) -> tuple[Bracket, ...]:
             )
         read.append(
             (
-                _decimal(bracket, "notionalFloor", symbol, number),
-                _decimal(bracket, "notionalCap", symbol, number),
+                _decimal(bracket, f"{measure}Floor", symbol, number),
+                _decimal(bracket, f"{measure}Cap", symbol, number),
                 int(leverage),
                 _decimal(bracket, "maintMarginRatio", symbol, number),
                 _decimal(bracket, "cum", symbol, number),

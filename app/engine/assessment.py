@@ -306,11 +306,11 @@ def _check_order(
         raise Rejected(
             Code.insufficient_margin,
             "the order needs more than the available balance",
-            required=plain(needs.total),
+            required=plain(contract.needed(needs.total)),
             available=plain(needs.available),
             margin=plain(extra),
-            open_loss=plain(open_loss),
-            fee=plain(fee),
+            open_loss=plain(contract.needed(open_loss)),
+            fee=plain(contract.needed(fee)),
         )
     return needs
 
@@ -354,14 +354,14 @@ def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None
         raise Rejected(
             Code.position_too_large,
             "the notional is beyond the contract's last bracket",
-            notional=plain(notional),
+            notional=plain(contract.needed(notional)),
             notional_cap=plain(contract.brackets[-1].notional_cap),
         )
     if leverage > allowed:
         raise Rejected(
             Code.leverage_too_high,
             "the notional's bracket does not allow this leverage",
-            notional=plain(notional),
+            notional=plain(contract.needed(notional)),
             leverage=leverage,
             max_leverage=allowed,
         )

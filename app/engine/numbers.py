@@ -46,15 +46,13 @@ ZERO = Decimal(0)
 ONE = Decimal(1)
 UNIT = Decimal("0.00000001")
 """The smallest amount of every settlement asset: eight decimals (NUM-2)."""
+_FINE = ONE.scaleb(-24)
 _LAST_DIGIT = Decimal(1).scaleb(-FRACTION_DIGITS)
 
 
 def in_range(number: Decimal) -> bool:
     """Whether a finite number has no more digits than may come in; zeros at its end don't count."""
     return number.adjusted() < INTEGER_DIGITS and number % _LAST_DIGIT == 0
-
-
-_FINE = ONE.scaleb(-24)
 
 
 def round_value(value: Decimal) -> Decimal:

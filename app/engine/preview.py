@@ -33,13 +33,13 @@ def preview(state: State, command: PlaceOrder, now: datetime) -> Preview | Rejec
         found = assess(state, command, now)
     except Rejected as refusal:
         return refusal.rejection
-    needs = found.needs
+    needs, contract = found.needs, state.markets[command.symbol].contract
     price = None if found.limit is None else _resulting_liquidation_price(state, command, found)
     return Preview(
         requirement=needs.requirement,
-        open_loss=needs.open_loss,
-        fee=needs.fee,
-        required=needs.total,
+        open_loss=contract.needed(needs.open_loss),
+        fee=contract.needed(needs.fee),
+        required=contract.needed(needs.total),
         available_balance=needs.available,
         worst_price=found.limit,
         liquidation_price=price,

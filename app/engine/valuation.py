@@ -28,6 +28,7 @@ from app.engine.numbers import (
     derived_price,
     divide_finely,
     divide_half_even,
+    divide_up,
     floor_quotient,
     floor_to,
     ratio,
@@ -65,6 +66,10 @@ class Valued:
         if self.margining == "linear":
             return quantity * self.contract_size * price
         return divide_finely(-quantity * self.contract_size, price)
+
+    def needed(self, amount: Decimal) -> Decimal:
+        """An amount made of unrounded values, as readers are shown what an order needs."""
+        return amount if self.margining == "linear" else divide_up(amount, 1)
 
     def is_positive(self, quantity: Decimal) -> bool:
         """Whether a signed quantity has a value above zero: a linear long, an inverse short."""

@@ -51,6 +51,9 @@ async def test_ord_5_orders_are_whole_contracts_that_need_coin(api: Api) -> None
         "requirement": "1", "open_loss": "0", "fee": "0.005", "required": "1.005",
         "available_balance": "1.005", "worst_price": "100", "liquidation_price": "91.36363636",
     }  # fmt: skip
+    lower = order("ann", "sell", "90", "99.9")  # open loss 900 / 99.9 - 9 = 0.009009..., shown up
+    preview = await api("POST /v1/orders/preview", lower, key="ann")
+    assert (preview["open_loss"], preview["fee"]) == ("0.00900901", "0.00450451")
     await api("POST /v1/orders", order("bob", "sell", "60", "99"), key="bob", status=201)
     await api("POST /v1/orders", order("bob", "sell", "40", "100"), key="bob", status=201)
     # 600 USD at 99 and 400 at 100 are 10.06060606 BTC: a tenth, and 0.0005 of it

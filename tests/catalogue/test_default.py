@@ -34,6 +34,9 @@ def test_composition() -> None:
     assert len(SEVENTY_FIVE) == 11
     assert len(members["usdt-other"]) >= 8
     assert members["usdc"] == {"BTCUSDC", "ETHUSDC"}
+    for coin in COINS:
+        assert members[f"coin-{coin.lower()}"] == {f"{coin}USD_PERP"}
+    assert members.keys() == FUNDS.keys()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +66,20 @@ def test_bitcoin_has_the_published_terms() -> None:
     assert bitcoin.clearance_fee_rate == Decimal("0.0125")
     assert bitcoin.brackets[0].max_leverage == 150
     assert bitcoin.brackets[-1].cum == Decimal(421482000)
+
+
+def test_coin_margined_contracts_settle_in_the_coin() -> None:
+    """CON-2: 100 USD of bitcoin, 10 USD of the others; the one bracket step that is published."""
+    for coin in COINS:
+        contract = CONTRACTS[f"{coin}USD_PERP"]
+        assert contract.margining == "inverse"
+        assert contract.settlement_asset == contract.base_asset == coin
+        assert contract.contract_size == (100 if coin == "BTC" else 10)
+        assert contract.lot_size == 1
+    before, after = CONTRACTS["BTCUSD_PERP"].brackets[3:5]
+    assert (before.maintenance_margin_rate, before.cum) == (Decimal("0.025"), Decimal("0.56"))
+    assert (after.maintenance_margin_rate, after.cum) == (Decimal("0.05"), Decimal("1.81"))
+    assert after.notional_floor == 50
 
 
 def test_every_contract_has_a_price_band() -> None:

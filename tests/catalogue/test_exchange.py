@@ -13,6 +13,7 @@ import pytest
 
 from app.catalogue.default import default_contracts
 from app.catalogue.exchange import NotTheFormat, parse_exchange
+from app.engine.contracts import Contract
 from app.engine.rejections import Rejected
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -75,15 +76,56 @@ SYMBOL: tuple[str | int, ...] = ("symbols", 0)
     [
         (("contractType",), "CURRENT_QUARTER", "contract type CURRENT_QUARTER"),
         (("contractType",), None, "contract type unknown"),
-        (("marginAsset",), "BTC", "only linear"),
+        (("marginAsset",), "BTC", "neither its quote nor its base"),
         (("status",), "SETTLING", "status SETTLING"),
-        (("quoteAsset",), "USD1", "only linear"),
+        (("quoteAsset",), "USD1", "neither its quote nor its base"),
     ],
 )
 def test_skipped_with_a_reason(path: tuple[str], value: object, reason: str) -> None:
     parsed = parse_exchange(changed(INFO, (*SYMBOL, *path), value), BRACKETS)
     assert parsed.contracts == ()
     assert reason in parsed.skipped[0].reason
+
+
+COIN_INFO = loads("""{"symbols": [{
+    "symbol": "LTCUSD_PERP", "contractType": "PERPETUAL", "contractStatus": "TRADING",
+    "baseAsset": "LTC", "quoteAsset": "USD", "marginAsset": "LTC", "contractSize": 10,
+    "liquidationFee": "0.020000",
+    "filters": [{"filterType": "PRICE_FILTER", "tickSize": "0.01"},
+        {"filterType": "LOT_SIZE", "stepSize": "1"},
+        {"filterType": "PERCENT_PRICE", "multiplierUp": "1.0500", "multiplierDown": "0.9500"}]
+}]}""")
+COIN_BRACKETS = loads("""[{"symbol": "LTCUSD_PERP", "notionalCoef": 1.0, "brackets": [
+    {"bracket": 1, "initialLeverage": 75, "qtyCap": 4000, "qtyFloor": 0,
+     "maintMarginRatio": 0.0065, "cum": 0.0},
+    {"bracket": 2, "initialLeverage": 50, "qtyCap": 8000, "qtyFloor": 4000,
+     "maintMarginRatio": 0.01, "cum": 14.0}]}]""")
+
+
+def test_a_coin_margined_contract_is_read_exactly() -> None:
+    """CON-2, CON-5: sizes in USD, brackets in the coin."""
+    parsed = parse_exchange(COIN_INFO, COIN_BRACKETS)
+    assert parsed.skipped == ()
+    (contract,) = parsed.contracts
+    assert (contract.margining, contract.settlement_asset) == ("inverse", "LTC")
+    assert contract.contract_size == 10
+    assert contract.lot_size == 1
+    assert contract.min_notional == 0
+    assert contract.insurance_fund == "coin-ltc"
+    assert contract.brackets[1].notional_floor == 4000
+    assert contract.brackets[1].cum == 14
+    settling = changed(COIN_INFO, (*SYMBOL, "contractStatus"), "DELIVERING")
+    assert "status DELIVERING" in parse_exchange(settling, COIN_BRACKETS).skipped[0].reason
+
+
+@pytest.mark.parametrize(("field", "value"), [("contractSize", 0), ("contractSize", -10)])
+def test_a_size_that_is_none_refuses_everything(field: str, value: int) -> None:
+    """CON-1, CON-5."""
+    with pytest.raises(Rejected) as caught:
+        parse_exchange(changed(COIN_INFO, (*SYMBOL, field), value), COIN_BRACKETS)
+    assert caught.value.rejection.code == "invalid_contract"
+    with pytest.raises(NotTheFormat):
+        parse_exchange(changed(COIN_INFO, (*SYMBOL, field), KeyError), COIN_BRACKETS)
 
 
 def test_no_fund_no_contract() -> None:
@@ -221,3 +263,25 @@ def test_the_recorded_documents() -> None:
         common = [contract for contract in parsed.contracts if contract.symbol in listed]
         assert len(common) >= 20
         assert all(contract == listed[contract.symbol] for contract in common)
+
+
+def test_the_recorded_coin_margined_document() -> None:
+    """Where it is at hand; the catalogue restates it exactly, but for its own brackets."""
+    for path in DATA.glob("coinm_exchange_info.json"):
+        info = loads(path.read_text(encoding="utf-8"))
+        listed = {c.symbol: c for c in default_contracts() if c.margining == "inverse"}
+        parsed = parse_exchange(info, [_brackets_of(contract) for contract in listed.values()])
+        assert {one.symbol for one in parsed.skipped} == {"GALAUSD_PERP"}
+        assert len(parsed.contracts) == 24
+        assert all(contract == listed[contract.symbol] for contract in parsed.contracts)
+
+
+def _brackets_of(contract: Contract) -> dict[str, Any]:
+    """A contract's brackets as the exchange writes them."""
+    rows = [
+        {"initialLeverage": row.max_leverage, "qtyFloor": row.notional_floor,
+         "qtyCap": row.notional_cap, "maintMarginRatio": row.maintenance_margin_rate,
+         "cum": row.cum}
+        for row in contract.brackets
+    ]  # fmt: skip
+    return {"symbol": contract.symbol, "brackets": rows}

@@ -158,7 +158,8 @@ class MarginBody(Body):
 
 class PositionView(View):
     """An open position; prices to eight decimals, or four more than the contract's tick size has;
-    null where there is none.
+    null where there is none. Notional, profit and margins are in the settlement asset: of an
+    inverse contract, whose `quantity` is in contracts, in the coin.
 
     `adl_quantile` is 4 for the fifth of the contract's positions that is deleveraged first, 0 for
     the last (ADL-3).

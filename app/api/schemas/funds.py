@@ -102,7 +102,10 @@ class FundBalanceView(View):
 
 
 class InventoryView(View):
-    """A position that a fund took over; `cost` is its mark value when it was last settled."""
+    """A position that a fund took over; `cost` is its mark value when it was last settled.
+
+    Signed so that profit is value less cost: a linear long's and an inverse short's is above zero.
+    """
 
     symbol: str
     quantity: Exact

@@ -43,7 +43,7 @@ class OrderBody(Body):
     symbol: Symbol
     side: Side
     type: OrderType
-    quantity: Number
+    quantity: Number = Field(description="Of an inverse contract: whole contracts.")
     price: Number | None = Field(default=None, description="Limit orders need one, others none.")
     time_in_force: TimeInForce | None = Field(
         default=None, description="gtc when left out, ioc for a market order."
@@ -129,6 +129,8 @@ class OrdersView(View):
 class PreviewView(View):
     """What an order would need and leave if it filled at its worst price, in the settlement asset.
 
+    What an inverse order needs, and has no last digit, is rounded up to eight decimals.
+
     `required` = requirement + open loss + fee is what ORD-5 compares with the available balance.
     """
 
@@ -151,7 +153,10 @@ OfAccount = Annotated[str, Field(description="This and what follows only with `a
 
 
 class TradeView(View):
-    """A fill in the book. With `account_id`: also that account's part in it."""
+    """A fill in the book. With `account_id`: also that account's part in it.
+
+    `value` and `fee` are in the contract's settlement asset.
+    """
 
     trade_id: Id
     time: Time
