@@ -1,23 +1,23 @@
 """Cascades: finding who is at risk and liquidating them, a bounded part at a time (LIQ-2, LIQ-10).
 
-A cascade is all the liquidations that one command set off in one settlement asset. That command
-does its first part; each `ContinueCascade` does another. Nobody here sends those: an outcome names
-the assets whose cascades are `pending`, and the runner goes on with them (`runner.serving`), after
-it has served others. No mark of the asset moves until the cascade has ended (MRK-2), so all of it
-is about the same prices.
+A cascade is all the liquidations under way in one settlement asset. The command that set it off
+does its first part, unless it is a trader's; each `ContinueCascade` does another. The runner sends
+those: an outcome names the assets whose cascades are `pending`, and it goes on with them after it
+has served others (`runner.serving`). No mark of the asset moves until the cascade has ended
+(MRK-2), so all of it is about the same prices.
 
 A scope is *at risk* when its equity < its maintenance margin, strictly (LIQ-1): `margin.health`
 works out both. Equity is the wallet's balance plus the profit of the scope's positions at mark; for
 a cross account less the margin of its open isolated orders. Once it is being liquidated, clearance
-fees that are earned and not yet charged are taken off as well (`work.Work.at_risk`).
+fees that are incurred and not charged yet are taken off as well (`work.Work.at_risk`).
 
 One life of a scope, and the collections of a `Cascade` that it passes through:
 
-    unchecked   a mark crossed its trigger, or something else may have put it at risk; so may
-    changed     a change of what all positions of a contract require (of these, the positions)
+    unchecked   scopes whose trigger a mark crossed, or that something else may have put at risk
+    changed     the positions of a contract whose requirements changed, for their scopes
         |  looked at (`_check`); not at risk: it gets new triggers, and that is all
         v
-    waiting     at risk, and its orders are cancelled; with how many those were (LIQ-2). What that
+    waiting     at risk, and its orders are cancelled; by scope, how many (LIQ-2). What that
         |       heals is recorded and stops here; where no mark is fresh it is held open instead,
         |       outside the cascade, until a tick (MRK-4). Of those that wait,
         |         queue       are found before the first is liquidated: this round,
@@ -26,22 +26,23 @@ One life of a scope, and the collections of a `Cascade` that it passes through:
     case        liquidated (`liquidation.advance`): one at a time, the lowest equity / maintenance
         |       margin first. It stays here from part to part until it is finished
         v
-    looked at again, as whoever was touched: it is whole, or gone, or waits in the next round
+    looked at again, like any scope that was touched: it is healthy, or gone, or in the next round
 
-The parts come in this order, each bounded: `unswept` orders of a reduce-only contract are cancelled
-(ORD-13); scopes are found, while `finding` those behind triggers that the tick crossed; those left
-`unarmed` get triggers; then one after the other is liquidated. Everybody is found, and has no
-orders any more, before anybody is liquidated: or else the first would sell to the second.
+The work is done in this order, as much in each part as one may: `unswept` orders of a reduce-only
+contract are cancelled (ORD-13); scopes are looked at, while `finding` those behind triggers that
+the tick crossed, too; those left `unarmed` get triggers; then one after the other is liquidated.
+All of a round are found, and have no orders any more, before the first is liquidated: or else it
+would sell to the second.
 
-`found` are the accounts that the tick will be told of, `events` the liquidation events of those of
-which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes (FND-4).
-`unarmed` has nothing to do with risk: a scope that is whole needs new triggers, but while crossed
-ones are collected the new ones could be collected again, for ever. `queue` is a heap, for scopes
-come to it in any order, many at a time, and few of them are taken in a part.
+`found` are the accounts that are counted in the tick's answer, `events` the liquidation events of
+those of which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes
+(FND-4). `unarmed` has nothing to do with risk: a healthy scope needs new triggers, but while
+crossed ones are collected the new ones could be collected again, for ever. `queue` is a heap, for
+scopes come to it in any order, many at a time, and few of them are taken in a part.
 
-What its author does not like: a tick is answered here, when its cascade ends, though it was applied
-in `prices`; and `held` is a waiting room of its own, beside the cascades, for the scopes of which
-every collection here would have to know that they need not be looked at yet.
+Known weaknesses: a tick is answered here, when its cascade ends, though it was applied in `prices`;
+and scopes held open are kept outside the cascades (`State.held`), for otherwise each collection
+here would have to pass them over.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ from app.engine.state import Cascade, Case, Market, State
 from app.engine.step import Step
 
 LEADERS = (Tick, ContinueCascade, Recover)
-"""Commands that do little else: where a part fails and no scope is to blame, the cascade is."""
+"""Commands that run a cascade and do little else: if their part fails and no scope is to blame, the
+cascade is."""
 
 LOWEST = Decimal("-Infinity")
 """The ratio of a scope that is at risk with nothing to maintain: it goes first."""
@@ -85,9 +87,10 @@ def sweep(state: State, market: Market) -> None:
 
 
 def begin_tick(step: Step, tick: Tick) -> Ticked | Drives:
-    """A mark changed: crossed triggers, and who watches or waits for it, say whom to look at.
+    """A mark changed: look at the scopes behind the triggers that it crossed, at those that look at
+    each tick (`Triggers.watched`) and at those held open until one (MRK-4).
 
-    Where there is nobody to look at, that is all.
+    Without any, that is all.
     """
     state, market = step.state, step.state.markets[tick.symbol]
     asset = market.contract.settlement_asset
@@ -165,15 +168,15 @@ def _do_part(step: Step, cascade: Cascade) -> None:
 
 
 def _handle(step: Step, scope: Scope) -> None:
-    """A part of a cascade begins with another scope."""
+    """The part turns to this scope, which is blamed if it fails (REC-2)."""
     step.blamed = scope
     step.handled[scope] = None
 
 
 def _room(step: Step, cascade: Cascade, most: int) -> int:
-    """How many more scopes a part may handle: one in all, where it was not told whose fault it is.
+    """How many more scopes a part may handle.
 
-    So the next failure tells (REC-2).
+    One in all after a failure that no scope was to blame for, so that the next one tells (REC-2).
     """
     return 1 - len(step.handled) if cascade.asset in step.state.careful else most
 
@@ -270,15 +273,15 @@ def look_again(state: State, market: Market) -> None:
     """What all positions of a contract require changed: the cascade looks at each (LIQ-1).
 
     In an order that no restart changes, and without going through them now. Meanwhile no mark of
-    the asset moves (MRK-2), and who is at risk and not looked at yet is refused like those that
-    wait (`margin.is_waiting`).
+    the asset moves (MRK-2), and those who are at risk and not looked at yet may do as little as
+    those that wait (`margin.is_waiting`).
     """
     if market.positions and market.contract.settlement_asset not in state.halted:
         cascade_of(state, market.contract.settlement_asset).changed += market.positions.values()
 
 
 def _find(step: Step, cascade: Cascade) -> None:
-    """Look at the scopes behind crossed triggers, a bounded number."""
+    """Look at scopes, those behind crossed triggers too, a bounded number; then arm as many."""
     state, left = step.state, _room(step, cascade, step.state.bounds.finds)
     while cascade.looking and left > 0:
         if cascade.unchecked or cascade.changed:
@@ -339,7 +342,7 @@ def _next_case(cascade: Cascade) -> Case | None:
 
 
 def _ranked(step: Step, cascade: Cascade) -> bool:
-    """Whether no ADL queue is awaited, or this step finished it (ADL-5)."""
+    """Whether liquidation may go on: what ADL queue the case awaits, if any, is made (ADL-5)."""
     case = cascade.case
     if case is None or case.awaits is None:
         return True

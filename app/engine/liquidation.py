@@ -1,49 +1,58 @@
-"""Liquidating one margin scope, from its first order to its last unit (LIQ, FND, ADL).
+"""Liquidating one margin scope, to its last unit if need be (LIQ, FND, ADL).
 
 What is liquidated is a scope: an isolated position, or all that an account has cross in an asset.
-It is *at risk* when equity < maintenance margin, strictly, where equity is the wallet's balance
-plus the profit at mark of all its positions, less what its isolated orders hold back (LIQ-1) and,
-here, less the fees its fills have earned but not paid (LIQ-5). That is asked again after each act,
-and the first time the answer is no, the scope is left alone with what it still has (but a position
-that is bankrupt already is closed to the end).
+It is *at risk* when equity < maintenance margin, strictly. Equity is the wallet's balance plus the
+profit at mark of the scope's positions, for a cross account less what its isolated orders hold back
+(LIQ-1) and, here, less the clearance fees that its fills have incurred and that are not charged yet
+(LIQ-5). That is asked again after each act, and the first time the answer is no, the scope is left
+alone with what it still has. Only the position in hand, once it is bankrupt, is closed first as far
+as this part goes.
 
     orders are cancelled by the cascade (LIQ-2)
         |  still at risk
         v
-    rank     a large ADL queue that may be needed is made first (ADL-5)
+    rank     an ADL queue that may be needed and is too large to be made at once (ADL-5)
         v
     reduce   each position, the largest maintenance margin first (LIQ-4):
         |      offer to the book what restores the scope; then the rest of the position
         v
-    close    each position that is left (LIQ-7):
-        |      offer it once more; now it is bankrupt, and gone to its last unit:
+    close    each position that is left, in the same order (LIQ-7):
+        |      offer it once more; what is left now is bankrupt:
         |      the fund takes over what it accepts (FND-1, FND-2);
         |      counterparties are deleveraged for the rest (ADL-2)
         v
-    in the end, whichever way it came to it:
-             fees are charged (LIQ-5); a scope with nothing open gives its surplus back to the
-             trader (LIQ-8), or its deficit is paid (FND-4); the records are closed (LIQ-9)
+    finally, wherever it ended:
+             fees are charged (LIQ-5). A scope with nothing open has its deficit paid (FND-4); what
+             an isolated position has left goes back to the cross wallet, the trader's (LIQ-8). The
+             records are closed (LIQ-9)
 
-*Why the wallet ends at zero.* The scope's equity is allotted to its positions, to the last unit
-(LIQ-3), and everything is priced so that a position uses up what it is allotted, no less and no
-more: that value is its bankruptcy value = mark value - allotted equity. Orders ask at least that
-price, so what they get beyond it stays in the wallet. A takeover and ADL close at exactly that
-value: profit realised there = profit at mark - allotted equity, so equity shrinks by just what the
-position was allotted, and when the last one is gone balance = equity = 0 (FND-1; `takeover` and
-`deleveraging` assert it). Equity below zero is allotted alike, by loss: the value is then better
-than mark, and the wallet ends at zero because somebody pays the difference.
+*Why the wallet ends at zero.* The scope's equity is allotted to its positions to the last unit: by
+maintenance margin, or, when it is negative, by loss (LIQ-3). Everything is priced so that a
+position uses up what it is allotted, no less and no more. That value is its bankruptcy value = mark
+value - allotted equity. Orders are limited at its price or better, and what they get beyond it
+stays in the wallet. A takeover and ADL close at exactly that value: the profit realised is the
+profit at mark - allotted equity, so equity shrinks by just what the position was allotted, and when
+the last one is gone balance = equity = 0 (FND-1; `takeover` and `deleveraging` assert it). Where
+equity was negative that value is better than mark for the trader, and the wallet ends at zero
+because somebody else pays the difference; it ends below zero only by what the scope owed beyond the
+losses of its positions, or by what nobody could bear.
 
-*Who pays a deficit.* Whoever has to do with a position below zero: the fund, by taking it over at a
-value worse than mark (`bankruptcy_loss`), or counterparties, as far as they can bear it, out of
-their profit. What nobody can bear is closed at mark, and what the scope then lacks, like what it
-owes beyond the losses of its positions, is a deficit without a position: the fund of the contract
-that made it pays, then the treasury (`deficits`). Never another fund, nor another scope.
+*Who pays a deficit.* First the fund of the position's contract, by taking the position over at a
+value that is worse than mark for the fund (`bankruptcy_loss`), as much as it accepts. Then its
+counterparties, out of their profit and as far as each can bear it. What nobody can bear is closed
+at mark. What the scope then owes, like a debt beyond the losses of its positions, is a deficit
+without a position: the fund of the contract that caused it pays, then the treasury (`deficits`).
+Nobody else does: not the fund of another contract, nor the trader's other scopes.
 
-A case can wait (`Work.waits`): for a queue, or because this part has done as much as one may. Then
-its records are closed, without a fee, and it stays in its cascade with its stage and the positions
-that stage has to go through. The next part looks anew whether it is still at risk, opens other
-records of the same event, and begins with the acts of that stage for the position in hand: book,
-fund and figures may be others by then. An answer from elsewhere could be waited for alike.
+Positions without a fresh mark, or in a halted contract, are passed over: with them the scope is
+held open until their tick (MRK-4).
+
+A case, a scope being liquidated, can wait (`Work.waits`): for a queue, or because this part has
+done as much as one may. Then its records are closed, and fees that are not charged by then are
+dropped, for what is left may end bankrupt. It stays in its cascade with its stage and the positions
+that the stage has still to go through. The next part asks anew whether it is at risk, opens other
+records of the same event, and begins with the acts of that stage for the position in hand, for
+book, fund and figures may have changed.
 """
 
 from __future__ import annotations
@@ -105,7 +114,7 @@ def advance(step: Step, case: Case) -> bool:
     """Go on with a case at its stage, as far as one part goes; returns whether it is finished."""
     work = Work.open(step, case)
     if not work.legs or not work.at_risk():
-        return True  # healed, or emptied, while it waited
+        return True  # it was healed while it waited, or emptied by an ADL, which then settled it
     deficits.find_cause(step, case.scope, work.legs.values())
     while case.stage < len(STAGES) and _goes_through(work, STAGES[case.stage].acts):
         case.stage, case.todo = case.stage + 1, None
@@ -141,8 +150,8 @@ def _goes_through(work: Work, acts: tuple[Act, ...]) -> bool:
 def _goes_on(work: Work, acts: tuple[Act, ...]) -> bool:
     """Do a stage's acts with the position in hand; returns whether the case goes on to the next.
 
-    It does while the scope is at risk and need not wait. What is bankrupt is closed to its last
-    unit, though the rest of it might be whole by then.
+    It does while the scope is at risk and need not wait. What is bankrupt is closed as far as this
+    part goes, though the rest of it might be healthy by then.
     """
     position, at_risk = work.position, True
     for act in acts:

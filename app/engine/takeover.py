@@ -1,10 +1,10 @@
 """The fund takes a bankrupt position over (FND-1, FND-2).
 
-It takes it at its bankruptcy value, where the position has used up all the equity that it was
-allotted (LIQ-3). So the scope has left exactly what its other positions were allotted: an isolated
-position has none beside it, and leaves its wallet at zero. Only a debt beyond the loss of its
-positions can be left, which is paid when all of the scope is gone (FND-4, see `deficits`). What the
-value differs from mark is the fund's, gain or loss.
+It takes it at its bankruptcy value, at which the position has used up all the equity that it was
+allotted (LIQ-3). So the equity that remains is exactly what the scope's other positions were
+allotted. An isolated position has none beside it: its wallet ends at zero, unless it owed more than
+the position lost; such a debt is paid when nothing of the scope is open any more (FND-4, see
+`deficits`). The difference between bankruptcy value and mark is the fund's, gain or loss.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from app.engine.work import Work
 
 
 class _Offer(NamedTuple):
-    """A bankrupt position as the fund sees it; `quantity` and `value` signed."""
+    """A bankrupt position as the fund sees it; `quantity` and `value` signed.
+
+    `held` and `cost` are of the inventory that the fund has in the contract, `notional` of all that
+    it has in the asset.
+    """
 
     market: Market
     fund: Fund
@@ -76,7 +80,7 @@ def _offer(work: Work) -> _Offer:
 
 
 def take_over(work: Work) -> None:
-    """Move as much of the position, which now is bankrupt, as the fund accepts to its inventory."""
+    """Move into the fund's inventory as much of the now bankrupt position as it accepts."""
     work.bankrupt = True
     work.fees.pop(work.position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
     record = work.record()
@@ -167,6 +171,6 @@ def _bounds(offer: _Offer) -> list[Decimal]:
         room = cap * offer.balance - other - same_way * per_unit - UNIT
         bounds.append(min(solvent, ratio(room, slope)))
     if same_way < 0:
-        bounds.append(min(solvent, -2 * same_way))
-        bounds.append(min(solvent, -same_way))
+        bounds.append(min(solvent, -2 * same_way))  # as large as before, the other way round
+        bounds.append(min(solvent, -same_way))  # none left
     return [bound for bound in bounds if bound > 0]
