@@ -142,6 +142,8 @@ def run(step: Step, asset: str | None) -> None:
     """
     check_touched(step)
     state = step.state
+    if not state.cascades:
+        return
     if asset is None:
         asset = next((a for a in state.cascades if a not in step.pending_before), None)
     if asset is None:

@@ -154,16 +154,19 @@ def _items(convert: Convert, sequence: Callable[[Any], Any]) -> Convert:
 def _encode_class(kind: type) -> Convert:
     if kind is UpdateContract:
         return _encode_changes
-    steps = [(name, _converter(_WRITE, hint)) for name, hint in get_type_hints(kind).items()]
+    hints = get_type_hints(kind)
+    converts = [(name, to) for name, hint in hints.items() if (to := _converter(_WRITE, hint))]
     declared = fields(kind) if is_dataclass(kind) else ()
-    left_out = {one.name: one.default for one in declared if "left_out" in one.metadata}
+    left_out = [(one.name, one.default) for one in declared if "left_out" in one.metadata]
 
     def encode(value: Any) -> dict[str, Any]:
-        row = {}
-        for name, convert in steps:
-            item = getattr(value, name)
-            if name not in left_out or item != left_out[name]:
-                row[name] = convert(item) if convert else item
+        row = {name: getattr(value, name) for name in hints}
+        for name, default in left_out:
+            if row[name] == default:
+                del row[name]
+        for name, convert in converts:
+            if name in row:
+                row[name] = convert(row[name])
         return row
 
     return encode
