@@ -19,6 +19,7 @@ from app.api.problems import Problem, malformed, refused, unknown
 from app.api.routing import changing, keyed, router
 from app.api.schemas.base import ACCOUNT_PATTERN, ID_PATTERN, SYMBOL_PATTERN, Page
 from app.api.schemas.orders import (
+    AmendBody,
     CanceledView,
     OrderBody,
     OrdersBody,
@@ -30,7 +31,14 @@ from app.api.schemas.orders import (
 )
 from app.api.services import Reading, ServicesDep
 from app.engine import orderbook
-from app.engine.commands import CancelOrder, CancelOrders, OrderStatus, PlaceOrder, TimeInForce
+from app.engine.commands import (
+    AmendOrder,
+    CancelOrder,
+    CancelOrders,
+    OrderStatus,
+    PlaceOrder,
+    TimeInForce,
+)
 from app.engine.engine import Engine
 from app.engine.events import OrderReceipt
 from app.engine.numbers import EXACT, plain, time_text
@@ -233,6 +241,31 @@ async def list_orders(
 async def get_order(identity: Trader, reading: Reading, order_id: OrderPath) -> StoredOrderView:
     """An order as it is now."""
     return await _own_order(reading, identity, order_id)
+
+
+@orders.patch(
+    "/orders/{order_id}",
+    responses=changing(AmendOrder, Fault.malformed_body, Fault.unknown_order),
+    summary="Amend an order",
+)
+async def amend_order(
+    identity: Trader,
+    changes: Changing,
+    services: ServicesDep,
+    order_id: OrderPath,
+    body: AmendBody,
+) -> PlacedOrderView:
+    """Give an open order another quantity or price.
+
+    Where only its quantity falls, it keeps its place. Else it is judged and matched as a new order
+    would be, and is behind all others at its price; what is refused leaves it as it was. Repeated,
+    it changes nothing.
+    """
+    async with services.database.connect() as connection:
+        await _own_order(connection, identity, order_id)
+    command = AmendOrder(int(order_id), body.quantity, body.price, identity.account_id)
+    amended, _ = await changes.apply(command)
+    return PlacedOrderView(**order_json(amended))
 
 
 @orders.delete(

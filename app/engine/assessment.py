@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from app.engine import margin, matching, positions
+from app.engine.admission import band_of, check_mark, check_status, check_terms
 from app.engine.commands import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.matching import Plan, Taker
-from app.engine.numbers import INTEGER_DIGITS, ONE, UNIT, ZERO, divide_up, is_multiple, plain
+from app.engine.numbers import UNIT, ZERO, divide_up, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.standing import Standing
-from app.engine.state import Account, Market, Position, State, scope_of
+from app.engine.state import Account, Market, Order, Position, State, scope_of
 
 ROUNDING_PER_FILL = 2 * UNIT
 """By how much an order's fills may together need more than it was judged to need in one piece."""
@@ -68,16 +69,44 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
     """Judge an order without changing anything; raises `Rejected` with the rule's code."""
     account = account_of(state, command.account_id)
     market = market_of(state, command.symbol)
-    contract = market.contract
-    _check_terms(contract, account, command)
-    position = position_of(account, contract, command)
+    check_terms(market.contract, account, command)
+    position = position_of(account, market.contract, command)
     only_reduces = _only_reduces(position, command)
-    _check_market(market, command, now, only_reduces=only_reduces)
+    check_status(market.contract, only_reduces=only_reduces)
+    if market.mark is None:
+        raise Rejected(Code.no_mark, f"{command.symbol} has no mark price yet")
+    return _judge(state, position, command, now, only_reduces=only_reduces)
+
+
+def assess_again(state: State, order: Order, command: PlaceOrder, now: datetime) -> Assessment:
+    """Judge what is to be in place of an open order, as if that were not there (ORD-15)."""
+    position = state.accounts[order.account_id].positions[order.symbol, order.position_side]
+    only_reduces = _only_reduces(position, command, order)
+    check_status(state.markets[order.symbol].contract, only_reduces=only_reduces)
+    return _judge(state, position, command, now, only_reduces=only_reduces, replaced=order)
+
+
+def _judge(
+    state: State,
+    position: Position,
+    command: PlaceOrder,
+    now: datetime,
+    *,
+    only_reduces: bool,
+    replaced: Order | None = None,
+) -> Assessment:
+    """Judge an order whose terms are right, without the open one that it replaces."""
+    account, market = state.accounts[command.account_id], state.markets[command.symbol]
+    check_mark(market, command, now, only_reduces=only_reduces)
     _check_account(state, account, position)
-    _check_open_orders(state, account, position, command)
+    _check_open_orders(state, account, position, command, replaced)
     if command.reduce_only:
-        _check_reduce_only(position, command)
+        _check_reduce_only(position, command, replaced)
     before = Standing.of(state, account, position)
+    if replaced is not None and not replaced.reduce_only:
+        assert replaced.price is not None
+        value = market.contract.unrounded_value(replaced.remaining, replaced.price)
+        before.forget_order(command.side, value)
     if command.price is not None:  # whoever cannot pay costs no walk through the book
         needs = _check_order(
             before, command, command.price, command.quantity, only_reduces=only_reduces
@@ -99,7 +128,7 @@ def _plan(state: State, before: Standing, command: PlaceOrder, *, only_reduces: 
     market, bound = before.market, command.price
     if bound is None and market.contract.price_band is not None:
         assert market.mark is not None
-        lowest, highest = _band(market.mark.price, market.contract.price_band)
+        lowest, highest = band_of(market.mark.price, market.contract.price_band)
         bound = highest if command.side == "buy" else lowest
     taker = Taker(
         before.account,
@@ -148,80 +177,6 @@ def _check_plan(
         )
 
 
-def _check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:
-    if command.position_side != "both":
-        raise Rejected(
-            Code.position_side_mismatch,
-            "an account in one-way mode trades position_side both",
-            position_side=command.position_side,
-            position_mode=account.position_mode,
-        )
-    assert command.quantity.adjusted() < INTEGER_DIGITS, command
-    if command.quantity <= 0:
-        raise Rejected(Code.quantity_not_positive, "quantity must be positive")
-    if not is_multiple(command.quantity, contract.lot_size):
-        raise Rejected(
-            Code.quantity_off_lot,
-            "quantity must be a multiple of the lot size",
-            quantity=plain(command.quantity),
-            lot_size=plain(contract.lot_size),
-        )
-    if command.type == "market":
-        if command.price is not None:
-            raise Rejected(Code.price_not_allowed, "a market order has no price")
-        if command.time_in_force not in ("ioc", "fok"):
-            raise Rejected(Code.time_in_force_not_allowed, "a market order is ioc or fok")
-        return
-    if command.price is None:
-        raise Rejected(Code.price_required, "a limit order needs a price")
-    assert command.price.adjusted() < INTEGER_DIGITS, command
-    if command.price <= 0:
-        raise Rejected(Code.price_not_positive, "price must be positive")
-    if not is_multiple(command.price, contract.tick_size):
-        raise Rejected(
-            Code.price_off_tick,
-            "price must be a multiple of the tick size",
-            price=plain(command.price),
-            tick_size=plain(contract.tick_size),
-        )
-
-
-def _check_market(
-    market: Market, command: PlaceOrder, now: datetime, *, only_reduces: bool
-) -> None:
-    contract = market.contract
-    if contract.status != "trading" and not (contract.status == "reduce_only" and only_reduces):
-        raise Rejected(
-            Code.contract_not_trading,
-            f"{contract.symbol} is {contract.status}",
-            status=contract.status,
-        )
-    if market.mark is None:
-        raise Rejected(Code.no_mark, f"{contract.symbol} has no mark price yet")
-    if not only_reduces and margin.is_stale(market, now):
-        raise Rejected(
-            Code.stale_mark,
-            "the mark price is too old for an order that can increase risk",
-            mark_time=market.mark.time.isoformat(),
-            mark_staleness_seconds=contract.mark_staleness_seconds,
-        )
-    band = contract.price_band
-    if band is not None and command.price is not None:
-        lowest, highest = _band(market.mark.price, band)
-        if not lowest <= command.price <= highest:
-            raise Rejected(
-                Code.price_out_of_band,
-                "price is too far from mark",
-                price=plain(command.price),
-                lowest=plain(lowest),
-                highest=plain(highest),
-            )
-
-
-def _band(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:
-    return mark * (ONE - band), mark * (ONE + band)
-
-
 def _check_account(state: State, account: Account, position: Position) -> None:
     """LIQ-10: whoever waits for liquidation places no orders."""
     if not (state.cascades or state.held or state.incidents):
@@ -231,7 +186,11 @@ def _check_account(state: State, account: Account, position: Position) -> None:
 
 
 def _check_open_orders(
-    state: State, account: Account, position: Position, command: PlaceOrder
+    state: State,
+    account: Account,
+    position: Position,
+    command: PlaceOrder,
+    replaced: Order | None,
 ) -> None:
     """ORD-10: as many orders rest as cancelling all, or a liquidation, can bear in one command."""
     if command.time_in_force not in ("gtc", "gtx"):
@@ -241,7 +200,7 @@ def _check_open_orders(
         (len(position.orders), limits.open_orders_per_contract),
         (account.open_orders, limits.open_orders),
     ):
-        if count >= most:
+        if count - (replaced is not None) >= most:
             raise Rejected(
                 Code.too_many_open_orders,
                 "the account has as many open orders as it may",
@@ -250,9 +209,13 @@ def _check_open_orders(
             )
 
 
-def _check_reduce_only(position: Position, command: PlaceOrder) -> None:
+def _check_reduce_only(position: Position, command: PlaceOrder, replaced: Order | None) -> None:
     resting = sum(
-        (o.remaining for o in position.reducing.values() if o.side == command.side),
+        (
+            o.remaining
+            for o in position.reducing.values()
+            if o.side == command.side and o is not replaced
+        ),
         ZERO,
     )
     held = abs(position.quantity) if positions.reduces(position, command.side) else ZERO
@@ -274,11 +237,15 @@ def position_of(account: Account, contract: Contract, command: PlaceOrder) -> Po
     return position
 
 
-def _only_reduces(position: Position, command: PlaceOrder) -> bool:
+def _only_reduces(position: Position, command: PlaceOrder, replaced: Order | None = None) -> bool:
     if not positions.reduces(position, command.side):
         return False
+    if command.reduce_only:
+        return True
     resting = position.bid_quantity if command.side == "buy" else position.ask_quantity
-    return command.reduce_only or resting + command.quantity <= abs(position.quantity)
+    if replaced is not None:
+        resting -= replaced.remaining
+    return resting + command.quantity <= abs(position.quantity)
 
 
 def _check_order(
@@ -293,7 +260,7 @@ def _check_order(
     market, contract = before.market, before.market.contract
     assert market.mark is not None
     if not only_reduces:
-        _check_notional(contract, command, limit)
+        _check_notional(contract, command.quantity, limit)
     value = contract.unrounded_value(quantity, limit)
     extra = ZERO if command.reduce_only else _extra_requirement(before, command, value)
     at_mark = contract.unrounded_value(quantity, market.mark.price)
@@ -315,9 +282,17 @@ def _check_order(
     return needs
 
 
-def _check_notional(contract: Contract, command: PlaceOrder, limit: Decimal) -> None:
+def check_lowered(state: State, order: Order, command: PlaceOrder) -> None:
+    """What is to be left of an open order at its price is no dust, unless it only reduces."""
+    position = state.accounts[order.account_id].positions[order.symbol, order.position_side]
+    if not _only_reduces(position, command, order):
+        assert order.price is not None
+        _check_notional(state.markets[order.symbol].contract, command.quantity, order.price)
+
+
+def _check_notional(contract: Contract, quantity: Decimal, limit: Decimal) -> None:
     """What opens is worth at least the minimum; closing is always possible (ORD-12)."""
-    notional = abs(contract.value(command.quantity, limit))
+    notional = abs(contract.value(quantity, limit))
     if notional == 0:
         raise Rejected(Code.below_min_notional, "the order is worth nothing at its price")
     if notional < contract.min_notional:

@@ -228,6 +228,19 @@ class PlaceOrder(CommandOf["OrderReceipt"]):
 
 
 @dataclass(frozen=True, slots=True)
+class AmendOrder(CommandOf["OrderReceipt"]):
+    """Another quantity (filled ones counted) or price of an open order (ORD-15); None: as it is.
+
+    With `account_id` only if it is that account's.
+    """
+
+    order_id: int
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class CancelOrder(CommandOf["Canceled"]):
     """Cancel an open order; with `account_id` only if it is that account's."""
 

@@ -14,7 +14,7 @@ from app.engine.events import LedgerKind, Trade, Transfer
 from app.engine.handlers import HANDLERS
 from app.engine.numbers import EXACT, ZERO, plain, time_text
 from app.engine.scopes import Scope, cross_scope, leg_of
-from app.engine.state import Inventory, Market, Position, State, Wallet
+from app.engine.state import Inventory, Market, Order, Position, State, Wallet
 from app.engine.step import Step
 
 
@@ -193,10 +193,20 @@ def _lines(state: State) -> Iterator[str]:
         for symbol, settings in account.settings.items():
             yield _line("settings", account.account_id, symbol, settings)
     for order in state.orders.values():
-        yield _line("order", order)
+        yield from _order_lines(order)
     for key in state.keys.values():
         yield _line("key", key)
     yield from _fund_lines(state)
+
+
+def _order_lines(order: Order) -> Iterator[str]:
+    """Its place has a line of its own, as a countdown has."""
+    yield _line("order", tuple(getattr(order, name) for name in _ORDER))
+    if order.requeued is not None:
+        yield _line("requeued", order.order_id, order.requeued)
+
+
+_ORDER = tuple(field.name for field in fields(Order) if field.name != "requeued")
 
 
 def _fund_lines(state: State) -> Iterator[str]:

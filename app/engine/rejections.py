@@ -49,6 +49,7 @@ class Code(Enum):
     client_order_id_conflict = Refusal(409, "ORD-1", "the client order id is another order's")
     answer_expired = Refusal(409, "REC-1", "it was done before; the answer cannot be read any more")
     order_not_open = Refusal(422, "ORD-1", "there is no such open order")
+    quantity_filled = Refusal(422, "ORD-15", "that much of the order is filled already")
     countdown_out_of_range = Refusal(422, "ORD-14", "a countdown takes from 0 to 86,400 seconds")
 
     future_tick = Refusal(422, "MRK-6", "the tick's source time is over a minute ahead")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from app.engine.state import Account, Order, Position
 from app.engine.step import Step
 
@@ -22,6 +24,18 @@ def cancel_orders(step: Step, orders: list[Order], reason: str) -> None:
     for order in orders:
         _touch_holder(step, order)
         step.close_order(order, "canceled", reason)
+
+
+def lower(step: Step, order: Order, quantity: Decimal) -> None:
+    """Give an open order less to fill, where it stands; what it held back for that is free."""
+    _touch_holder(step, order)
+    step.lower_order(order, quantity)
+
+
+def withdraw(step: Step, order: Order, quantity: Decimal, price: Decimal) -> None:
+    """Take an open order out of the book, for it comes anew with these terms (ORD-15)."""
+    _touch_holder(step, order)
+    step.requeue_order(order, quantity, price)
 
 
 def rest(step: Step, order: Order, position: Position) -> None:

@@ -104,6 +104,11 @@ class Standing:
         """Free what the open orders hold back: a fill of one may use it, the others may go."""
         self.bids = self.asks = ZERO
 
+    def forget_order(self, side: Side, value: Decimal) -> None:
+        """Free what one of them holds back, of that exact value: another is to be in its place."""
+        self.rest(side, -value)
+        self.found = self.cross()
+
     def gross(self) -> Decimal:
         """The contract's requirement before leverage (ORD-4)."""
         return max(abs(self.value + self.bids), abs(self.value - self.asks))

@@ -50,7 +50,8 @@ class Wallet:
 
 @dataclass(slots=True, eq=False)
 class Order:
-    """An order. Quantities in units of the contract; `filled_value` is the sum of booked values."""
+    """An order, in units of the contract. `filled_value` sums booked values; `requeued` is where it
+    stands at its price, where that is no longer its number (ORD-15)."""
 
     order_id: int
     account_id: str
@@ -70,6 +71,7 @@ class Order:
     filled_quantity: Decimal = ZERO
     filled_value: Decimal = ZERO
     reason: str | None = None
+    requeued: int | None = None
 
     @property
     def remaining(self) -> Decimal:

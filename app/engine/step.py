@@ -276,6 +276,30 @@ class Step(Ledger):
 
     def close_order(self, order: Order, status: OrderStatus, reason: str | None = None) -> None:
         """End an open order: out of the book, its reservation released."""
+        position = self._take_out(order)
+        order.status = status
+        order.reason = reason
+        self._touch_order(order)
+        self.touch_position(position)
+        self.forget_empty(position)
+
+    def lower_order(self, order: Order, quantity: Decimal) -> None:
+        """Give an open order a lower quantity, where it stands (ORD-15)."""
+        account = self.state.accounts[order.account_id]
+        position = account.positions[order.symbol, order.position_side]
+        self._reserve(position, order, quantity - order.quantity)
+        order.quantity = quantity
+        self._touch_order(order)
+
+    def requeue_order(self, order: Order, quantity: Decimal, price: Decimal) -> None:
+        """Take an open order out of the book, to come anew behind all others (ORD-15)."""
+        self.touch_position(self._take_out(order))
+        order.quantity = quantity
+        order.price = price
+        order.requeued = self.next_id("order")
+        self._touch_order(order)
+
+    def _take_out(self, order: Order) -> Position:
         account = self.state.accounts[order.account_id]
         position = account.positions[order.symbol, order.position_side]
         orderbook.remove(self.state.markets[order.symbol], order)
@@ -284,11 +308,7 @@ class Step(Ledger):
         account.open_orders -= 1
         position.reducing.pop(order.order_id, None)
         self._reserve(position, order, -order.remaining)
-        order.status = status
-        order.reason = reason
-        self._touch_order(order)
-        self.touch_position(position)
-        self.forget_empty(position)
+        return position
 
     def fill_order(self, order: Order, quantity: Decimal, notional: Decimal) -> None:
         """Book a fill on an order; a resting order that is complete is closed."""

@@ -42,6 +42,8 @@ from app.store import codec, incidents
 from app.store.snapshots import Snapshot, rows_of
 from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
 
+PLACE = "COALESCE(requeued, order_id)"
+"""Of an open order among those at its price: the lowest is met first (ORD-2, ORD-15)."""
 CHUNK = 10_000
 """Rows fetched at a time: other tasks run between chunks."""
 T = TypeVar("T")
@@ -180,7 +182,7 @@ def _best(side: Side) -> str:
         SELECT order_id, account_id FROM orders
         WHERE symbol = $1 AND side = '{side}' AND {OPEN}
             AND ($2::numeric IS NULL OR price {beyond} $2)
-        ORDER BY price {way}, order_id LIMIT $3
+        ORDER BY price {way}, {PLACE} LIMIT $3
     """  # noqa: S608 - names of our own
 
 
@@ -373,7 +375,7 @@ async def _load_positions(
 
 async def _load_orders(source: RowSource, state: State, where: str = "", *values: object) -> None:
     """The open orders, oldest first, with what they reserve (ORD-4); not yet in the books."""
-    rest = f"WHERE {OPEN} {where} ORDER BY order_id"
+    rest = f"WHERE {OPEN} {where} ORDER BY {PLACE}"
     async for chunk in source.chunks("orders", rest, *values):
         for row in chunk:
             order = _exact(Order(*row), "orders")

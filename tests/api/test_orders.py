@@ -199,6 +199,41 @@ async def test_canceling(market: Api) -> None:
     assert (await api("GET /v1/contracts/BTCUSDT/book"))["bids"] == []
 
 
+async def test_amending(market: Api) -> None:
+    """ORD-15: another quantity or price; refused, it stays as it was; repeated, nothing more."""
+    order = await market.order("alice", "buy", "0.02", "59000", client_order_id="a")
+    call = f"PATCH /v1/orders/{order['order_id']}"
+    lower = await market(call, {"quantity": "0.01"}, key="alice")
+    assert lower == {**order, "quantity": "0.01", "remaining_quantity": "0.01"}
+    assert await market(call, {"quantity": "0.01"}, key="alice") == lower
+    assert await market(call, {}, key="alice") == lower
+    for body, expected in (
+        ({"quantity": "0"}, (422, "quantity_not_positive")),
+        ({"price": "59000.01"}, (422, "price_off_tick")),
+        ({"price": "1"}, (422, "price_out_of_band")),
+        ({"quantity": "50"}, (422, "insufficient_margin")),
+        ({"quantity": None}, (400, "malformed_body")),
+        ({"price": 59000}, (400, "malformed_body")),
+        ({"side": "sell"}, (400, "malformed_body")),
+    ):
+        assert await market.refused(call, body, key="alice") == expected, body
+    other = await market.refused(call, {"quantity": "0.005"}, key="bob")
+    assert other == (404, "unknown_order")
+    unknown = await market.refused("PATCH /v1/orders/999", {}, key="alice")
+    assert unknown == (404, "unknown_order")
+    stored = await market(call.replace("PATCH", "GET"), key="alice")
+    assert (stored["quantity"], stored["price"]) == ("0.01", "59000")
+    await market.order("bob", "sell", "0.004", "60000")
+    body = {"quantity": "0.02", "price": "60000"}
+    filled = await market(call, body, key="alice")
+    assert (filled["status"], filled["filled_quantity"]) == ("partially_filled", "0.004")
+    assert [fill["quantity"] for fill in filled["fills"]] == ["0.004"]
+    assert await market(call, body, key="alice") == {**filled, "fills": []}
+    assert await market.refused(call, {"quantity": "0.004"}) == (422, "quantity_filled")
+    await market(call.replace("PATCH", "DELETE"), key="alice")
+    assert await market.refused(call, body, key="alice") == (422, "order_not_open")
+
+
 async def test_trades(market: Api) -> None:
     api = market
     await api.order("bob", "sell", "0.01", "60000")

@@ -251,3 +251,17 @@ def is_left_alone(state: State, account_id: str, symbol: str) -> bool:
     isolated = is_isolated(state.accounts[account_id], symbol)
     name = f"isolated/{account_id}/{symbol}" if isolated else f"cross/{account_id}/{asset}"
     return bool(left_alone(state) & {asset, name})
+
+
+def affordable(state: State, account_id: str, symbol: str, price: Decimal) -> Decimal:
+    """The largest quantity that the account's available balance pays for at a price (ORD-5)."""
+    account, market = state.accounts[account_id], state.markets[symbol]
+    contract = market.contract
+    free = available(state, account, contract.settlement_asset)
+    assert market.mark is not None
+    worth, at_mark = (
+        abs(exact_value(contract, contract.lot_size, one)) for one in (price, market.mark.price)
+    )
+    lot = worth / leverage_of(account, contract) + abs(worth - at_mark)
+    lot += worth * Fraction(contract.taker_fee_rate)
+    return int(max(free, Fraction(0)) / lot) * contract.lot_size

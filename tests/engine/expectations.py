@@ -9,7 +9,7 @@ from fractions import Fraction
 
 from app.engine.commands import ContinueCascade
 from app.engine.events import Liquidation
-from app.engine.margin import position_summary
+from app.engine.margin import cross_summary, position_summary
 from app.engine.numbers import EXACT
 from tests.engine.world import World
 
@@ -109,6 +109,13 @@ class Expectations:
         order = self.world.state.orders.get(self.names[name])
         assert order is not None, f"{name} is not open: {self.world.orders[self.names[name]]}"
         assert order.remaining == Decimal(remaining), order
+
+    def expect_available(self, account: str, asset: str, amount: str) -> None:
+        """`available alice USDT 50`: what its owner reads (ORD-6)."""
+        owner = self.world.state.accounts[account]
+        with localcontext(EXACT):
+            found = cross_summary(self.world.state, owner, asset).available_balance
+        assert found == Decimal(amount), f"{found} available"
 
     def expect_left(self, account: str, seconds: str) -> None:
         """`left alice 29.9`: until an account's orders are cancelled (ORD-14), or `none`."""

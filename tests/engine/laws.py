@@ -123,7 +123,8 @@ def book(state: State, market: Market) -> None:
     for side, levels in (("buy", market.bids), ("sell", market.asks)):
         _sorted_levels(symbol, side, levels)
         for price, level in levels.levels.items():
-            assert list(level) == sorted(level), f"{symbol} {price}: not in time priority"
+            places = [order.requeued or order.order_id for order in level.values()]
+            assert places == sorted(set(places)), f"{symbol} {price}: not in time priority"
             for order_id, order in level.items():
                 assert (order.order_id, order.price, order.side) == (order_id, price, side), order
                 assert order.remaining > 0, order

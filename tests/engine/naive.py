@@ -15,6 +15,7 @@ from fractions import Fraction
 
 from app.engine.commands import (
     AdjustMargin,
+    AmendOrder,
     CancelAllDue,
     CancelOrder,
     CancelOrders,
@@ -138,7 +139,7 @@ class Books:
         Positions at mark, unrounded; half a unit of rounding per fill and side.
         """
         before, self.worth = self.worth, traders_worth(state)
-        moved = isinstance(outcome.command, PlaceOrder | CancelOrder | CancelOrders
+        moved = isinstance(outcome.command, PlaceOrder | AmendOrder | CancelOrder | CancelOrders
                            | CancelAllDue | ConfigureContract | AdjustMargin)  # fmt: skip
         if moved and outcome.accepted:
             allowed = len(outcome.of(Trade)) * UNIT

@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from app.engine.commands import (
     AdjustMargin,
+    AmendOrder,
     CancelAllDue,
     CancelOrder,
     CancelOrders,
@@ -20,8 +21,8 @@ from app.engine.state import State
 from tests.engine.arithmetic import exact_value, mark_price
 
 TRADERS = (
-    PlaceOrder, CancelOrder, CancelOrders, CancelAllDue, ConfigureContract, AdjustMargin, Deposit,
-    Withdraw,
+    PlaceOrder, AmendOrder, CancelOrder, CancelOrders, CancelAllDue, ConfigureContract,
+    AdjustMargin, Deposit, Withdraw,
 )  # fmt: skip
 COVERS = ("deficit_cover", "emergency_injection")
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
 from app.engine.outcome import Outcome
-from app.engine.state import State
+from app.engine.state import Order, State
 from tests.engine.arithmetic import (
     exact_value,
     is_left_alone,
@@ -22,8 +22,9 @@ BESIDE = ("liquidation_clearance_fee", "inventory_settlement")
 
 def check_records(outcome: Outcome, state: State) -> None:
     """Every record of an outcome."""
+    makers = {order.order_id: order for order in outcome.touched if isinstance(order, Order)}
     for trade in outcome.of(Trade):
-        _no_better_order_is_left(trade, state)
+        _no_better_order_is_left(trade, makers[trade.maker_order_id], state)
     for record in outcome.of(Liquidation):
         _fills(record, outcome)
         _fee(record, outcome, state)
@@ -34,8 +35,12 @@ def check_records(outcome: Outcome, state: State) -> None:
     _bankrupt_wallets_are_empty(outcome, state)
 
 
-def _no_better_order_is_left(trade: Trade, state: State) -> None:
-    """Price first, then time: whoever stood before the maker is gone (ORD-2)."""
+def _place(order: Order) -> int:
+    return order.requeued or order.order_id
+
+
+def _no_better_order_is_left(trade: Trade, maker: Order, state: State) -> None:
+    """Price first, then time: whoever stood before the maker is gone (ORD-2, ORD-15)."""
     selling = trade.taker_side == "buy"
     side = "sell" if selling else "buy"
     for order in state.orders.values():
@@ -44,7 +49,7 @@ def _no_better_order_is_left(trade: Trade, state: State) -> None:
         if is_left_alone(state, order.account_id, order.symbol):
             continue
         better = order.price < trade.price if selling else order.price > trade.price
-        earlier = order.price == trade.price and order.order_id < trade.maker_order_id
+        earlier = order.price == trade.price and _place(order) < _place(maker)
         assert not better, f"{order} was passed over by {trade}"
         assert not earlier, f"{order} was passed over by {trade}"
 

@@ -16,6 +16,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     limits matched_orders=10                      (a new leader that keeps other limits)
     order alice TEST sell 10 market               trade alice bob TEST 10 @ 100   (alice buys)
     cancel a1                                     cancel-all alice [TEST]
+    amend a1 [quantity=2 price=99]                (an open order)
     countdown alice 30                            (cancel all in so many seconds; 0: never)
     hold tick ...                                 continue   (leave the cascade pending; finish it)
     restart                                       (a new leader, without what is derived)
@@ -41,6 +42,7 @@ from typing import Any, get_args
 from app.engine import commands
 from app.engine.commands import (
     AdjustMargin,
+    AmendOrder,
     CancelAllAfter,
     CancelOrder,
     CancelOrders,
@@ -323,6 +325,11 @@ class Scenario(Expectations):
     def do_cancel(self, name: str) -> list[object]:
         """One order by its client id or number."""
         return [CancelOrder(self.names.get(name) or int(name))]
+
+    def do_amend(self, name: str, *options: str) -> list[object]:
+        """Another quantity or price of an open order, or both (ORD-15)."""
+        given: dict[str, Any] = {name: Decimal(text) for name, text in _pairs(options).items()}
+        return [AmendOrder(self.names.get(name) or int(name), **given)]
 
     def do_cancel_all(self, account: str, symbol: str | None = None) -> list[object]:
         """An account's orders."""

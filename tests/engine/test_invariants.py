@@ -11,6 +11,7 @@ import pytest
 from app.engine import invariants, margin
 from app.engine.commands import (
     AdjustMargin,
+    AmendOrder,
     CancelAllAfter,
     ConfigureContract,
     ContinueCascade,
@@ -246,6 +247,17 @@ def test_a_countdown_is_in_the_hash() -> None:
         same = replace(world.state, time=None, counters=Counters())
         hashes.append(invariants.state_hash(same))
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+def test_the_place_of_an_amended_order_is_in_the_hash() -> None:
+    """ORD-15: who stands behind whom is state."""
+    world = built()
+    (order,) = world.state.orders.values()
+    world.must(AmendOrder(order.order_id, price=Decimal(91)))
+    before = invariants.state_hash(world.state)
+    assert order.requeued is not None
+    order.requeued += 1
+    assert invariants.state_hash(world.state) != before
 
 
 def test_a_hash_does_not_depend_on_how_a_number_is_written() -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from app.engine.commands import (
     AdjustMargin,
+    AmendOrder,
     CancelAllAfter,
     CancelOrder,
     CancelOrders,
@@ -132,6 +133,22 @@ def mark_that_ages(world: World) -> None:
     world.later(Decimal(61))
 
 
+def orders_of_one_who_waits(world: World) -> None:
+    """Eve is whole for a while: 8 is her reduce-only ask, 9 her post-only bid, filled by 0.2."""
+    do(
+        Tick("HELD", HUNDRED), Deposit("eve", "USDT", Decimal(1000)), Recover(Limits()),
+        UpdateContract("TEST", {"status": "trading"}), Tick("TEST", HUNDRED),
+        PlaceOrder("bob", "TEST", "sell", "limit", Decimal(3), HUNDRED),
+        PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED),
+        PlaceOrder("eve", "TEST", "sell", "limit", Decimal(1), HUNDRED + 1, reduce_only=True),
+        PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED - 10, "gtx"),
+        PlaceOrder("bob", "TEST", "sell", "limit", Decimal("0.2"), HUNDRED - 10, "ioc"),
+        UpdateContract("TEST", {"status": "halted"}), Tick("HELD", Decimal("94.2")),
+        Recover(Limits(open_orders=0)),
+    )(world)  # fmt: skip
+    world.later(Decimal(61))
+
+
 ASK = PlaceOrder("bob", "TEST", "sell", "limit", Decimal(1), HUNDRED)
 AMOUNTS: list[tuple[str, Mend]] = [
     ("amount_not_positive", {"amount": TINY}),
@@ -183,6 +200,25 @@ LADDERS = [Ladder(PlaceOrder, {
     ("leverage_too_high", {"quantity": Decimal(9_000)}),
     ("insufficient_margin", {"quantity": Decimal(1)}),
     ("would_trade_immediately", {"time_in_force": "gtc"}),
+]),
+Ladder(AmendOrder, {"order_id": 9, "quantity": Decimal("-0.0005"), "price": Decimal("-0.005")}, [
+    ("order_not_open", orders_of_one_who_waits),
+    ("quantity_not_positive", {"quantity": Decimal("0.0005")}),
+    ("quantity_off_lot", {"quantity": Decimal("0.2")}),
+    ("quantity_filled", {"quantity": Decimal(2_000_000)}),
+    ("price_not_positive", {"price": Decimal("200.005")}),
+    ("price_off_tick", {"price": Decimal(200)}),
+    ("contract_not_trading", do(UpdateContract("TEST", {"status": "trading"}))),
+    ("stale_mark", do(Tick("TEST", HUNDRED))),
+    ("price_out_of_band", {"price": HUNDRED, "order_id": 8}),
+    ("account_in_liquidation", do(Tick("HELD", HUNDRED))),
+    ("too_many_open_orders", do(Recover(Limits()))),
+    ("reduce_only_rejected", {"order_id": 9, "quantity": Decimal("0.201")}),
+    ("below_min_notional", {"quantity": Decimal(2_000_000)}),
+    ("position_too_large", {"quantity": Decimal(20_000)}),
+    ("leverage_too_high", {"quantity": Decimal(9_000)}),
+    ("insufficient_margin", {"quantity": Decimal(2)}),
+    ("would_trade_immediately", {"price": HUNDRED - 2}),
 ]),
 Ladder(CancelOrder, {"order_id": 99}, [("order_not_open", {"order_id": 5})]),
 Ladder(CancelOrders, {"account_id": "nobody", "symbol": "NOPE"}, [

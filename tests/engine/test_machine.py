@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
-from fractions import Fraction
 from typing import Any
 from unittest.mock import patch
 
@@ -18,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from app.engine import ranking
 from app.engine.bounds import Bounds
 from app.engine.commands import (
+    AmendOrder,
     CancelOrder,
     Command,
     ConfigureContract,
@@ -31,7 +31,7 @@ from app.engine.commands import (
 from app.engine.invariants import check_all, state_hash
 from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
-from tests.engine.arithmetic import available, exact_value, leverage_of
+from tests.engine.arithmetic import affordable
 from tests.engine.markets import (
     ACCOUNTS,
     CONTRACTS,
@@ -202,20 +202,6 @@ class Exchange(RuleBasedStateMachine):
             size = abs(position.quantity)
             self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc"))
 
-    def all_of(self, account: str, symbol: str, price: Decimal) -> Decimal:
-        """The largest quantity that the account's available balance pays for at a price (ORD-5)."""
-        state = self.world.state
-        market = state.markets[symbol]
-        contract = market.contract
-        leverage = leverage_of(state.accounts[account], contract)
-        free = available(state, state.accounts[account], contract.settlement_asset)
-        assert market.mark is not None
-        worth, at_mark = (
-            abs(exact_value(contract, contract.lot_size, one)) for one in (price, market.mark.price)
-        )
-        lot = worth / leverage + abs(worth - at_mark) + worth * Fraction(contract.taker_fee_rate)
-        return int(max(free, Fraction(0)) / lot) * contract.lot_size
-
     @rule(
         account=traders, symbol=symbols, side=sides, factor=offers, better=offers,
         in_force=st.sampled_from(("gtc", "ioc")),
@@ -226,7 +212,7 @@ class Exchange(RuleBasedStateMachine):
         """Everything an account has on one order, which may fill at a better price than its own."""
         symbol = self.pick(symbol)
         price = self.price(symbol, factor)
-        size = self.all_of(account, symbol, price)
+        size = affordable(self.world.state, account, symbol, price)
         if size > 0:
             better_price = self.price(symbol, better)
             self.send(PlaceOrder(WHALE, symbol, opposite(side), "limit", size, better_price))
@@ -277,10 +263,17 @@ class Exchange(RuleBasedStateMachine):
             self.send(Tick(symbol, self.price(symbol, later)))
 
     @precondition(lambda self: self.world.state.orders)
-    @rule(data=st.data())
-    def cancel(self, data: st.DataObject) -> None:
-        """Cancel one open order."""
-        self.send(CancelOrder(data.draw(st.sampled_from(sorted(self.world.state.orders)))))
+    @rule(data=st.data(), count=lots | st.none(), factor=offers | st.none())
+    def change_order(self, data: st.DataObject, count: int | None, factor: str | None) -> None:
+        """Amend one open order, or cancel it."""
+        order_id = data.draw(st.sampled_from(sorted(self.world.state.orders)))
+        symbol = self.world.state.orders[order_id].symbol
+        size = None if count is None else self.size(symbol, count)
+        price = None if factor is None else self.price(symbol, factor)
+        if size or price:
+            self.send(AmendOrder(order_id, size, price))
+        else:
+            self.send(CancelOrder(order_id))
 
     @rule(command=money)
     def move_money(self, command: Command) -> None:

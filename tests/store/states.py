@@ -168,6 +168,13 @@ class Exchange:
         step.fill_order(order, amount, value)
         return trade
 
+    def requeue(self, order: Order, quantity: str) -> None:
+        """Put an order behind the others at its price, with another quantity."""
+        step, account = self.step(), self.state.accounts[order.account_id]
+        assert order.price is not None
+        step.requeue_order(order, Decimal(quantity), order.price)
+        step.open_order(order, account.positions[order.symbol, order.position_side])
+
     def liquidate(self, fund: Fund, symbol: str) -> Liquidation:
         """Records of a liquidation that ended in takeover and ADL."""
         step = self.step()
@@ -218,6 +225,7 @@ def small_exchange() -> Exchange:
     exchange.rest(bob, "BTCUSDT", "buy", "59000.0", reduce_only=True)
     exchange.rest(bob, "ETHUSDT", "buy", "1.5")
     exchange.fill(partly, "0.2")
+    exchange.requeue(exchange.rest(bob, "BTCUSDT", "buy", "59000.0"), "0.7")
     exchange.fill(exchange.rest(alice, "ETHUSDT", "sell", "4000"), "0.5")
     exchange.liquidate(funds[0], "BTCUSDT")
     return exchange

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
@@ -14,6 +15,7 @@ import pytest
 from app.engine import funds, margin, ranking
 from app.engine.commands import (
     AdjustMargin,
+    AmendOrder,
     CancelAllAfter,
     CancelOrders,
     Command,
@@ -64,7 +66,9 @@ def opening() -> list[Command]:
     return commands
 
 
-def anything(chance: random.Random, marks: dict[str, Decimal]) -> Command:
+def anything(
+    chance: random.Random, marks: dict[str, Decimal], orders: Sequence[int] = ()
+) -> Command:
     """A random command; prices walk in large steps, so that positions are liquidated."""
     trader, symbol = chance.choice(TRADERS), chance.choice(SYMBOLS)
     amount = Decimal(chance.randint(1, 2000)) / 100
@@ -83,6 +87,10 @@ def anything(chance: random.Random, marks: dict[str, Decimal]) -> Command:
             return Deposit(trader, "USDT", amount)
         case 6:
             return CancelAllAfter(trader, chance.choice([0, 5, 30]))
+        case 7 | 8 if orders:
+            price = marks[symbol] * Decimal(chance.randint(970, 1030)) / 1000
+            quantity = chance.choice([None, amount])
+            return AmendOrder(chance.choice(orders), quantity, price.quantize(Decimal("0.01")))
         case _:
             price = marks[symbol] * Decimal(chance.randint(970, 1030)) / 1000
             return PlaceOrder(
@@ -134,10 +142,11 @@ async def test_a_start_finds_what_was_committed(
         life.apply(command)
     for _ in range(12):
         for _ in range(chance.randint(1, 80)):
-            life.apply(anything(chance, marks))
+            life.apply(anything(chance, marks, sorted(life.engine.state.orders)))
         await life.commit()
         state = await load_state(connection)
         assert not list(differences(facts(state), facts(life.engine.state)))
+        assert queues(state) == queues(life.engine.state)
         check_all(state)
         if chance.random() < 0.5:
             life = Life(state, life.writer)
@@ -148,6 +157,15 @@ async def test_a_start_finds_what_was_committed(
     await one_account_is_its_part(connection, life.engine.state)
     await readers_see_what_the_engine_decides_by(connection, life.engine.state, monkeypatch)
     await a_snapshot_is_the_state(connection, epoch, life.engine.state)
+
+
+def queues(state: State) -> dict[str, list[list[int]]]:
+    """Who stands behind whom at each price (ORD-2, ORD-15)."""
+    return {
+        symbol: [list(side.levels[price]) for side in (market.bids, market.asks)
+                 for price in side.prices]
+        for symbol, market in state.markets.items()
+    }  # fmt: skip
 
 
 async def a_snapshot_is_the_state(connection: asyncpg.Connection, epoch: int, state: State) -> None:

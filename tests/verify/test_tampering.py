@@ -71,6 +71,7 @@ TAMPERINGS = [
     change("orders", "status", "'new'", "status = 'canceled' AND filled_quantity = 0"),
     change("orders", "filled_value", "filled_value + 1", "status = 'filled'"),
     change("orders", "client_order_id", "'other'", "status = 'expired'"),
+    change("orders", "requeued", "order_id", "status = 'new'"),
     remove("orders", "status = 'new'"),
     remove("orders", "status = 'filled'"),
     change("contracts", "taker_fee_rate", "0.01", "true"),

@@ -56,6 +56,15 @@ class OrderBody(Body):
     model_config = example(ORDER)
 
 
+class AmendBody(Body):
+    """Another quantity, in all and so more than is filled, or price; what is left out stays."""
+
+    quantity: Number = LEFT_OUT
+    price: Number = LEFT_OUT
+
+    model_config = example({"quantity": "0.05", "price": "60000"})
+
+
 class OrdersBody(Body):
     """Orders, applied in order."""
 

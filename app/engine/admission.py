@@ -1,0 +1,101 @@
+"""What an order may be at all, before any margin is looked at (ORD-1, CON-1, MRK-4, FND-12)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from app.engine import margin
+from app.engine.commands import PlaceOrder
+from app.engine.contracts import Contract
+from app.engine.numbers import INTEGER_DIGITS, ONE, is_multiple, plain
+from app.engine.rejections import Code, Rejected
+from app.engine.state import Account, Market
+
+
+def check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:
+    """An order is one that the account's mode and its own type allow (ORD-1, ORD-3)."""
+    if command.position_side != "both":
+        raise Rejected(
+            Code.position_side_mismatch,
+            "an account in one-way mode trades position_side both",
+            position_side=command.position_side,
+            position_mode=account.position_mode,
+        )
+    check_quantity(contract, command.quantity)
+    if command.type == "market":
+        if command.price is not None:
+            raise Rejected(Code.price_not_allowed, "a market order has no price")
+        if command.time_in_force not in ("ioc", "fok"):
+            raise Rejected(Code.time_in_force_not_allowed, "a market order is ioc or fok")
+        return
+    if command.price is None:
+        raise Rejected(Code.price_required, "a limit order needs a price")
+    check_price(contract, command.price)
+
+
+def check_quantity(contract: Contract, quantity: Decimal) -> None:
+    """A quantity is so many lots (CON-1)."""
+    assert quantity.adjusted() < INTEGER_DIGITS, quantity
+    if quantity <= 0:
+        raise Rejected(Code.quantity_not_positive, "quantity must be positive")
+    if not is_multiple(quantity, contract.lot_size):
+        raise Rejected(
+            Code.quantity_off_lot,
+            "quantity must be a multiple of the lot size",
+            quantity=plain(quantity),
+            lot_size=plain(contract.lot_size),
+        )
+
+
+def check_price(contract: Contract, price: Decimal) -> None:
+    """A price is so many ticks (CON-1)."""
+    assert price.adjusted() < INTEGER_DIGITS, price
+    if price <= 0:
+        raise Rejected(Code.price_not_positive, "price must be positive")
+    if not is_multiple(price, contract.tick_size):
+        raise Rejected(
+            Code.price_off_tick,
+            "price must be a multiple of the tick size",
+            price=plain(price),
+            tick_size=plain(contract.tick_size),
+        )
+
+
+def check_status(contract: Contract, *, only_reduces: bool) -> None:
+    """What increases risk needs a contract that trades (CON-1)."""
+    if contract.status != "trading" and not (contract.status == "reduce_only" and only_reduces):
+        raise Rejected(
+            Code.contract_not_trading,
+            f"{contract.symbol} is {contract.status}",
+            status=contract.status,
+        )
+
+
+def check_mark(market: Market, command: PlaceOrder, now: datetime, *, only_reduces: bool) -> None:
+    """Risk is increased at a fresh mark only, and nothing traded far from it (MRK-4, FND-12)."""
+    contract = market.contract
+    assert market.mark is not None
+    if not only_reduces and margin.is_stale(market, now):
+        raise Rejected(
+            Code.stale_mark,
+            "the mark price is too old for an order that can increase risk",
+            mark_time=market.mark.time.isoformat(),
+            mark_staleness_seconds=contract.mark_staleness_seconds,
+        )
+    band = contract.price_band
+    if band is not None and command.price is not None:
+        lowest, highest = band_of(market.mark.price, band)
+        if not lowest <= command.price <= highest:
+            raise Rejected(
+                Code.price_out_of_band,
+                "price is too far from mark",
+                price=plain(command.price),
+                lowest=plain(lowest),
+                highest=plain(highest),
+            )
+
+
+def band_of(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:
+    """The lowest and the highest price of an order (FND-12)."""
+    return mark * (ONE - band), mark * (ONE + band)
