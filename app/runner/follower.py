@@ -44,6 +44,8 @@ SLICE_SECONDS = 0.005
 SHORTEST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 """Between two attempts to follow: each may load everything."""
+GOODBYE_SECONDS = 0.5
+"""A server that does not end a transaction within this is taken for dead, and not waited for."""
 MOST_BEHIND = 20_000
 """Commands that a takeover waits for; with more to apply, to load is quicker."""
 
@@ -156,6 +158,7 @@ class Follower:
         self._engine = engine
         self._standby = standby
         self._replay: FollowerReplay | None = None
+        self._connection: asyncpg.Connection | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -175,10 +178,13 @@ class Follower:
 
     async def stop(self) -> None:
         """Follow no more; what there is stays as it is."""
-        if self._task:
+        while self._task:
             self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-            self._task = None
+            ended, _ = await asyncio.wait({self._task}, timeout=GOODBYE_SECONDS)
+            if ended:
+                self._task = None
+            elif self._connection:
+                self._connection.terminate()
 
     async def hand_over(self, connection: asyncpg.Connection) -> Engine | None:
         """The engine, level with the log, when nobody else can commit; None: it must be loaded.
@@ -209,7 +215,7 @@ class Follower:
         pause = SHORTEST_PAUSE_SECONDS
         while True:
             try:
-                async with _connection(self._address) as connection:
+                async with self._connected() as connection:
                     if self._replay is None:
                         self._replay = await self._load(connection)
                     while True:
@@ -232,6 +238,15 @@ class Follower:
                 self._set_cold(Adrift("following failed; its log says how"))
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[asyncpg.Connection]:
+        self._connection = await database.connect(self._address, application_name=NAME)
+        try:
+            yield self._connection
+        finally:
+            # Not close(): it waits for the server's goodbye, and a dead server gives none.
+            self._connection.terminate()
 
     def _alert(self, difference: FollowerDiffers) -> None:
         log.critical(
@@ -280,13 +295,3 @@ async def give_way(since: float) -> float:
         return since
     await asyncio.sleep(0)
     return perf_counter()
-
-
-@asynccontextmanager
-async def _connection(address: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await database.connect(address, application_name=NAME)
-    try:
-        yield connection
-    finally:
-        # Not close(): it waits for the server's goodbye, and a dead server gives none.
-        connection.terminate()

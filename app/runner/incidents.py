@@ -72,6 +72,8 @@ async def remember(claim: lease.Lease, epoch: int, engine: Engine, error: Except
         return
     try:
         async with asyncio.timeout(RECORD_SECONDS), claim.connect() as connection:
+            # The time-out alone would wait for a dead server to roll back.
+            asyncio.get_running_loop().call_later(RECORD_SECONDS, connection.terminate)
             digest = digest_of(failure.command)
             number = await incidents.record(connection, epoch, failure, digest, _text(error))
     except Exception:

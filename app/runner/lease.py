@@ -78,6 +78,8 @@ class Lease:
         self._address = address
         self._name = name
         self._connection = connection
+        self._connections = [connection]
+        """All of the claim's."""
         self._suspicious = False
         """Whether the leader was silent too long at the last look."""
         self._closed = asyncio.Event()
@@ -119,7 +121,19 @@ class Lease:
     async def connect(self) -> AsyncIterator[asyncpg.Connection]:
         """Another connection for the runner's own use, which ends at the latest with the claim."""
         async with _connect(self._address, self._name) as connection:
-            yield connection
+            self._connections.append(connection)
+            try:
+                yield connection
+            finally:
+                self._connections.remove(connection)
+
+    def end(self) -> None:
+        """End the claim, and all that is done over its connections, without the server's help.
+
+        Who is cancelled within a transaction would else wait for a dead server to roll it back.
+        """
+        for connection in self._connections:
+            connection.terminate()
 
     async def _beat(self) -> None:
         try:

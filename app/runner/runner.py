@@ -187,6 +187,7 @@ class Runner:
             finally:
                 for task in tasks:
                     task.cancel()
+                claim.end()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _take(self, claim: lease.Lease) -> int | None:
