@@ -36,7 +36,7 @@ from app.api.schemas.accounts import (
     WalletView,
 )
 from app.api.schemas.base import ACCOUNT_PATTERN, ASSET_PATTERN, Page
-from app.api.services import Reading, Services, ServicesDep
+from app.api.services import Reading, ServicesDep
 from app.engine import margin
 from app.engine.commands import (
     AdjustMargin,
@@ -70,13 +70,13 @@ OWN = keyed(Code.unknown_account)
     summary="Open an account",
 )
 async def open_account(
-    _: Admin, changes: Posting, services: ServicesDep, body: AccountBody
+    _: Admin, changes: Posting, reading: Reading, body: AccountBody
 ) -> NewAccountView:
     """Open a trader's account together with its key, which is shown only here."""
     key, secret = make_key(f"trader {body.account_id}", "trader", body.account_id)
     command = OpenAccount(body.account_id, body.position_mode, key)
     _done, replayed = await changes.apply(command)
-    stored = await _stored(services, body.account_id)
+    stored = await _stored(reading, body.account_id)
     return NewAccountView(**stored.model_dump(), api_key=None if replayed else secret)
 
 
@@ -111,11 +111,11 @@ async def get_account(account_id: OwnAccount, reading: Reading) -> AccountDetail
     summary="Change an account's position mode",
 )
 async def update_account(
-    _: Admin, changes: Changing, services: ServicesDep, account_id: AccountPath, body: AccountPatch
+    _: Admin, changes: Changing, reading: Reading, account_id: AccountPath, body: AccountPatch
 ) -> AccountView:
     """Change the position mode, while nothing is open."""
     await changes.apply(SetPositionMode(account_id, body.position_mode))
-    return await _stored(services, account_id)
+    return await _stored(reading, account_id)
 
 
 @accounts.get(
@@ -194,15 +194,14 @@ async def cancel_all_after(
 async def configure_contract(
     account_id: OwnAccount,
     changes: Changing,
-    services: ServicesDep,
+    reading: Reading,
     symbol: SymbolPath,
     body: SettingsBody,
 ) -> SettingsView:
     """Leverage and margin mode of the account in a contract (ORD-3)."""
     command = ConfigureContract(account_id, symbol, body.leverage, body.margin_mode)
     await changes.apply(command, IN_PATH)
-    async with services.database.connect() as connection:
-        row = await queries.get_settings(connection, account_id, symbol)
+    row = await queries.get_settings(reading, account_id, symbol)
     assert row is not None, (account_id, symbol)
     return SettingsView(symbol=symbol, leverage=row["leverage"], margin_mode=row["margin_mode"])
 
@@ -247,10 +246,9 @@ async def list_positions(
     return paging.page(rows, lambda row: views[row["symbol"], row["side"]], "symbol", "side")
 
 
-async def _stored(services: Services, account_id: str) -> AccountView:
+async def _stored(reading: AsyncConnection, account_id: str) -> AccountView:
     """The account as it was committed."""
-    async with services.database.connect() as connection:
-        row = await queries.get_account(connection, account_id)
+    row = await queries.get_account(reading, account_id)
     assert row is not None, account_id
     return AccountView.of(row)
 

@@ -8,6 +8,7 @@ from decimal import Decimal, localcontext
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import OPTIONAL_KEY, Admin, MaybeKey
 from app.api.changing import Changing, Posting
@@ -94,12 +95,12 @@ async def get_contract(reading: Reading, symbol: SymbolPath) -> ContractView:
     summary="List a new contract",
 )
 async def create_contract(
-    _: Admin, changes: Posting, services: ServicesDep, body: ContractBody
+    _: Admin, changes: Posting, reading: Reading, body: ContractBody
 ) -> ContractView:
     """List a contract. Its insurance fund must exist."""
     contract = Contract(**_terms(body, type(body).model_fields))
     await changes.apply(CreateContract(contract), IN_BODY)
-    return await _stored(services, body.symbol)
+    return await _stored(reading, body.symbol)
 
 
 @contracts.patch(
@@ -108,13 +109,13 @@ async def create_contract(
     summary="Change a contract's terms",
 )
 async def update_contract(
-    _: Admin, changes: Changing, services: ServicesDep, symbol: SymbolPath, body: ContractPatch
+    _: Admin, changes: Changing, reading: Reading, symbol: SymbolPath, body: ContractPatch
 ) -> ContractView:
     """Change the given terms. What identifies a contract never changes; tick and lot size change
     only while nothing is open in it."""
     command = UpdateContract(symbol, _terms(body, body.model_fields_set))
     await changes.apply(command, CHANGED)
-    return await _stored(services, symbol)
+    return await _stored(reading, symbol)
 
 
 @contracts.post(
@@ -236,10 +237,9 @@ def brackets_of(rows: list[BracketBody]) -> tuple[Bracket, ...]:
         )
 
 
-async def _stored(services: ServicesDep, symbol: str) -> ContractView:
+async def _stored(reading: AsyncConnection, symbol: str) -> ContractView:
     """The contract as it was committed."""
-    async with services.database.connect() as connection:
-        row = await queries.get_contract(connection, symbol)
+    row = await queries.get_contract(reading, symbol)
     assert row is not None, symbol
     return contract_view(row)
 

@@ -32,7 +32,7 @@ from app.api.schemas.funds import (
     TreasuryContributionBody,
     TreasuryView,
 )
-from app.api.services import Reading, Services, ServicesDep
+from app.api.services import Reading, ServicesDep
 from app.engine.commands import (
     ContributeToFund,
     ContributeToTreasury,
@@ -80,13 +80,11 @@ async def get_fund(reading: Reading, fund_id: FundPath) -> FundView:
     responses=changing(CreateFund, *BY_POST),
     summary="Open an insurance fund",
 )
-async def create_fund(
-    _: Admin, changes: Posting, services: ServicesDep, body: FundBody
-) -> FundView:
+async def create_fund(_: Admin, changes: Posting, reading: Reading, body: FundBody) -> FundView:
     """Open a fund, without money."""
     policy = FundPolicy(**_given(body.policy))
     await changes.apply(CreateFund(body.fund_id, body.name, policy))
-    return await _stored(services, body.fund_id)
+    return await _one(reading, body.fund_id)
 
 
 @funds.patch(
@@ -95,12 +93,12 @@ async def create_fund(
     summary="Change an insurance fund",
 )
 async def update_fund(
-    _: Admin, changes: Changing, services: ServicesDep, fund_id: FundPath, body: FundPatch
+    _: Admin, changes: Changing, reading: Reading, fund_id: FundPath, body: FundPatch
 ) -> FundView:
     """Set name, policy or required minimums by hand (FND-7). What is left out stays."""
     policy = _given(body.policy) if "policy" in body.model_fields_set else None
     await changes.apply(UpdateFund(fund_id, body.name, policy, body.required_minimum))
-    return await _stored(services, fund_id)
+    return await _one(reading, fund_id)
 
 
 @funds.post(
@@ -166,12 +164,6 @@ async def list_alerts(
 
 def _given(policy: PolicyBody) -> dict[str, Decimal]:
     return {name: getattr(policy, name) for name in policy.model_fields_set}
-
-
-async def _stored(services: Services, fund_id: str) -> FundView:
-    """The fund as it was committed."""
-    async with services.database.connect() as connection:
-        return await _one(connection, fund_id)
 
 
 async def _one(connection: AsyncConnection, fund_id: str) -> FundView:

@@ -76,4 +76,8 @@ async def _reading(services: ServicesDep) -> AsyncIterator[AsyncConnection]:
 
 
 Reading = Annotated[AsyncConnection, Depends(_reading, scope="function")]
-"""One snapshot of the committed data for the length of the handler."""
+"""One snapshot of the committed data, taken when the handler first asks for something.
+
+A route that changes something and answers with what is stored then has its connection before it
+changes anything: where none is free it is `busy`, and nothing is done.
+"""

@@ -132,6 +132,24 @@ async def test_nothing_is_free(
                 assert (await client.get("/v1/contracts")).status_code == 200
 
 
+async def test_a_change_that_cannot_be_answered_is_not_made(
+    api: Api, address: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was told `busy` can send it again: nothing was done, no key was lost (ORD-7)."""
+    alice = {"account_id": "alice"}
+    with soon(monkeypatch, SLOT_SECONDS=0.2, STATEMENT_SECONDS=20):
+        async with service(api, address, 1) as (_, client):
+            client.headers["authorization"] = f"Bearer {api.keys['admin']}"
+            async with locked(address, "contracts"):
+                reader = asyncio.create_task(client.get("/v1/contracts/BTCUSDT"))
+                await until_waiting(connection, 1)
+                refused = await client.post("/v1/accounts", json=alice)
+                assert summary([refused]) == {(503, "busy"): 1}
+            await reader
+            opened = await client.post("/v1/accounts", json=alice)
+            assert (opened.status_code, len(opened.json()["api_key"])) == (201, 46)
+
+
 async def test_how_many_connections(few: str, address: str, connection: asyncpg.Connection) -> None:
     """Half of what there are (a second instance wants as many) less the runner's; at least 2."""
     assert await database.read_slots(address) == database.READ_SLOTS

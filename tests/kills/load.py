@@ -66,6 +66,9 @@ class Load:
 
     async def _open(self, account: str) -> None:
         opened = await self._client.post("/v1/accounts", json={"account_id": account})
+        while opened.status_code == 503:  # busy: so many at once on a slow machine
+            await asyncio.sleep(0.1)
+            opened = await self._client.post("/v1/accounts", json={"account_id": account})
         assert opened.status_code == 201, opened.text
         await self._post(
             f"/v1/accounts/{account}/deposits",
