@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.engine.commands import Side
-from app.engine.numbers import ceil_to, floor_to
+from app.engine.numbers import UNIT, ceil_to, floor_to
 from app.replay.makers import CALM, QuotedMarket
 from app.replay.population import LONGS, ReplayTrader, Stake
 from app.replay.terms import amount, lots, order, room
@@ -101,7 +101,7 @@ def _enter(
     if memory.is_short_of_money:
         if chance.random() < 0.5:
             return Decision()
-        deposit = (trader.capital * amount(chance.uniform(0.3, 1), 4)).quantize(Decimal("0.01"))
+        deposit = (trader.capital * amount(chance.uniform(0.3, 1), 4)).quantize(UNIT)
         money = deposit
         memory.is_short_of_money = False
     stake = chance.choice(trader.stakes)
@@ -151,6 +151,6 @@ def _affordable(stake: Stake, market: QuotedMarket, margin: Decimal, held: Decim
     """The quantity that `margin` opens with the stake's leverage, on top of `held`."""
     contract = market.contract
     costs = 1 + stake.leverage * (contract.taker_fee_rate + Decimal("0.005"))
-    free = room(contract, stake.leverage) * Decimal("0.9") - contract.value(held, market.price)
+    free = room(contract, stake.leverage) * Decimal("0.9") - abs(contract.value(held, market.price))
     notional = min(margin * stake.leverage / costs, free)
     return lots(contract, notional, market.price) if notional > 0 else Decimal(0)

@@ -19,11 +19,12 @@ from app.replay.population import ReplayTrader, draw_population, planned_notiona
 from app.replay.setup import Opening, Setting
 from app.replay.steps import ReplayStep
 from app.replay.tally import Tally
-from app.replay.terms import order
+from app.replay.terms import enough, in_asset, order
 
 DEPTH = Decimal("0.02")
 """Depth of a calm book, as a share of the traders' first positions on both sides."""
 LEAST_DEPTH = Decimal(100_000)
+"""In the quote asset."""
 TURN_MS = 60_000
 
 
@@ -46,6 +47,7 @@ class Replay:
         self.tally = Tally()
         self._service = service
         self._plan = plan
+        self._contracts = contracts
         self._chance = random.Random(plan.seed)  # noqa: S311 - the same run again is the point
         self.traders = draw_population(
             self._chance, contracts, plan.prices, plan.traders, plan.prefix
@@ -63,12 +65,20 @@ class Replay:
 
     def _depth(self, symbol: str) -> Decimal:
         planned = self._wanted[symbol, "buy"] + self._wanted[symbol, "sell"]
-        return max(planned * DEPTH, LEAST_DEPTH)
+        least = in_asset(self._contracts[symbol], LEAST_DEPTH, self._plan.prices[symbol])
+        return max(planned * DEPTH, least)
 
     async def open(self) -> None:
         """Endow funds, open accounts, and let the traders enter against the makers."""
-        contracts = [market.contract for market in self.markets.values()]
-        await setup.endow_funds(self._service, contracts, self._plan.fund_seed_capital, self.tally)
+        await setup.endow_funds(
+            self._service,
+            [
+                (contract, in_asset(contract, self._plan.fund_seed_capital, price))
+                for contract in self._contracts.values()
+                for price in [self._plan.prices[contract.symbol]]
+            ],
+            self.tally,
+        )
         await setup.open_accounts(self._service, self._openings(), self.tally)
         await self._tick(self._plan.prices)
         book: list[Json] = []
@@ -171,7 +181,7 @@ class Replay:
             self._carried[key] = self._carried.get(key, Decimal(0)) + print_.quantity
             market = self.markets[print_.symbol]
             quantity = floor_to(self._carried[key], market.contract.lot_size)
-            if market.contract.value(quantity, market.price) >= market.contract.min_notional:
+            if enough(market.contract, quantity, market.price):
                 self._carried[key] -= quantity
                 orders.append(order(self._chance.choice(self._tape), *key, quantity))
         await self._place(orders)

@@ -113,7 +113,7 @@ def _open(path: Path) -> TextIO:
 
 def _parser(path: Path, columns: tuple[str, ...]) -> Callable[[CsvRow], Event]:
     if columns == CANDLE_COLUMNS:
-        symbol, mark, _ = path.name.partition("_")
+        symbol, mark, _ = path.name.partition("_1m")
         if not mark or not symbol:
             raise InputError(f"{path}: a candle file is named after its symbol: BTCUSDT_1m.csv.gz")
         return lambda row: _candle(symbol.upper(), row)

@@ -46,7 +46,7 @@ STYLES = (
 
 @dataclass(slots=True)
 class QuotedMarket:
-    """What the replay knows of a contract's market. `depth` is a notional in the quote asset."""
+    """What the replay knows of a contract's market; `depth` is a notional (CON-2)."""
 
     contract: Contract
     depth: Decimal

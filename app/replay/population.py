@@ -13,11 +13,14 @@ from decimal import Decimal
 
 from app.engine.commands import MarginMode, Side
 from app.engine.contracts import Contract
-from app.replay.terms import amount, lots, room
+from app.replay.terms import amount, in_asset, lots, rate, room
 
 MEDIAN_CAPITAL = 2_500
 SPREAD_OF_CAPITAL = 1.6
-"""Capital is log-normal: half have less than 2,500, one in a hundred more than 100,000."""
+"""Capital is log-normal: half have less than 2,500, one in a hundred more than 100,000.
+
+Of a coin they have as much as that is worth at the start.
+"""
 LEAST_CAPITAL, MOST_CAPITAL = 50, 2_000_000
 
 LEVERAGES = {2: 5, 3: 7, 5: 14, 10: 24, 20: 24, 25: 8, 50: 10, 75: 4, 100: 2, 125: 2}
@@ -70,17 +73,24 @@ def _trader(
 ) -> ReplayTrader:
     drawn = chance.lognormvariate(math.log(MEDIAN_CAPITAL), SPREAD_OF_CAPITAL)
     capital = amount(min(max(drawn, LEAST_CAPITAL), MOST_CAPITAL), 2)
-    symbols = _symbols(chance, contracts)
+    symbols = _symbols(chance, contracts, prices)
+    first = contracts[symbols[0]]
+    capital = in_asset(first, capital, prices[first.symbol])
     committed = capital * amount(chance.uniform(0.3, 0.9), 4) / len(symbols)
     stakes = (_stake(chance, contracts[symbol], prices[symbol], committed) for symbol in symbols)
-    asset = contracts[symbols[0]].settlement_asset
-    return ReplayTrader(account_id, asset, capital, tuple(stakes))
+    return ReplayTrader(account_id, first.settlement_asset, capital, tuple(stakes))
 
 
-def _symbols(chance: random.Random, contracts: Mapping[str, Contract]) -> list[str]:
+def _symbols(
+    chance: random.Random, contracts: Mapping[str, Contract], prices: Mapping[str, Decimal]
+) -> list[str]:
     """A few contracts of one settlement asset; those with room for large positions more often."""
     names = sorted(contracts)
-    weights = [math.sqrt(contracts[name].brackets[-1].notional_cap) for name in names]
+    rooms = [
+        contracts[name].brackets[-1].notional_cap * rate(contracts[name], prices[name])
+        for name in names
+    ]
+    weights = [math.sqrt(most) for most in rooms]
     first = chance.choices(names, weights)[0]
     asset = contracts[first].settlement_asset
     wanted = _weighted(chance, CONTRACTS_PER_TRADER)
@@ -120,7 +130,7 @@ def planned_notional(
     for trader in traders:
         for stake in trader.stakes:
             value = contracts[stake.symbol].value(stake.quantity, prices[stake.symbol])
-            totals[stake.symbol, stake.side] += value
+            totals[stake.symbol, stake.side] += abs(value)
     return totals
 
 

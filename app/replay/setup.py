@@ -49,11 +49,13 @@ async def find_contracts(service: Service, symbols: Iterable[str]) -> dict[str, 
 
 
 async def endow_funds(
-    service: Service, contracts: Iterable[Contract], amount: Decimal, tally: Tally
+    service: Service, capital: Iterable[tuple[Contract, Decimal]], tally: Tally
 ) -> None:
     """Pay seed capital into the fund behind each contract, once per fund and asset (FND-9)."""
-    pairs = {(c.insurance_fund, c.settlement_asset): None for c in contracts}
-    for fund, asset in pairs if amount > 0 else ():
+    amounts = {(c.insurance_fund, c.settlement_asset): amount for c, amount in capital}
+    for (fund, asset), amount in amounts.items():
+        if amount == 0:
+            continue
         await service.post(
             f"/v1/insurance-funds/{fund}/contributions",
             {

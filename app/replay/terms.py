@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from app.engine.contracts import Bracket, Contract
-from app.engine.numbers import ONE, ZERO, floor_to, plain
+from app.engine.numbers import ONE, UNIT, ZERO, floor_to, plain
 
 
 def read_contract(answer: dict[str, Any]) -> Contract:
@@ -55,8 +55,19 @@ def lots(contract: Contract, notional: Decimal, price: Decimal) -> Decimal:
 
 
 def enough(contract: Contract, quantity: Decimal, price: Decimal) -> bool:
-    """Whether a quantity is worth the minimum at a price (ORD-12)."""
-    return abs(contract.unrounded_value(quantity, price)) >= contract.min_notional
+    """Whether a quantity is one, and worth the minimum at a price (ORD-12)."""
+    worth = abs(contract.unrounded_value(quantity, price))
+    return quantity > 0 and worth >= contract.min_notional
+
+
+def rate(contract: Contract, price: Decimal) -> Decimal:
+    """What one of the asset that a contract settles in is worth in its quote asset."""
+    return ONE if contract.margining == "linear" else price
+
+
+def in_asset(contract: Contract, amount: Decimal, price: Decimal) -> Decimal:
+    """An amount of the quote asset in what the contract settles in."""
+    return (amount / rate(contract, price)).quantize(UNIT)
 
 
 def amount(draw: float, digits: int = 8) -> Decimal:

@@ -57,6 +57,26 @@ def test_first_orders_need_no_more_than_the_capital() -> None:
         assert needed < trader.capital
 
 
+def test_who_trades_for_a_coin_has_as_much_of_it() -> None:
+    """CON-2: the same fortunes, stakes and depths as in a linear contract, counted in the coin."""
+    price = D(50_000)
+    coin = next(c for c in default_contracts() if c.symbol == "BTCUSD_PERP")
+    prices = {**PRICES, coin.symbol: price}
+    both = {**CONTRACTS, coin.symbol: coin}
+    everybody = draw_population(random.Random(7), both, prices, 2000, "p")
+    traders = [trader for trader in everybody if trader.asset == "BTC"]
+    assert 100 < len(traders) < 1900
+    assert 1000 < median(float(trader.capital * price) for trader in traders) < 5000
+    for trader in traders:
+        (stake,) = trader.stakes
+        notional = abs(coin.value(stake.quantity, price))
+        assert is_multiple(stake.quantity, D(1))
+        assert stake.leverage <= coin.max_leverage(notional)
+        assert notional / stake.leverage < trader.capital
+    planned = planned_notional(traders, {coin.symbol: coin}, prices)
+    assert all(notional > 0 for notional in planned.values())
+
+
 def test_sizes_are_heavy_tailed_and_everything_is_mixed() -> None:
     traders = draw()
     capitals = [float(trader.capital) for trader in traders]

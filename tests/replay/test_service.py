@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,21 @@ async def test_a_crash_liquidates_takes_over_and_deleverages(
     again = await replay(service, files[0], *options)
     assert again["funds"][-1]["before"] == report["funds"][-1]["after"]
     assert again["ticks"]["refused"] == {}
+
+
+async def test_a_coin_margined_contract_beside_a_linear_one(
+    service: Service, tmp_path: Path
+) -> None:
+    """CON-2, NUM-4: liquidations and takeovers in the coin; every law holds in it, too."""
+    files = [str(crash(tmp_path)), str(crash(tmp_path, "BTCUSD_PERP"))]
+    options = ["--traders", "40", "--fund-seed-capital", "2000", "--seed", "6"]
+    report = await replay(service, *files, *options)
+    assert report["ticks"]["refused"] == {}
+    assert {row["fund"] for row in report["funds"]} == {"usdt-major", "coin-btc"}
+    (coin,) = [row for row in report["funds"] if row["fund"] == "coin-btc"]
+    assert Decimal(coin["by_kind"]["seed_capital"]) == Decimal("0.05")
+    assert Decimal(report["trades"]["value"]["BTC"]) > 0
+    assert Decimal(report["takeovers"]["value"]["BTC"]) > 0
 
 
 async def test_trades_and_quotes(service: Service, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, Literal
@@ -42,22 +43,26 @@ from app.store.rows import collect
 from app.store.snapshots import Snapshot, store
 from app.store.tables import ALIVE
 from app.store.writer import Writer
-from tests.engine.world import contract, differences, open_account
+from tests.engine.world import contract, differences, inverse, open_account
 from tests.store.states import facts, picture
 
 TRADERS = [f"trader-{number}" for number in range(8)]
-SYMBOLS = ["AUSDT", "BUSDT"]
+SYMBOLS = ["AUSDT", "BUSDT", "COIN"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def opening() -> list[Command]:
-    """A fund with little money, two contracts, traders with deposits, half of them isolated."""
+    """A fund with little money, three contracts of one asset (the last inverse), traders with
+    deposits, half of them isolated.
+    """
     commands: list[Command] = [
         CreateFund("f", "F"),
         UpdateFund("f", required_minimum={"USDT": Decimal(100)}),
         ContributeToFund("f", "main", "USDT", Decimal(50), "seed_capital"),
     ]
-    commands += [CreateContract(contract(symbol, "f")) for symbol in SYMBOLS]
+    coin = replace(inverse("COIN", "f", coin="USDT"), contract_size=Decimal(33))
+    commands += [CreateContract(contract(symbol, "f")) for symbol in SYMBOLS[:2]]
+    commands += [CreateContract(coin)]
     commands += [Tick(symbol, Decimal(100)) for symbol in SYMBOLS]
     for number, trader in enumerate(TRADERS):
         mode: Literal["cross", "isolated"] = "isolated" if number % 2 else "cross"
@@ -93,8 +98,9 @@ def anything(
             return AmendOrder(chance.choice(orders), quantity, price.quantize(Decimal("0.01")))
         case _:
             price = marks[symbol] * Decimal(chance.randint(970, 1030)) / 1000
+            quantity = amount * 100 if symbol == "COIN" else amount
             return PlaceOrder(
-                trader, symbol, chance.choice(["buy", "sell"]), "limit", amount,
+                trader, symbol, chance.choice(["buy", "sell"]), "limit", quantity,
                 price.quantize(Decimal("0.01")), reduce_only=chance.random() < 0.1,
             )  # fmt: skip
 

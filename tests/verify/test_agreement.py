@@ -13,6 +13,7 @@ from app.engine.commands import (
     AdjustMargin,
     Command,
     ConfigureContract,
+    ContributeToFund,
     ContributeToTreasury,
     CreateContract,
     CreateFund,
@@ -27,7 +28,7 @@ from app.engine.rejections import Rejection
 from app.runner.runner import NotLeader, Runner
 from app.store import codec, database
 from app.verify.replay import verify
-from tests.engine.world import brackets, contract, open_account
+from tests.engine.world import brackets, contract, inverse, open_account
 from tests.verify.conftest import verified
 from tests.verify.market import live
 
@@ -179,3 +180,32 @@ def tick(symbol: str, price: str) -> Tick:
 
 def order(account_id: str, side: Side, symbol: str, quantity: str, price: str) -> PlaceOrder:
     return PlaceOrder(account_id, symbol, side, "limit", Decimal(quantity), Decimal(price))
+
+
+async def test_an_inverse_market_agrees(address: str) -> None:
+    """CON-2: takeover, ADL, resting orders and inventory in the coin, over two leaders."""
+    traders = ("ann", "bob", "cyd")
+    seed = ContributeToFund("f", "main", "BTC", Decimal(3), "seed_capital")
+    async with Runner(address) as runner:
+        await accepted(runner, CreateFund("f", "F"), CreateContract(inverse("COIN", "f")), seed)
+        await accepted(runner, tick("COIN", "100"), *(open_account(trader) for trader in traders))
+        await accepted(runner, *(Deposit(trader, "BTC", Decimal(200)) for trader in traders))
+        await accepted(
+            runner,
+            ConfigureContract("ann", "COIN", 50, "isolated"),
+            order("bob", "sell", "COIN", "1030", "100"),
+            order("ann", "buy", "COIN", "1000", "100"),
+            order("cyd", "buy", "COIN", "30", "100"),
+            order("cyd", "buy", "COIN", "7", "33.33"),
+        )
+    async with Runner(address) as runner:
+        await accepted(runner, tick("COIN", "95"))
+        state = runner.engine.state
+        assert ("COIN", "both") not in state.accounts["ann"].positions
+        assert state.funds["f"].inventory["COIN"].quantity == 27
+        await accepted(runner, order("bob", "buy", "COIN", "3", "33.33"))
+        await accepted(runner, order("ann", "sell", "COIN", "9", "33.33"))
+    findings = await verified(address)
+    assert findings.difference is None
+    assert findings.rows["adl_counterparties"] == 1
+    assert findings.leaders == 2
