@@ -227,7 +227,8 @@ def _close_against(
     sign = 1 if closing.position.quantity > 0 else -1
     quantity = sign * size
     worth = market.worth(quantity)
-    value = worth if at_mark else _part(closing, quantity)
+    part = _part(closing, quantity)
+    value = worth if at_mark else part
     resting.cancel_orders(
         step, sorted(held.orders.values(), key=lambda o: o.order_id), "deleveraged"
     )
@@ -245,10 +246,9 @@ def _close_against(
         step, account, held, counterparty, f"liquidation/{closing.record.liquidation_id}"
     )
     _cover_emptied(closing, account, held)
-    _close_own(closing, quantity, value, _part(closing, quantity))
+    _close_own(closing, quantity, value, part)
     profit_at_mark = counterparty.profit + value - worth
     closing.given_up += max(ZERO, profit_at_mark)
-    price = market.contract.price_of(value, quantity)
     closing.closed.append(
         Deleveraged(
             rank=rank,
@@ -257,7 +257,7 @@ def _close_against(
             score=score,
             quantity_before=before,
             quantity=size,
-            price=price,
+            price=market.contract.price_of(value, quantity),
             realized_profit=counterparty.profit,
             reason="mark_price" if at_mark else "bankruptcy_price",
         )

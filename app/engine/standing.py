@@ -7,8 +7,9 @@ whatever prices it fills, and no fund ever pays for one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from app.engine import exposure, margin
@@ -82,23 +83,7 @@ class Standing:
 
     def copy(self) -> Standing:
         """Another one that stands alike."""
-        return Standing(
-            self.market,
-            self.account,
-            self.position,
-            found=self.found,
-            leverage=self.leverage,
-            quantity=self.quantity,
-            cost=self.cost,
-            value=self.value,
-            maintenance=self.maintenance,
-            wallet=self.wallet,
-            bids=self.bids,
-            asks=self.asks,
-            cross_wallet=self.cross_wallet,
-            slack=self.slack,
-            loose=self.loose,
-        )
+        return Standing(*_fields(self))
 
     def forget_orders(self) -> None:
         """Free what the open orders hold back: a fill of one may use it, the others may go."""
@@ -217,3 +202,6 @@ class Standing:
             self.bids += value
         else:
             self.asks += value
+
+
+_fields = attrgetter(*(field.name for field in fields(Standing)))

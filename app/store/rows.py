@@ -81,7 +81,7 @@ def collect(
 
     Refused commands leave no row. A position or inventory without quantity is a delete.
     """
-    batch = Writes(counters.command, None, attrgetter(*tables.COUNTERS)(counters))
+    batch = Writes(counters.command, None, _COUNTERS(counters))
     touched: dict[Kept, None] = {}
     for outcome in outcomes:
         if not outcome.accepted:
@@ -223,4 +223,5 @@ _RECORDS: dict[type, tuple[str, RowOf | None]] = {
     Alert: _record(tables.alerts, Alert),
     IncidentRelease: _record(tables.incident_releases, IncidentRelease),
 }
+_COUNTERS = attrgetter(*tables.COUNTERS)
 _ANSWER = _row_of(tables.answers, results=codec.encode_results)
