@@ -18,11 +18,11 @@ from app.engine.state import Account, Market, Position, State
 
 
 def scope_positions(state: State, scope: Scope) -> list[tuple[Market, Position]]:
-    """The open positions of a margin scope."""
+    """The open positions of a margin scope: the leg of an isolated one may be cross by now."""
     account, markets = state.accounts[scope.account_id], state.markets
     if scope.isolated:
         position = account.positions.get(scope.leg)
-        if position is None or not position.quantity:
+        if position is None or not position.quantity or not position.scope.isolated:
             return []
         return [(markets[scope.symbol], position)]
     return [

@@ -205,6 +205,34 @@ def test_a_new_leader_does_the_same_however_its_contracts_were_loaded(asset: str
     assert not list(differences(dump(world.state), dump(replayed(world).state)))
 
 
+def test_ord_3_who_is_looked_at_when_the_position_is_cross_by_now() -> None:
+    """ORD-3, LIQ-1: closed, set to cross and opened again before the new leader came to it."""
+    world = World(Bounds(finds=1))
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    world.must(Tick("TEST", Decimal(100)))
+    for name in ("ann", "bob", "cyd"):
+        world.account(name)
+        world.deposit(name, "10000")
+
+    def trade(seller: str, buyer: str) -> None:
+        for name, side in ((seller, "sell"), (buyer, "buy")):
+            order = PlaceOrder(name, "TEST", side, "limit", Decimal(10), Decimal(100))  # type: ignore[arg-type]
+            assert isinstance(world.apply(order).result, OrderReceipt)
+
+    world.must(ConfigureContract("ann", "TEST", 20, "isolated"))
+    trade("bob", "ann")
+    trade("bob", "cyd")
+    world.restart()
+    trade("ann", "bob")
+    world.apply(ConfigureContract("ann", "TEST", 20, "cross"))
+    trade("bob", "ann")
+    assert [scope.isolated for scope in world.state.cascades["USDT"].unchecked] == [True, False]
+    world.finish()
+    assert world.state.accounts["ann"].positions["TEST", "both"].quantity == 10
+    assert not world.liquidations
+
+
 def test_liq_2_who_is_put_at_risk_meanwhile_comes_in_the_next_round(world: World) -> None:
     """LIQ-2: after all that wait, though nobody's ratio is lower. No rule puts anybody at risk
     meanwhile, so the money is taken by hand.
