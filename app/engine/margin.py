@@ -195,7 +195,9 @@ def is_waiting(state: State, account_id: str) -> bool:
     waiting = [state.held, *(cascade.waiting for cascade in state.cascades.values())]
     if any(scope in some for some in waiting for scope in scopes):
         return True
-    if any(is_aside(state, scope) for scope in scopes):
+    if any(scope.account_id == account_id for scope in state.aside):
+        return True  # also where nothing of it is open: what is opened there, nobody looks at
+    if any(scope.asset in state.halted for scope in scopes):
         return True
     finding = any(cascade.looking for cascade in state.cascades.values())
     return finding and any(health(state, scope).at_risk for scope in dict.fromkeys(scopes))

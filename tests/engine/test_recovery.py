@@ -19,10 +19,12 @@ from app.engine.commands import (
     Incident,
     PlaceOrder,
     Recover,
+    ReleaseIncident,
     Tick,
     UpdateContract,
 )
 from app.engine.engine import Engine
+from app.engine.rejections import Rejection
 from app.engine.scopes import Scope, cross_scope, isolated_scope
 from tests.engine.world import World, brackets, contract
 
@@ -214,3 +216,19 @@ def test_orders_that_stay_are_passed_over_by_a_sweep(world: World) -> None:
     world.finish()
     world.must(UpdateContract("TEST", {"status": "reduce_only"}))
     assert len(world.state.orders) == 1
+
+
+def test_nothing_is_opened_in_a_scope_set_aside(world: World) -> None:
+    """REC-2: though its position was closed against another's since: nobody would look at it."""
+    world.account("dan")
+    world.deposit("dan", "1000")
+    world.must(ConfigureContract("dan", "TEST", 20, "isolated"))
+    dan = isolated_scope("dan", "TEST", "both", "USDT")
+    world.restart(Incident(1, "Tick", None, "USDT", "dan", "TEST", "both"))
+    world.finish()
+    assert list(world.state.aside) == [dan]
+    refusal = world.run(order("dan", "buy", 1))
+    assert isinstance(refusal, Rejection)
+    assert refusal.code == "account_in_liquidation"
+    world.must(ReleaseIncident(1, "mended"))
+    world.must(order("dan", "buy", 1))
