@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from app.engine import margin, orderbook
 from app.engine.commands import (
@@ -271,7 +272,7 @@ class Step(Ledger):
         self.state.accounts[order.account_id].open_orders += 1
         if order.reduce_only:
             position.reducing[order.order_id] = order
-        self._reserve(position, order, order.remaining)
+        self._reserve(position, order, 1)
         self._touch_order(order)
 
     def close_order(self, order: Order, status: OrderStatus, reason: str | None = None) -> None:
@@ -287,8 +288,9 @@ class Step(Ledger):
         """Give an open order a lower quantity, where it stands (ORD-15)."""
         account = self.state.accounts[order.account_id]
         position = account.positions[order.symbol, order.position_side]
-        self._reserve(position, order, quantity - order.quantity)
+        self._reserve(position, order, -1)
         order.quantity = quantity
+        self._reserve(position, order, 1)
         self._touch_order(order)
 
     def requeue_order(self, order: Order, quantity: Decimal, price: Decimal) -> None:
@@ -307,7 +309,7 @@ class Step(Ledger):
         del position.orders[order.order_id]
         account.open_orders -= 1
         position.reducing.pop(order.order_id, None)
-        self._reserve(position, order, -order.remaining)
+        self._reserve(position, order, -1)
         return position
 
     def fill_order(self, order: Order, quantity: Decimal, notional: Decimal) -> None:
@@ -320,14 +322,13 @@ class Step(Ledger):
             return
         account = self.state.accounts[order.account_id]
         position = account.positions[order.symbol, order.position_side]
-        # Not the part that was filled: those of an inverse value need not add up to the whole.
-        self._reserve(position, order, -order.remaining)
+        self._reserve(position, order, -1)
         order.filled_quantity += quantity
         order.status = "partially_filled"
         if order.remaining == 0:
             self.close_order(order, "filled")
         else:
-            self._reserve(position, order, order.remaining)
+            self._reserve(position, order, 1)
             self._touch_order(order)
 
     def _touch_order(self, order: Order) -> None:
@@ -335,8 +336,12 @@ class Step(Ledger):
         order.updated_at = self.now
         self.outcome.touched[order] = None
 
-    def _reserve(self, position: Position, order: Order, quantity: Decimal) -> None:
+    def _reserve(self, position: Position, order: Order, times: Literal[1, -1]) -> None:
+        """Reserve, or release, the value of all that remains of an order (ORD-4).
+
+        Never of a part: those of an inverse value need not add up to the whole.
+        """
         if not order.reduce_only:
             position.weighed = None
             contract = self.state.markets[order.symbol].contract
-            orderbook.reserve(contract, position, order, quantity)
+            orderbook.reserve(contract, position, order, times * order.remaining)

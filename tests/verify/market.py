@@ -32,7 +32,7 @@ from app.engine.commands import (
 from app.engine.contracts import Contract
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
-from tests.engine.world import DEFAULT_BRACKETS, brackets, contract, open_account
+from tests.engine.world import DEFAULT_BRACKETS, brackets, contract, inverse, open_account
 
 TRADERS = [f"trader-{number:02}" for number in range(16)]
 STEEP = brackets((("0", "700", 50, "0.01"), ("700", "100000", 20, "0.03")))
@@ -45,6 +45,8 @@ def _contracts() -> list[Contract]:
                 taker_fee_rate=Decimal("0.0005")),
         replace(contract("CUSDC", "rich"), quote_asset="USDC", settlement_asset="USDC",
                 brackets=STEEP, lot_size=Decimal("0.03")),
+        replace(inverse("DBTC", "rich"), contract_size=Decimal(100),
+                taker_fee_rate=Decimal("0.0005")),
     ]  # fmt: skip
 
 
@@ -61,12 +63,13 @@ def opening() -> list[Command]:
         ContributeToFund("poor", "main", "USDT", Decimal(5), "seed_capital"),
         ContributeToFund("rich", "main", "USDT", Decimal(5000), "seed_capital"),
         ContributeToFund("rich", "spare", "USDC", Decimal(5000), "seed_capital", "vault"),
+        ContributeToFund("rich", "main", "BTC", Decimal(5000), "seed_capital"),
         UpdateFund("poor", required_minimum={"USDT": Decimal(100)}),
         ContributeToTreasury("USDT", Decimal(1000)),
     ]
     for number, trader in enumerate(TRADERS):
         commands += [open_account(trader)]
-        commands += [Deposit(trader, asset, Decimal(200)) for asset in ("USDT", "USDC")]
+        commands += [Deposit(trader, asset, Decimal(200)) for asset in ("USDT", "USDC", "BTC")]
         for symbol in SYMBOLS:
             mode: Any = "isolated" if (number + len(commands)) % 3 == 0 else "cross"
             commands.append(ConfigureContract(trader, symbol, 50, mode))
@@ -116,9 +119,10 @@ class Market:
                 return CancelAllAfter(trader, chance.choice([0, 1, 60]))
             case _:
                 price = self.marks[symbol] * Decimal(chance.randint(980, 1020)) / 1000
+                lots = Decimal(chance.randint(1, 2000))
                 return PlaceOrder(
                     trader, symbol, chance.choice(["buy", "sell"]), "limit",
-                    Decimal(chance.randint(1, 2000)) * 3 / 100, price.quantize(Decimal("0.01")),
+                    lots if symbol == "DBTC" else lots * 3 / 100, price.quantize(Decimal("0.01")),
                     chance.choice(["gtc", "gtc", "gtc", "ioc"]),
                     reduce_only=chance.random() < 0.1,
                     client_order_id=f"order-{chance.random()}",
