@@ -140,6 +140,11 @@ async def _admin(identity: Annotated[Identity, Depends(_identity)]) -> Identity:
     return identity
 
 
+async def _feed(identity: Annotated[Identity, Depends(_identity)]) -> Identity:
+    identity.check_scope("feed")
+    return identity
+
+
 async def _trader(identity: Annotated[Identity, Depends(_identity)]) -> Identity:
     identity.check_scope("trader")
     return identity
@@ -162,6 +167,8 @@ async def _optional(request: Request) -> Identity | None:
 
 AnyKey = Annotated[Identity, Depends(_identity)]
 Admin = Annotated[Identity, Depends(_admin)]
+Feed = Annotated[Identity, Depends(_feed)]
+"""An admin's or a feed's key."""
 Trader = Annotated[Identity, Depends(_trader)]
 """An admin's or a trader's key."""
 OwnAccount = Annotated[str, Depends(_own_account)]

@@ -15,6 +15,7 @@ from app.api.accounts import accounts
 from app.api.calculators import calculators
 from app.api.contracts import contracts
 from app.api.edge import Edge, first_headers
+from app.api.funding import funding
 from app.api.funds import funds, treasury
 from app.api.health import health
 from app.api.history import history
@@ -92,6 +93,7 @@ def create_app(
         funds,
         treasury,
         history,
+        funding,
         calculators,
         incidents,
         health,

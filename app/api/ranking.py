@@ -11,7 +11,8 @@ from typing import Literal
 
 from app.engine import ranking as rules
 from app.engine.numbers import EXACT
-from app.engine.state import RankingEntry, State
+from app.engine.queues import RankingEntry
+from app.engine.state import State
 from app.store.loader import load_holders
 from app.store.reads import Reads, raw
 

@@ -73,9 +73,14 @@ def check_status(contract: Contract, *, only_reduces: bool) -> None:
 
 
 def check_mark(market: Market, command: PlaceOrder, now: datetime, *, only_reduces: bool) -> None:
-    """Risk is increased at a fresh mark only, and nothing traded far from it (MRK-4, FND-12)."""
+    """Risk is increased at a fresh mark only, and nothing traded far from it (MRK-4, FND-12), or
+    while a funding is settled (FPY-1)."""
     contract = market.contract
     assert market.mark is not None
+    if market.funding is not None and market.funding.time is not None:
+        raise Rejected(
+            Code.funding_under_way, f"{contract.symbol} trades again when its funding is settled"
+        )
     if not only_reduces and margin.is_stale(market, now):
         raise Rejected(
             Code.stale_mark,

@@ -19,6 +19,8 @@ class Bounds:
     """Scopes liquidated in one part."""
     closed: int = 500
     """Counterparties of one ADL event; what is left of the position goes on in the next part."""
+    payers: int = 200
+    """Positions whose funding one part settles (FPY-1)."""
     ranks: int = 1_000
     """Positions of either side that one part ranks for an ADL queue."""
     large: int = 2_000

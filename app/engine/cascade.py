@@ -15,7 +15,7 @@ One life of a scope, and the collections of a `Cascade` that it passes through:
 
     unchecked   scopes whose trigger a mark crossed, or that something else may have put at risk
     changed     the positions of a contract whose requirements changed, for their scopes
-        |  looked at (`_check`); not at risk: it gets new triggers, and that is all
+        |  looked at (`looking`); not at risk: it gets new triggers, and that is all
         v
     waiting     at risk, and its orders are cancelled; by scope, how many (LIQ-2). What that
         |       heals is recorded and stops here; where no mark is fresh it is held open instead,
@@ -29,10 +29,11 @@ One life of a scope, and the collections of a `Cascade` that it passes through:
     looked at again, like any scope that was touched: it is healthy, or gone, or in the next round
 
 The work is done in this order, as much in each part as one may: `unswept` orders of a reduce-only
-contract are cancelled (ORD-13); scopes are looked at, while `finding` those behind triggers that
-the tick crossed, too; those left `unarmed` get triggers; then one after the other is liquidated.
-All of a round are found, and have no orders any more, before the first is liquidated: or else it
-would sell to the second.
+contract are cancelled (ORD-13); the positions of `funded` contracts are settled, of one after the
+other (FPY-1: `unpaid` are those left of the first); scopes are looked at, while `finding` those
+behind triggers that the tick crossed, too; those left `unarmed` get triggers; then one after the
+other is liquidated. All of a round are found, and have no orders any more, before the first is
+liquidated: or else it would sell to the second.
 
 `found` are the accounts that are counted in the tick's answer, `events` the liquidation events of
 those of which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes
@@ -48,15 +49,21 @@ here would have to pass them over.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop
 
-from app.engine import liquidation, margin, positions, ranking, resting, triggers
-from app.engine.commands import ContinueCascade, Recover, ReleaseIncident, Tick
+from app.engine import (
+    liquidation,
+    looking,
+    margin,
+    payments,
+    positions,
+    ranking,
+    resting,
+    triggers,
+)
+from app.engine.commands import BeginFunding, ContinueCascade, Recover, ReleaseIncident, Tick
 from app.engine.events import Done, Ticked
 from app.engine.handlers import HANDLERS, Drives, handles
-from app.engine.health import Health
-from app.engine.numbers import ZERO, Quotient, ratio
 from app.engine.rejections import Code, Rejected
 from app.engine.scopes import Scope
 from app.engine.state import Cascade, Case, Market, State
@@ -65,14 +72,6 @@ from app.engine.step import Step
 LEADERS = (Tick, ContinueCascade, Recover)
 """Commands that run a cascade and do little else: if their part fails and no scope is to blame, the
 cascade is."""
-
-LOWEST = Decimal("-Infinity")
-"""The ratio of a scope that is at risk with nothing to maintain: it goes first."""
-
-
-def cascade_of(state: State, asset: str) -> Cascade:
-    """The asset's cascade, begun when there is none."""
-    return state.cascades.setdefault(asset, Cascade(asset))
 
 
 def sweep(state: State, market: Market) -> None:
@@ -83,7 +82,7 @@ def sweep(state: State, market: Market) -> None:
         i for side in (market.bids, market.asks) for level in side.levels.values() for i in level
     ]
     if open_ids:
-        cascade_of(state, market.contract.settlement_asset).unswept += sorted(open_ids)
+        looking.cascade_of(state, market.contract.settlement_asset).unswept += sorted(open_ids)
 
 
 def begin_tick(step: Step, tick: Tick) -> Ticked | Drives:
@@ -127,20 +126,14 @@ def _held_here(state: State, market: Market) -> list[Scope]:
     return found
 
 
-def hold(state: State, scope: Scope, canceled: int) -> None:
-    """Hold a scope open until the next tick of a contract that it has a position in (MRK-4)."""
-    state.held[scope] = state.held.get(scope, 0) + canceled
-    for market, _ in margin.scope_positions(state, scope):
-        market.held[scope] = None
-
-
 def run(step: Step, asset: str | None) -> None:
     """Look at the scopes a command touched; then do one bounded part of the asset's cascade.
 
     A trader's command does no part of one: should it come upon somebody at risk, that waits for the
-    next `ContinueCascade`. So does what is released, for that must be durable before it is tried.
+    next `ContinueCascade`. So does what is released, for that must be durable before it is tried;
+    and a funding, for many are due at once.
     """
-    check_touched(step)
+    looking.check_touched(step)
     state = step.state
     if not state.cascades:
         return
@@ -149,7 +142,8 @@ def run(step: Step, asset: str | None) -> None:
     if asset is None:
         return
     command = step.outcome.command
-    if HANDLERS[type(command)].moves is not None or isinstance(command, ReleaseIncident):
+    later = isinstance(command, ReleaseIncident | BeginFunding)
+    if later or HANDLERS[type(command)].moves is not None:
         step.outcome.pending = tuple(state.cascades)
         return
     _do_part(step, state.cascades[asset])
@@ -161,7 +155,7 @@ def _do_part(step: Step, cascade: Cascade) -> None:
     whole = cascade.asset if isinstance(step.outcome.command, LEADERS) else None
     step.blamed = whole
     _sweep(step, cascade)
-    if not cascade.unswept:
+    if not cascade.unswept and payments.go_on(step, cascade):
         _find(step, cascade)
         _liquidate(step, cascade)
     step.blamed = next(iter(step.handled)) if whole and len(step.handled) == 1 else whole
@@ -169,83 +163,9 @@ def _do_part(step: Step, cascade: Cascade) -> None:
         _end(step, cascade)
 
 
-def _handle(step: Step, scope: Scope) -> None:
-    """The part turns to this scope, which is blamed if it fails (REC-2)."""
-    step.blamed = scope
-    step.handled[scope] = None
-
-
-def _room(step: Step, cascade: Cascade, most: int) -> int:
-    """How many more scopes a part may handle.
-
-    One in all after a failure that no scope was to blame for, so that the next one tells (REC-2).
-    """
-    return 1 - len(step.handled) if cascade.asset in step.state.careful else most
-
-
-def check_touched(step: Step) -> None:
-    """Arm every touched scope anew and enrol those at risk (LIQ-1)."""
-    while step.scopes:
-        touched, step.scopes = list(step.scopes), {}
-        for scope in touched:
-            if margin.is_aside(step.state, scope):
-                continue
-            if step.blamed is not None:
-                step.blamed = scope
-            _check(step, scope)
-
-
-def _check(step: Step, scope: Scope) -> None:
-    """Arm a scope anew; enrol it when it is at risk, or hold it open for its tick (MRK-4)."""
-    state = step.state
-    health = _arm(state, scope)
-    if not health.positions:
-        state.held.pop(scope, None)
-        if health.at_risk:  # its isolated orders require more than it has
-            liquidation.cancel_scope_orders(step, scope)
-        return
-    if not health.at_risk:
-        state.held.pop(scope, None)
-        return
-    if margin.is_held_open(state, scope, step.now):
-        hold(state, scope, len(liquidation.cancel_scope_orders(step, scope)))
-        return
-    cascade = cascade_of(state, scope.asset)
-    if scope not in cascade.waiting:
-        _enrol(step, cascade, scope, health)
-
-
-def _arm(state: State, scope: Scope) -> Health:
-    """Arm a scope anew; while a tick's crossed triggers are collected, leave that for later."""
-    cascade = state.cascades.get(scope.asset)
-    if cascade is None or not cascade.finding or cascade.tick is None:
-        return triggers.arm(state, scope)
-    cascade.unarmed[scope] = None
-    return margin.health(state, scope)
-
-
-def _enrol(step: Step, cascade: Cascade, scope: Scope, health: Health) -> None:
-    """Cancel the scope's orders; what that does not heal waits for liquidation (LIQ-2)."""
-    state = step.state
-    cascade.found.add(scope.account_id)
-    canceled = state.held.pop(scope, 0)
-    if orders := liquidation.cancel_scope_orders(step, scope):
-        canceled += len(orders)
-        health = margin.health(state, scope)
-    if not health.at_risk:
-        liquidation.record_healed(step, scope, canceled)
-        return
-    cascade.waiting[scope] = canceled
-    entry = (*_place(health), scope.among_equals, scope)
-    if cascade.finding:
-        heappush(cascade.queue, entry)
-    else:
-        cascade.next_round.append(entry)
-
-
 def _sweep(step: Step, cascade: Cascade) -> None:
     """Cancel orders that would open or grow a position, a bounded number (ORD-13)."""
-    for _ in range(min(_room(step, cascade, step.state.bounds.finds), len(cascade.unswept))):
+    for _ in range(min(looking.room(step, cascade, step.state.bounds.finds), len(cascade.unswept))):
         order = step.state.orders.get(cascade.unswept.pop())
         if order is None or order.reduce_only:
             continue
@@ -256,19 +176,11 @@ def _sweep(step: Step, cascade: Cascade) -> None:
         ]
         if margin.is_aside(step.state, position.scope):
             continue
-        _handle(step, position.scope)
+        looking.handle(step, position.scope)
         opening = position.bid_quantity if order.side == "buy" else position.ask_quantity
         if not positions.reduces(position, order.side) or opening > abs(position.quantity):
             resting.cancel_orders(step, [order], "contract_reduce_only")
-    check_touched(step)
-
-
-def _place(health: Health) -> tuple[Decimal, Quotient]:
-    """Equity / maintenance margin, as a key to sort by, exactly (LIQ-2)."""
-    equity, required = health.equity, health.maintenance_margin
-    if not required:
-        return LOWEST, Quotient(ZERO)
-    return ratio(equity, required), Quotient(equity, required)
+    looking.check_touched(step)
 
 
 def look_again(state: State, market: Market) -> None:
@@ -279,19 +191,20 @@ def look_again(state: State, market: Market) -> None:
     those that wait (`margin.is_waiting`).
     """
     if market.positions and market.contract.settlement_asset not in state.halted:
-        cascade_of(state, market.contract.settlement_asset).changed += market.positions.values()
+        cascade = looking.cascade_of(state, market.contract.settlement_asset)
+        cascade.changed += market.positions.values()
 
 
 def _find(step: Step, cascade: Cascade) -> None:
     """Look at scopes, those behind crossed triggers too, a bounded number; then arm as many."""
-    state, left = step.state, _room(step, cascade, step.state.bounds.finds)
+    state, left = step.state, looking.room(step, cascade, step.state.bounds.finds)
     while cascade.looking and left > 0:
         if cascade.unchecked or cascade.changed:
             scope = cascade.unchecked.pop() if cascade.unchecked else cascade.changed.pop().scope
             left -= 1
             if not margin.is_aside(state, scope):
-                _handle(step, scope)
-                _check(step, scope)
+                looking.handle(step, scope)
+                looking.check(step, scope)
             continue
         if cascade.tick is None:
             cascade.finding = False
@@ -302,12 +215,12 @@ def _find(step: Step, cascade: Cascade) -> None:
         if not crossed:
             cascade.finding = False
         cascade.unchecked = list(dict.fromkeys(p.scope for p in reversed(crossed)))
-    check_touched(step)
+    looking.check_touched(step)
     while not cascade.finding and cascade.unarmed and left > 0:
         scope = cascade.unarmed.popitem()[0]
         left -= 1
         if scope not in cascade.waiting:  # those are armed when they are liquidated
-            _handle(step, scope)
+            looking.handle(step, scope)
             triggers.arm(state, scope)
 
 
@@ -315,11 +228,11 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
     """Liquidate the scopes in order, a bounded number; then the next round."""
     if cascade.looking or cascade.unarmed or not _ranked(step, cascade):
         return
-    for _ in range(_room(step, cascade, step.state.bounds.liquidations)):
+    for _ in range(looking.room(step, cascade, step.state.bounds.liquidations)):
         case = cascade.case = cascade.case or _next_case(cascade)
         if case is None:
             return
-        _handle(step, case.scope)
+        looking.handle(step, case.scope)
         finished = liquidation.advance(step, case)
         if finished:
             cascade.case = None
@@ -327,7 +240,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
             if step.state.ranked:
                 ranking.unpin(step.state)
         step.scopes[case.scope] = None
-        check_touched(step)
+        looking.check_touched(step)
         if not finished:
             return
 
@@ -348,7 +261,7 @@ def _ranked(step: Step, cascade: Cascade) -> bool:
     case = cascade.case
     if case is None or case.awaits is None:
         return True
-    _handle(step, case.scope)
+    looking.handle(step, case.scope)
     symbol, longs = case.awaits
     if not ranking.make(step.state, step.state.markets[symbol], step.now, longs=longs):
         return False
@@ -359,6 +272,7 @@ def _ranked(step: Step, cascade: Cascade) -> bool:
 def _has_work(cascade: Cascade) -> bool:
     return bool(
         cascade.unswept
+        or cascade.funded
         or cascade.looking
         or cascade.unarmed
         or cascade.case
@@ -396,4 +310,4 @@ def forget_all(state: State) -> None:
 def look_at(state: State, scopes: Sequence[Scope]) -> None:
     """Have scopes of one asset, in this order from the last, looked at by its next part."""
     if scopes and scopes[0].asset not in state.halted:
-        cascade_of(state, scopes[0].asset).unchecked += scopes
+        looking.cascade_of(state, scopes[0].asset).unchecked += scopes

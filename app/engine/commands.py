@@ -11,13 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, NamedTuple, TypeVar
 
-from app.engine.contracts import Contract
+from app.engine.contracts import LEFT_OUT, Contract
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.events import (  # noqa: F401 - ruff looks into no string
         Canceled,
         Countdown,
         Done,
+        FundingRateSet,
         Imported,
         Moved,
         OrderReceipt,
@@ -35,9 +36,6 @@ SelfTradePrevention = Literal["expire_taker", "expire_maker", "expire_both"]
 KeyScope = Literal["admin", "feed", "trader"]
 ClockCause = Literal["start", "jump", "drift"]
 ContributionKind = Literal["seed_capital", "adjustment", "top_up"]
-
-LEFT_OUT = {"left_out": True}
-"""Of a field that the log does not name while it has its default: as in logs from before it."""
 
 
 R_co = TypeVar("R_co", covariant=True)
@@ -297,6 +295,36 @@ class ReportClock(CommandOf["Done"]):
 
     cause: ClockCause
     ahead_seconds: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SetFundingRate(CommandOf["FundingRateSet"]):
+    """The funding rate of a contract at its next funding time (FPY-1)."""
+
+    symbol: str
+    rate: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BeginFunding(CommandOf["Done"]):
+    """It is `time`: a contract's funding is due (FPY-1). Nobody sends it."""
+
+    symbol: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectFunding(CommandOf["Moved"]):
+    """Money between the treasury and an account's cross wallet, for a funding that was wrong.
+
+    Positive to the account. `time` is that funding's.
+    """
+
+    symbol: str
+    time: datetime
+    account_id: str
+    amount: Decimal
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

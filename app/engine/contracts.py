@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
@@ -15,6 +15,14 @@ Kind = Literal["perpetual", "delivery"]
 ContractStatus = Literal["trading", "reduce_only", "halted", "settled"]
 
 DEFAULT_RESTORE_RATIO = Decimal("1.1")
+DEFAULT_FUNDING_LIMIT = Decimal("0.02")
+"""How far a funding rate may be from zero, where the contract does not say."""
+FUNDING_HOURS = (1, 4, 8)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+LEFT_OUT = {"left_out": True}
+"""Of a field that neither the log nor a hash of the state names while it has its default: as they
+were before there was such a field."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,24 @@ class Contract(Valued):
     mark_staleness_seconds: int | None = None
     tick_jump_limit: Decimal | None = None
     liquidation_restore_ratio: Decimal = DEFAULT_RESTORE_RATIO
+    funding_interval_hours: int | None = field(default=None, metadata=LEFT_OUT)
+    funding_rate_cap: Decimal | None = field(default=None, metadata=LEFT_OUT)
+    funding_rate_floor: Decimal | None = field(default=None, metadata=LEFT_OUT)
+
+    def funding_after(self, time: datetime) -> datetime | None:
+        """The first funding time after `time`: whole intervals since midnight UTC (FPY-1)."""
+        if self.funding_interval_hours is None or self.status == "settled":
+            return None
+        interval = timedelta(hours=self.funding_interval_hours)
+        return time + interval - (time - EPOCH) % interval
+
+    def funding_limits(self) -> tuple[Decimal, Decimal]:
+        """The lowest and the highest funding rate (FPY-1)."""
+        floor, cap = self.funding_rate_floor, self.funding_rate_cap
+        return (
+            -DEFAULT_FUNDING_LIMIT if floor is None else floor,
+            DEFAULT_FUNDING_LIMIT if cap is None else cap,
+        )
 
     def bracket(self, notional: Decimal) -> Bracket:
         """The bracket a notional falls into: floors are inclusive (CON-4)."""
@@ -144,8 +170,9 @@ def check_terms(contract: Contract) -> None:
     """Refuse terms that cannot be traded: `Rejected("invalid_contract")` naming the field,
     `invalid_brackets` naming the row, `unsupported_contract`.
     """
-    numbers = [getattr(contract, field.name) for field in fields(contract)]
+    numbers = [getattr(contract, one.name) for one in fields(contract)]
     assert all(in_range(number) for number in numbers if isinstance(number, Decimal)), contract
+    lowest, highest = contract.funding_limits()
     problems = {
         "contract_size": contract.contract_size <= 0,
         "tick_size": contract.tick_size <= 0,
@@ -159,6 +186,9 @@ def check_terms(contract: Contract) -> None:
         "mark_staleness_seconds": contract.mark_staleness_seconds is not None
         and contract.mark_staleness_seconds <= 0,
         "liquidation_restore_ratio": contract.liquidation_restore_ratio < ONE,
+        "funding_interval_hours": contract.funding_interval_hours not in (None, *FUNDING_HOURS),
+        "funding_rate_cap": not -ONE < highest < ONE,
+        "funding_rate_floor": not -ONE < lowest <= highest,
     }
     for name, wrong in problems.items():
         if wrong:

@@ -14,7 +14,7 @@ from app.engine import funds
 from app.engine.contracts import Contract
 from app.engine.margin import LegFigures
 from app.engine.scopes import Scope
-from app.engine.state import Wallet
+from app.engine.state import Cascade, Wallet
 from app.engine.step import Step
 
 
@@ -33,6 +33,12 @@ def find_cause(step: Step, scope: Scope, legs: Iterable[LegFigures]) -> None:
         for leg in legs
         if leg.market.mark is not None
     )[-1]
+
+
+def made_by(cascade: Cascade, scope: Scope, symbol: str) -> None:
+    """It was this contract's funding that put a scope at risk (FPY-1)."""
+    if not scope.isolated:
+        cascade.causes[scope] = symbol
 
 
 def cause(step: Step, scope: Scope) -> Contract:
@@ -64,22 +70,30 @@ def cover(
         liquidation_id=liquidation_id,
     )
     injected = amount - paid
-    if injected:
-        treasury = step.wallet("treasury", "", asset)
-        step.transfer(
-            "emergency_injection",
-            treasury,
-            wallet,
-            injected,
-            symbol=contract.symbol,
-            liquidation_id=liquidation_id,
-        )
-        step.alert(
-            "emergency_injection",
-            fund.fund_id,
-            asset,
-            amount=injected,
-            symbol=contract.symbol,
-            treasury_balance=treasury.balance,
-        )
+    inject(step, contract, wallet, injected, liquidation_id)
     return paid, injected
+
+
+def inject(
+    step: Step, contract: Contract, wallet: Wallet, amount: Decimal, liquidation_id: int | None
+) -> None:
+    """The treasury pays what the fund behind `contract` cannot, and all are told (FND-11)."""
+    if not amount:
+        return
+    treasury = step.wallet("treasury", "", wallet.asset)
+    step.transfer(
+        "emergency_injection",
+        treasury,
+        wallet,
+        amount,
+        symbol=contract.symbol,
+        liquidation_id=liquidation_id,
+    )
+    step.alert(
+        "emergency_injection",
+        contract.insurance_fund,
+        wallet.asset,
+        amount=amount,
+        symbol=contract.symbol,
+        treasury_balance=treasury.balance,
+    )

@@ -17,7 +17,8 @@ from app.engine import (
 from app.engine.events import AdlEvent, Deleveraged, Liquidation, QueueEntry
 from app.engine.health import health_after
 from app.engine.numbers import ZERO, share
-from app.engine.state import Account, Market, Position, Ranking
+from app.engine.queues import Ranking
+from app.engine.state import Account, Market, Position
 from app.engine.step import Step
 from app.engine.work import Work
 

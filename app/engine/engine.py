@@ -8,7 +8,17 @@ from decimal import localcontext
 from operator import attrgetter
 from typing import ClassVar, TypeVar
 
-from app.engine import accounts, cascade, countdown, invariants, listing, orders, prices, recovery  # noqa: F401 - their handlers
+from app.engine import (
+    accounts,  # noqa: F401 - its handlers, as of those below
+    cascade,
+    countdown,
+    funding,
+    invariants,
+    listing,  # noqa: F401
+    orders,  # noqa: F401
+    prices,  # noqa: F401
+    recovery,  # noqa: F401
+)
 from app.engine.bounds import Bounds
 from app.engine.commands import Command, CommandOf, Due
 from app.engine.handlers import HANDLERS, Drives
@@ -26,7 +36,7 @@ Source = Callable[[State], Due | None]
 agrees. It is asked before each command and must know at once. To apply its command must move it on;
 one that has to wait (for a cascade of its asset, say) is not due until then."""
 
-SOURCES: tuple[Source, ...] = (countdown.due,)
+SOURCES: tuple[Source, ...] = (countdown.due, funding.due)
 """Of commands that are due at an engine time: a new one is named here."""
 
 

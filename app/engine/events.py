@@ -14,19 +14,20 @@ from app.engine.commands import OrderStatus, OrderType, PositionSide, Side, Time
 
 FundMove = Literal[
     "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee", "bankruptcy_loss",
-    "takeover_gain", "inventory_settlement", "deficit_cover", "emergency_injection",
+    "takeover_gain", "inventory_settlement", "inventory_funding", "deficit_cover",
+    "emergency_injection",
 ]  # fmt: skip
 """What moves a fund's money, or stands in for it: a kind of its history and of the ledger alike."""
 
 HistoryKind = Literal[
-    FundMove, "trading_fee_share", "liquidation_surplus", "offload_pnl", "inventory_funding",
-    "rebalance_in", "rebalance_out", "excess_deployment",
+    FundMove, "trading_fee_share", "liquidation_surplus", "offload_pnl", "rebalance_in",
+    "rebalance_out", "excess_deployment",
 ]  # fmt: skip
 """As published (HIS-1); those that are no `FundMove` are planned."""
 
 LedgerKind = Literal[
     "deposit", "withdrawal", "contribution", "trading_fee", "realized_profit", "margin_in",
-    "margin_out", FundMove,
+    "margin_out", "funding", "funding_correction", FundMove,
 ]  # fmt: skip
 
 
@@ -235,6 +236,37 @@ class IncidentRelease(NamedTuple):
     reason: str
 
 
+class FundingPayment(NamedTuple):
+    """What a position received at a funding time (FPY-1): `amount` is negative where it paid.
+
+    By command number `sequence`, which is not before `time`; `quantity` is signed.
+    """
+
+    sequence: int
+    account_id: str
+    symbol: str
+    position_side: PositionSide
+    time: datetime
+    quantity: Decimal
+    mark_price: Decimal
+    rate: Decimal
+    amount: Decimal
+
+
+class FundingSettled(NamedTuple):
+    """A funding of a contract was settled (FPY-1), by command number `sequence`.
+
+    `residue` is what rounding left to revenue: all that was paid less all that was received.
+    """
+
+    sequence: int
+    symbol: str
+    time: datetime
+    rate: Decimal
+    mark_price: Decimal
+    residue: Decimal
+
+
 # Results: what the caller is told.
 
 
@@ -287,6 +319,14 @@ class Moved(NamedTuple):
     asset: str
     amount: Decimal
     balance: Decimal
+
+
+class FundingRateSet(NamedTuple):
+    """A funding rate that was given, and the funding time that it is for."""
+
+    symbol: str
+    rate: Decimal
+    time: datetime
 
 
 class Imported(NamedTuple):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
+from functools import cache
+from typing import Any, cast
 
 from app.engine import exposure, margin
 from app.engine.events import LedgerKind, Liquidation, Trade, Transfer
@@ -178,16 +180,7 @@ def _lines(state: State) -> Iterator[str]:
         if wallet.balance:
             yield _line("wallet", wallet.key, wallet.balance)
     for market in state.markets.values():
-        yield _line("market", market.contract, market.mark)
-        for position in market.positions.values():
-            yield _line(
-                "position",
-                position.account_id,
-                position.symbol,
-                position.side,
-                position.quantity,
-                position.cost,
-            )
+        yield from _market_lines(market)
     for account in state.accounts.values():
         yield _line("account", account.account_id, account.position_mode, account.created_at)
         if account.cancel_at is not None:  # a line of its own: no hash from before it changes
@@ -209,6 +202,21 @@ def _order_lines(order: Order) -> Iterator[str]:
 
 
 _ORDER = tuple(field.name for field in fields(Order) if field.name != "requeued")
+
+
+def _market_lines(market: Market) -> Iterator[str]:
+    yield _line("market", market.contract, market.mark)
+    if market.funding:
+        yield _line("funding", market.funding)
+    for position in market.positions.values():
+        yield _line(
+            "position",
+            position.account_id,
+            position.symbol,
+            position.side,
+            position.quantity,
+            position.cost,
+        )
 
 
 def _fund_lines(state: State) -> Iterator[str]:
@@ -241,5 +249,24 @@ def _text(value: object) -> str:
     if isinstance(value, tuple):
         return f"({_line(*value)})"
     if is_dataclass(value):
-        return f"({_line(*(getattr(value, field.name) for field in fields(value)))})"
+        return f"({_line(*_values(value))})"
     return repr(value)
+
+
+@cache
+def _names(kind: Hashable) -> tuple[tuple[str, ...], tuple[tuple[str, object], ...]]:
+    """The fields that are always named, and those that are not while they have their default."""
+    declared = fields(cast("Any", kind))
+    new = [one for one in declared if "left_out" in one.metadata]
+    always = tuple(one.name for one in declared if one not in new)
+    return always, tuple((one.name, one.default) for one in new)
+
+
+def _values(value: object) -> Iterator[object]:
+    """Of a dataclass; what earlier releases did not have is named where it is something."""
+    always, new = _names(cast("Hashable", type(value)))
+    for name in always:
+        yield getattr(value, name)
+    for name, default in new:
+        if (now := getattr(value, name)) != default:
+            yield (name, now)

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import localcontext
 from itertools import chain
 
-from app.engine import cascade, margin, recovery, triggers
+from app.engine import looking, margin, recovery, triggers
 from app.engine.commands import Command, ContinueCascade, Recover, ReleaseIncident, ReportClock
 from app.engine.numbers import EXACT
 from app.engine.state import State
@@ -25,7 +25,8 @@ CHECKED = 100
 
 
 class Unsettled(Exception):
-    """Somebody is at risk and may be liquidated: a cascade is under way, whose order is not known.
+    """Somebody is at risk and may be liquidated, or a funding is settled: a cascade is under way,
+    whose order is not known.
 
     The replay can begin when it is over.
     """
@@ -54,6 +55,8 @@ class Joining:
     def go_on(self) -> bool:
         """Look at some scopes; returns whether any are left. Raises `Unsettled`."""
         state, some = self._state, self._left[-CHECKED:]
+        if any(market.funding and market.funding.time for market in state.markets.values()):
+            raise Unsettled("a funding is under way")
         del self._left[-CHECKED:]
         with localcontext(EXACT):
             for scope in some:
@@ -63,7 +66,7 @@ class Joining:
                 if health.at_risk and health.positions:
                     if not margin.is_held_open(state, scope, _time(state)):
                         raise Unsettled(f"{scope} is at risk")
-                    cascade.hold(state, scope, 0)
+                    looking.hold(state, scope, 0)
         return bool(self._left)
 
 
@@ -78,4 +81,4 @@ def admit(state: State, command: Command) -> None:
     Then nobody here is at risk, and what is left of it has nothing to do.
     """
     if isinstance(command, ContinueCascade):
-        cascade.cascade_of(state, command.asset)
+        looking.cascade_of(state, command.asset)

@@ -25,7 +25,7 @@ from app.engine.handlers import handles
 from app.engine.numbers import ZERO, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.scopes import wallet_key
-from app.engine.state import Fund, Market, State
+from app.engine.state import Fund, Funding, Market, State
 from app.engine.step import Step
 
 FIXED_FIELDS = (
@@ -52,8 +52,22 @@ def create_contract(step: Step, command: CreateContract) -> Done:
     if contract.symbol in step.state.markets:
         raise Rejected(Code.contract_exists, f"there is a contract {contract.symbol} already")
     _check_new(step.state, contract)
-    step.list_contract(contract)
+    _list(step, contract)
     return Done(contract.symbol)
+
+
+def _list(step: Step, contract: Contract) -> None:
+    step.list_contract(contract)
+    _schedule(step, step.state.markets[contract.symbol])
+
+
+def _schedule(step: Step, market: Market) -> None:
+    """When the contract's next funding is due, by its new terms (FPY-1)."""
+    next_at = market.contract.funding_after(step.now)
+    if market.funding is not None:
+        step.set_funding(market, replace(market.funding, next_at=next_at))
+    elif next_at is not None:
+        step.set_funding(market, Funding(market.contract.symbol, next_at))
 
 
 def _check_new(state: State, contract: Contract) -> None:
@@ -123,13 +137,16 @@ def _check_change(state: State, market: Market, contract: Contract) -> None:
 
 
 def _change(step: Step, market: Market, contract: Contract) -> None:
-    margins_changed = market.contract.brackets != contract.brackets
-    if contract.status == "reduce_only" != market.contract.status:
+    old = market.contract
+    margins_changed = old.brackets != contract.brackets
+    if contract.status == "reduce_only" != old.status:
         cascade.sweep(step.state, market)
     mark = market.mark
     if mark is not None and not margin.can_liquidate(market, step.now):
         mark = replace(mark, awaited=True)  # a changed term does not make an old mark fresh (MRK-4)
     step.set_contract(market, contract)
+    if old.funding_after(step.now) != contract.funding_after(step.now):
+        _schedule(step, market)
     if mark is None:
         return
     if margins_changed:
@@ -172,7 +189,7 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
     for contract in command.contracts:
         market = state.markets.get(contract.symbol)
         if market is None:
-            step.list_contract(contract)
+            _list(step, contract)
             created += 1
         else:
             _change(step, market, contract)

@@ -13,9 +13,10 @@ from app.engine.commands import SelfTradePrevention, Side
 from app.engine.contracts import Contract
 from app.engine.events import Fill, Trade
 from app.engine.numbers import ZERO, round_value
+from app.engine.queues import Leg
 from app.engine.settlement import Settlement
 from app.engine.standing import Standing
-from app.engine.state import Account, Leg, Market, Order, Position, State
+from app.engine.state import Account, Market, Order, Position, State
 from app.engine.step import Step
 
 

@@ -12,6 +12,8 @@ from app.engine.events import (
     Alert,
     ClearanceFee,
     FundEntry,
+    FundingPayment,
+    FundingSettled,
     IncidentRelease,
     Liquidation,
     Trade,
@@ -24,6 +26,7 @@ from app.engine.state import (
     ApiKey,
     ContractSettings,
     Fund,
+    Funding,
     Inventory,
     Mark,
     Market,
@@ -40,13 +43,23 @@ Kept = (
     | Order
     | Market
     | Mark
+    | Funding
     | Fund
     | Inventory
     | ApiKey
 )
 """State that the store keeps a row of: things, never values, which could equal older ones."""
 Record = (
-    Transfer | FundEntry | Trade | Liquidation | ClearanceFee | AdlEvent | Alert | IncidentRelease
+    Transfer
+    | FundEntry
+    | Trade
+    | Liquidation
+    | ClearanceFee
+    | AdlEvent
+    | Alert
+    | IncidentRelease
+    | FundingPayment
+    | FundingSettled
 )
 """What happened, append-only."""
 R = TypeVar("R", bound=Record)

@@ -12,7 +12,8 @@ from app.engine import exposure, margin
 from app.engine.commands import PositionMode, PositionSide
 from app.engine.events import QueueEntry
 from app.engine.numbers import ZERO, Quotient, plain, ratio
-from app.engine.state import Block, Leg, Market, Position, Ranking, RankingEntry, State
+from app.engine.queues import Block, Leg, Ranking, RankingEntry
+from app.engine.state import Market, Position, State
 
 LAST = Decimal("-1E+60")
 """The score of a scope whose equity is not positive: it ranks last."""

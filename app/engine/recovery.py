@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter
 
-from app.engine import cascade, liquidation, margin, ranking, triggers
+from app.engine import cascade, liquidation, margin, payments, ranking, triggers
 from app.engine.commands import Incident, Recover, ReleaseIncident
 from app.engine.events import Done
 from app.engine.handlers import handles
@@ -38,6 +38,7 @@ def recover(step: Step, command: Recover) -> Done:
         triggers.forget(market)
         if market.contract.status == "reduce_only":
             cascade.sweep(state, market)
+    payments.fund_again(state)
     scopes = every_scope(state)
     for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
         cascade.look_at(state, scopes[asset])
@@ -115,6 +116,7 @@ def release(step: Step, command: ReleaseIncident) -> Done:
     if incident is None:
         raise Rejected(Code.unknown_incident, "there is no such open incident")
     step.release(incident, command.reason)
+    payments.fund_again(state)
     scope = blamed_scope(incident)
     if scope is not None:
         cascade.look_at(state, [scope])

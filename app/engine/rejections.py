@@ -36,6 +36,7 @@ class Code(Enum):
     price_off_tick = Refusal(422, "CON-1", "a price must be a multiple of the tick size")
     contract_not_trading = Refusal(422, "CON-1", "the contract's status does not allow this")
     no_mark = Refusal(422, "ORD-5", "the contract has no mark price yet")
+    funding_under_way = Refusal(422, "FPY-1", "the contract's funding is just being settled")
     stale_mark = Refusal(422, "MRK-4", "the mark price is too old for what can increase risk")
     price_out_of_band = Refusal(422, "FND-12", "the price is too far from mark")
     account_in_liquidation = Refusal(422, "LIQ-10", "the account waits for liquidation")
@@ -58,6 +59,9 @@ class Code(Enum):
     incident = Refusal(500, "REC-2", "applying this has failed; it is left alone until its release")
     unknown_incident = Refusal(404, "REC-2", "there is no such open incident")
     no_cascade = Refusal(422, "LIQ-10", "the asset has no cascade under way")
+
+    no_funding = Refusal(422, "FPY-1", "the contract has no funding interval")
+    funding_rate_out_of_range = Refusal(422, "FPY-1", "the rate is beyond the contract's limits")
 
     account_exists = Refusal(409, None, "there is such an account already")
     unsupported_position_mode = Refusal(422, "ORD-3", "the position mode can't be traded yet")

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from app.engine.bounds import Bounds
 from app.engine.commands import (
+    Due,
     FundPolicy,
     Incident,
     Limits,
@@ -27,8 +28,9 @@ from app.engine.commands import (
     TimeInForce,
 )
 from app.engine.contracts import Bracket, Contract
-from app.engine.events import GENESIS_HASH, QueueEntry
+from app.engine.events import GENESIS_HASH
 from app.engine.numbers import ZERO, Quotient
+from app.engine.queues import Leg, Ranking
 from app.engine.scopes import Scope, WalletKind, cross_scope, isolated_scope
 
 
@@ -169,6 +171,26 @@ class Mark:
 
 
 @dataclass(slots=True, eq=False)
+class Funding:
+    """A contract's funding (FPY-1).
+
+    It is due at `next_at` (None: never), at the `rate` that was given for then. While one is under
+    way, that is the one of `time`, at `settled_rate` and `mark_price`: all up to `paid_account` and
+    `paid_side`, in the order of the legs, are settled, with `residue` for revenue so far.
+    """
+
+    symbol: str
+    next_at: datetime | None
+    rate: Decimal | None = None
+    time: datetime | None = None
+    settled_rate: Decimal = ZERO
+    mark_price: Decimal = ZERO
+    paid_account: str = ""
+    paid_side: str = ""
+    residue: Decimal = ZERO
+
+
+@dataclass(slots=True, eq=False)
 class BookSide:
     """Price levels, best last; each level holds its orders in time priority (ORD-2)."""
 
@@ -199,50 +221,13 @@ class Triggers:
     number: int = 0
 
 
-Leg = tuple[str, PositionSide]
-"""A position within its contract: account and side."""
-
-RankingEntry = tuple[Decimal, Quotient, str, PositionSide]
-"""(-score to 34 digits, -score exactly, account, side): in the order of ADL-1."""
-
-
-@dataclass(slots=True, eq=False)
-class Block:
-    """Some successive places of a queue; `room` is the most that one of them has, where known."""
-
-    entries: list[RankingEntry]
-    room: Decimal | None = None
-    version: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class Ranking:
-    """The ADL queue of one side of a contract, sorted, in blocks; `places` finds an entry.
-
-    `shown` are entries as records keep them, made when first kept. A `large` one was made in steps
-    until `made_at`, and is `pinned` until the liquidation that awaited it is done; `unranked` are
-    positions still to be ranked. `rooms` are the losses on one lot up to which counterparties could
-    bear it, of those that bore nothing; a `version` each time that all of them are void.
-    """
-
-    blocks: list[Block] = field(default_factory=list)
-    places: dict[Leg, RankingEntry] = field(default_factory=dict)
-    shown: dict[Leg, QueueEntry] = field(default_factory=dict)
-    large: bool = False
-    made_at: datetime | None = None
-    pinned: bool = False
-    unranked: list[Position] = field(default_factory=list)
-    rooms: dict[Leg, Decimal] = field(default_factory=dict)
-    version: int = 0
-
-
 @dataclass(slots=True, eq=False)
 class Market:
     """A contract's live side: mark, book, open positions, clearing wallet, running totals.
 
     `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
     `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
-    `long_count` is how many positions are long.
+    `long_count` is how many positions are long. It has a `funding` from its first interval on.
     """
 
     contract: Contract
@@ -257,6 +242,7 @@ class Market:
     held: dict[Scope, None] = field(default_factory=dict)
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
+    funding: Funding | None = None
 
     def worth(self, quantity: Decimal) -> Decimal:
         """The value of a signed quantity at mark (CON-3)."""
@@ -344,6 +330,8 @@ class Cascade:
     next_round: list[QueuedScope] = field(default_factory=list)
     waiting: dict[Scope, int] = field(default_factory=dict)
     case: Case | None = None
+    funded: list[str] = field(default_factory=list)
+    unpaid: list[Position] | None = None
 
     @property
     def looking(self) -> bool:
@@ -396,5 +384,7 @@ class State:
     halted: dict[str, None] = field(default_factory=dict)
     ranked: dict[str, Market] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)
+    schedule: list[Due] | None = None
+    """The fundings that are due, sorted; None: to be made anew (`funding`)."""
     time: datetime | None = None
     ahead: timedelta = timedelta()

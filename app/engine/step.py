@@ -33,6 +33,7 @@ from app.engine.state import (
     ApiKey,
     ContractSettings,
     Fund,
+    Funding,
     Inventory,
     Mark,
     Market,
@@ -91,6 +92,18 @@ class Step(Ledger):
         """Give a contract a mark: always a new one, by which remembered figures are void."""
         market.mark = mark
         self.outcome.touched[mark] = None
+
+    def set_funding(self, market: Market, funding: Funding) -> None:
+        """Give a contract's funding its times, its rate, or how far it has come (FPY-1)."""
+        market.funding = funding
+        self.state.schedule = None
+        self._touch(funding)
+
+    def advance_funding(self, funding: Funding, position: Position, amount: Decimal) -> None:
+        """A position's funding is settled: it received `amount` from revenue (FPY-1)."""
+        funding.paid_account, funding.paid_side = position.account_id, position.side
+        funding.residue -= amount
+        self._touch(funding)
 
     def add_fund(self, fund_id: str, name: str, policy: FundPolicy) -> None:
         """Open an insurance fund."""
@@ -219,6 +232,11 @@ class Step(Ledger):
         """Remember that a cross wallet's balance or what it holds back changed."""
         self.scopes[cross_scope(account_id, asset)] = None
         self.state.unranked[account_id] = None
+
+    def touch_wallet(self, position: Position) -> None:
+        """Remember that the balance behind a position changed, and nothing else of it."""
+        self.scopes[position.scope] = None
+        self.state.unranked[position.account_id] = None
 
     def forget_empty(self, position: Position) -> None:
         """Drop a leg that holds nothing: no quantity, no orders, no margin."""

@@ -29,6 +29,7 @@ from app.engine.state import (
     ContractSettings,
     Counters,
     Fund,
+    Funding,
     Inventory,
     Mark,
     Market,
@@ -83,11 +84,8 @@ _OWN_CONTRACTS = f"""
 async def load_account(
     connection: asyncpg.Connection, account_id: str, symbols: Sequence[str] = ()
 ) -> State:
-    """One account with its contracts and marks, and those of `symbols`, as of one moment; without
-    books and totals.
-
-    `accounts` is empty when there is no such account.
-    """
+    """One account, if there is one, with its contracts and marks, and those of `symbols`, as of one
+    moment; without books and totals."""
     with localcontext(EXACT):
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             return await _load_part(connection, [account_id], symbols)
@@ -262,6 +260,8 @@ async def _load_markets(source: RowSource, state: State, where: str = "", *value
         state.markets[symbol] = Market(contract, clearing)
     for row in await source.fetch("marks", where, *values):
         state.markets[row["symbol"]].mark = _exact(Mark(*row), "marks")
+    for row in await source.fetch("funding", where, *values):
+        state.markets[row["symbol"]].funding = _exact(Funding(*row), "funding")
 
 
 _DECIMALS = {

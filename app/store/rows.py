@@ -23,6 +23,8 @@ from app.engine.events import (
     Alert,
     ClearanceFee,
     FundEntry,
+    FundingPayment,
+    FundingSettled,
     IncidentRelease,
     Liquidation,
     QueueEntry,
@@ -37,6 +39,7 @@ from app.engine.state import (
     ContractSettings,
     Counters,
     Fund,
+    Funding,
     Inventory,
     Mark,
     Market,
@@ -196,6 +199,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Order: _state(tables.orders),
     Market: _state(tables.contracts, brackets=_brackets),
     Mark: _state(tables.marks),
+    Funding: _state(tables.funding),
     Fund: _state(tables.funds, required_minimum=_minimum, wallets=_keys),
     ApiKey: _state(tables.api_keys),
 }
@@ -222,6 +226,8 @@ _RECORDS: dict[type, tuple[str, RowOf | None]] = {
     AdlEvent: _record(tables.adl_events, AdlEvent, queue=_queue),
     Alert: _record(tables.alerts, Alert),
     IncidentRelease: _record(tables.incident_releases, IncidentRelease),
+    FundingPayment: _record(tables.funding_payments, FundingPayment),
+    FundingSettled: _record(tables.funding_rates, FundingSettled),
 }
 _COUNTERS = attrgetter(*tables.COUNTERS)
 _ANSWER = _row_of(tables.answers, results=codec.encode_results)

@@ -22,12 +22,13 @@ from app.verify.difference import Difference, Differs, Key, Layout
 
 RECORDS = (
     "transfers", "fund_history", "trades", "liquidations", "clearance_fees", "adl_events",
-    "adl_counterparties", "alerts", "incident_releases",
+    "adl_counterparties", "alerts", "incident_releases", "funding_payments", "funding_rates",
 )  # fmt: skip
 COUNTED = {
     "transfers": "transfer", "trades": "trade", "liquidations": "liquidation",
     "clearance_fees": "liquidation", "adl_events": "adl_event", "adl_counterparties": "adl_event",
-    "alerts": "alert", "incident_releases": "command",
+    "alerts": "alert", "incident_releases": "command", "funding_payments": "command",
+    "funding_rates": "command",
 }  # fmt: skip
 """The counter of the first column of each table's key; a fund's history has its fund's own."""
 LOWEST = -(2**63)

@@ -66,6 +66,7 @@ def _whole(state: State) -> Outcome:
         state.orders.values(),
         state.markets.values(),
         (market.mark for market in state.markets.values() if market.mark),
+        (market.funding for market in state.markets.values() if market.funding),
         state.funds.values(),
         *(fund.inventory.values() for fund in state.funds.values()),
         state.keys.values(),

@@ -22,10 +22,19 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     "engine/cascade.py": (
         "what is under way or waits for a tick: a start begins it again (`Recover`)",
         {
-            "cascades", "held", "found", "unswept", "unchecked", "unarmed", "changed", "finding",
+            "cascades", "held", "unswept", "unchecked", "unarmed", "changed", "finding",
             "waiting", "queue", "next_round", "case", "awaits",
         },
     ),
+    "engine/looking.py": (
+        "who waits in a cascade, or for a tick",
+        {"cascades", "held", "found", "unarmed", "waiting", "queue", "next_round"},
+    ),
+    "engine/payments.py": (
+        "what a cascade has to settle: a start begins it again (`Recover`)",
+        {"funded", "unpaid"},
+    ),
+    "engine/funding.py": ("when which funding is due, sorted", {"schedule"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
     "engine/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
     "engine/liquidation.py": (
@@ -61,13 +70,14 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 """What may be written past the door, by file: why, and which fields. None of it is a row's."""
 
 STORED = {
-    "Account", "ApiKey", "ContractSettings", "Counters", "Fund", "Inventory", "Mark", "Order",
-    "Wallet",
+    "Account", "ApiKey", "ContractSettings", "Counters", "Fund", "Funding", "Inventory", "Mark",
+    "Order", "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
     "Market": {
         "contract", "clearing", "mark", "positions", "long_count", "quantity_total", "cost_total",
+        "funding",
     },
     "Position": {
         "account_id", "symbol", "side", "scope", "quantity", "cost", "wallet", "orders",
@@ -94,14 +104,15 @@ FUNCTIONS = {
 
 
 def declared() -> dict[str, dict[str, bool]]:
-    """The classes of `state.py` with their fields: whether each is a container."""
+    """The classes of the state with their fields: whether each is a container."""
     return {
         node.name: {
             line.target.id: ast.unparse(line.annotation).startswith(("dict[", "list[", "set["))
             for line in node.body
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
         }
-        for node in ast.parse((ENGINE / "state.py").read_text("utf-8")).body
+        for name in ("queues.py", "state.py")
+        for node in ast.parse((ENGINE / name).read_text("utf-8")).body
         if isinstance(node, ast.ClassDef)
     }
 

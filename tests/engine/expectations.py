@@ -11,7 +11,7 @@ from app.engine.commands import ContinueCascade
 from app.engine.events import Liquidation
 from app.engine.margin import cross_summary, position_summary
 from app.engine.numbers import EXACT
-from tests.engine.world import World
+from tests.engine.world import START, World
 
 SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",
          "filled": "filled_quantity", "fund": "fund_amount", "maintenance": "maintenance_margin",
@@ -131,6 +131,28 @@ class Expectations:
         makers = [f"{text}/{t.maker_account_id}" for text, t in zip(texts, newest, strict=True)]
         expected = [m if "/" in p else t for m, t, p in zip(makers, texts, prices, strict=True)]
         assert expected == list(prices), makers
+
+    def expect_paid(self, account: str, symbol: str, *amounts: str) -> None:
+        """`paid alice TEST -1 2.5`: what the account's last fundings brought it, oldest first."""
+        own = [p for p in self.world.payments if (p.account_id, p.symbol) == (account, symbol)]
+        newest = [payment.amount for payment in own[-len(amounts) :]]
+        assert newest == [Decimal(amount) for amount in amounts], own
+
+    def expect_payments(self, count: str) -> None:
+        """How many positions' fundings were settled."""
+        assert len(self.world.payments) == int(count), self.world.payments
+
+    def expect_funded(self, symbol: str, *options: str) -> None:
+        """`funded TEST rate=0.0001 mark_price=100 residue=0 hours=8`: its last funding."""
+        last = [one for one in self.world.fundings if one.symbol == symbol][-1]
+        for name, number in (option.split("=") for option in options):
+            hours = Decimal((last.time - START) // timedelta(hours=1))
+            found = hours if name == "hours" else getattr(last, name)
+            assert found == Decimal(number), last
+
+    def expect_fundings(self, count: str) -> None:
+        """How many fundings were settled."""
+        assert len(self.world.fundings) == int(count), self.world.fundings
 
     def expect_liquidations(self, count: str) -> None:
         """How many liquidations there have been."""

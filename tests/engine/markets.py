@@ -47,12 +47,12 @@ CONTRACTS: tuple[Contract, ...] = (
         contract("FINE", "small"), lot_size=Decimal("0.007"), tick_size=Decimal("0.0013"),
         contract_size=Decimal("3.33"), taker_fee_rate=Decimal("0.01"), min_notional=Decimal(0),
         maker_fee_rate=Decimal("0.003"), clearance_fee_rate=Decimal(0),
-        brackets=brackets((("0", "100000000", 40, "0.02"),)),
+        brackets=brackets((("0", "100000000", 40, "0.02"),)), funding_interval_hours=1,
     ),
     replace(
         contract("OTHER", "large"), settlement_asset="USDC", quote_asset="USDC",
         clearance_fee_rate=Decimal("0.001"), price_band=Decimal("0.2"),
-        liquidation_restore_ratio=Decimal(2),
+        liquidation_restore_ratio=Decimal(2), funding_interval_hours=4,
     ),
     replace(
         inverse("COIN", "coin"), taker_fee_rate=Decimal("0.0005"),
@@ -86,6 +86,7 @@ offers = st.sampled_from((
     "0.01", "0.5", "0.9", "0.97", "0.99", "0.997", "0.999", "1", "1", "1.001", "1.003", "1.01",
     "1.03", "1.1", "2",
 ))  # fmt: skip
+rates = st.sampled_from(("0.02", "-0.02", "0.0001", "-0.000000003", "0.0213"))
 moves = st.sampled_from((
     "0.3", "0.8", "0.95", "0.97", "0.98", "0.985", "0.99", "0.995", "0.998", "1.002", "1.005",
     "1.01", "1.015", "1.02", "1.03", "1.05", "1.2", "3",

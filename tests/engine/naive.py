@@ -47,6 +47,7 @@ from tests.engine.arithmetic import (
     value,
     worth_of_price_unit,
 )
+from tests.engine.fundings import Fundings
 from tests.engine.laws import check_laws
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
@@ -107,6 +108,7 @@ class Books:
         self.seen: dict[int, Totals] = defaultdict(Totals)
         self.counts: dict[str, int] = defaultdict(int)
         self.events: dict[str, dict[str, int]] = defaultdict(dict)
+        self.fundings = Fundings()
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -124,9 +126,10 @@ class Books:
             self._transfers(outcome)
             self._fund_entries(outcome)
             self._positions(outcome, state)
+            self.fundings.observe(outcome, state, self.holdings, self.inventory)
             self._events(outcome, state)
             check_records(outcome, state)
-            check_payers(outcome, state, self.by_event)
+            check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)
         self._compare_positions(outcome, state)
         self._compare_funds(state)

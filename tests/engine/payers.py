@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
 
 from app.engine.commands import (
@@ -15,7 +16,7 @@ from app.engine.commands import (
     PlaceOrder,
     Withdraw,
 )
-from app.engine.events import AdlEvent, Liquidation, Transfer
+from app.engine.events import AdlEvent, FundingSettled, Liquidation, Transfer
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from tests.engine.arithmetic import exact_value, mark_price
@@ -40,10 +41,16 @@ def traders_worth(state: State) -> Fraction:
     return worth
 
 
-def check_payers(outcome: Outcome, state: State, events: dict[int, list[Liquidation]]) -> None:
+def check_payers(
+    outcome: Outcome,
+    state: State,
+    events: dict[int, list[Liquidation]],
+    charged: Mapping[str, set[tuple[str, str]]],
+) -> None:
     """No trader's command moves a fund or the treasury; a deficit is its own contract's fund's.
 
-    `events` are all liquidations so far, by event: one may go on over several commands.
+    `events` are all liquidations so far, by event: one may go on over several commands. `charged`
+    are the positions whose funding was settled in the asset's cascade.
     """
     records = {record.liquidation_id: record for record in outcome.of(Liquidation)}
     for record in records.values():
@@ -52,10 +59,16 @@ def check_payers(outcome: Outcome, state: State, events: dict[int, list[Liquidat
         ends = (transfer.source.split("/")[0], transfer.destination.split("/")[0])
         if isinstance(outcome.command, TRADERS):
             assert not {"fund", "treasury"} & set(ends), f"{outcome.command} moved {transfer}"
-        if transfer.kind in COVERS:
+        if transfer.kind in COVERS and transfer.destination.startswith("revenue/"):
+            settled = [funding.symbol for funding in outcome.of(FundingSettled)]
+            assert transfer.kind == "emergency_injection", transfer
+            assert transfer.symbol in settled, f"no funding of {transfer}"
+        elif transfer.kind in COVERS:
             assert transfer.reference is not None, f"a cover without its liquidation: {transfer}"
             record = records[int(transfer.reference.removeprefix("liquidation/"))]
-            _check_cover(transfer, record, events[record.event_id], outcome, state)
+            asset = transfer.asset
+            if (record.account_id, transfer.symbol) not in charged.get(asset, ()):
+                _check_cover(transfer, record, events[record.event_id], outcome, state)
 
 
 def _check_cover(

@@ -10,6 +10,9 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     account alice                                 grant USDT 100       (to the treasury)
     deposit|withdraw alice USDT 1000              minimum F USDT 1000   (or none)
     configure alice TEST 20 isolated              margin alice TEST 25
+    rate TEST 0.0001                              due         (begin what is due, leave it pending)
+    hold part                                     bounds payers=1   (smaller parts)
+    correct alice TEST 5                          (a funding that was wrong, by the treasury)
     tick TEST 100 [sequence=1 age=5 reset]        later 30              (seconds)
     order alice TEST buy 10 @ 100 [gtc|ioc|fok|gtx] [reduce_only] [expire_maker] [id=a1]
     ladder alice TEST buy 1 @ 99 times=200        (the same order many times)
@@ -47,8 +50,10 @@ from app.engine.commands import (
     CancelOrder,
     CancelOrders,
     ConfigureContract,
+    ContinueCascade,
     ContributeToFund,
     ContributeToTreasury,
+    CorrectFunding,
     CreateContract,
     Deposit,
     FundPolicy,
@@ -58,6 +63,7 @@ from app.engine.commands import (
     Recover,
     ReleaseIncident,
     ReportClock,
+    SetFundingRate,
     Tick,
     UpdateContract,
     UpdateFund,
@@ -69,10 +75,12 @@ from app.engine.rejections import Rejection
 from app.engine.state import Position
 from tests.engine import world
 from tests.engine.expectations import Expectations
-from tests.engine.world import World
+from tests.engine.world import START, World
 
 HEADING = re.compile(r"== (?P<title>.+) \((?P<rules>[A-Z0-9, -]+)\)$")
-TERMS = {"band": "price_band", "clearance": "clearance_fee_rate", "fund": "insurance_fund",
+TERMS = {"band": "price_band", "cap": "funding_rate_cap", "floor": "funding_rate_floor",
+         "funding": "funding_interval_hours", "clearance": "clearance_fee_rate",
+         "fund": "insurance_fund",
          "jump": "tick_jump_limit", "lot": "lot_size", "maker": "maker_fee_rate",
          "restore": "liquidation_restore_ratio", "size": "contract_size",
          "stale": "mark_staleness_seconds", "taker": "taker_fee_rate",
@@ -247,6 +255,27 @@ class Scenario(Expectations):
         reset = "reset" in options
         return [Tick(symbol, Decimal(price), None, time, sequence, sequence_reset=reset)]
 
+    def do_rate(self, symbol: str, rate: str) -> list[object]:
+        """The funding rate for the next funding time."""
+        return [SetFundingRate(symbol, Decimal(rate))]
+
+    def do_due(self) -> None:
+        """What is due by now is begun, and its parts are left pending."""
+        self.world.catch_up()
+
+    def do_part(self) -> list[object]:
+        """One part of the pending cascade."""
+        return [ContinueCascade(min(self.world.pending))]
+
+    def do_correct(self, account: str, symbol: str, amount: str) -> list[object]:
+        """Money between treasury and account, for a funding that was wrong."""
+        return [CorrectFunding(symbol, START, account, Decimal(amount), "wrong rate")]
+
+    def do_bounds(self, *options: str) -> None:
+        """Smaller parts than the rules', for the rest of the scenario (LIQ-10)."""
+        given: Any = {name: int(number) for name, number in _pairs(options).items()}
+        self.world.state.bounds = replace(self.world.state.bounds, **given)
+
     def do_clock(self, cause: Any, ahead: str) -> list[object]:
         """The runner reports that engine time is so many seconds ahead of the system's clock."""
         return [ReportClock(cause, Decimal(ahead))]
@@ -354,7 +383,7 @@ def _terms(options: Any) -> dict[str, Any]:
         elif name == "brackets":
             rows = re.findall(r"([\d.]+)-([\d.]+)@(\d+)\*([\d.]+)", text)
             terms[name] = world.brackets(tuple((f, c, int(n), r) for f, c, n, r in rows))
-        elif name == "mark_staleness_seconds":
+        elif name in ("mark_staleness_seconds", "funding_interval_hours"):
             terms[name] = int(text)
         else:
             try:

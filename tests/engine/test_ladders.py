@@ -25,6 +25,7 @@ from app.engine.commands import (
     ContinueCascade,
     ContributeToFund,
     ContributeToTreasury,
+    CorrectFunding,
     CreateContract,
     CreateFund,
     CreateKey,
@@ -39,6 +40,7 @@ from app.engine.commands import (
     Recover,
     ReleaseIncident,
     RevokeKey,
+    SetFundingRate,
     SetPositionMode,
     Tick,
     UpdateContract,
@@ -50,6 +52,7 @@ from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
 from app.engine.scopes import wallet_key
 from app.engine.state import Cascade, State
+from tests.engine.funded import a_funding_begins, fund
 from tests.engine.naive import Books
 from tests.engine.world import START, World, brackets, contract
 
@@ -131,6 +134,7 @@ def mark_that_ages(world: World) -> None:
     """A first mark, and more than a minute."""
     world.must(Tick("TEST", HUNDRED))
     world.later(Decimal(61))
+    fund(START)(world)
 
 
 def orders_of_one_who_waits(world: World) -> None:
@@ -190,6 +194,7 @@ LADDERS = [Ladder(PlaceOrder, {
     ("price_off_tick", {"price": Decimal(200)}),
     ("contract_not_trading", do(UpdateContract("TEST", {"status": "trading"}))),
     ("no_mark", mark_that_ages),
+    ("funding_under_way", fund(None)),
     ("stale_mark", do(Tick("TEST", HUNDRED))),
     ("price_out_of_band", {"price": HUNDRED}),
     ("account_in_liquidation", do(Deposit("ann", "USDT", Decimal(1000)))),
@@ -208,7 +213,8 @@ Ladder(AmendOrder, {"order_id": 9, "quantity": Decimal("-0.0005"), "price": Deci
     ("quantity_filled", {"quantity": Decimal(2_000_000)}),
     ("price_not_positive", {"price": Decimal("200.005")}),
     ("price_off_tick", {"price": Decimal(200)}),
-    ("contract_not_trading", do(UpdateContract("TEST", {"status": "trading"}))),
+    ("contract_not_trading", a_funding_begins),
+    ("funding_under_way", fund(None)),
     ("stale_mark", do(Tick("TEST", HUNDRED))),
     ("price_out_of_band", {"price": HUNDRED, "order_id": 8}),
     ("account_in_liquidation", do(Tick("HELD", HUNDRED))),
@@ -236,6 +242,21 @@ Ladder(Tick, {"symbol": "NOPE", "mark_price": Decimal(-1), "source_time": AHEAD}
     ("future_tick", {"source_time": START}),
     ("stale_tick", {"source_time": None}),
     ("tick_out_of_band", {"mark_price": HUNDRED}),
+]),
+Ladder(SetFundingRate, {"symbol": "NOPE", "rate": Decimal("0.03")}, [
+    ("unknown_contract", {"symbol": "TEST"}),
+    ("no_funding", do(UpdateContract("TEST", {"funding_interval_hours": 8}))),
+    ("funding_rate_out_of_range", {"rate": Decimal("0.02")}),
+]),
+Ladder(CorrectFunding, {
+    "symbol": "NOPE", "time": START, "account_id": "nobody", "amount": Decimal(0), "reason": "-",
+}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("unknown_contract", {"symbol": "HELD"}),
+    ("amount_not_positive", {"amount": TINY}),
+    ("too_many_decimals", {"amount": Decimal(10_000)}),
+    ("account_in_liquidation", do(Deposit("ann", "USDT", Decimal(1000)))),
+    ("insufficient_balance", {"amount": Decimal(-1)}),
 ]),
 Ladder(ContinueCascade, {"asset": "USDT"}, [("no_cascade", begin)]),
 Ladder(ReleaseIncident, {"incident_id": 1, "reason": "mended"}, [

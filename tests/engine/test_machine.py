@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from app.engine import ranking
 from app.engine.bounds import Bounds
@@ -32,6 +32,7 @@ from app.engine.invariants import check_all, state_hash
 from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import affordable
+from tests.engine.funded import Funded
 from tests.engine.markets import (
     ACCOUNTS,
     CONTRACTS,
@@ -60,7 +61,7 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(RuleBasedStateMachine):
+class Exchange(Funded):
     """Four traders and a whale, eight contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
@@ -367,7 +368,7 @@ class Exchange(RuleBasedStateMachine):
 class Crowd(Exchange):
     """The same with bounds so small that every cascade has parts and every ADL queue is large."""
 
-    bounds = Bounds(finds=2, liquidations=1, closed=1, ranks=1, large=1)
+    bounds = Bounds(finds=2, liquidations=1, closed=1, ranks=1, large=1, payers=1)
 
     def __init__(self) -> None:
         super().__init__()

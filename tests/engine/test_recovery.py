@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.engine import cascade, invariants, liquidation, ranking, triggers
+from app.engine import cascade, invariants, liquidation, looking, ranking, triggers
 from app.engine.bounds import Bounds
 from app.engine.commands import (
     Command,
@@ -104,7 +104,7 @@ def about(scope: Scope) -> Callable[..., bool]:
 
 @pytest.mark.parametrize("scope", [ALICE, CAROL], ids=["cross", "isolated"])
 @pytest.mark.parametrize(
-    ("module", "name"), [(cascade, "_check"), (liquidation, "advance")], ids=["find", "liquidate"]
+    ("module", "name"), [(looking, "check"), (liquidation, "advance")], ids=["find", "liquidate"]
 )
 def test_a_part_of_a_cascade_blames_the_scope_it_handles(
     world: World, plant: Plant, module: Any, name: str, scope: Scope
@@ -116,12 +116,12 @@ def test_a_part_of_a_cascade_blames_the_scope_it_handles(
 def test_it_blames_another_that_it_has_changed(world: World, plant: Plant) -> None:
     """Bob's bid takes what Alice sells, and is looked at."""
     world.must(PlaceOrder("bob", "TEST", "buy", "limit", Decimal(5), Decimal(95)))
-    plant(cascade, "_check", about(BOB))
+    plant(looking, "check", about(BOB))
     assert blamed(world, CRASH) == BOB
 
 
 def test_a_command_blames_itself_for_whom_it_has_changed(world: World, plant: Plant) -> None:
-    plant(cascade, "_check", about(ALICE))
+    plant(looking, "check", about(ALICE))
     assert blamed(world, Deposit("alice", "USDT", Decimal(1))) is None
 
 

@@ -22,6 +22,7 @@ from app.engine.commands import (
     OpenAccount,
     PlaceOrder,
     Recover,
+    Tick,
 )
 from app.engine.contracts import Bracket, Contract, build_brackets
 from app.engine.engine import Engine
@@ -30,6 +31,8 @@ from app.engine.events import (
     Alert,
     ClearanceFee,
     FundEntry,
+    FundingPayment,
+    FundingSettled,
     Liquidation,
     OrderReceipt,
     Trade,
@@ -66,6 +69,7 @@ DERIVED = (
     "base",
     "weighed",
     "free",
+    "schedule",
     "value",
     "margin",
 )
@@ -86,6 +90,8 @@ class World:
         self.events: list[AdlEvent] = []
         self.history: list[FundEntry] = []
         self.alerts: list[Alert] = []
+        self.payments: list[FundingPayment] = []
+        self.fundings: list[FundingSettled] = []
         self.orders: dict[int, tuple[str, str | None]] = {}
 
     @property
@@ -97,12 +103,20 @@ class World:
         """One command, checked, behind what is due by then; a cascade it begins is left pending."""
         if not isinstance(command, Recover):  # always a leader's first
             self.catch_up()
+        if isinstance(command, Tick) and self._holds_up(command):
+            self.finish()
         return self._apply(command)
+
+    def _holds_up(self, tick: Tick) -> bool:
+        """Whether what was due has begun a cascade that the tick waits for, as with a runner."""
+        market = self.state.markets.get(tick.symbol)
+        return market is not None and market.contract.settlement_asset in self.state.cascades
 
     def catch_up(self) -> None:
         """Apply what is due by the next command's time."""
         while (due := self.engine.due()) and due.time <= self.next_time():
             self._apply(due.command)
+            assert self.engine.due() != due, f"it would be due for ever: {due}"
 
     def _apply(self, command: Command) -> Outcome:
         self.now = self.next_time()
@@ -117,6 +131,8 @@ class World:
         self.events += outcome.of(AdlEvent)
         self.history += outcome.of(FundEntry)
         self.alerts += outcome.of(Alert)
+        self.payments += outcome.of(FundingPayment)
+        self.fundings += outcome.of(FundingSettled)
         for record in outcome.of(Liquidation):
             self.liquidations[record.liquidation_id] = record
         for order in outcome.touched:
@@ -169,6 +185,7 @@ class World:
             market.triggers, market.rankings = Triggers(), {}
             for position in market.positions.values():
                 position.trigger_version = 0
+        state.schedule = None
         state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
         return self.apply(Recover(incidents=(*known, *new)))
 

@@ -23,7 +23,10 @@ FORGOTTEN = (
     " write it anew.) If nothing was meant to change, something broke."
 )
 
-ADDED_SINCE = {"AmendOrder", "CancelAllAfter", "CancelAllDue", "ReleaseIncident"}
+ADDED_SINCE = {
+    "AmendOrder", "BeginFunding", "CancelAllAfter", "CancelAllDue", "CorrectFunding",
+    "ReleaseIncident", "SetFundingRate",
+}  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 
 

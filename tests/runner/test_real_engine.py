@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 import asyncpg
@@ -16,6 +17,7 @@ from app.engine.commands import (
     Deposit,
     OpenAccount,
     PlaceOrder,
+    SetFundingRate,
     Side,
     Tick,
     UpdateContract,
@@ -23,8 +25,10 @@ from app.engine.commands import (
 from app.engine.engine import Engine
 from app.engine.events import Moved, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
+from app.runner.clock import Clock
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
+from app.verify.replay import verify
 from tests.runner.conftest import until
 
 STATUS = "SELECT status FROM contracts WHERE symbol = 'BTCUSDT'"
@@ -184,6 +188,57 @@ async def test_a_new_leader_goes_on_with_a_cascade(
         assert await liquidated(connection) == len(crowd)
     async with Runner(address) as runner:
         assert runner.leading
+
+
+async def test_a_funding_goes_on_under_the_next_leader(
+    address: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FPY-1: a leader is lost between two parts: everybody pays once, others are served meanwhile,
+    and the log says the same."""
+    monkeypatch.setattr(Engine, "bounds", Bounds(payers=1))
+    now = Clock.now
+
+    async def paid() -> int:
+        count: int = await connection.fetchval(
+            "SELECT count(*) FROM funding_payments WHERE rate <> 0"
+        )
+        return count
+
+    async with Runner(address) as runner:
+        crowd = await a_crowd(runner, 300)
+        market = runner.engine.state.markets["BTCUSDT"]
+        terms: dict[str, object] = {"funding_interval_hours": 1}
+        rate = SetFundingRate("BTCUSDT", Decimal("0.0000123"))
+        await accepted(runner, [UpdateContract("BTCUSDT", terms), rate])
+        # Each leader is an hour ahead of what the log says: there may be fundings without a rate.
+        monkeypatch.setattr(Clock, "now", lambda clock: now(clock) + timedelta(hours=1))
+        await accepted(runner, [deposit("carol", "1")])
+        while not (market.funding and market.funding.paid_account):
+            await asyncio.sleep(0)
+        (refused,) = (await runner.submit([order("carol", "buy", "0.1", "59000")])).results
+        assert isinstance(refused, Rejection)
+        assert refused.code == "funding_under_way"
+        await connection.execute("UPDATE leadership SET epoch = epoch + 1")
+        with pytest.raises(NotLeader):
+            await runner.submit([deposit("carol", "1")])
+        assert 0 < await paid() < len(crowd) + 2
+        await until(lambda: runner.leading)
+        (ticked,) = await accepted(runner, [tick("60000")])  # waits for the funding's end
+        assert isinstance(ticked, Ticked)
+        assert await paid() == len(crowd) + 2
+        await accepted(runner, [order("carol", "buy", "0.1", "59000")])
+    each = "SELECT count(DISTINCT account_id), sum(amount) FROM funding_payments WHERE rate <> 0"
+    sums = await connection.fetch(each)
+    ((rate_settled, residue),) = await connection.fetch(
+        "SELECT rate, residue FROM funding_rates WHERE rate <> 0"
+    )
+    assert rate_settled == rate.rate
+    assert [tuple(row) for row in sums] == [(len(crowd) + 2, -residue)]
+    async with Runner(address) as runner:
+        assert runner.leading
+    findings = await verify(connection, lambda done, total: None)
+    assert findings.difference is None
+    assert findings.rows["funding_payments"] >= len(crowd) + 2
 
 
 async def test_every_acknowledged_change_survives_a_broken_leader(

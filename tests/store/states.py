@@ -23,6 +23,8 @@ from app.engine.events import (
     ClearanceFee,
     Deleveraged,
     Done,
+    FundingPayment,
+    FundingSettled,
     Liquidation,
     LiquidationStep,
     QueueEntry,
@@ -34,6 +36,7 @@ from app.engine.state import (
     Account,
     ContractSettings,
     Fund,
+    Funding,
     Mark,
     Market,
     Order,
@@ -81,6 +84,10 @@ class Exchange:
         step.set_mark(market, Mark(
             symbol=symbol, price=Decimal("60000.5"), time=step.now, index_price=Decimal(59999),
             source_time=step.now - timedelta(seconds=1), sequence=2**40,
+        ))  # fmt: skip
+        step.set_funding(market, Funding(
+            symbol, step.now + timedelta(hours=1), Decimal("0.0001"), step.now, Decimal("-0.0002"),
+            Decimal("60000.5"), "alice", "both", Decimal("0.00000001"),
         ))  # fmt: skip
         return market
 
@@ -203,6 +210,12 @@ class Exchange:
             ),
             step.now,
         ))  # fmt: skip
+        outcome.records.append(FundingPayment(
+            outcome.sequence, "alice", symbol, "both", step.now, Decimal(-3), price, one, one,
+        ))  # fmt: skip
+        outcome.records.append(FundingSettled(
+            outcome.sequence, symbol, step.now, one, price, Decimal(0),
+        ))  # fmt: skip
         step.alert("adl", fund.fund_id, "USDT", quantity=one, note=NASTY)
         step.release(Incident(1, "Deposit", digest="d"), NASTY)
         step.set_inventory(fund, symbol, one, price)
@@ -233,7 +246,7 @@ def small_exchange() -> Exchange:
 
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
-    "margin", "armed", "base", "weighed", "free",
+    "margin", "armed", "base", "weighed", "free", "schedule",
 }  # fmt: skip
 """What the engine makes again after a start."""
 

@@ -36,7 +36,8 @@ from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.engine.numbers import EXACT
 from app.engine.outcome import Outcome
-from app.engine.state import Leg, State
+from app.engine.queues import Leg
+from app.engine.state import State
 from app.store import codec
 from app.store.loader import load_account, load_funds, load_holders, load_state
 from app.store.rows import collect

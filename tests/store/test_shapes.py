@@ -15,7 +15,7 @@ from sqlalchemy import JSON
 from app.engine.commands import Recover
 from app.engine.events import AdlEvent, Deleveraged
 from app.engine.outcome import Kept, Outcome, Record
-from app.engine.state import State, Wallet
+from app.engine.state import Position, State, Wallet
 from app.store import codec
 from app.store.rows import collect
 from app.store.tables import metadata
@@ -25,6 +25,11 @@ Described = dict[str, Any]
 """A row: values by the names of the columns."""
 
 numbers = count(1)
+
+
+def hints_of(kind: Any) -> dict[str, Any]:
+    """Its fields with their types, some of which its module knows only when types are checked."""
+    return get_type_hints(kind, localns={"Position": Position})
 
 
 def made(hint: Any) -> Any:
@@ -41,7 +46,7 @@ def made(hint: Any) -> Any:
         return inner[number % len(inner)]
     if is_dataclass(hint) or hasattr(hint, "_fields"):
         kind: Any = hint
-        return kind(**{name: made(each) for name, each in get_type_hints(hint).items()})
+        return kind(**{name: made(each) for name, each in hints_of(hint).items()})
     if origin is dict:
         return {made(inner[0]): made(inner[1])}
     if origin in (tuple, list):

@@ -24,6 +24,7 @@ from app.engine.commands import (
     FundPolicy,
     PlaceOrder,
     RevokeKey,
+    SetFundingRate,
     Tick,
     UpdateContract,
     UpdateFund,
@@ -40,7 +41,7 @@ STEEP = brackets((("0", "700", 50, "0.01"), ("700", "100000", 20, "0.03")))
 
 def _contracts() -> list[Contract]:
     return [
-        contract("AUSDT", "poor"),
+        replace(contract("AUSDT", "poor"), funding_interval_hours=1),
         replace(contract("BUSDT", "rich"), maker_fee_rate=Decimal("-0.0001"),
                 taker_fee_rate=Decimal("0.0005")),
         replace(contract("CUSDC", "rich"), quote_asset="USDC", settlement_asset="USDC",
@@ -102,7 +103,7 @@ class Market:
         trader, symbol = chance.choice(TRADERS), chance.choice(SYMBOLS)
         asset = symbol[1:]
         amount = Decimal(chance.randint(1, 2000)) / 100
-        match chance.randrange(30):
+        match chance.randrange(31):
             case 0 | 1:
                 return self._tick(symbol, Decimal(chance.randint(95, 105)) / 100)
             case 2:
@@ -115,6 +116,8 @@ class Market:
                 return Deposit(trader, asset, 5 * amount, "bank")
             case 8:
                 return self._rare(trader, symbol)
+            case 30:
+                return SetFundingRate("AUSDT", amount / 1000 - Decimal("0.01"))
             case 9:
                 return CancelAllAfter(trader, chance.choice([0, 1, 60]))
             case _:

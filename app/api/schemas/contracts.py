@@ -49,6 +49,8 @@ CONTRACT = {
 SIZE = "Of the base asset (linear), or of the quote asset (inverse: 100 USD, say)."
 
 MaxLeverage = Annotated[int, Field(ge=1, le=1000, examples=[100])]
+FundingInterval = Annotated[int, Field(ge=-(2**31), le=2**31 - 1, examples=[8])]
+"""Any integer that PostgreSQL holds; the engine says which are allowed."""
 Seconds = Annotated[int, Field(ge=1, le=2**31 - 1, examples=[30])]
 
 
@@ -98,6 +100,11 @@ class ContractBody(Body):
     liquidation_restore_ratio: Number | None = Field(
         default=None, description="1.1 when null or left out (LIQ-4)."
     )
+    funding_interval_hours: FundingInterval | None = Field(
+        default=None, description="1, 4 or 8, counted from midnight UTC; null: no funding (FPY-1)."
+    )
+    funding_rate_cap: Number | None = Field(default=None, description="0.02 when null.")
+    funding_rate_floor: Number | None = Field(default=None, description="-0.02 when null.")
 
     model_config = example(CONTRACT)
 
@@ -119,6 +126,9 @@ class ContractPatch(Body):
     mark_staleness_seconds: Seconds | None = LEFT_OUT
     tick_jump_limit: Number | None = LEFT_OUT
     liquidation_restore_ratio: Number | None = LEFT_OUT
+    funding_interval_hours: FundingInterval | None = LEFT_OUT
+    funding_rate_cap: Number | None = LEFT_OUT
+    funding_rate_floor: Number | None = LEFT_OUT
 
     model_config = example({"status": "reduce_only"})
 
@@ -181,6 +191,9 @@ class ContractView(View):
     mark_staleness_seconds: int | None
     tick_jump_limit: Exact | None
     liquidation_restore_ratio: Exact
+    funding_interval_hours: int | None
+    funding_rate_cap: Exact | None
+    funding_rate_floor: Exact | None
 
 
 Level = Annotated[list[Exact], Field(min_length=2, max_length=2, examples=[["60000", "0.25"]])]

@@ -116,3 +116,21 @@ incident_releases = Table(
     *columns(e.IncidentRelease, key=1),
     UniqueConstraint("incident_id"),
 )
+
+funding_payments = Table(
+    "funding_payments",
+    metadata,
+    *columns(e.FundingPayment, key=4),
+    positive("mark_price"),
+    booked("amount"),
+    Index(None, "account_id", "sequence"),
+)
+
+funding_rates = Table(
+    "funding_rates",
+    metadata,
+    *columns(e.FundingSettled, key=2),
+    positive("mark_price"),
+    booked("residue"),
+    Index(None, "symbol", "sequence"),
+)

@@ -22,6 +22,7 @@ ALIVE = {
     "orders": f"WHERE {OPEN}",
     "contracts": "",
     "marks": "",
+    "funding": "",
     "funds": "",
     "inventory": "",
     "api_keys": "",
@@ -32,7 +33,12 @@ contracts = Table(
     "contracts",
     metadata,
     *columns(
-        k.Contract, within="contract", key=1, brackets=JSONB(), mark_staleness_seconds=Integer()
+        k.Contract,
+        within="contract",
+        key=1,
+        brackets=JSONB(),
+        mark_staleness_seconds=Integer(),
+        funding_interval_hours=Integer(),
     ),
     positive("contract_size", "tick_size", "lot_size"),
     law("min_notional", "min_notional >= 0"),
@@ -49,6 +55,15 @@ marks = Table(
     positive("price"),
     postgresql_with={"fillfactor": "50"},
 )
+
+funding = Table(
+    "funding",
+    metadata,
+    *columns(st.Funding, key=1),
+    booked("residue"),
+    postgresql_with={"fillfactor": "50"},
+)
+"""When it is due next, and how far the one that is under way has come (FPY-1)."""
 
 funds = Table(
     "funds",

@@ -1,0 +1,133 @@
+"""Fundings worked out naively: who held what at the funding time, what that comes to (FPY-1)."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Protocol
+
+from app.engine.commands import BeginFunding, SetFundingRate
+from app.engine.events import FundingPayment, FundingSettled
+from app.engine.outcome import Outcome
+from app.engine.state import State
+from tests.engine.arithmetic import UNITS, is_left_alone, value
+
+Key = tuple[str, str]
+
+
+class Held(Protocol):
+    """A position as the naive model has it."""
+
+    quantity: Fraction
+
+
+@dataclass
+class Due:
+    """A funding under way: at which rate and mark, who is still to be settled, the sum so far."""
+
+    time: datetime
+    rate: Fraction
+    mark: Decimal
+    left: dict[str, Fraction]
+    inventory: Fraction
+    received: Fraction = Fraction(0)
+
+
+@dataclass
+class Fundings:
+    """`charged` are the positions settled in an asset's cascade that has not ended."""
+
+    rates: dict[str, Decimal] = field(default_factory=dict)
+    under_way: dict[str, Due] = field(default_factory=dict)
+    charged: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
+    ended: set[str] = field(default_factory=set)
+
+    def observe(
+        self,
+        outcome: Outcome,
+        state: State,
+        holdings: Mapping[Key, Held],
+        inventory: Mapping[Key, Fraction],
+    ) -> None:
+        """The records of an outcome, after whose trades the holdings are these."""
+        for asset in self.ended:
+            self.charged.pop(asset, None)
+        match outcome.command:
+            case SetFundingRate(symbol=symbol, rate=rate):
+                self.rates[symbol] = rate
+            case BeginFunding(symbol=symbol, time=time):
+                self._begin(symbol, time, outcome, state, holdings, inventory)
+            case _:
+                pass
+        for payment in outcome.of(FundingPayment):
+            self._payment(payment, outcome, state)
+        for settled in outcome.of(FundingSettled):
+            self._settled(settled, outcome, state)
+        self.ended = self.charged.keys() - state.cascades.keys()
+        for symbol, market in state.markets.items():
+            funding = market.funding
+            is_under_way = funding is not None and funding.time is not None
+            assert is_under_way == (symbol in self.under_way), symbol
+
+    def _begin(
+        self,
+        symbol: str,
+        time: datetime,
+        outcome: Outcome,
+        state: State,
+        holdings: Mapping[Key, Held],
+        inventory: Mapping[Key, Fraction],
+    ) -> None:
+        market = state.markets[symbol]
+        contract, mark = market.contract, market.mark
+        assert contract.funding_interval_hours, contract
+        assert (time.hour * 60 + time.minute) % (contract.funding_interval_hours * 60) == 0, time
+        assert outcome.time >= time, outcome
+        rate = self.rates.pop(symbol, Decimal(0))
+        if mark is None or contract.status == "halted":
+            return
+        lowest = contract.funding_rate_floor
+        highest = contract.funding_rate_cap
+        rate = max(Decimal("-0.02") if lowest is None else lowest, rate)
+        rate = min(Decimal("0.02") if highest is None else highest, rate)
+        held = {
+            account: holding.quantity
+            for (account, of), holding in holdings.items()
+            if of == symbol and holding.quantity
+        }
+        own = inventory.get((contract.insurance_fund, symbol), Fraction(0))
+        self.under_way[symbol] = Due(time, Fraction(rate), mark.price, held, own)
+
+    def _payment(self, payment: FundingPayment, outcome: Outcome, state: State) -> None:
+        due, symbol = self.under_way[payment.symbol], payment.symbol
+        assert payment.sequence == outcome.sequence, payment
+        assert payment.time == due.time, payment
+        assert (Fraction(payment.rate), payment.mark_price) == (due.rate, due.mark), payment
+        held = due.left.pop(payment.account_id)
+        assert held == Fraction(payment.quantity), f"{payment}, held {held} at the time"
+        assert Fraction(payment.amount) == self._amount(due, symbol, held, state), payment
+        due.received += Fraction(payment.amount)
+        asset = state.markets[symbol].contract.settlement_asset
+        self.charged[asset].add((payment.account_id, symbol))
+
+    def _settled(self, settled: FundingSettled, outcome: Outcome, state: State) -> None:
+        due = self.under_way.pop(settled.symbol)
+        assert settled.sequence == outcome.sequence, settled
+        assert settled.time == due.time, settled
+        assert (Fraction(settled.rate), settled.mark_price) == (due.rate, due.mark), settled
+        for account in due.left:
+            assert is_left_alone(state, account, settled.symbol), f"{account} has not paid"
+        due.received += self._amount(due, settled.symbol, due.inventory, state)
+        assert Fraction(settled.residue) == -due.received, f"{settled}, received {due.received}"
+
+    @staticmethod
+    def _amount(due: Due, symbol: str, quantity: Fraction, state: State) -> Fraction:
+        """Rounded against whoever it is: payments up, receipts down."""
+        worth = abs(value(state.markets[symbol].contract, quantity, due.mark))
+        owed = worth * due.rate * (1 if quantity > 0 else -1)
+        return Fraction(math.floor(-owed * UNITS), UNITS)
