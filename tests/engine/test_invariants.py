@@ -24,9 +24,9 @@ from app.engine.commands import (
 from app.engine.events import Done, Liquidation, Trade, Transfer
 from app.engine.handlers import HANDLERS
 from app.engine.numbers import EXACT
-from app.engine.state import Counters, State, Triggers
+from app.engine.state import Counters, Funding, State, Triggers
 from app.engine.step import Step
-from tests.engine.world import World, contract, replayed
+from tests.engine.world import START, World, contract, replayed
 
 
 def built() -> World:
@@ -247,6 +247,24 @@ def test_a_countdown_is_in_the_hash() -> None:
         same = replace(world.state, time=None, counters=Counters())
         hashes.append(invariants.state_hash(same))
     assert hashes[0] == hashes[2] != hashes[1]
+
+
+def test_a_funding_is_in_the_hash() -> None:
+    """FPY-1: a contract's interval, and the rate that was given."""
+    world, hashes = World(), set[str]()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    market = world.state.markets["TEST"]
+    for hours, funding in (
+        (None, None),
+        (8, None),
+        (8, Funding("TEST", START)),
+        (8, Funding("TEST", START, rate=Decimal("0.0001"))),
+    ):
+        market.contract = replace(market.contract, funding_interval_hours=hours)
+        market.funding = funding
+        hashes.add(invariants.state_hash(world.state))
+    assert len(hashes) == 4
 
 
 def test_the_place_of_an_amended_order_is_in_the_hash() -> None:

@@ -20,6 +20,7 @@ from app.engine.commands import (
     ReportClock,
     Side,
     Tick,
+    UpdateContract,
 )
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
@@ -151,3 +152,14 @@ def test_a_cascade_that_goes_on_with_nobody_at_risk_has_nothing_to_do(world: Wor
     assert not outcome.touched
     assert not outcome.records
     assert not follower.state.cascades
+
+
+def test_while_a_funding_is_settled_nobody_joins(world: World) -> None:
+    """FPY-1: which positions are left is the leader's cascade's to know."""
+    world.must(UpdateContract("BTC", {"funding_interval_hours": 1}))
+    world.later(Decimal(3600))
+    world.catch_up()
+    with pytest.raises(Unsettled, match="a funding is under way"):
+        joined(world)
+    world.finish()
+    joined(world)
