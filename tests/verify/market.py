@@ -55,7 +55,9 @@ SYMBOLS = [terms.symbol for terms in _contracts()]
 
 
 def opening() -> list[Command]:
-    """A fund that can take positions over and one that cannot, contracts, traders with money."""
+    """A fund that can take positions over and one that cannot, contracts, traders with money, and
+    an account that nothing happens to.
+    """
     generous = FundPolicy(max_net_notional_ratio=Decimal(1000))
     commands: list[Command] = [CreateFund("poor", "P"), CreateFund("rich", "R", generous)]
     commands += [CreateContract(terms) for terms in _contracts()]
@@ -74,7 +76,7 @@ def opening() -> list[Command]:
         for symbol in SYMBOLS:
             mode: Any = "isolated" if (number + len(commands)) % 3 == 0 else "cross"
             commands.append(ConfigureContract(trader, symbol, 50, mode))
-    return commands
+    return [*commands, open_account("idle")]
 
 
 class Market:
