@@ -36,7 +36,7 @@ async def test_nothing_is_null(connection: asyncpg.Connection) -> None:
     """Among texts and among numbers; the word is a text like any other."""
     price, reason = [Decimal(1), None, Decimal("-0.10")], ["NULL", None, NASTY]
     rows: list[tuple[Any, ...]] = [
-        (1, *["x"] * 6, p, 1, True, "x", r, MOMENT, MOMENT, "x", 0, 0, r)
+        (1, *["x"] * 6, p, 1, True, "x", r, MOMENT, MOMENT, "x", 0, 0, r, None)
         for p, r in zip(price, reason, strict=True)
     ]
     literals = list(arrays("upsert", "orders", rows))
