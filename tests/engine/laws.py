@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
+from app.engine.margin import is_aside
 from app.engine.state import BookSide, Market, State
 from tests.engine.arithmetic import (
     exact_value,
@@ -132,8 +133,22 @@ def book(state: State, market: Market) -> None:
                 resting[order_id] = order.account_id
     expected = {o.order_id: o.account_id for o in state.orders.values() if o.symbol == symbol}
     assert resting == expected, f"{symbol}: book {resting}, open orders {expected}"
-    if market.bids.prices and market.asks.prices:
-        assert market.bids.prices[-1] < market.asks.prices[-1], f"{symbol}: crossed book"
+    bids, asks = (_met(state, symbol, side) for side in ("buy", "sell"))
+    assert not bids or not asks or max(bids) < min(asks), f"{symbol}: crossed book"
+
+
+def _met(state: State, symbol: str, side: str) -> list[Decimal]:
+    """The prices of orders that others can meet: not of those whose scope is set aside (REC-2)."""
+    return [
+        order.price
+        for order in state.orders.values()
+        if (order.symbol, order.side) == (symbol, side)
+        and order.price is not None
+        and not is_aside(
+            state,
+            state.accounts[order.account_id].positions[symbol, order.position_side].scope,
+        )
+    ]
 
 
 def _sorted_levels(symbol: str, side: str, levels: BookSide) -> None:

@@ -32,6 +32,7 @@ from app.engine.invariants import check_all, state_hash
 from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import affordable
+from tests.engine.faults import Faults
 from tests.engine.funded import Funded
 from tests.engine.markets import (
     ACCOUNTS,
@@ -61,7 +62,7 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Funded):
+class Exchange(Faults, Funded):
     """Four traders and a whale, eight contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
