@@ -48,6 +48,9 @@ GOODBYE_SECONDS = 0.5
 """A server that does not end a transaction within this is taken for dead, and not waited for."""
 MOST_BEHIND = 20_000
 """Commands that a takeover waits for; with more to apply, to load is quicker."""
+MOST_AT_ONCE = 500_000
+"""Commands applied before they are compared: what they change is kept until then. More than arrive
+during a load, which is what happens with more."""
 
 
 class Parted(Exception):
@@ -81,16 +84,14 @@ class FollowerReplay:
         """Whether a cascade of several parts came before that."""
         self._yielded = perf_counter()
 
-    async def catch_up(
-        self, connection: asyncpg.Connection, standby: Standby, most: int | None = None
-    ) -> None:
+    async def catch_up(self, connection: asyncpg.Connection, standby: Standby, most: int) -> None:
         """Apply what is committed by now and compare; cancelled, it can go on later.
 
         Raises `FollowerDiffers`, and `Adrift` (also with more than `most` commands to apply).
         """
         async with following.one_moment(connection) as (time, counters):
             standby.lag_commands = counters.command - self._last.sequence
-            if most is not None and standby.lag_commands > most:
+            if standby.lag_commands > most:
                 raise Adrift(f"it is {standby.lag_commands} commands behind")
             await self._apply_new(connection)
             state = self.engine.state
@@ -219,7 +220,7 @@ class Follower:
                     if self._replay is None:
                         self._replay = await self._load(connection)
                     while True:
-                        await self._replay.catch_up(connection, self._standby)
+                        await self._replay.catch_up(connection, self._standby, MOST_AT_ONCE)
                         self._standby.state, self._standby.why = "warm", None
                         pause = SHORTEST_PAUSE_SECONDS
                         await asyncio.sleep(ROUND_SECONDS)

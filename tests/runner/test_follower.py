@@ -244,6 +244,23 @@ async def test_too_far_behind_it_is_loaded(
     assert "behind" in (standby.why or "")
 
 
+async def test_much_that_came_meanwhile_is_loaded(
+    address: str, leader: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has changed is kept until it is compared: not of hours without a database."""
+    monkeypatch.setattr(follower, "SHORTEST_PAUSE_SECONDS", 0.01)
+    standby = Standby()
+    following = Follower(address, Engine, standby)
+    following.start()
+    await until(lambda: standby.state == "warm")
+    await following.stop()
+    await accepted(leader, [deposit("alice", "1")] * 3)
+    monkeypatch.setattr(follower, "MOST_AT_ONCE", 2)
+    following.start()
+    await until(lambda: standby.loads == 2 and standby.state == "warm")
+    await following.stop()
+
+
 async def test_a_takeover_that_fails_is_tried_again_with_a_load(
     address: str, leader: Runner, connection: asyncpg.Connection
 ) -> None:
