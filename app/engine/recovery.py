@@ -115,13 +115,13 @@ def release(step: Step, command: ReleaseIncident) -> Done:
     incident = state.incidents.get(command.incident_id)
     if incident is None:
         raise Rejected(Code.unknown_incident, "there is no such open incident")
-    scope = blamed_scope(incident)
-    if scope is not None:  # what orders it still has were passed over: others may rest across them
-        step.blamed = scope
-        liquidation.cancel_scope_orders(step, scope)
     step.release(incident, command.reason)
     payments.fund_again(state)
+    scope = blamed_scope(incident)
     if scope is not None:
+        step.blamed = scope
+        # What orders it still has were passed over, and others may rest across them.
+        liquidation.cancel_scope_orders(step, scope)
         cascade.look_at(state, [scope])
     elif incident.asset is not None:
         cascade.look_at(state, every_scope(state).get(incident.asset, []))

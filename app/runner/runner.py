@@ -84,8 +84,7 @@ class Runner:
         self._pace = pace or Pace()
         self._clock = clock or Clock()
         self._term: Term | None = None
-        self.refusal: str | None = None
-        """Why this process must not lead, for the operator; None where it may (REC-1, REC-3)."""
+        self._refusal: str | None = None
         self._follower = Follower(address, Engine, self.metrics.standby)
         self._first_attempt = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -94,6 +93,12 @@ class Runner:
     def leading(self) -> bool:
         """Whether this process takes commands."""
         return self._term is not None and self._term.serving
+
+    @property
+    def refusal(self) -> str | None:
+        """Why this process must not lead, for the operator; None where it may (REC-1, REC-3)."""
+        standby = self.metrics.standby
+        return standby.why if standby.state == "differs" else self._refusal
 
     @property
     def engine(self) -> Engine:
@@ -151,9 +156,9 @@ class Runner:
             try:
                 await self._stand_by()
             except (lease.OldRules, FollowerDiffers) as error:
-                if self.refusal is None:
+                if self._refusal is None:
                     log.error("not leading: %s", error)  # noqa: TRY400 - no fault of ours
-                self.refusal = str(error)
+                self._refusal = str(error)
             except CANNOT_LEAD as error:
                 log.warning("not leading, PostgreSQL is out of reach or unfit: %r", error)
             except Exception:
@@ -171,11 +176,11 @@ class Runner:
         """Wait for the lock and lead; returns after `stop`, raises what ended the leadership."""
         async with lease.claim(self._address) as claim:
             while (epoch := await self._take(claim)) is None:
-                self.refusal = None
+                self._refusal = None
                 self._follower.start()
                 self._first_attempt.set()
                 await asyncio.sleep(lease.POLL_SECONDS)
-            self.refusal = None
+            self._refusal = None
             tasks = {
                 asyncio.create_task(self._lead(claim, epoch)),
                 asyncio.create_task(claim.watch()),

@@ -174,6 +174,7 @@ class Term:
         while self._flush.next or self._flush.under_way:
             await self._flush_when_free()
             await self._flush.wait()
+        self._answer_durable()  # now, for what comes next may end the term
 
     async def _flush_when_free(self) -> None:
         """Begin a flush unless one is under way; raise what ended the last one.
