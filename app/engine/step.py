@@ -10,6 +10,8 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import islice
+from operator import gt
 from typing import Literal
 
 from app.engine import margin, orderbook
@@ -176,8 +178,8 @@ class Step(Ledger):
         self.state.markets = dict(sorted(self.state.markets.items()))
         for market in self.state.markets.values():
             legs = list(market.positions)
-            if (in_order := sorted(legs)) != legs:
-                market.positions = {leg: market.positions[leg] for leg in in_order}
+            if any(map(gt, legs, islice(legs, 1, None))):  # a takeover waits: as a rule they are
+                market.positions = {leg: market.positions[leg] for leg in sorted(legs)}
 
     def release(self, incident: Incident, reason: str) -> None:
         """An incident is released: nothing that it was blamed on is left alone any more (REC-2)."""

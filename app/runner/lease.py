@@ -31,12 +31,12 @@ from app.store.snapshots import LOG_VERSION
 log = logging.getLogger("backstop.lease")
 
 LOCK = int.from_bytes(b"backstop")
-POLL_SECONDS = 0.2
-HEARTBEAT_SECONDS = 0.2
+POLL_SECONDS = 0.1
+HEARTBEAT_SECONDS = 0.1
 ANSWER_SECONDS = 5.0
 SILENCE = timedelta(seconds=6)
 """A leader that said nothing for so long is taken for stopped: to replace it takes a load."""
-WARM_SILENCE = timedelta(seconds=1.2)
+WARM_SILENCE = timedelta(seconds=0.7)
 """The same where a warm standby waits: a leader that only paused is replaced in no time."""
 
 NAME = "backstop runner "
