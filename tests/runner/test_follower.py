@@ -71,6 +71,15 @@ def crash() -> list[Command]:
     ]
 
 
+async def warm(address: str) -> tuple[Follower, Standby]:
+    """A follower that needs no load any more."""
+    standby = Standby()
+    following = Follower(address, Engine, standby)
+    following.start()
+    await until(lambda: standby.state == "warm")
+    return following, standby
+
+
 async def test_it_takes_over_without_a_load(
     address: str, leader: Runner, connection: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -215,10 +224,7 @@ async def test_a_log_that_is_another_one_is_loaded_anew(
     address: str, leader: Runner, connection: asyncpg.Connection
 ) -> None:
     """A replica that had not everything was promoted, and led: what follows proves nothing."""
-    standby = Standby()
-    following = Follower(address, Engine, standby)
-    following.start()
-    await until(lambda: standby.state == "warm")
+    following, standby = await warm(address)
     await following.stop()
     await connection.execute(
         "UPDATE commands SET time = time - interval '1 ms' WHERE sequence = $1", commands(leader)
@@ -234,10 +240,7 @@ async def test_too_far_behind_it_is_loaded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(follower, "MOST_BEHIND", 2)
-    standby = Standby()
-    following = Follower(address, Engine, standby)
-    following.start()
-    await until(lambda: standby.state == "warm")
+    following, standby = await warm(address)
     await following.stop()
     await accepted(leader, [deposit("alice", "1")] * 3)
     assert await following.hand_over(connection) is None
@@ -249,10 +252,7 @@ async def test_much_that_came_meanwhile_is_loaded(
 ) -> None:
     """What has changed is kept until it is compared: not of hours without a database."""
     monkeypatch.setattr(follower, "SHORTEST_PAUSE_SECONDS", 0.01)
-    standby = Standby()
-    following = Follower(address, Engine, standby)
-    following.start()
-    await until(lambda: standby.state == "warm")
+    following, standby = await warm(address)
     await following.stop()
     await accepted(leader, [deposit("alice", "1")] * 3)
     monkeypatch.setattr(follower, "MOST_AT_ONCE", 2)
@@ -264,10 +264,7 @@ async def test_much_that_came_meanwhile_is_loaded(
 async def test_a_takeover_that_fails_is_tried_again_with_a_load(
     address: str, leader: Runner, connection: asyncpg.Connection
 ) -> None:
-    standby = Standby()
-    following = Follower(address, Engine, standby)
-    following.start()
-    await until(lambda: standby.state == "warm")
+    following, standby = await warm(address)
     lost = await database.connect(address)
     await lost.close()
     with pytest.raises(asyncpg.InterfaceError):
@@ -279,10 +276,7 @@ async def test_a_takeover_that_fails_is_tried_again_with_a_load(
 async def test_what_cannot_be_replayed_is_a_difference(
     address: str, leader: Runner, connection: asyncpg.Connection
 ) -> None:
-    standby = Standby()
-    following = Follower(address, Engine, standby)
-    following.start()
-    await until(lambda: standby.state == "warm")
+    following, _ = await warm(address)
     await following.stop()
     assert following._replay is not None
     del following._replay.engine.state.accounts["alice"]
