@@ -22,7 +22,8 @@ from app.api.limits import ConnectionLimits, connection_limit
 from app.api.rates import Rates
 from app.api.server import Server
 from app.catalogue.default import default_commands
-from app.engine.commands import CreateKey, KeyScope
+from app.engine.commands import KeyScope
+from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
 from app.runner.keys import digest_of, make_key
 from app.runner.runner import Busy, NotLeader, Runner

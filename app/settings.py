@@ -10,7 +10,7 @@ from pathlib import Path
 
 from limits import RateLimitItem, parse, parse_many
 
-from app.engine.commands import Limits
+from app.engine.commands.leaders import Limits
 from app.store.address import AddressError, check_address
 
 KEY_RATE = parse("5000/10 seconds")

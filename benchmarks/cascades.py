@@ -10,7 +10,8 @@ from decimal import Decimal
 from itertools import cycle
 from statistics import median
 
-from app.engine.commands import Command, PlaceOrder
+from app.engine.commands import Command
+from app.engine.commands.orders import PlaceOrder
 from benchmarks import orders, servers
 from benchmarks.load import Load, ask, drive, request
 from benchmarks.options import Options

@@ -15,20 +15,14 @@ from statistics import median
 from time import process_time
 
 from app.catalogue.default import default_contracts
-from app.engine.commands import (
-    Command,
-    ConfigureContract,
-    ContinueCascade,
-    CreateContract,
-    CreateFund,
-    Deposit,
-    Limits,
-    NewKey,
-    OpenAccount,
-    PlaceOrder,
-    Tick,
-    UpdateContract,
-)
+from app.engine.commands import Command
+from app.engine.commands.accounts import ConfigureContract, Deposit, OpenAccount
+from app.engine.commands.contracts import CreateContract, UpdateContract
+from app.engine.commands.funds import CreateFund
+from app.engine.commands.keys import NewKey
+from app.engine.commands.leaders import ContinueCascade, Limits
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Bracket, Contract
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection

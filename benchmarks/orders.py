@@ -14,7 +14,8 @@ from itertools import cycle, islice
 from statistics import median
 from typing import Any
 
-from app.engine.commands import Deposit, NewKey, OpenAccount
+from app.engine.commands.accounts import Deposit, OpenAccount
+from app.engine.commands.keys import NewKey
 from app.runner.keys import digest_of
 from app.store.embedded import packaged_binaries
 from benchmarks import servers

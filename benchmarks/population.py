@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from app.catalogue.default import default_contracts
-from app.engine.commands import Command, ContributeToFund, Tick
+from app.engine.commands import Command
+from app.engine.commands.funds import ContributeToFund
+from app.engine.commands.prices import Tick
 from benchmarks.servers import execute
 
 MARKS = {"BTCUSDT": 60_000, "ETHUSDT": 3_000, "BNBUSDT": 600, "LTCUSDT": 100, "LINKUSDT": 20}

@@ -18,11 +18,12 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from app.engine.commands import ContinueCascade, Recover, Tick
+from app.engine.commands.leaders import ContinueCascade, Recover
+from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
-from app.engine.events import Ticked
 from app.engine.margin import scope_balance
 from app.engine.outcome import Outcome
+from app.engine.results import Ticked
 from app.engine.scopes import Scope
 from app.engine.state import State
 from app.runner.runner import long_lived

@@ -19,7 +19,8 @@ from app.api.problems import Problem, unknown
 from app.api.rates import cost_of, network_of
 from app.api.schemas.base import ACCOUNT_PATTERN
 from app.api.services import Services, services_of
-from app.engine.commands import KeyScope, NewKey
+from app.engine.commands import KeyScope
+from app.engine.commands.keys import NewKey
 from app.runner.keys import digest_of
 from app.store.queries import keys as queries
 

@@ -38,20 +38,22 @@ from app.api.schemas.accounts import (
 from app.api.schemas.base import ACCOUNT_PATTERN, ASSET_PATTERN, Page
 from app.api.services import Reading, ServicesDep
 from app.engine import margin
-from app.engine.commands import (
+from app.engine.commands.accounts import (
     AdjustMargin,
-    CancelAllAfter,
     ConfigureContract,
     Deposit,
     OpenAccount,
     SetPositionMode,
     Withdraw,
 )
-from app.engine.events import LedgerKind, Moved
+from app.engine.commands.orders import CancelAllAfter
+from app.engine.events import LedgerKind
 from app.engine.numbers import EXACT
 from app.engine.rejections import Code
+from app.engine.results import Moved
 from app.engine.scopes import trader_wallet_name
-from app.engine.state import Account, State
+from app.engine.state import State
+from app.engine.traders import Account
 from app.runner.keys import make_key
 from app.store.loader import load_account
 from app.store.queries import accounts as queries

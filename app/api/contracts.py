@@ -32,7 +32,8 @@ from app.api.services import Reading, ServicesDep
 from app.api.strict import Whole, unique
 from app.catalogue.exchange import NotTheFormat, parse_exchange
 from app.engine import matching
-from app.engine.commands import CreateContract, ImportContracts, Side, UpdateContract
+from app.engine.commands import Side
+from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import (
     DEFAULT_RESTORE_RATIO,
     Bracket,

@@ -23,7 +23,7 @@ from app.api.schemas.funding import (
     NextFundingView,
 )
 from app.api.services import Reading, ServicesDep
-from app.engine.commands import CorrectFunding, SetFundingRate
+from app.engine.commands.funding import CorrectFunding, SetFundingRate
 from app.engine.rejections import Code
 from app.store.queries import accounts as account_queries
 from app.store.queries import funding as queries

@@ -33,7 +33,7 @@ from app.api.schemas.funds import (
     TreasuryView,
 )
 from app.api.services import Reading, ServicesDep
-from app.engine.commands import (
+from app.engine.commands.funds import (
     ContributeToFund,
     ContributeToTreasury,
     CreateFund,

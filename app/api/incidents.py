@@ -13,7 +13,7 @@ from app.api.routing import BY_POST, changing, keyed, router
 from app.api.schemas.base import Page
 from app.api.schemas.incidents import IncidentView, ReleaseBody
 from app.api.services import Reading, ServicesDep
-from app.engine.commands import ReleaseIncident
+from app.engine.commands.leaders import ReleaseIncident
 from app.store.queries import incidents as queries
 
 incidents = router("incidents")

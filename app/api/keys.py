@@ -13,7 +13,7 @@ from app.api.routing import BY_POST, changing, keyed, router
 from app.api.schemas.accounts import KeyBody, KeyView, NewKeyView
 from app.api.schemas.base import KEY_PATTERN, Page
 from app.api.services import Reading, ServicesDep
-from app.engine.commands import CreateKey, RevokeKey
+from app.engine.commands.keys import CreateKey, RevokeKey
 from app.runner.keys import make_key
 from app.store.queries import keys as queries
 

@@ -21,7 +21,7 @@ from app.api.problems import Problem
 from app.api.routing import BY_POST, changing, keyed
 from app.api.schemas.contracts import ImportBody
 from app.api.schemas.problem import ProblemBody
-from app.engine.commands import PlaceOrder
+from app.engine.commands.orders import PlaceOrder
 from app.engine.rejections import Code
 
 DESCRIPTION = """

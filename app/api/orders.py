@@ -31,19 +31,13 @@ from app.api.schemas.orders import (
 )
 from app.api.services import Reading, ServicesDep
 from app.engine import orderbook
-from app.engine.commands import (
-    AmendOrder,
-    CancelOrder,
-    CancelOrders,
-    OrderStatus,
-    PlaceOrder,
-    TimeInForce,
-)
+from app.engine.commands import OrderStatus, TimeInForce
+from app.engine.commands.orders import AmendOrder, CancelOrder, CancelOrders, PlaceOrder
 from app.engine.engine import Engine
-from app.engine.events import OrderReceipt
 from app.engine.numbers import EXACT, plain, time_text
 from app.engine.preview import preview
 from app.engine.rejections import Code, Rejection
+from app.engine.results import OrderReceipt
 from app.engine.valuation import Terms
 from app.store.loader import load_book
 from app.store.queries import Row

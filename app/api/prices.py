@@ -12,10 +12,10 @@ from app.api.routing import IN_PATH, problems, router
 from app.api.schemas.base import Page
 from app.api.schemas.contracts import PriceView, TickBody, TicksBody, TicksView, TickView
 from app.api.services import Reading
-from app.engine.commands import Tick
-from app.engine.events import Ticked
+from app.engine.commands.prices import Tick
 from app.engine.numbers import plain, time_text
 from app.engine.rejections import Code, Rejection
+from app.engine.results import Ticked
 from app.store.queries import Row
 from app.store.queries import contracts as queries
 

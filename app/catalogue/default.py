@@ -9,7 +9,9 @@ from importlib import resources
 from typing import Any
 
 from app.catalogue.funds import FUNDS, fund_for
-from app.engine.commands import Command, CreateFund, ImportContracts
+from app.engine.commands import Command
+from app.engine.commands.contracts import ImportContracts
+from app.engine.commands.funds import CreateFund
 from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
 from app.engine.numbers import EXACT, ZERO
 

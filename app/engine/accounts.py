@@ -6,25 +6,23 @@ from decimal import Decimal
 
 from app.engine import assessment, exposure, margin
 from app.engine.amounts import check_amount, check_asset, check_decimals, moved
-from app.engine.commands import (
+from app.engine.commands.accounts import (
     AdjustMargin,
     ConfigureContract,
-    CreateKey,
     Deposit,
-    NewKey,
     OpenAccount,
-    RevokeKey,
     SetPositionMode,
     Withdraw,
 )
+from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
 from app.engine.contracts import Contract
-from app.engine.events import Done, Moved
 from app.engine.handlers import handles
 from app.engine.numbers import ZERO, divide_up, plain
 from app.engine.rejections import Code, Rejected
+from app.engine.results import Done, Moved
 from app.engine.scopes import wallet_key
-from app.engine.state import Account, ContractSettings, Position
 from app.engine.step import Step
+from app.engine.traders import Account, ContractSettings, Position
 
 
 @handles(

@@ -6,11 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.engine import margin
-from app.engine.commands import PlaceOrder
+from app.engine.commands.orders import PlaceOrder
 from app.engine.contracts import Contract
+from app.engine.markets import Market
 from app.engine.numbers import INTEGER_DIGITS, ONE, is_multiple, plain
 from app.engine.rejections import Code, Rejected
-from app.engine.state import Account, Market
+from app.engine.traders import Account
 
 
 def check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:

@@ -8,8 +8,9 @@ from app.engine import exposure
 from app.engine.exposure import maintenance_margin
 from app.engine.health import Health, health_after
 from app.engine.margin import Figures
+from app.engine.markets import Market
 from app.engine.numbers import ONE, ZERO, ceil_to, ratio, share
-from app.engine.state import Market, Position
+from app.engine.traders import Position
 
 
 def allot(figures: Figures) -> dict[Position, Decimal]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine.events import Moved
 from app.engine.numbers import in_range, round_down
 from app.engine.rejections import Code, Rejected
-from app.engine.state import Wallet
+from app.engine.results import Moved
 from app.engine.step import Step
+from app.engine.traders import Wallet
 
 
 def check_amount(amount: Decimal) -> None:

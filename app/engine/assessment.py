@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from app.engine import margin, matching, positions
 from app.engine.admission import band_of, check_mark, check_status, check_terms
-from app.engine.commands import PlaceOrder
+from app.engine.commands.orders import PlaceOrder
 from app.engine.contracts import Contract
+from app.engine.markets import Market
 from app.engine.matching import Plan, Taker
 from app.engine.numbers import UNIT, ZERO, divide_up, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.standing import Standing
-from app.engine.state import Account, Market, Order, Position, State, scope_of
+from app.engine.state import State
+from app.engine.traders import Account, Order, Position, scope_of
 
 ROUNDING_PER_FILL = 2 * UNIT
 """By how much an order's fills may together need more than it was judged to need in one piece."""

@@ -61,12 +61,15 @@ from app.engine import (
     resting,
     triggers,
 )
-from app.engine.commands import BeginFunding, ContinueCascade, Recover, ReleaseIncident, Tick
-from app.engine.events import Done, Ticked
+from app.engine.commands.funding import BeginFunding
+from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
+from app.engine.commands.prices import Tick
 from app.engine.handlers import HANDLERS, Drives, handles
+from app.engine.markets import Market
 from app.engine.rejections import Code, Rejected
+from app.engine.results import Done, Ticked
 from app.engine.scopes import Scope
-from app.engine.state import Cascade, Case, Market, State
+from app.engine.state import Cascade, Case, State
 from app.engine.step import Step
 
 LEADERS = (Tick, ContinueCascade, Recover)

@@ -14,7 +14,7 @@ from app.engine import funds
 from app.engine.contracts import Contract
 from app.engine.events import ClearanceFee, Liquidation
 from app.engine.numbers import ZERO, round_value
-from app.engine.state import Position
+from app.engine.traders import Position
 from app.engine.work import Work
 
 

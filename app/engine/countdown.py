@@ -6,10 +6,11 @@ from datetime import timedelta
 
 from app.engine import resting
 from app.engine.assessment import account_of
-from app.engine.commands import CancelAllAfter, CancelAllDue, Due
-from app.engine.events import Canceled, Countdown
+from app.engine.commands import Due
+from app.engine.commands.orders import CancelAllAfter, CancelAllDue
 from app.engine.handlers import handles
 from app.engine.rejections import Code, Rejected
+from app.engine.results import Canceled, Countdown
 from app.engine.state import State
 from app.engine.step import Step
 

@@ -14,8 +14,9 @@ from app.engine import funds
 from app.engine.contracts import Contract
 from app.engine.margin import LegFigures
 from app.engine.scopes import Scope
-from app.engine.state import Cascade, Wallet
+from app.engine.state import Cascade
 from app.engine.step import Step
+from app.engine.traders import Wallet
 
 
 def find_cause(step: Step, scope: Scope, legs: Iterable[LegFigures]) -> None:

@@ -16,10 +16,11 @@ from app.engine import (
 )
 from app.engine.events import AdlEvent, Deleveraged, Liquidation, QueueEntry
 from app.engine.health import health_after
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, share
 from app.engine.queues import Ranking
-from app.engine.state import Account, Market, Position
 from app.engine.step import Step
+from app.engine.traders import Account, Position
 from app.engine.work import Work
 
 QUEUE_KEPT = 20

@@ -1,4 +1,4 @@
-"""What a command leaves behind: results for the caller and append-only records for the store.
+"""What a command leaves behind for the store: append-only records.
 
 All identifiers are integers counted by the engine; the HTTP layer prints them as strings.
 """
@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from app.engine.commands import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from app.engine.commands import PositionSide, Side
 
 FundMove = Literal[
     "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee", "bankruptcy_loss",
@@ -265,93 +265,3 @@ class FundingSettled(NamedTuple):
     rate: Decimal
     mark_price: Decimal
     residue: Decimal
-
-
-# Results: what the caller is told.
-
-
-class Fill(NamedTuple):
-    """One fill of an order as its owner sees it."""
-
-    trade_id: int
-    price: Decimal
-    quantity: Decimal
-    fee: Decimal
-
-
-class OrderReceipt(NamedTuple):
-    """An accepted order as it stood when its command ended.
-
-    `average_price` is None without a fill; `reason` says why it ended early.
-    """
-
-    order_id: int
-    client_order_id: str | None
-    account_id: str
-    symbol: str
-    side: Side
-    position_side: PositionSide
-    type: OrderType
-    time_in_force: TimeInForce
-    reduce_only: bool
-    price: Decimal | None
-    quantity: Decimal
-    status: OrderStatus
-    filled_quantity: Decimal
-    remaining_quantity: Decimal
-    average_price: Decimal | None
-    fills: tuple[Fill, ...]
-    reason: str | None
-    created_at: datetime
-
-
-class Done(NamedTuple):
-    """A command that has nothing to report but its identifier, where it made one."""
-
-    identifier: str | None = None
-
-
-class Moved(NamedTuple):
-    """Money moved: the transfer and the balance it left."""
-
-    transfer_id: int
-    time: datetime
-    asset: str
-    amount: Decimal
-    balance: Decimal
-
-
-class FundingRateSet(NamedTuple):
-    """A funding rate that was given, and the funding time that it is for."""
-
-    symbol: str
-    rate: Decimal
-    time: datetime
-
-
-class Imported(NamedTuple):
-    """How many contracts an import created and updated."""
-
-    created: int
-    updated: int
-
-
-class Canceled(NamedTuple):
-    """The orders that a cancel command closed."""
-
-    order_ids: tuple[int, ...]
-
-
-class Countdown(NamedTuple):
-    """When an account's open orders are cancelled (ORD-14); None: that is switched off."""
-
-    cancel_at: datetime | None
-
-
-class Ticked(NamedTuple):
-    """A tick that was applied, its cascade finished."""
-
-    symbol: str
-    mark_price: Decimal
-    time: datetime
-    accounts_at_risk: int

@@ -11,8 +11,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.engine.contracts import Contract
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, divide_up
-from app.engine.state import Account, ContractSettings, Market, Position
+from app.engine.traders import Account, ContractSettings, Position
 
 DEFAULT_LEVERAGE = 20
 

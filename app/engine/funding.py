@@ -15,13 +15,15 @@ from dataclasses import replace
 from app.engine import margin, payments
 from app.engine.amounts import check_decimals, moved
 from app.engine.assessment import account_of, market_of
-from app.engine.commands import BeginFunding, CorrectFunding, Due, SetFundingRate
-from app.engine.events import Done, FundingRateSet, Moved
+from app.engine.commands import Due
+from app.engine.commands.funding import BeginFunding, CorrectFunding, SetFundingRate
 from app.engine.handlers import handles
+from app.engine.markets import Funding
 from app.engine.numbers import ZERO, plain, time_text
 from app.engine.rejections import Code, Rejected
+from app.engine.results import Done, FundingRateSet, Moved
 from app.engine.scopes import wallet_key
-from app.engine.state import Funding, State
+from app.engine.state import State
 from app.engine.step import Step
 
 

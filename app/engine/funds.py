@@ -8,8 +8,9 @@ from typing import Literal
 from app.engine.contracts import Contract
 from app.engine.events import FundMove
 from app.engine.numbers import ZERO, divide_up
-from app.engine.state import Fund, Inventory, State, Wallet
+from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
+from app.engine.traders import Wallet
 
 MAIN = "main"
 

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from app.engine.exposure import maintenance_margin
-from app.engine.state import Market, Position
+from app.engine.markets import Market
+from app.engine.traders import Position
 
 
 class Health(NamedTuple):

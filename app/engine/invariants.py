@@ -14,10 +14,12 @@ from typing import Any, cast
 from app.engine import exposure, margin
 from app.engine.events import LedgerKind, Liquidation, Trade, Transfer
 from app.engine.handlers import HANDLERS
+from app.engine.markets import Market
 from app.engine.numbers import EXACT, ZERO, plain, time_text
 from app.engine.scopes import Scope, cross_scope, leg_of
-from app.engine.state import Inventory, Market, Order, Position, State, Wallet
+from app.engine.state import Inventory, State
 from app.engine.step import Step
+from app.engine.traders import Order, Position, Wallet
 
 
 class LawBroken(AssertionError):

@@ -15,7 +15,9 @@ from decimal import localcontext
 from itertools import chain
 
 from app.engine import looking, margin, recovery, triggers
-from app.engine.commands import Command, ContinueCascade, Recover, ReleaseIncident, ReportClock
+from app.engine.commands import Command
+from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
+from app.engine.commands.prices import ReportClock
 from app.engine.numbers import EXACT
 from app.engine.state import State
 from app.engine.step import Step

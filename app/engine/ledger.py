@@ -21,13 +21,8 @@ from app.engine.events import (
 from app.engine.numbers import plain, texts, time_text
 from app.engine.outcome import Kept, Outcome
 from app.engine.scopes import Scope, WalletKind, wallet_key
-from app.engine.state import (
-    Account,
-    Fund,
-    Position,
-    State,
-    Wallet,
-)
+from app.engine.state import Fund, State
+from app.engine.traders import Account, Position, Wallet
 
 HISTORY_KINDS = frozenset(get_args(HistoryKind))
 TRADER_WALLETS = ("cross", "isolated")

@@ -66,9 +66,10 @@ from app.engine.events import Liquidation
 from app.engine.offering import offer_the_rest, offer_what_restores
 from app.engine.resting import cancel_orders
 from app.engine.scopes import Scope
-from app.engine.state import Case, Order, Wallet
+from app.engine.state import Case
 from app.engine.step import Step
 from app.engine.takeover import take_over
+from app.engine.traders import Order, Wallet
 from app.engine.work import Work
 
 Act = Callable[[Work], None]

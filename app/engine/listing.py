@@ -9,23 +9,22 @@ from decimal import Decimal
 from app.engine import cascade, funds, margin, ranking
 from app.engine.amounts import check_amount, check_asset, moved
 from app.engine.assessment import market_of
-from app.engine.commands import (
+from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
+from app.engine.commands.funds import (
     ContributeToFund,
     ContributeToTreasury,
-    CreateContract,
     CreateFund,
     FundPolicy,
-    ImportContracts,
-    UpdateContract,
     UpdateFund,
 )
 from app.engine.contracts import Contract, check_contract, check_terms
-from app.engine.events import Done, Imported, Moved
 from app.engine.handlers import handles
+from app.engine.markets import Funding, Market
 from app.engine.numbers import ZERO, plain
 from app.engine.rejections import Code, Rejected
+from app.engine.results import Done, Imported, Moved
 from app.engine.scopes import wallet_key
-from app.engine.state import Fund, Funding, Market, State
+from app.engine.state import Fund, State
 from app.engine.step import Step
 
 FIXED_FIELDS = (

@@ -9,12 +9,15 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from app.engine import calculator
-from app.engine.commands import Incident, MarginMode
+from app.engine.commands import MarginMode
+from app.engine.commands.leaders import Incident
 from app.engine.exposure import mark_value, order_margin, profit, settings_of, weigh
 from app.engine.health import Health
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, divide_half_even, divide_up
 from app.engine.scopes import Scope, blamed_scope, cross_scope
-from app.engine.state import Account, Market, Position, State
+from app.engine.state import State
+from app.engine.traders import Account, Position
 
 
 def scope_positions(state: State, scope: Scope) -> list[tuple[Market, Position]]:

@@ -11,13 +11,16 @@ from typing import NamedTuple
 from app.engine import margin, orderbook, positions
 from app.engine.commands import SelfTradePrevention, Side
 from app.engine.contracts import Contract
-from app.engine.events import Fill, Trade
+from app.engine.events import Trade
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, round_value
 from app.engine.queues import Leg
+from app.engine.results import Fill
 from app.engine.settlement import Settlement
 from app.engine.standing import Standing
-from app.engine.state import Account, Market, Order, Position, State
+from app.engine.state import State
 from app.engine.step import Step
+from app.engine.traders import Account, Order, Position
 
 
 class Made(NamedTuple):

@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from app.engine.commands import Side
 from app.engine.contracts import Contract
-from app.engine.state import BookSide, Market, Order, Position
+from app.engine.markets import BookSide, Market
+from app.engine.traders import Order, Position
 
 
 def side_of(market: Market, side: Side) -> BookSide:

@@ -13,14 +13,16 @@ from app.engine.assessment import (
     check_lowered,
     market_of,
 )
-from app.engine.commands import AmendOrder, CancelOrder, CancelOrders, PlaceOrder
+from app.engine.commands.orders import AmendOrder, CancelOrder, CancelOrders, PlaceOrder
 from app.engine.contracts import Contract
-from app.engine.events import Canceled, Fill, LedgerKind, OrderReceipt
+from app.engine.events import LedgerKind
 from app.engine.handlers import handles
 from app.engine.numbers import plain
 from app.engine.rejections import Code, Rejected
-from app.engine.state import Order, State
+from app.engine.results import Canceled, Fill, OrderReceipt
+from app.engine.state import State
 from app.engine.step import Step
+from app.engine.traders import Order
 
 TRADES: frozenset[LedgerKind] = frozenset(
     {"margin_in", "margin_out", "realized_profit", "trading_fee"}

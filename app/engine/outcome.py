@@ -19,21 +19,12 @@ from app.engine.events import (
     Trade,
     Transfer,
 )
+from app.engine.markets import Funding, Market
+from app.engine.marks import Mark
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
-from app.engine.state import (
-    Account,
-    ApiKey,
-    ContractSettings,
-    Fund,
-    Funding,
-    Inventory,
-    Mark,
-    Market,
-    Order,
-    Position,
-    Wallet,
-)
+from app.engine.state import ApiKey, Fund, Inventory
+from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
 
 Kept = (
     Wallet

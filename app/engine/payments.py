@@ -11,9 +11,11 @@ from decimal import Decimal
 
 from app.engine import deficits, funds, looking, margin
 from app.engine.events import FundingPayment, FundingSettled
+from app.engine.markets import Funding, Market
 from app.engine.numbers import ZERO, round_down
-from app.engine.state import Cascade, Funding, Market, Position, State
+from app.engine.state import Cascade, State
 from app.engine.step import Step
+from app.engine.traders import Position
 
 
 def received(market: Market, funding: Funding, quantity: Decimal) -> Decimal:

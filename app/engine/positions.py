@@ -8,8 +8,9 @@ from app.engine import exposure, settlement
 from app.engine.events import LedgerKind
 from app.engine.numbers import ZERO
 from app.engine.settlement import Held, Manner, Settlement
-from app.engine.state import Account, Position, State, Wallet
+from app.engine.state import State
 from app.engine.step import Step
+from app.engine.traders import Account, Position, Wallet
 
 
 def settle(

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from app.engine import calculator
 from app.engine.assessment import Assessment, assess, position_of
-from app.engine.commands import PlaceOrder
+from app.engine.commands.orders import PlaceOrder
 from app.engine.rejections import Rejected, Rejection
 from app.engine.standing import Standing
 from app.engine.state import State

@@ -6,12 +6,13 @@ from datetime import timedelta
 
 from app.engine import cascade
 from app.engine.assessment import market_of
-from app.engine.commands import ReportClock, Tick
-from app.engine.events import Done, Ticked
+from app.engine.commands.prices import ReportClock, Tick
 from app.engine.handlers import Drives, handles
+from app.engine.markets import Market
+from app.engine.marks import Mark
 from app.engine.numbers import INTEGER_DIGITS, ONE, plain, ratio
 from app.engine.rejections import Code, Rejected
-from app.engine.state import Mark, Market
+from app.engine.results import Done, Ticked
 from app.engine.step import Step
 
 FUTURE = timedelta(minutes=1)

@@ -12,7 +12,7 @@ from app.engine.events import QueueEntry
 from app.engine.numbers import Quotient
 
 if TYPE_CHECKING:  # the state holds queues, and queues hold what it has
-    from app.engine.state import Position
+    from app.engine.traders import Position
 
 Leg = tuple[str, PositionSide]
 """A position within its contract: account and side."""

@@ -11,9 +11,11 @@ from itertools import chain, islice
 from app.engine import exposure, margin
 from app.engine.commands import PositionMode, PositionSide
 from app.engine.events import QueueEntry
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient, plain, ratio
 from app.engine.queues import Block, Leg, Ranking, RankingEntry
-from app.engine.state import Market, Position, State
+from app.engine.state import State
+from app.engine.traders import Position
 
 LAST = Decimal("-1E+60")
 """The score of a scope whose equity is not positive: it ranks last."""

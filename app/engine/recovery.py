@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from app.engine import cascade, liquidation, margin, payments, ranking, triggers
-from app.engine.commands import Incident, Recover, ReleaseIncident
-from app.engine.events import Done
+from app.engine.commands.leaders import Incident, Recover, ReleaseIncident
 from app.engine.handlers import handles
 from app.engine.rejections import Code, Rejected
+from app.engine.results import Done
 from app.engine.scopes import Scope, blamed_scope, cross_scope
 from app.engine.state import State
 from app.engine.step import Step

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine.state import Account, Order, Position
 from app.engine.step import Step
+from app.engine.traders import Account, Order, Position
 
 
 def open_orders(account: Account, symbol: str | None = None) -> list[Order]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal, NamedTuple, cast
 
-from app.engine.commands import Incident, MarginMode, PositionSide
+from app.engine.commands import MarginMode, PositionSide
+from app.engine.commands.leaders import Incident
 
 WalletKind = Literal[
     "cross", "isolated", "fund", "revenue", "treasury", "clearing", "external"

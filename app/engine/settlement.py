@@ -9,8 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, divide_up, round_down, share
-from app.engine.state import Market
 
 Manner = Literal["trade", "liquidation", "deleveraging"]
 """Why a position changes: its owner's order, its own liquidation, or somebody else's (ADL)."""

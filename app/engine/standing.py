@@ -14,9 +14,11 @@ from typing import Any
 
 from app.engine import exposure, margin
 from app.engine.commands import Side
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, divide_up
 from app.engine.settlement import Held, Manner, Settlement, settle
-from app.engine.state import Account, Market, Position, State
+from app.engine.state import State
+from app.engine.traders import Account, Position
 
 NO_CROSS = margin.Cross(ZERO, ZERO, ZERO)
 

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from app.engine import funds
 from app.engine.events import Liquidation
+from app.engine.markets import Market
 from app.engine.numbers import ONE, UNIT, ZERO, floor_to, ratio, share
-from app.engine.state import Fund, Market
+from app.engine.state import Fund
 from app.engine.work import Work
 
 

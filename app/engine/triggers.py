@@ -26,9 +26,11 @@ from decimal import Decimal
 
 from app.engine import calculator, exposure, margin
 from app.engine.health import Health
+from app.engine.markets import Market, Triggers
 from app.engine.numbers import ONE, UNIT, ZERO, divide_up, ratio, round_down
 from app.engine.scopes import Scope
-from app.engine.state import Market, Position, State, Triggers
+from app.engine.state import State
+from app.engine.traders import Position
 
 ROUNDING_SLACK = 2 * UNIT
 """Mark values are rounded by up to half a unit, when armed and when crossed: check early."""

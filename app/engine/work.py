@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.engine import allotment, margin, positions
-from app.engine.events import Fill, Liquidation, LiquidationOutcome, LiquidationStep, StepKind
+from app.engine.events import Liquidation, LiquidationOutcome, LiquidationStep, StepKind
 from app.engine.health import Health
 from app.engine.margin import Figures, LegFigures
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, texts
+from app.engine.results import Fill
 from app.engine.scopes import Scope
-from app.engine.state import Account, Case, Market, Position, Wallet
+from app.engine.state import Case
 from app.engine.step import Step
+from app.engine.traders import Account, Position, Wallet
 
 
 @dataclass(slots=True)

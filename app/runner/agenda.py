@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from app.engine.commands import Tick
+from app.engine.commands.prices import Tick
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.runner.submission import Submission, Submitted

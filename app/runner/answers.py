@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, fields
 from decimal import Decimal
 
-from app.engine.commands import PlaceOrder
+from app.engine.commands.orders import PlaceOrder
 from app.engine.numbers import plain
 from app.engine.rejections import Code, Rejection
 from app.store.answers import AnswerName

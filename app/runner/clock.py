@@ -13,7 +13,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from app.engine.commands import ClockCause, ReportClock
+from app.engine.commands import ClockCause
+from app.engine.commands.prices import ReportClock
 
 log = logging.getLogger("backstop.clock")
 

@@ -23,7 +23,7 @@ from time import perf_counter
 
 import asyncpg
 
-from app.engine.commands import ContinueCascade, Recover
+from app.engine.commands.leaders import ContinueCascade, Recover
 from app.engine.engine import Engine
 from app.engine.invariants import check_money
 from app.engine.joining import Joining, Unsettled, admit

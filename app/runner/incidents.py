@@ -9,13 +9,11 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-from app.engine.commands import (
-    Command,
-    CreateKey,
-    OpenAccount,
-    Recover,
-    ReportClock,
-)
+from app.engine.commands import Command
+from app.engine.commands.accounts import OpenAccount
+from app.engine.commands.keys import CreateKey
+from app.engine.commands.leaders import Recover
+from app.engine.commands.prices import ReportClock
 from app.engine.engine import Engine
 from app.engine.invariants import LawBroken
 from app.engine.outcome import Failure

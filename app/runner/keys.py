@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from app.engine.commands import KeyScope, NewKey
+from app.engine.commands import KeyScope
+from app.engine.commands.keys import NewKey
 
 
 def digest_of(secret: str) -> str:

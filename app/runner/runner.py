@@ -23,7 +23,8 @@ from typing import Self
 
 import asyncpg
 
-from app.engine.commands import Command, Limits
+from app.engine.commands import Command
+from app.engine.commands.leaders import Limits
 from app.engine.engine import Engine
 from app.engine.invariants import check_money, state_hash
 from app.runner import lease

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from app.engine.cascade import ticked
-from app.engine.commands import Command, ContinueCascade, PlaceOrder, Tick
-from app.engine.events import Ticked
+from app.engine.commands import Command
+from app.engine.commands.leaders import ContinueCascade
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.rejections import Rejection
+from app.engine.results import Ticked
 from app.runner.agenda import Agenda
 from app.runner.answers import (
     Answer,

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from app.engine.commands import Command, PlaceOrder
+from app.engine.commands import Command
+from app.engine.commands.orders import PlaceOrder
 from app.runner.answers import Answer, AnswerKey, order_name
 from app.store.answers import AnswerName
 

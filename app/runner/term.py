@@ -33,7 +33,8 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 
-from app.engine.commands import Command, Incident, Limits, Recover
+from app.engine.commands import Command
+from app.engine.commands.leaders import Incident, Limits, Recover
 from app.engine.engine import Engine
 from app.runner.agenda import Agenda
 from app.runner.answers import Answer, AnswerKey

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from app.engine.events import OrderReceipt
+from app.engine.results import OrderReceipt
 from app.store import codec
 
 log = logging.getLogger("backstop.answers")

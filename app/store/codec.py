@@ -18,7 +18,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pydantic_core
 
-from app.engine.commands import Command, UpdateContract
+from app.engine.commands import Command
+from app.engine.commands.contracts import UpdateContract
 from app.engine.contracts import Contract
 from app.engine.engine import Engine
 from app.engine.numbers import time_text

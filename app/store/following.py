@@ -22,8 +22,8 @@ from app.engine.commands import Command
 from app.engine.outcome import Kept
 from app.engine.state import Counters
 from app.store import codec
-from app.store.loader import RowSource
 from app.store.rows import QUANTITY, TableRow, state_rows
+from app.store.rowsource import RowSource
 from app.store.tables import COUNTERS, OF_THE_TERM, metadata
 
 FETCHED = 500

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from app.engine.commands import Incident
+from app.engine.commands.leaders import Incident
 from app.engine.outcome import Failure
 from app.engine.scopes import Scope
 from app.store.writer import StaleLeader

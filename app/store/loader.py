@@ -9,44 +9,34 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal, localcontext
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import JSON, Numeric
+from sqlalchemy import Numeric
 
 from app.engine import margin, orderbook
-from app.engine.commands import FundPolicy, Limits, NewKey, PositionSide, Side
+from app.engine.commands import PositionSide, Side
+from app.engine.commands.funds import FundPolicy
+from app.engine.commands.keys import NewKey
+from app.engine.commands.leaders import Limits
 from app.engine.contracts import Bracket, Contract
+from app.engine.markets import Funding, Market
+from app.engine.marks import Mark
 from app.engine.numbers import EXACT
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
-from app.engine.state import (
-    Account,
-    ApiKey,
-    ContractSettings,
-    Counters,
-    Fund,
-    Funding,
-    Inventory,
-    Mark,
-    Market,
-    Order,
-    Position,
-    State,
-    Wallet,
-    scope_of,
-)
+from app.engine.state import ApiKey, Counters, Fund, Inventory, State
+from app.engine.traders import Account, ContractSettings, Order, Position, Wallet, scope_of
 from app.store import codec, incidents
-from app.store.snapshots import Snapshot, rows_of
+from app.store.rowsource import CHUNK, RowSource
+from app.store.snapshots import Snapshot
 from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
 
 PLACE = "COALESCE(requeued, order_id)"
 """Of an open order among those at its price: the lowest is met first (ORD-2, ORD-15)."""
-CHUNK = 10_000
-"""Rows fetched at a time: other tasks run between chunks."""
 T = TypeVar("T")
 
 
@@ -199,39 +189,6 @@ def _collector_paused() -> Iterator[None]:
         gc.freeze()
         if was_enabled:
             gc.enable()
-
-
-class RowSource:
-    """Rows of the state tables: the live ones, or those of a snapshot.
-
-    All columns in the order of the declaration, which is that of the fields, with decimals and JSON
-    as text. Decimals are read more quickly so; JSON, because not every connection leaves it
-    encoded.
-    """
-
-    def __init__(self, connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> None:
-        self.connection = connection
-        self._snapshot = snapshot
-
-    async def fetch(self, name: str, rest: str = "", *values: object) -> list[Any]:
-        """The rows of a table, at once."""
-        rows: list[Any] = await self.connection.fetch(self._select(name, rest), *values)
-        return rows
-
-    async def chunks(
-        self, name: str, rest: str = "", *values: object
-    ) -> AsyncIterator[Sequence[Any]]:
-        """The rows of a table, by chunks."""
-        cursor = await self.connection.cursor(self._select(name, rest), *values)
-        while chunk := await cursor.fetch(CHUNK):
-            yield chunk
-
-    def _select(self, name: str, rest: str) -> str:
-        columns = ", ".join(
-            f"{column.name}::text" if isinstance(column.type, JSON | Numeric) else column.name
-            for column in metadata.tables[name].columns
-        )
-        return f"SELECT {columns} FROM {rows_of(name, self._snapshot)} {rest}"  # noqa: S608 - names of our own
 
 
 async def _load_leadership(source: RowSource, state: State) -> None:

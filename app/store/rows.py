@@ -31,22 +31,12 @@ from app.engine.events import (
     Trade,
     Transfer,
 )
+from app.engine.markets import Funding, Market
+from app.engine.marks import Mark
 from app.engine.numbers import plain
 from app.engine.outcome import Kept, Outcome, Record
-from app.engine.state import (
-    Account,
-    ApiKey,
-    ContractSettings,
-    Counters,
-    Fund,
-    Funding,
-    Inventory,
-    Mark,
-    Market,
-    Order,
-    Position,
-    Wallet,
-)
+from app.engine.state import ApiKey, Counters, Fund, Inventory
+from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
 from app.store import codec, tables
 from app.store.tables.log import StoredAnswer
 

@@ -8,9 +8,10 @@ from itertools import chain
 
 import asyncpg
 
-from app.engine.commands import Recover
+from app.engine.commands.leaders import Recover
 from app.engine.outcome import Kept, Outcome
-from app.engine.state import Order, State
+from app.engine.state import State
+from app.engine.traders import Order
 from app.store.rows import TableRow, collect, state_rows
 from app.store.tables import ALIVE, COUNTERS
 from app.verify.difference import Difference, Differs, Key, Layout

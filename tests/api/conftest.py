@@ -18,7 +18,7 @@ from app.api.application import create_app
 from app.api.limits import ConnectionLimits
 from app.api.server import Server
 from app.catalogue.default import default_commands
-from app.engine.commands import CreateKey
+from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
 from app.runner.keys import make_key
 from app.runner.runner import Runner

@@ -13,9 +13,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.engine.commands import FundPolicy
+from app.engine.commands.funds import FundPolicy
 from app.engine.ledger import fund_entry
-from app.engine.state import Fund, Wallet
+from app.engine.state import Fund
+from app.engine.traders import Wallet
 from tests.api.conftest import Api, crash
 
 PATH = "/v1/insurance-fund-history"

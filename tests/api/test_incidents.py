@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.engine import accounts
-from app.engine.commands import Deposit
+from app.engine.commands.accounts import Deposit
 from app.engine.handlers import HANDLERS
 from app.engine.step import Step
 from tests.api.conftest import Api

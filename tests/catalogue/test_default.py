@@ -10,7 +10,8 @@ import pytest
 
 from app.catalogue.default import default_commands, default_contracts
 from app.catalogue.funds import COINS, FUNDS, SEVENTY_FIVE, fund_for
-from app.engine.commands import CreateFund, ImportContracts
+from app.engine.commands.contracts import ImportContracts
+from app.engine.commands.funds import CreateFund
 
 CONTRACTS = {contract.symbol: contract for contract in default_contracts()}
 

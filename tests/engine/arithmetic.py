@@ -12,7 +12,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from app.engine.contracts import Contract
-from app.engine.state import Account, Market, Position, State
+from app.engine.markets import Market
+from app.engine.state import State
+from app.engine.traders import Account, Position
 
 UNITS = 10**8
 

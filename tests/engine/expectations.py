@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
-from app.engine.commands import ContinueCascade
+from app.engine.commands.leaders import ContinueCascade
 from app.engine.events import Liquidation
 from app.engine.margin import cross_summary, position_summary
 from app.engine.numbers import EXACT

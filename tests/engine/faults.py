@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from app.engine.commands import Incident, ReleaseIncident
-from app.engine.state import scope_of
+from app.engine.commands.leaders import Incident, ReleaseIncident
+from app.engine.traders import scope_of
 from tests.engine.markets import assets, everyone, seldom, symbols
 from tests.engine.world import World
 

@@ -9,8 +9,10 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from app.engine.commands import Command, SetFundingRate, UpdateContract
-from app.engine.state import Funding
+from app.engine.commands import Command
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.funding import SetFundingRate
+from app.engine.markets import Funding
 from tests.engine.markets import rates, symbols
 from tests.engine.world import START, World
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
-from app.engine.commands import BeginFunding, SetFundingRate
+from app.engine.commands.funding import BeginFunding, SetFundingRate
 from app.engine.events import FundingPayment, FundingSettled
 from app.engine.outcome import Outcome
 from app.engine.state import State

@@ -9,7 +9,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from app.engine.margin import is_aside
-from app.engine.state import BookSide, Market, State
+from app.engine.markets import BookSide, Market
+from app.engine.state import State
 from tests.engine.arithmetic import (
     exact_value,
     is_isolated,

@@ -7,17 +7,9 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from app.engine.commands import (
-    AdjustMargin,
-    CancelAllAfter,
-    CancelOrders,
-    ConfigureContract,
-    ContributeToFund,
-    ContributeToTreasury,
-    Deposit,
-    UpdateFund,
-    Withdraw,
-)
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, UpdateFund
+from app.engine.commands.orders import CancelAllAfter, CancelOrders
 from app.engine.contracts import Contract
 from tests.engine.world import brackets, contract, inverse
 

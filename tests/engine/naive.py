@@ -13,21 +13,17 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from app.engine.commands import (
-    AdjustMargin,
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury
+from app.engine.commands.leaders import Recover
+from app.engine.commands.orders import (
     AmendOrder,
     CancelAllDue,
     CancelOrder,
     CancelOrders,
-    ConfigureContract,
-    ContributeToFund,
-    ContributeToTreasury,
-    Deposit,
     PlaceOrder,
-    Recover,
-    Tick,
-    Withdraw,
 )
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,

@@ -8,10 +8,15 @@ from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
 
-from app.engine.commands import Command, PlaceOrder, Tick, Withdraw
-from app.engine.events import Liquidation, OrderReceipt, Ticked
+from app.engine.commands import Command
+from app.engine.commands.accounts import Withdraw
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
+from app.engine.events import Liquidation
 from app.engine.rejections import Rejection
-from app.engine.state import Account, Position, State, scope_of
+from app.engine.results import OrderReceipt, Ticked
+from app.engine.state import State
+from app.engine.traders import Account, Position, scope_of
 from tests.engine.arithmetic import (
     UNITS,
     Leg,

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
-from app.engine.commands import (
-    AdjustMargin,
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.orders import (
     AmendOrder,
     CancelAllDue,
     CancelOrder,
     CancelOrders,
-    ConfigureContract,
-    Deposit,
     PlaceOrder,
-    Withdraw,
 )
 from app.engine.events import AdlEvent, FundingSettled, Liquidation, Transfer
 from app.engine.outcome import Outcome

@@ -10,9 +10,10 @@ from fractions import Fraction
 from math import ceil
 
 from app.engine import matching
-from app.engine.commands import PlaceOrder
+from app.engine.commands.orders import PlaceOrder
 from app.engine.numbers import EXACT
-from app.engine.state import Position, State, scope_of
+from app.engine.state import State
+from app.engine.traders import Position, scope_of
 from tests.engine.arithmetic import (
     UNITS,
     Leg,

@@ -7,8 +7,10 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 
 from app.engine import margin, ranking
+from app.engine.markets import Market
 from app.engine.numbers import EXACT
-from app.engine.state import Market, Position, State
+from app.engine.state import State
+from app.engine.traders import Position
 from tests.engine.arithmetic import (
     UNITS,
     Leg,

@@ -7,7 +7,8 @@ from fractions import Fraction
 
 from app.engine.events import AdlEvent, Alert, ClearanceFee, FundEntry, Liquidation, Trade
 from app.engine.outcome import Outcome
-from app.engine.state import Order, State
+from app.engine.state import State
+from app.engine.traders import Order
 from tests.engine.arithmetic import (
     exact_value,
     is_left_alone,

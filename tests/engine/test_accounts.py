@@ -7,21 +7,14 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine.commands import (
-    Command,
-    CreateFund,
-    CreateKey,
-    FundPolicy,
-    NewKey,
-    OpenAccount,
-    PlaceOrder,
-    RevokeKey,
-    SetPositionMode,
-    Tick,
-    UpdateFund,
-)
-from app.engine.events import Done
+from app.engine.commands import Command
+from app.engine.commands.accounts import OpenAccount, SetPositionMode
+from app.engine.commands.funds import CreateFund, FundPolicy, UpdateFund
+from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.rejections import Rejection
+from app.engine.results import Done
 from tests.engine.world import World, contract, open_account
 
 ADMIN = NewKey("key-1", "ops", "admin", "a" * 64)

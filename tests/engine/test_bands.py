@@ -9,11 +9,13 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.engine.commands import ConfigureContract, PlaceOrder, Tick, Withdraw
+from app.engine.commands.accounts import ConfigureContract, Withdraw
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
-from app.engine.events import Ticked
 from app.engine.margin import position_summary, spendable
 from app.engine.numbers import EXACT
+from app.engine.results import Ticked
 from tests.engine.oracles import foretell
 from tests.engine.world import World, brackets, contract, inverse
 

@@ -9,20 +9,14 @@ import pytest
 
 from app.engine import ranking, triggers
 from app.engine.bounds import Bounds
-from app.engine.commands import (
-    CancelOrders,
-    ConfigureContract,
-    ContinueCascade,
-    Deposit,
-    ImportContracts,
-    PlaceOrder,
-    Recover,
-    Tick,
-    UpdateContract,
-    Withdraw,
-)
-from app.engine.events import Done, Liquidation, Moved, OrderReceipt, Ticked
+from app.engine.commands.accounts import ConfigureContract, Deposit, Withdraw
+from app.engine.commands.contracts import ImportContracts, UpdateContract
+from app.engine.commands.leaders import ContinueCascade, Recover
+from app.engine.commands.orders import CancelOrders, PlaceOrder
+from app.engine.commands.prices import Tick
+from app.engine.events import Liquidation
 from app.engine.rejections import Rejection
+from app.engine.results import Done, Moved, OrderReceipt, Ticked
 from app.engine.scopes import Scope, cross_scope
 from tests.engine.world import World, brackets, contract, differences, dump, replayed
 

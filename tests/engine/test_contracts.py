@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine import calculator
-from app.engine.commands import CreateContract, ImportContracts, UpdateContract
+from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import Bracket, Contract
-from app.engine.events import Imported
+from app.engine.markets import Market
 from app.engine.numbers import EXACT, ZERO
 from app.engine.rejections import Rejection
-from app.engine.state import Market, Wallet
+from app.engine.results import Imported
+from app.engine.traders import Wallet
 from app.engine.valuation import Margining
 from tests.engine.arithmetic import exact_value, maintenance, value
 from tests.engine.world import START, World, brackets, contract, inverse

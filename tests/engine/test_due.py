@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.engine.commands import CreateFund, Due, FundPolicy
+from app.engine.commands import Due
+from app.engine.commands.funds import CreateFund, FundPolicy
 from app.engine.engine import Engine, Source
 from app.engine.state import State
 from tests.engine.world import START

@@ -9,22 +9,16 @@ from decimal import Decimal, localcontext
 import pytest
 
 from app.engine import invariants, margin
-from app.engine.commands import (
-    AdjustMargin,
-    AmendOrder,
-    CancelAllAfter,
-    ConfigureContract,
-    ContinueCascade,
-    Deposit,
-    Limits,
-    PlaceOrder,
-    Recover,
-    Tick,
-)
-from app.engine.events import Done, Liquidation, Trade, Transfer
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit
+from app.engine.commands.leaders import ContinueCascade, Limits, Recover
+from app.engine.commands.orders import AmendOrder, CancelAllAfter, PlaceOrder
+from app.engine.commands.prices import Tick
+from app.engine.events import Liquidation, Trade, Transfer
 from app.engine.handlers import HANDLERS
+from app.engine.markets import Funding, Triggers
 from app.engine.numbers import EXACT
-from app.engine.state import Counters, Funding, State, Triggers
+from app.engine.results import Done
+from app.engine.state import Counters, State
 from app.engine.step import Step
 from tests.engine.world import START, World, contract, replayed
 

@@ -9,23 +9,16 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine.commands import (
-    Command,
-    ContinueCascade,
-    Incident,
-    Limits,
-    PlaceOrder,
-    Recover,
-    ReleaseIncident,
-    ReportClock,
-    Side,
-    Tick,
-    UpdateContract,
-)
+from app.engine.commands import Command, Side
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import ReportClock, Tick
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.engine.joining import Joining, Unsettled, admit
-from app.engine.state import State, Triggers
+from app.engine.markets import Triggers
+from app.engine.state import State
 from tests.engine.world import World, contract
 
 LIMITS = Limits(open_orders=7)

@@ -14,39 +14,34 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from app.engine.commands import (
+from app.engine.commands import Command
+from app.engine.commands.accounts import (
     AdjustMargin,
+    ConfigureContract,
+    Deposit,
+    OpenAccount,
+    SetPositionMode,
+    Withdraw,
+)
+from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
+from app.engine.commands.funding import CorrectFunding, SetFundingRate
+from app.engine.commands.funds import (
+    ContributeToFund,
+    ContributeToTreasury,
+    CreateFund,
+    FundPolicy,
+    UpdateFund,
+)
+from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
+from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
+from app.engine.commands.orders import (
     AmendOrder,
     CancelAllAfter,
     CancelOrder,
     CancelOrders,
-    Command,
-    ConfigureContract,
-    ContinueCascade,
-    ContributeToFund,
-    ContributeToTreasury,
-    CorrectFunding,
-    CreateContract,
-    CreateFund,
-    CreateKey,
-    Deposit,
-    FundPolicy,
-    ImportContracts,
-    Incident,
-    Limits,
-    NewKey,
-    OpenAccount,
     PlaceOrder,
-    Recover,
-    ReleaseIncident,
-    RevokeKey,
-    SetFundingRate,
-    SetPositionMode,
-    Tick,
-    UpdateContract,
-    UpdateFund,
-    Withdraw,
 )
+from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
 from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection

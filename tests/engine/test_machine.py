@@ -16,18 +16,13 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from app.engine import ranking
 from app.engine.bounds import Bounds
-from app.engine.commands import (
-    AmendOrder,
-    CancelOrder,
-    Command,
-    ConfigureContract,
-    ContinueCascade,
-    FundPolicy,
-    ImportContracts,
-    PlaceOrder,
-    Tick,
-    UpdateContract,
-)
+from app.engine.commands import Command
+from app.engine.commands.accounts import ConfigureContract
+from app.engine.commands.contracts import ImportContracts, UpdateContract
+from app.engine.commands.funds import FundPolicy
+from app.engine.commands.leaders import ContinueCascade
+from app.engine.commands.orders import AmendOrder, CancelOrder, PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.invariants import check_all, state_hash
 from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection

@@ -13,7 +13,7 @@ from app.engine import ranking
 from app.engine.numbers import EXACT, Quotient
 from app.engine.queues import Block, Ranking, RankingEntry
 from app.engine.scopes import cross_scope
-from app.engine.state import Position
+from app.engine.traders import Position
 
 units = st.integers(1, 10**30).map(lambda number: Decimal(number).scaleb(-8, EXACT))
 

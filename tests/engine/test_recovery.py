@@ -11,18 +11,12 @@ import pytest
 
 from app.engine import cascade, invariants, liquidation, looking, ranking, triggers
 from app.engine.bounds import Bounds
-from app.engine.commands import (
-    Command,
-    ConfigureContract,
-    ContinueCascade,
-    Deposit,
-    Incident,
-    PlaceOrder,
-    Recover,
-    ReleaseIncident,
-    Tick,
-    UpdateContract,
-)
+from app.engine.commands import Command
+from app.engine.commands.accounts import ConfigureContract, Deposit
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.leaders import ContinueCascade, Incident, Recover, ReleaseIncident
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope, cross_scope, isolated_scope

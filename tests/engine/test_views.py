@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from app.engine import calculator, funds, margin, matching
-from app.engine.commands import ContributeToFund, PlaceOrder, Tick, UpdateFund
+from app.engine.commands.funds import ContributeToFund, UpdateFund
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.numbers import EXACT, ratio
 from app.engine.preview import Preview
 from app.engine.preview import preview as judged

@@ -8,15 +8,11 @@ from decimal import Decimal
 import pytest
 
 from app.engine import clearance, deleveraging, takeover
-from app.engine.commands import (
-    ContinueCascade,
-    ContributeToFund,
-    Deposit,
-    Limits,
-    PlaceOrder,
-    Recover,
-    Tick,
-)
+from app.engine.commands.accounts import Deposit
+from app.engine.commands.funds import ContributeToFund
+from app.engine.commands.leaders import ContinueCascade, Limits, Recover
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation
 from app.engine.liquidation import STAGES
 from app.engine.numbers import UNIT, share

@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 from app.engine import assessment, calculator, exposure, ranking
-from app.engine.commands import PlaceOrder, Tick
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Bracket, Contract, build_brackets
+from app.engine.markets import Market
+from app.engine.marks import Mark
 from app.engine.numbers import EXACT, ceil_to
 from app.engine.scopes import cross_scope
-from app.engine.state import Mark, Market, Position, Wallet
+from app.engine.traders import Position, Wallet
 from app.engine.valuation import Terms
 from tests.engine.world import START, World, contract, inverse
 

@@ -9,21 +9,14 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 
 from app.engine.bounds import Bounds
-from app.engine.commands import (
-    Command,
-    ContinueCascade,
-    ContributeToFund,
-    CreateContract,
-    CreateFund,
-    Deposit,
-    FundPolicy,
-    Incident,
-    NewKey,
-    OpenAccount,
-    PlaceOrder,
-    Recover,
-    Tick,
-)
+from app.engine.commands import Command
+from app.engine.commands.accounts import Deposit, OpenAccount
+from app.engine.commands.contracts import CreateContract
+from app.engine.commands.funds import ContributeToFund, CreateFund, FundPolicy
+from app.engine.commands.keys import NewKey
+from app.engine.commands.leaders import ContinueCascade, Incident, Recover
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Bracket, Contract, build_brackets
 from app.engine.engine import Engine
 from app.engine.events import (
@@ -34,13 +27,15 @@ from app.engine.events import (
     FundingPayment,
     FundingSettled,
     Liquidation,
-    OrderReceipt,
     Trade,
 )
+from app.engine.markets import Triggers
 from app.engine.numbers import EXACT
 from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
-from app.engine.state import Order, State, Triggers
+from app.engine.results import OrderReceipt
+from app.engine.state import State
+from app.engine.traders import Order
 from tests.engine.naive import Books
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

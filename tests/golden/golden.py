@@ -20,24 +20,19 @@ from decimal import Decimal
 from pathlib import Path
 
 from app.engine import deleveraging, prices
-from app.engine.commands import (
+from app.engine.commands import Command
+from app.engine.commands.accounts import (
     AdjustMargin,
-    CancelOrder,
-    Command,
     ConfigureContract,
-    ContinueCascade,
-    ContributeToTreasury,
-    CreateContract,
     Deposit,
-    ImportContracts,
-    Limits,
-    PlaceOrder,
-    Recover,
-    ReportClock,
     SetPositionMode,
-    Tick,
     Withdraw,
 )
+from app.engine.commands.contracts import CreateContract, ImportContracts
+from app.engine.commands.funds import ContributeToTreasury
+from app.engine.commands.leaders import ContinueCascade, Limits, Recover
+from app.engine.commands.orders import CancelOrder, PlaceOrder
+from app.engine.commands.prices import ReportClock, Tick
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.engine.outcome import Outcome

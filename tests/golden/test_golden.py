@@ -10,8 +10,8 @@ import pytest
 from app.engine import ranking
 from app.engine.bounds import Bounds
 from app.engine.engine import Engine
-from app.engine.events import OrderReceipt
 from app.engine.numbers import ZERO, Quotient
+from app.engine.results import OrderReceipt
 from app.store import codec
 from tests.golden.golden import FOLDER, Golden, path_of, read, replay, told
 

@@ -9,7 +9,11 @@ from typing import Any
 
 import asyncpg
 
-from app.engine.commands import Command, ContributeToFund, Deposit, PlaceOrder, Tick
+from app.engine.commands import Command
+from app.engine.commands.accounts import Deposit
+from app.engine.commands.funds import ContributeToFund
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
 from app.engine.events import FundEntry
 from app.engine.invariants import check_all, state_hash

@@ -14,7 +14,7 @@ import pytest
 
 from app.api.application import create_app
 from app.catalogue.default import default_commands
-from app.engine.commands import CreateKey
+from app.engine.commands.keys import CreateKey
 from app.replay import cli
 from app.replay.client import Service
 from app.replay.inputs import InputError, Window

@@ -7,10 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.engine.commands import (
-    Command,
-    ReleaseIncident,
-)
+from app.engine.commands import Command
+from app.engine.commands.leaders import ReleaseIncident
 from app.engine.rejections import Rejection
 from app.runner.runner import AnswerKey, NotLeader, Runner
 from app.store import incidents

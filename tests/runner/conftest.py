@@ -11,15 +11,22 @@ from typing import Any, ClassVar, TypeVar, cast
 import asyncpg
 import pytest
 
-from app.engine.commands import Command, CommandOf, ContinueCascade, Deposit, PlaceOrder, Tick
+from app.engine.commands import Command, CommandOf
+from app.engine.commands.accounts import Deposit
+from app.engine.commands.leaders import ContinueCascade
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
 from app.engine.engine import Engine
-from app.engine.events import Done, OrderReceipt, Ticked
 from app.engine.handlers import HANDLERS
+from app.engine.markets import Market
+from app.engine.marks import Mark
 from app.engine.numbers import ONE, ZERO
 from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.rejections import Rejection
-from app.engine.state import Cascade, Mark, Market, State, Wallet
+from app.engine.results import Done, OrderReceipt, Ticked
+from app.engine.state import Cascade, State
+from app.engine.traders import Wallet
 from app.runner.runner import Runner
 from app.store import database
 

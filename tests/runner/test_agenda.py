@@ -10,7 +10,9 @@ from itertools import count, pairwise
 
 import pytest
 
-from app.engine.commands import CreateKey, Due, Limits, NewKey, Recover, RevokeKey
+from app.engine.commands import Due
+from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
+from app.engine.commands.leaders import Limits, Recover
 from app.engine.engine import Engine, Source
 from app.engine.state import State
 from app.runner.clock import EPOCH, SECOND, Clock

@@ -5,8 +5,11 @@ from decimal import Decimal
 
 import asyncpg
 
-from app.engine.commands import Command, ContinueCascade, Deposit, Tick
-from app.engine.events import Ticked
+from app.engine.commands import Command
+from app.engine.commands.accounts import Deposit
+from app.engine.commands.leaders import ContinueCascade
+from app.engine.commands.prices import Tick
+from app.engine.results import Ticked
 from app.runner.runner import AnswerKey, Runner
 from tests.runner.conftest import ScriptedEngine, applied, until
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine.commands import ReportClock
+from app.engine.commands.prices import ReportClock
 from app.runner.clock import EPOCH, SECOND, Clock, steady_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from app.engine.commands import CreateKey
-from app.engine.events import Done
+from app.engine.commands.keys import CreateKey
+from app.engine.results import Done
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
 from app.store import database

@@ -8,9 +8,11 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from app.engine.commands import Command, Deposit, PlaceOrder
-from app.engine.events import Done, OrderReceipt
+from app.engine.commands import Command
+from app.engine.commands.accounts import Deposit
+from app.engine.commands.orders import PlaceOrder
 from app.engine.rejections import Rejection
+from app.engine.results import Done, OrderReceipt
 from app.runner.answers import order_key
 from app.runner.memory import Memory
 from app.runner.pace import Pace

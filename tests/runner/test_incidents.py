@@ -10,13 +10,10 @@ import asyncpg
 import pytest
 
 from app.engine import accounts, orders
-from app.engine.commands import (
-    Deposit,
-    OpenAccount,
-    PlaceOrder,
-)
-from app.engine.events import Done, Moved, OrderReceipt
+from app.engine.commands.accounts import Deposit, OpenAccount
+from app.engine.commands.orders import PlaceOrder
 from app.engine.rejections import Rejection
+from app.engine.results import Done, Moved, OrderReceipt
 from app.engine.step import Step
 from app.runner.runner import AnswerKey, NotLeader, Runner
 from tests.runner.bugs import (

@@ -7,9 +7,9 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from app.engine.commands import Deposit
+from app.engine.commands.accounts import Deposit
 from app.engine.engine import Engine
-from app.engine.events import Done
+from app.engine.results import Done
 from app.runner import lease
 from app.runner.lease import LOCK
 from app.runner.runner import NotLeader, Runner

@@ -11,7 +11,7 @@ import pytest
 from limits import parse
 
 from app import main
-from app.engine.commands import Limits
+from app.engine.commands.leaders import Limits
 from app.main import StartError, serve
 from app.settings import Settings, SettingsError, read_settings
 from app.store import database

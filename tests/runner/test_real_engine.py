@@ -10,21 +10,16 @@ import pytest
 
 from app.catalogue.default import default_commands
 from app.engine.bounds import Bounds
-from app.engine.commands import (
-    CancelAllAfter,
-    Command,
-    ContributeToFund,
-    Deposit,
-    OpenAccount,
-    PlaceOrder,
-    SetFundingRate,
-    Side,
-    Tick,
-    UpdateContract,
-)
+from app.engine.commands import Command, Side
+from app.engine.commands.accounts import Deposit, OpenAccount
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.funding import SetFundingRate
+from app.engine.commands.funds import ContributeToFund
+from app.engine.commands.orders import CancelAllAfter, PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
-from app.engine.events import Moved, OrderReceipt, Ticked
 from app.engine.rejections import Rejection
+from app.engine.results import Moved, OrderReceipt, Ticked
 from app.runner.clock import Clock
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import asyncpg
 import pytest
 
-from app.engine.commands import CreateKey
+from app.engine.commands.keys import CreateKey
 from app.engine.engine import Engine
-from app.engine.events import Done
 from app.engine.invariants import state_hash
+from app.engine.results import Done
 from app.main import StartError, create_key
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner

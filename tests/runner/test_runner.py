@@ -9,9 +9,10 @@ from time import time_ns
 import asyncpg
 import pytest
 
-from app.engine.commands import CreateKey, Deposit
-from app.engine.events import Done
+from app.engine.commands.accounts import Deposit
+from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
+from app.engine.results import Done
 from app.runner.clock import SECOND, Clock
 from app.runner.keys import make_key
 from app.runner.pace import Pace

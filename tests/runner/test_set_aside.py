@@ -9,12 +9,10 @@ import asyncpg
 import pytest
 
 from app.engine import cascade, invariants, liquidation, looking, margin, recovery
-from app.engine.commands import (
-    Command,
-    Deposit,
-    Withdraw,
-)
-from app.engine.events import Liquidation, Ticked
+from app.engine.commands import Command
+from app.engine.commands.accounts import Deposit, Withdraw
+from app.engine.events import Liquidation
+from app.engine.results import Ticked
 from app.engine.scopes import cross_scope
 from app.engine.step import Step
 from app.runner.runner import Runner

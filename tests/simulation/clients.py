@@ -13,17 +13,12 @@ from decimal import Decimal
 from itertools import count
 from typing import Literal
 
-from app.engine.commands import (
-    Command,
-    ConfigureContract,
-    ContributeToFund,
-    CreateContract,
-    CreateFund,
-    Deposit,
-    PlaceOrder,
-    Tick,
-    Withdraw,
-)
+from app.engine.commands import Command
+from app.engine.commands.accounts import ConfigureContract, Deposit, Withdraw
+from app.engine.commands.contracts import CreateContract
+from app.engine.commands.funds import ContributeToFund, CreateFund
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.rejections import Rejection
 from app.runner.answers import Answer, AnswerConflict, AnswerKey
 from app.runner.submission import Busy, NotLeader

@@ -7,7 +7,8 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from app.engine.commands import Command, Limits
+from app.engine.commands import Command
+from app.engine.commands.leaders import Limits
 from app.engine.engine import Engine
 from app.engine.invariants import check_all
 from app.runner.answers import Answer, AnswerKey

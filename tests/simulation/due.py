@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from app.engine.commands import Command, CreateKey, Due, NewKey, Recover
+from app.engine.commands import Command, Due
+from app.engine.commands.keys import CreateKey, NewKey
+from app.engine.commands.leaders import Recover
 from app.engine.engine import Engine, Source
 from app.engine.state import State
 

@@ -19,9 +19,9 @@ import pytest
 
 from app.engine.commands import Due
 from app.engine.engine import Engine
-from app.engine.events import Ticked
 from app.engine.invariants import check_all, state_hash
 from app.engine.rejections import Rejection
+from app.engine.results import Ticked
 from app.runner import flush
 from app.runner.answers import Answer
 from app.runner.term import Term

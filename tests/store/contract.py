@@ -14,8 +14,8 @@ from typing import Protocol
 import asyncpg
 import pytest
 
-from app.engine.events import Done, OrderReceipt
 from app.engine.rejections import Rejection
+from app.engine.results import Done, OrderReceipt
 from app.engine.state import State
 from app.runner.runner import CANNOT_LEAD
 from app.store.answers import Known

@@ -8,21 +8,16 @@ from decimal import Decimal
 from typing import Any
 
 from app.engine import orderbook
-from app.engine.commands import (
-    Command,
-    Deposit,
-    FundPolicy,
-    Incident,
-    NewKey,
-    PositionSide,
-    Side,
-)
+from app.engine.commands import Command, PositionSide, Side
+from app.engine.commands.accounts import Deposit
+from app.engine.commands.funds import FundPolicy
+from app.engine.commands.keys import NewKey
+from app.engine.commands.leaders import Incident
 from app.engine.contracts import Contract, build_brackets
 from app.engine.events import (
     AdlEvent,
     ClearanceFee,
     Deleveraged,
-    Done,
     FundingPayment,
     FundingSettled,
     Liquidation,
@@ -30,21 +25,14 @@ from app.engine.events import (
     QueueEntry,
     Trade,
 )
+from app.engine.markets import Funding, Market
+from app.engine.marks import Mark
 from app.engine.outcome import Outcome
+from app.engine.results import Done
 from app.engine.scopes import wallet_key
-from app.engine.state import (
-    Account,
-    ContractSettings,
-    Fund,
-    Funding,
-    Mark,
-    Market,
-    Order,
-    Position,
-    State,
-    Wallet,
-)
+from app.engine.state import Fund, State
 from app.engine.step import Step
+from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NASTY = 'tab\there "quoted" back\\slash {brace}, comma\nnewline \\N NULL \u00e9\U0001f40d'

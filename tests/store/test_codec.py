@@ -10,19 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.commands import (
-    Command,
-    CreateFund,
-    FundPolicy,
-    PlaceOrder,
-    Tick,
-    UpdateContract,
-    UpdateFund,
-)
+from app.engine.commands import Command
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.funds import CreateFund, FundPolicy, UpdateFund
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
 from app.engine.engine import Engine
-from app.engine.events import Done, Fill, OrderReceipt
 from app.engine.rejections import Rejection
+from app.engine.results import Done, Fill, OrderReceipt
 from app.engine.state import State
 from app.store import codec
 

@@ -14,24 +14,13 @@ import asyncpg
 import pytest
 
 from app.engine import funds, margin, ranking
-from app.engine.commands import (
-    AdjustMargin,
-    AmendOrder,
-    CancelAllAfter,
-    CancelOrders,
-    Command,
-    ConfigureContract,
-    ContinueCascade,
-    ContributeToFund,
-    CreateContract,
-    CreateFund,
-    Deposit,
-    PlaceOrder,
-    Recover,
-    Tick,
-    UpdateFund,
-    Withdraw,
-)
+from app.engine.commands import Command
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.contracts import CreateContract
+from app.engine.commands.funds import ContributeToFund, CreateFund, UpdateFund
+from app.engine.commands.leaders import ContinueCascade, Recover
+from app.engine.commands.orders import AmendOrder, CancelAllAfter, CancelOrders, PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.engine.numbers import EXACT

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from sqlalchemy import text
 
-from app.engine.commands import CreateKey
+from app.engine.commands.keys import CreateKey
 from app.runner import lease
 from app.runner.keys import make_key
 from app.runner.runner import Runner

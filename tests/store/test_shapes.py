@@ -12,10 +12,11 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 from sqlalchemy import JSON
 
-from app.engine.commands import Recover
+from app.engine.commands.leaders import Recover
 from app.engine.events import AdlEvent, Deleveraged
 from app.engine.outcome import Kept, Outcome, Record
-from app.engine.state import Position, State, Wallet
+from app.engine.state import State
+from app.engine.traders import Position, Wallet
 from app.store import codec
 from app.store.rows import collect
 from app.store.tables import metadata

@@ -12,9 +12,10 @@ import asyncpg
 import pytest
 from sqlalchemy import JSON, Table
 
-from app.engine.commands import Deposit
-from app.engine.events import Done, Trade
+from app.engine.commands.accounts import Deposit
+from app.engine.events import Trade
 from app.engine.rejections import Rejection
+from app.engine.results import Done
 from app.engine.state import State
 from app.store import codec, database
 from app.store.loader import load_account, load_state

@@ -9,27 +9,20 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from app.engine.commands import (
-    AdjustMargin,
-    CancelAllAfter,
-    CancelOrders,
-    Command,
-    ConfigureContract,
+from app.engine.commands import Command
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.contracts import CreateContract, UpdateContract
+from app.engine.commands.funding import SetFundingRate
+from app.engine.commands.funds import (
     ContributeToFund,
     ContributeToTreasury,
-    CreateContract,
     CreateFund,
-    CreateKey,
-    Deposit,
     FundPolicy,
-    PlaceOrder,
-    RevokeKey,
-    SetFundingRate,
-    Tick,
-    UpdateContract,
     UpdateFund,
-    Withdraw,
 )
+from app.engine.commands.keys import CreateKey, RevokeKey
+from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner

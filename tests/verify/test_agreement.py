@@ -9,21 +9,12 @@ from decimal import Decimal
 import asyncpg
 import pytest
 
-from app.engine.commands import (
-    AdjustMargin,
-    Command,
-    ConfigureContract,
-    ContributeToFund,
-    ContributeToTreasury,
-    CreateContract,
-    CreateFund,
-    Deposit,
-    PlaceOrder,
-    Side,
-    Tick,
-    UpdateContract,
-    UpdateFund,
-)
+from app.engine.commands import Command, Side
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit
+from app.engine.commands.contracts import CreateContract, UpdateContract
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
 from app.engine.rejections import Rejection
 from app.runner.runner import NotLeader, Runner
 from app.store import codec, database

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
-from app.engine.commands import Recover
+from app.engine.commands.leaders import Recover
 from app.engine.engine import Engine
 from app.engine.invariants import state_hash
 from app.engine.outcome import Failure

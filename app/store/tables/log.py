@@ -10,7 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import JSON, Boolean, Column, Index, Integer, Table
 from sqlalchemy import text as sql
 
-from app.engine.commands import Incident
+from app.engine.commands.leaders import Incident
 from app.engine.state import Counters
 from app.store import codec
 from app.store.tables.columns import columns, law, metadata, moment, number, text

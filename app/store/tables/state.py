@@ -6,9 +6,13 @@ from sqlalchemy import Index, Integer, Table
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
-from app.engine import commands as c
 from app.engine import contracts as k
-from app.engine import state as st
+from app.engine.commands.funds import FundPolicy
+from app.engine.commands.keys import NewKey
+from app.engine.markets import Funding
+from app.engine.marks import Mark
+from app.engine.state import ApiKey, Fund, Inventory
+from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
 from app.store.tables.columns import booked, columns, law, metadata, positive
 
 OPEN = "status IN ('new', 'partially_filled')"
@@ -51,7 +55,7 @@ contracts = Table(
 marks = Table(
     "marks",
     metadata,
-    *columns(st.Mark, key=1),
+    *columns(Mark, key=1),
     positive("price"),
     postgresql_with={"fillfactor": "50"},
 )
@@ -59,7 +63,7 @@ marks = Table(
 funding = Table(
     "funding",
     metadata,
-    *columns(st.Funding, key=1),
+    *columns(Funding, key=1),
     booked("residue"),
     postgresql_with={"fillfactor": "50"},
 )
@@ -68,10 +72,10 @@ funding = Table(
 funds = Table(
     "funds",
     metadata,
-    *columns(st.Fund, "fund_id", "name", key=1),
-    *columns(c.FundPolicy, within="policy"),
+    *columns(Fund, "fund_id", "name", key=1),
+    *columns(FundPolicy, within="policy"),
     *columns(
-        st.Fund,
+        Fund,
         "required_minimum",
         "wallets",
         "created_at",
@@ -92,7 +96,7 @@ in order of creation: but for `main`, which is first, the order in which they pa
 inventory = Table(
     "inventory",
     metadata,
-    *columns(st.Inventory, key=2),
+    *columns(Inventory, key=2),
     law("held", "quantity <> 0"),
     booked("cost"),
 )
@@ -101,7 +105,7 @@ inventory = Table(
 wallets = Table(
     "wallets",
     metadata,
-    *columns(st.Wallet, key=1),
+    *columns(Wallet, key=1),
     law("fund_not_negative", "kind <> 'fund' OR balance >= 0"),
     booked("balance"),
     Index(None, "owner"),
@@ -112,20 +116,20 @@ wallets = Table(
 accounts = Table(
     "accounts",
     metadata,
-    *columns(st.Account, "account_id", "position_mode", "created_at", "cancel_at", key=1),
+    *columns(Account, "account_id", "position_mode", "created_at", "cancel_at", key=1),
 )
 
 account_contracts = Table(
     "account_contracts",
     metadata,
-    *columns(st.ContractSettings, key=2, leverage=Integer()),
+    *columns(ContractSettings, key=2, leverage=Integer()),
     law("leverage", "leverage >= 1"),
 )
 
 positions = Table(
     "positions",
     metadata,
-    *columns(st.Position, "account_id", "symbol", "side", "quantity", "cost", key=3),
+    *columns(Position, "account_id", "symbol", "side", "quantity", "cost", key=3),
     law("held", "quantity <> 0"),
     law("leg", "side = 'both' OR (side = 'long') = (quantity > 0)"),
     booked("cost"),
@@ -137,7 +141,7 @@ positions = Table(
 orders = Table(
     "orders",
     metadata,
-    *columns(st.Order, key=1),
+    *columns(Order, key=1),
     positive("quantity"),
     law("limit_price", "type = 'market' OR price > 0"),
     law("filled", "filled_quantity >= 0 AND filled_quantity <= quantity"),
@@ -153,8 +157,8 @@ orders = Table(
 api_keys = Table(
     "api_keys",
     metadata,
-    *columns(c.NewKey, key=1, within="key"),
-    *columns(st.ApiKey, "created_at", "revoked_at"),
+    *columns(NewKey, key=1, within="key"),
+    *columns(ApiKey, "created_at", "revoked_at"),
     law("digest", "digest ~ '^[0-9a-f]{64}$'"),
     law("bound", "(scope = 'trader') = (account_id IS NOT NULL)"),
     Index(None, "digest", unique=True),

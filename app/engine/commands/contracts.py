@@ -1,0 +1,34 @@
+"""What is listed, and on which terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.engine.commands import CommandOf
+from app.engine.contracts import Contract
+
+if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
+    from app.engine.results import Done, Imported  # noqa: F401 - ruff looks into no string
+
+
+@dataclass(frozen=True, slots=True)
+class CreateContract(CommandOf["Done"]):
+    """List a contract; its insurance fund must exist."""
+
+    contract: Contract
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateContract(CommandOf["Done"]):
+    """Change some terms of a contract; `changes` maps `Contract` field names to new values."""
+
+    symbol: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportContracts(CommandOf["Imported"]):
+    """List or update many contracts at once: all of them or none (CON-5)."""
+
+    contracts: tuple[Contract, ...]

@@ -1,0 +1,40 @@
+"""Ticks, and the clock that they are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from app.engine.commands import ClockCause, CommandOf
+
+if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
+    from app.engine.results import Done, Ticked  # noqa: F401 - ruff looks into no string
+
+
+@dataclass(frozen=True, slots=True)
+class Tick(CommandOf["Ticked"]):
+    """A new mark price (MRK-1); with the source's own time and sequence where it has them.
+
+    With `sequence_reset` the source starts its numbering anew: it need not be newer than the last.
+    """
+
+    symbol: str
+    mark_price: Decimal
+    index_price: Decimal | None = None
+    source_time: datetime | None = None
+    sequence: int | None = None
+    sequence_reset: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReportClock(CommandOf["Done"]):
+    """Engine time is `ahead_seconds` ahead of the system's clock (MRK-6); negative: behind.
+
+    `jump`: that was set. `start`: a leader found it so, as with a log from the future. `drift`: the
+    difference became another one, as it fades.
+    """
+
+    cause: ClockCause
+    ahead_seconds: Decimal

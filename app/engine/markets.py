@@ -1,0 +1,95 @@
+"""A contract's live side: its mark, book, positions and funding (part of the `state`)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from app.engine.contracts import Contract
+from app.engine.marks import Mark
+from app.engine.numbers import ZERO
+from app.engine.queues import Leg, Ranking
+from app.engine.scopes import Scope
+from app.engine.traders import Order, Position, Wallet
+
+
+@dataclass(slots=True, eq=False)
+class Funding:
+    """A contract's funding (FPY-1).
+
+    It is due at `next_at` (None: never), at the `rate` that was given for then. While one is under
+    way, that is the one of `time`, at `settled_rate` and `mark_price`: all up to `paid_account` and
+    `paid_side`, in the order of the legs, are settled, with `residue` for revenue so far.
+    """
+
+    symbol: str
+    next_at: datetime | None
+    rate: Decimal | None = None
+    time: datetime | None = None
+    settled_rate: Decimal = ZERO
+    mark_price: Decimal = ZERO
+    paid_account: str = ""
+    paid_side: str = ""
+    residue: Decimal = ZERO
+
+
+@dataclass(slots=True, eq=False)
+class BookSide:
+    """Price levels, best last; each level holds its orders in time priority (ORD-2)."""
+
+    prices: list[Decimal] = field(default_factory=list)
+    levels: dict[Decimal, OrderedDict[int, Order]] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Triggers:
+    """Trigger prices of a contract's positions: heaps of (key, number, position, version).
+
+    Derived and conservative (see `triggers`). An entry is void when its version is not its
+    position's, or the position is closed. `watched` are cross scopes that every tick of the
+    contract must look at.
+    """
+
+    longs: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
+    shorts: list[tuple[Decimal, int, Position, int]] = field(default_factory=list)
+    watched: dict[Scope, None] = field(default_factory=dict)
+    number: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Market:
+    """A contract's live side: mark, book, open positions, clearing wallet, running totals.
+
+    `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
+    `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
+    `long_count` is how many positions are long. It has a `funding` from its first interval on.
+    """
+
+    contract: Contract
+    clearing: Wallet
+    mark: Mark | None = None
+    bids: BookSide = field(default_factory=BookSide)
+    asks: BookSide = field(default_factory=BookSide)
+    positions: dict[Leg, Position] = field(default_factory=dict)
+    long_count: int = 0
+    triggers: Triggers = field(default_factory=Triggers)
+    rankings: dict[bool, Ranking] = field(default_factory=dict)
+    held: dict[Scope, None] = field(default_factory=dict)
+    quantity_total: Decimal = ZERO
+    cost_total: Decimal = ZERO
+    funding: Funding | None = None
+
+    def worth(self, quantity: Decimal) -> Decimal:
+        """The value of a signed quantity at mark (CON-3)."""
+        assert self.mark is not None, self.contract.symbol
+        return self.contract.value(quantity, self.mark.price)
+
+    def maintenance_margin(self, quantity: Decimal) -> Decimal:
+        """The maintenance margin of a quantity at mark (CON-4)."""
+        return self.contract.maintenance_margin(abs(self.worth(quantity)))
+
+    def count(self, *, longs: bool) -> int:
+        """How many positions a side has."""
+        return self.long_count if longs else len(self.positions) - self.long_count

@@ -1,0 +1,144 @@
+"""A step's part in what is listed and registered: contracts, marks, funds, accounts, keys."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+from operator import gt
+
+from app.engine import margin
+from app.engine.commands import PositionMode
+from app.engine.commands.funds import FundPolicy
+from app.engine.commands.keys import NewKey
+from app.engine.commands.leaders import Incident, Limits
+from app.engine.contracts import Contract
+from app.engine.events import IncidentRelease
+from app.engine.ledger import Ledger
+from app.engine.markets import Funding, Market
+from app.engine.marks import Mark
+from app.engine.state import ApiKey, Fund
+from app.engine.traders import Account, ContractSettings, Position
+
+
+class Register(Ledger):
+    """What one command lists, registers and sets. A `Step` is made, never a mere register."""
+
+    __slots__ = ()
+
+    # What is listed and registered
+
+    def list_contract(self, contract: Contract) -> None:
+        """List a contract, with its clearing account."""
+        clearing = self.wallet("clearing", contract.symbol, contract.settlement_asset)
+        self.state.markets[contract.symbol] = market = Market(contract, clearing)
+        self._touch(market)
+
+    def set_contract(self, market: Market, contract: Contract) -> None:
+        """Give a contract new terms."""
+        market.contract = contract
+        self._touch(market)
+
+    def set_mark(self, market: Market, mark: Mark) -> None:
+        """Give a contract a mark: always a new one, by which remembered figures are void."""
+        market.mark = mark
+        self.outcome.touched[mark] = None
+
+    def set_funding(self, market: Market, funding: Funding) -> None:
+        """Give a contract's funding its times, its rate, or how far it has come (FPY-1)."""
+        market.funding = funding
+        self.state.schedule = None
+        self._touch(funding)
+
+    def advance_funding(self, funding: Funding, position: Position, amount: Decimal) -> None:
+        """A position's funding is settled: it received `amount` from revenue (FPY-1)."""
+        funding.paid_account, funding.paid_side = position.account_id, position.side
+        funding.residue -= amount
+        self._touch(funding)
+
+    def add_fund(self, fund_id: str, name: str, policy: FundPolicy) -> None:
+        """Open an insurance fund."""
+        self.state.funds[fund_id] = fund = Fund(fund_id, name, policy, self.now)
+        self._touch(fund)
+
+    def set_fund(self, fund: Fund, name: str, policy: FundPolicy) -> None:
+        """Give a fund its name and policy."""
+        fund.name = name
+        fund.policy = policy
+        self._touch(fund)
+
+    def set_minimum(self, fund: Fund, asset: str, minimum: Decimal | None) -> None:
+        """Give a fund the minimum that it must hold in an asset, or none (FND-7)."""
+        if minimum is None:
+            fund.required_minimum.pop(asset, None)
+        else:
+            fund.required_minimum[asset] = minimum
+        self._touch(fund)
+
+    def add_account(self, account_id: str, position_mode: PositionMode) -> None:
+        """Open an account."""
+        self.state.accounts[account_id] = account = Account(account_id, position_mode, self.now)
+        self._touch(account)
+
+    def set_position_mode(self, account: Account, position_mode: PositionMode) -> None:
+        """Give an account its position mode."""
+        account.position_mode = position_mode
+        self._touch(account)
+
+    def set_countdown(self, account: Account, cancel_at: datetime | None) -> None:
+        """Set when an account's open orders are cancelled; None: not by itself (ORD-14)."""
+        countdowns = self.state.countdowns
+        if account.cancel_at is not None:
+            del countdowns[bisect_left(countdowns, (account.cancel_at, account.account_id))]
+        account.cancel_at = cancel_at
+        if cancel_at is not None:
+            insort(countdowns, (cancel_at, account.account_id))
+        self._touch(account)
+
+    def set_settings(self, account: Account, settings: ContractSettings) -> None:
+        """Give an account its leverage and margin mode in a contract (ORD-3)."""
+        account.settings[settings.symbol] = settings
+        self._touch(settings)
+
+    def add_key(self, key: NewKey) -> None:
+        """Register an API key."""
+        registered = ApiKey(key, self.now)
+        self.state.keys[key.digest] = self.state.key_ids[key.key_id] = registered
+        self._touch(registered)
+
+    def revoke_key(self, registered: ApiKey) -> None:
+        """Revoke an API key."""
+        registered.revoked_at = self.now
+        self._touch(registered)
+
+    # Leaders and their clocks
+
+    def begin_term(self, limits: Limits, incidents: tuple[Incident, ...]) -> None:
+        """A new leader's limits (ORD-10); it has not told yet how far the system's clock is.
+
+        What its incidents were blamed on is left alone (REC-2).
+
+        Contracts are sorted, and the positions of each: their order must not depend on how the
+        state was loaded.
+        """
+        self.state.limits = limits
+        self.state.ahead = timedelta()
+        margin.leave_alone(self.state, incidents)
+        self.state.markets = dict(sorted(self.state.markets.items()))
+        for market in self.state.markets.values():
+            legs = list(market.positions)
+            if any(map(gt, legs, islice(legs, 1, None))):  # a takeover waits: as a rule they are
+                market.positions = {leg: market.positions[leg] for leg in sorted(legs)}
+
+    def release(self, incident: Incident, reason: str) -> None:
+        """An incident is released: nothing that it was blamed on is left alone any more (REC-2)."""
+        incidents = self.state.incidents.values()
+        margin.leave_alone(self.state, [one for one in incidents if one is not incident])
+        self.outcome.records.append(
+            IncidentRelease(self.outcome.sequence, self.now, incident.incident_id, reason)
+        )
+
+    def set_ahead(self, ahead: timedelta) -> None:
+        """Remember by how much engine time is ahead of the system's clock (MRK-6)."""
+        self.state.ahead = ahead

@@ -1,0 +1,261 @@
+"""What the commands of a scenario's lines ask of the engine: a method each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, get_args
+
+from app.engine import commands
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.contracts import CreateContract, UpdateContract
+from app.engine.commands.funding import CorrectFunding, SetFundingRate
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, FundPolicy, UpdateFund
+from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
+from app.engine.commands.orders import (
+    AmendOrder,
+    CancelAllAfter,
+    CancelOrder,
+    CancelOrders,
+    PlaceOrder,
+)
+from app.engine.commands.prices import ReportClock, Tick
+from app.engine.contracts import Contract
+from tests.engine import world
+from tests.engine.expectations import Expectations
+from tests.engine.world import START, World
+
+TERMS = {"band": "price_band", "cap": "funding_rate_cap", "floor": "funding_rate_floor",
+         "funding": "funding_interval_hours", "clearance": "clearance_fee_rate",
+         "fund": "insurance_fund",
+         "jump": "tick_jump_limit", "lot": "lot_size", "maker": "maker_fee_rate",
+         "restore": "liquidation_restore_ratio", "size": "contract_size",
+         "stale": "mark_staleness_seconds", "taker": "taker_fee_rate",
+         "tick": "tick_size"}  # fmt: skip
+"""Short names of a contract's terms."""
+
+
+class Verbs(Expectations):
+    """The commands of one scenario, as `scenario` describes them."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.incidents = 0
+
+    def line(self, line: str) -> None:
+        """One line of the scenario."""
+        raise NotImplementedError
+
+    def do_large(self, most: str, step: str) -> None:
+        """Smaller bounds than the rules', for the rest of the scenario (ADL-5)."""
+        state, ranks = self.world.state, int(step.removeprefix("step="))
+        state.bounds = replace(state.bounds, large=int(most), ranks=ranks)
+
+    def do_fund(self, fund_id: str, *options: str) -> None:
+        """A fund with policy options."""
+        given = pairs(options)
+        names = {"ratio": "max_net_notional_ratio", "below": "share_below_minimum",
+                 "above": "share_above_minimum"}  # fmt: skip
+        self.world.fund(fund_id, FundPolicy(**{names[k]: Decimal(v) for k, v in given.items()}))
+
+    def do_contract(self, symbol: str, *options: str) -> list[object]:
+        """A contract: the defaults of `world.contract`, or `inverse`, and the given terms."""
+        plain = (world.inverse if "inverse" in options else world.contract)(symbol, "F")
+        return [CreateContract(replace(plain, **_terms(options)))]
+
+    def do_change(self, symbol: str, *options: str) -> list[object]:
+        """Other terms of a contract."""
+        return [UpdateContract(symbol, _terms(options))]
+
+    def do_account(self, *names: str) -> list[object]:
+        """Accounts in one-way mode."""
+        return [world.open_account(name) for name in names]
+
+    def do_deposit(self, account: str, asset: str, amount: str) -> list[object]:
+        """Money in."""
+        return [Deposit(account, asset, Decimal(amount))]
+
+    def do_withdraw(self, account: str, asset: str, amount: str) -> list[object]:
+        """Money out."""
+        return [Withdraw(account, asset, Decimal(amount))]
+
+    def do_contribute(
+        self, fund: str, wallet: str, asset: str, amount: str, kind: Any = "seed_capital"
+    ) -> list[object]:
+        """Money into a fund."""
+        return [ContributeToFund(fund, wallet, asset, Decimal(amount), kind)]
+
+    def do_grant(self, asset: str, amount: str) -> list[object]:
+        """Money into the treasury."""
+        return [ContributeToTreasury(asset, Decimal(amount))]
+
+    def do_minimum(self, fund: str, asset: str, amount: str) -> list[object]:
+        """A fund's required minimum."""
+        minimum = None if amount == "none" else Decimal(amount)
+        return [UpdateFund(fund, required_minimum={asset: minimum})]
+
+    def do_configure(self, account: str, symbol: str, *options: Any) -> list[object]:
+        """Leverage and/or margin mode."""
+        leverage = [int(o) for o in options if o.isdigit()]
+        mode = [o for o in options if not o.isdigit()]
+        return [
+            ConfigureContract(
+                account, symbol, leverage[0] if leverage else None, mode[0] if mode else None
+            )
+        ]
+
+    def do_margin(self, account: str, symbol: str, amount: str) -> list[object]:
+        """Money between cross wallet and isolated position."""
+        return [AdjustMargin(account, symbol, "both", Decimal(amount))]
+
+    def do_tick(self, symbol: str, price: str, *options: str) -> list[object]:
+        """A mark price."""
+        given = pairs(options)
+        sequence = int(given["sequence"]) if "sequence" in given else None
+        time = None
+        if "age" in given:  # of the tick when it is applied, in seconds
+            time = self.world.next_time() - timedelta(seconds=int(given["age"]))
+        reset = "reset" in options
+        return [Tick(symbol, Decimal(price), None, time, sequence, sequence_reset=reset)]
+
+    def do_rate(self, symbol: str, rate: str) -> list[object]:
+        """The funding rate for the next funding time."""
+        return [SetFundingRate(symbol, Decimal(rate))]
+
+    def do_due(self) -> None:
+        """What is due by now is begun, and its parts are left pending."""
+        self.world.catch_up()
+
+    def do_part(self) -> list[object]:
+        """One part of the pending cascade."""
+        return [ContinueCascade(min(self.world.pending))]
+
+    def do_correct(self, account: str, symbol: str, amount: str) -> list[object]:
+        """Money between treasury and account, for a funding that was wrong."""
+        return [CorrectFunding(symbol, START, account, Decimal(amount), "wrong rate")]
+
+    def do_bounds(self, *options: str) -> None:
+        """Smaller parts than the rules', for the rest of the scenario (LIQ-10)."""
+        given: Any = {name: int(number) for name, number in pairs(options).items()}
+        self.world.state.bounds = replace(self.world.state.bounds, **given)
+
+    def do_clock(self, cause: Any, ahead: str) -> list[object]:
+        """The runner reports that engine time is so many seconds ahead of the system's clock."""
+        return [ReportClock(cause, Decimal(ahead))]
+
+    def do_later(self, seconds: str) -> None:
+        """Time passes."""
+        self.world.later(Decimal(seconds))
+
+    def do_continue(self) -> None:
+        """Finish the pending cascade."""
+        self.world.finish()
+
+    def do_restart(self) -> None:
+        """A new leader takes over."""
+        self.world.restart()
+        self.world.finish()
+
+    def do_set_aside(self, account: str, name: str, *options: str) -> None:
+        """A cross scope by its asset, or an isolated one by its contract, has failed (REC-2)."""
+        market = self.world.state.markets.get(name)
+        asset = market.contract.settlement_asset if market else name
+        symbol, side = (name, "both") if market else (None, None)
+        self._fails(asset, options, account_id=account, symbol=symbol, position_side=side)
+
+    def do_halt(self, asset: str, *options: str) -> None:
+        """A cascade has failed (REC-2)."""
+        self._fails(asset, options)
+
+    def _fails(self, asset: str, options: Sequence[str], **blamed: Any) -> None:
+        self.incidents += 1
+        times = int(pairs(options).get("times", "1"))
+        self.world.restart(
+            Incident(self.incidents, "ContinueCascade", asset=asset, times=times, **blamed)
+        )
+        self.world.finish()
+
+    def do_release(self, incident: str) -> list[object]:
+        """An admin lets it be tried again."""
+        return [ReleaseIncident(int(incident), "mended")]
+
+    def do_order(
+        self, account: str, symbol: str, side: Any, quantity: str, *rest: str
+    ) -> list[object]:
+        """A limit order (`@ price`) or a market order (`market`)."""
+        options = set(rest)
+        price = Decimal(rest[rest.index("@") + 1]) if "@" in rest else None
+        in_force = options & set(get_args(commands.TimeInForce))
+        prevention = options & set(get_args(commands.SelfTradePrevention))
+        default: Any = "gtc" if price is not None else "ioc"
+        assert (price is None) == ("market" in options), "neither price nor market"
+        return [PlaceOrder(
+            account, symbol, side, "market" if price is None else "limit", Decimal(quantity),
+            price, in_force.pop() if in_force else default, "reduce_only" in options,  # type: ignore[arg-type]
+            client_order_id=pairs(rest).get("id"),
+            self_trade_prevention=prevention.pop() if prevention else "expire_taker",  # type: ignore[arg-type]
+        )]  # fmt: skip
+
+    def do_ladder(self, account: str, symbol: str, *rest: str) -> list[object]:
+        """The same order many times: `times=200`."""
+        times = int(pairs(rest)["times"])
+        side, quantity, *others = rest
+        return self.do_order(account, symbol, side, quantity, *others) * times
+
+    def do_limits(self, *options: str) -> list[object]:
+        """A new leader that keeps other limits (ORD-10)."""
+        given = {name: int(number) for name, number in pairs(options).items()}
+        return [Recover(replace(Limits(), **given))]
+
+    def do_trade(
+        self, buyer: str, seller: str, symbol: str, quantity: str, _: str, price: str
+    ) -> None:
+        """The seller's order rests, the buyer's takes it whole."""
+        self.line(f"order {seller} {symbol} sell {quantity} @ {price} gtx -> new")
+        self.line(f"order {buyer} {symbol} buy {quantity} @ {price} fok -> filled")
+
+    def do_cancel(self, name: str) -> list[object]:
+        """One order by its client id or number."""
+        return [CancelOrder(self.names.get(name) or int(name))]
+
+    def do_amend(self, name: str, *options: str) -> list[object]:
+        """Another quantity or price of an open order, or both (ORD-15)."""
+        given: dict[str, Any] = {name: Decimal(text) for name, text in pairs(options).items()}
+        return [AmendOrder(self.names.get(name) or int(name), **given)]
+
+    def do_cancel_all(self, account: str, symbol: str | None = None) -> list[object]:
+        """An account's orders."""
+        return [CancelOrders(account, symbol)]
+
+    def do_countdown(self, account: str, seconds: str) -> list[object]:
+        """Cancel-all-after (ORD-14)."""
+        return [CancelAllAfter(account, int(seconds))]
+
+
+def pairs(options: Any) -> dict[str, str]:
+    """The options that are `name=value`."""
+    return dict(option.split("=", 1) for option in options if "=" in option)
+
+
+def _terms(options: Any) -> dict[str, Any]:
+    """Contract fields from `name=value`; brackets as `floor-cap@leverage*rate,...`."""
+    terms: dict[str, Any] = {}
+    for short, text in pairs(options).items():
+        name = TERMS.get(short, short)
+        if short == "asset":  # a linear contract settles in its quote asset
+            terms |= {"quote_asset": text, "settlement_asset": text}
+        elif name == "brackets":
+            rows = re.findall(r"([\d.]+)-([\d.]+)@(\d+)\*([\d.]+)", text)
+            terms[name] = world.brackets(tuple((f, c, int(n), r) for f, c, n, r in rows))
+        elif name in ("mark_staleness_seconds", "funding_interval_hours"):
+            terms[name] = int(text)
+        else:
+            try:
+                terms[name] = Decimal(text)
+            except InvalidOperation:
+                terms[name] = text
+    assert set(terms) <= set(Contract.__dataclass_fields__), terms
+    return terms
