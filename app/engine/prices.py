@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.engine import cascade
+from app.engine import cascade, indexes
 from app.engine.assessment import market_of
 from app.engine.commands.prices import ReportClock, Tick
 from app.engine.handlers import Drives, handles
@@ -54,6 +54,8 @@ def tick(step: Step, command: Tick) -> Ticked | Drives:
         sequence=sequence,
     )
     step.set_mark(market, mark)
+    if command.index_price is not None:
+        indexes.observe(step, market, command.index_price)
     return cascade.begin_tick(step, command)
 
 
