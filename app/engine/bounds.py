@@ -21,6 +21,8 @@ class Bounds:
     """Counterparties of one ADL event; what is left of the position goes on in the next part."""
     payers: int = 200
     """Positions whose funding one part settles (FPY-1)."""
+    ordered: int = 5_000
+    """Positions that one part puts in order before the first is settled (FPY-1)."""
     ranks: int = 1_000
     """Positions of either side that one part ranks for an ADL queue."""
     large: int = 2_000

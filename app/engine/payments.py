@@ -8,6 +8,8 @@ traded until the last has been settled: so who held a position then pays for it,
 from __future__ import annotations
 
 from decimal import Decimal
+from heapq import merge
+from itertools import islice
 
 from app.engine import deficits, funds, looking, margin
 from app.engine.events import FundingPayment, FundingSettled
@@ -29,14 +31,26 @@ def received(market: Market, funding: Funding, quantity: Decimal) -> Decimal:
     return round_down(-share if quantity > 0 else share)
 
 
-def unpaid(market: Market) -> list[Position]:
-    """The positions that are not settled yet, the next one last: in an order of its own, which no
-    restart changes."""
+def _order(cascade: Cascade, market: Market, most: int) -> bool:
+    """Put the legs that are not settled yet in order, some at a time; whether all of them are.
+
+    All at once would be two seconds of a million. They stay as they are meanwhile, for nothing of
+    the contract is traded.
+    """
+    if cascade.unpaid is not None:
+        return True
     funding = market.funding
     assert funding is not None, market.contract.symbol
+    if cascade.unordered is None:
+        cascade.unordered = iter(market.positions)
     done = funding.paid_account, funding.paid_side
-    legs = sorted(market.positions, reverse=True)
-    return [market.positions[leg] for leg in legs if leg > done]
+    some = list(islice(cascade.unordered, most))
+    cascade.ordered.append(sorted(leg for leg in some if leg > done))
+    if len(some) == most:
+        return False
+    cascade.unpaid = merge(*cascade.ordered)
+    cascade.unordered, cascade.ordered = None, []
+    return True
 
 
 def settle(step: Step, market: Market, position: Position) -> None:
@@ -133,15 +147,17 @@ def go_on(step: Step, cascade: Cascade) -> bool:
     while cascade.funded and left > 0:
         left -= 1
         market = state.markets[cascade.funded[0]]
-        if cascade.unpaid is None:
-            cascade.unpaid = unpaid(market)
-        if not cascade.unpaid:
+        if not _order(cascade, market, state.bounds.ordered):
+            break
+        assert cascade.unpaid is not None, market.contract.symbol
+        leg = next(cascade.unpaid, None)
+        if leg is None:
             step.blamed = cascade.asset
             finish(step, market)
             del cascade.funded[0]
             cascade.unpaid = None
             continue
-        position = cascade.unpaid.pop()
+        position = market.positions[leg]
         if not margin.is_aside(state, position.scope):
             looking.handle(step, position.scope)
             _pay(step, cascade, market, position)

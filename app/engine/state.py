@@ -5,6 +5,7 @@ What the store keeps, only a `Step` changes; what is derived from it, only the f
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -20,6 +21,7 @@ from app.engine.commands.prices import Tick
 from app.engine.events import GENESIS_HASH
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
+from app.engine.queues import Leg
 from app.engine.scopes import Scope
 from app.engine.traders import Account, Order, Position, Wallet
 
@@ -97,7 +99,9 @@ class Cascade:
     waiting: dict[Scope, int] = field(default_factory=dict)
     case: Case | None = None
     funded: list[str] = field(default_factory=list)
-    unpaid: list[Position] | None = None
+    unordered: Iterator[Leg] | None = None
+    ordered: list[list[Leg]] = field(default_factory=list)
+    unpaid: Iterator[Leg] | None = None
 
     @property
     def looking(self) -> bool:

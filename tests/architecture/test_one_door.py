@@ -32,7 +32,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     ),
     "engine/payments.py": (
         "what a cascade has to settle: a start begins it again (`Recover`)",
-        {"funded", "unpaid"},
+        {"funded", "ordered", "unordered", "unpaid"},
     ),
     "engine/funding.py": ("when which funding is due, sorted", {"schedule"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
