@@ -1,0 +1,151 @@
+"""What ladders stand on: a market with every fault, and what mends it (see `test_ladders`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from app.engine.commands import Command
+from app.engine.commands.accounts import (
+    ConfigureContract,
+    Deposit,
+)
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.funds import (
+    ContributeToTreasury,
+)
+from app.engine.commands.keys import NewKey
+from app.engine.commands.leaders import Limits, Recover
+from app.engine.commands.orders import (
+    PlaceOrder,
+)
+from app.engine.commands.prices import Tick
+from app.engine.outcome import Outcome
+from app.engine.scopes import wallet_key
+from app.engine.state import Cascade, State
+from tests.engine.funded import fund
+from tests.engine.naive import Books
+from tests.engine.world import START, World, brackets, contract
+
+AHEAD = START + timedelta(days=1)
+TINY, HUNDRED = Decimal("0.000000001"), Decimal(100)
+TOO_SMALL = brackets((("0", "500", 200, "0.005"),))
+Mend = Mapping[str, object] | Callable[[World], object]
+"""Other values of the command's fields, or something that is done to the market."""
+
+
+class Ladder(NamedTuple):
+    """A command by its fields, and what it is refused for, each with what mends it."""
+
+    kind: Any
+    fields: Mapping[str, object]
+    rungs: Sequence[tuple[str, Mend]]
+
+
+class NoBooks(Books):
+    """Nobody looks at where money came from: the debt of the treasury below is made up."""
+
+    def observe(self, outcome: Outcome, state: State, now: datetime) -> None:
+        """Look away."""
+
+
+def market() -> World:
+    """Ann is long 10 in HELD, which is halted, and waits for liquidation; so is eve, isolated.
+
+    TEST is halted too and has no mark; OLD is settled; the treasury owes USDT; no order may rest.
+    """
+    world = World()
+    world.books = NoBooks()
+    world.fund("F")
+    world.contract(replace(contract("HELD", "F"), tick_jump_limit=Decimal(1)))
+    world.contract(replace(contract("OLD", "F"), status="settled"))
+    terms = contract("TEST", "F")
+    terms = replace(terms, mark_staleness_seconds=60, price_band=Decimal("0.5"))
+    world.contract(replace(terms, status="halted"))
+    world.must(Tick("HELD", HUNDRED))
+    for account, amount in (("ann", "60"), ("bob", "100000"), ("eve", "60")):
+        world.account(account)
+        world.deposit(account, amount)
+    world.must(ConfigureContract("eve", "HELD", 20, "isolated"))
+    for account in ("ann", "eve"):
+        for owner, side in (("bob", "sell"), (account, "buy")):
+            world.must(PlaceOrder(owner, "HELD", side, "limit", Decimal(10), HUNDRED))  # type: ignore[arg-type]
+    world.must(PlaceOrder("bob", "HELD", "buy", "limit", Decimal(1), Decimal(50)))
+    world.must(UpdateContract("HELD", {"status": "halted"}))
+    world.must(Tick("HELD", Decimal("94.2"), source_time=START + timedelta(seconds=1)))
+    assert len(world.state.held) == 2
+    world.must(ContributeToTreasury("USDT", Decimal(1)))
+    world.must(UpdateContract("HELD", {"brackets": TOO_SMALL}))
+    world.must(Recover(Limits(open_orders=0)))
+    owe(-1)(world)
+    return world
+
+
+def owe(amount: int) -> Callable[[World], object]:
+    """The treasury has this much (nothing but its sign counts here)."""
+
+    def change(world: World) -> None:
+        key = wallet_key("treasury", "", "USDT")
+        world.state.wallets[key].balance = Decimal(amount)
+
+    return change
+
+
+def do(*several: Command) -> Callable[[World], object]:
+    """Commands that are accepted."""
+    return lambda world: [world.must(command) for command in several]
+
+
+def begin(world: World) -> None:
+    """Somebody at risk whom a trader's command came upon (see test_invariants)."""
+    world.state.cascades["USDT"] = Cascade("USDT")
+
+
+def mark_that_ages(world: World) -> None:
+    """A first mark, and more than a minute."""
+    world.must(Tick("TEST", HUNDRED))
+    world.later(Decimal(61))
+    fund(START)(world)
+
+
+def orders_of_one_who_waits(world: World) -> None:
+    """Eve is whole for a while: 8 is her reduce-only ask, 9 her post-only bid, filled by 0.2."""
+    do(
+        Tick("HELD", HUNDRED), Deposit("eve", "USDT", Decimal(1000)), Recover(Limits()),
+        UpdateContract("TEST", {"status": "trading"}), Tick("TEST", HUNDRED),
+        PlaceOrder("bob", "TEST", "sell", "limit", Decimal(3), HUNDRED),
+        PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED),
+        PlaceOrder("eve", "TEST", "sell", "limit", Decimal(1), HUNDRED + 1, reduce_only=True),
+        PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED - 10, "gtx"),
+        PlaceOrder("bob", "TEST", "sell", "limit", Decimal("0.2"), HUNDRED - 10, "ioc"),
+        UpdateContract("TEST", {"status": "halted"}), Tick("HELD", Decimal("94.2")),
+        Recover(Limits(open_orders=0)),
+    )(world)  # fmt: skip
+    world.later(Decimal(61))
+
+
+ASK = PlaceOrder("bob", "TEST", "sell", "limit", Decimal(1), HUNDRED)
+AMOUNTS: list[tuple[str, Mend]] = [
+    ("amount_not_positive", {"amount": TINY}),
+    ("too_many_decimals", {"amount": Decimal(1)}),
+]
+NO_MONEY = -TINY
+KNOWN_KEY = NewKey("key-ann", "k", "feed", "digest", "nobody")
+NEW_KEY = NewKey("new", "k", "trader", "digest", "ann")
+TERMS = contract("NEW", "F")
+LOT, DATED, NO_ROWS = ("lot_size", Decimal(0)), ("kind", "delivery"), ("brackets", ())
+NO_FUND, SIZE, GRID = ("insurance_fund", "-"), ("contract_size", HUNDRED), ("tick_size", HUNDRED)
+HELD_TERMS = {"brackets": contract("HELD", "F").brackets}
+
+
+def changed(name: str, *changes: tuple[str, object]) -> dict[str, object]:
+    """The command's field with these terms."""
+    return {name: dict(changes)}
+
+
+def listed(symbol: str, *changes: tuple[str, object]) -> Any:
+    """A contract with these terms."""
+    return replace(contract(symbol, "F"), **dict(changes))  # type: ignore[arg-type]
