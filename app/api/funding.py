@@ -40,7 +40,7 @@ SymbolQuery = Annotated[str | None, Query(pattern=SYMBOL_PATTERN)]
 )
 async def give_rate(_: Feed, changes: Posting, body: FundingRateBody) -> NextFundingView:
     """The rate for the contract's next funding time, and for no other; the last one given before
-    it counts. Without one the rate is 0."""
+    it counts. Without one the rate is 0. Of contracts whose `funding_mode` is `given`."""
     result, _replayed = await changes.apply(SetFundingRate(body.symbol, body.rate))
     return NextFundingView(symbol=result.symbol, rate=result.rate, time=result.time)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal, localcontext
+
 from app.api.access import Identity
 from app.api.changing import Changes
 from app.api.contracts import SymbolPath
@@ -12,8 +14,11 @@ from app.api.routing import IN_PATH, problems, router
 from app.api.schemas.base import Page
 from app.api.schemas.contracts import PriceView, TickBody, TicksBody, TicksView, TickView
 from app.api.services import Reading
+from app.engine import rates
 from app.engine.commands.prices import Tick
-from app.engine.numbers import plain, time_text
+from app.engine.contracts import FundingTerms
+from app.engine.markets import Funding
+from app.engine.numbers import EXACT, plain, time_text
 from app.engine.rejections import Code, Rejection
 from app.engine.results import Ticked
 from app.store.queries import Row
@@ -47,7 +52,20 @@ async def get_price(reading: Reading, symbol: SymbolPath) -> PriceView:
 
 
 def _price_view(row: Row) -> PriceView:
-    return PriceView.of(row, mark_price=row["price"])
+    next_at = row["next_at"]
+    return PriceView.of(
+        row,
+        mark_price=row["price"],
+        funding_rate=None if next_at is None else _funding_rate(row),
+        next_funding_time=next_at,
+    )
+
+
+def _funding_rate(row: Row) -> Decimal:
+    terms = FundingTerms(**{name: row[name] for name in queries.FUNDING_TERMS})
+    funding = Funding(row["symbol"], **{name: row[name] for name in queries.FUNDING})
+    with localcontext(EXACT):
+        return rates.as_it_stands(terms, funding)
 
 
 async def post_price(_: Identity, changes: Changes, tick: TickBody) -> Document:
@@ -85,6 +103,7 @@ def _tick(body: TickBody) -> Tick:
         body.source_time,
         body.sequence,
         sequence_reset=body.sequence_reset,
+        funding_rate=body.funding_rate,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from app.engine.numbers import ONE, ZERO, in_range, is_multiple
 from app.engine.rejections import Code, Rejected
@@ -13,11 +13,14 @@ from app.engine.valuation import Margining, Valued
 
 Kind = Literal["perpetual", "delivery"]
 ContractStatus = Literal["trading", "reduce_only", "halted", "settled"]
+FundingMode = Literal["given", "derived"]
 
 DEFAULT_RESTORE_RATIO = Decimal("1.1")
 DEFAULT_FUNDING_LIMIT = Decimal("0.02")
 """How far a funding rate may be from zero, where the contract does not say."""
 FUNDING_HOURS = (1, 4, 8)
+DEFAULT_INTEREST = Decimal("0.0000125")
+"""By the hour, where the contract does not say: 0.01 % in eight."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LEFT_OUT = {"left_out": True}
@@ -36,8 +39,47 @@ class Bracket:
     cum: Decimal
 
 
+class Funded:
+    """Something with the terms by which a funding has a rate (FPY-1)."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:  # whoever has rates says himself which of his fields these are
+        funding_interval_hours: int | None
+        funding_rate_cap: Decimal | None
+        funding_rate_floor: Decimal | None
+        funding_mode: FundingMode
+        interest_rate: Decimal | None
+
+    def funding_limits(self) -> tuple[Decimal, Decimal]:
+        """The lowest and the highest funding rate (FPY-1)."""
+        floor, cap = self.funding_rate_floor, self.funding_rate_cap
+        return (
+            -DEFAULT_FUNDING_LIMIT if floor is None else floor,
+            DEFAULT_FUNDING_LIMIT if cap is None else cap,
+        )
+
+    def interest(self) -> Decimal:
+        """The interest of one funding interval, which a derived rate is drawn to (FPY-1)."""
+        if self.interest_rate is not None:
+            return self.interest_rate
+        assert self.funding_interval_hours is not None, self
+        return DEFAULT_INTEREST * self.funding_interval_hours
+
+
 @dataclass(frozen=True, slots=True)
-class Contract(Valued):
+class FundingTerms(Funded):
+    """The terms alone, where there is no more of a contract."""
+
+    funding_interval_hours: int | None
+    funding_rate_cap: Decimal | None
+    funding_rate_floor: Decimal | None
+    funding_mode: FundingMode
+    interest_rate: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contract(Valued, Funded):
     """The terms of a contract (CON-1). Rates are fractions; sizes are in the units of the field.
 
     `contract_size` is what one contract is of: of the base asset (linear), of the quote asset
@@ -69,20 +111,15 @@ class Contract(Valued):
     funding_rate_cap: Decimal | None = field(default=None, metadata=LEFT_OUT)
     funding_rate_floor: Decimal | None = field(default=None, metadata=LEFT_OUT)
 
+    funding_mode: FundingMode = field(default="given", metadata=LEFT_OUT)
+    interest_rate: Decimal | None = field(default=None, metadata=LEFT_OUT)
+
     def funding_after(self, time: datetime) -> datetime | None:
         """The first funding time after `time`: whole intervals since midnight UTC (FPY-1)."""
         if self.funding_interval_hours is None or self.status == "settled":
             return None
         interval = timedelta(hours=self.funding_interval_hours)
         return time + interval - (time - EPOCH) % interval
-
-    def funding_limits(self) -> tuple[Decimal, Decimal]:
-        """The lowest and the highest funding rate (FPY-1)."""
-        floor, cap = self.funding_rate_floor, self.funding_rate_cap
-        return (
-            -DEFAULT_FUNDING_LIMIT if floor is None else floor,
-            DEFAULT_FUNDING_LIMIT if cap is None else cap,
-        )
 
     def bracket(self, notional: Decimal) -> Bracket:
         """The bracket a notional falls into: floors are inclusive (CON-4)."""
@@ -187,6 +224,10 @@ def check_terms(contract: Contract) -> None:
         and contract.mark_staleness_seconds <= 0,
         "liquidation_restore_ratio": contract.liquidation_restore_ratio < ONE,
         "funding_interval_hours": contract.funding_interval_hours not in (None, *FUNDING_HOURS),
+        "funding_mode": contract.funding_mode == "derived"
+        and contract.funding_interval_hours is None,
+        "interest_rate": contract.interest_rate is not None
+        and not -ONE < contract.interest_rate < ONE,
         "funding_rate_cap": not -ONE < highest < ONE,
         "funding_rate_floor": not -ONE < lowest <= highest,
     }

@@ -257,6 +257,7 @@ class FundingSettled(NamedTuple):
     """A funding of a contract was settled (FPY-1), by command number `sequence`.
 
     `residue` is what rounding left to revenue: all that was paid less all that was received.
+    `average_premium` is what a derived rate follows from.
     """
 
     sequence: int
@@ -265,3 +266,4 @@ class FundingSettled(NamedTuple):
     rate: Decimal
     mark_price: Decimal
     residue: Decimal
+    average_premium: Decimal | None = None

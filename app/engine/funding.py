@@ -1,6 +1,6 @@
 """Funding (FPY-1): when it is due, at which rate, and what corrects one that was wrong.
 
-    SetFundingRate   the rate for the funding time that comes next; for no other
+    SetFundingRate   the rate for the funding time that comes next; for no other (`rates`)
     BeginFunding     due at that time (`due`): rate and mark are kept, the contract stops trading
     a cascade's part settles the next positions (`payments`), before it looks at anybody at risk
     CorrectFunding   by an admin, out of the treasury: a fund never pays for it (FND-10)
@@ -10,9 +10,7 @@ What is under way is kept with its contract, so a new leader goes on where the l
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from app.engine import margin, payments
+from app.engine import margin, payments, rates
 from app.engine.amounts import check_decimals, moved
 from app.engine.assessment import account_of, market_of
 from app.engine.commands import Due
@@ -52,23 +50,19 @@ def _is_halted(state: State, one: Due) -> bool:
     return state.markets[one.command.symbol].contract.settlement_asset in state.halted
 
 
-@handles(SetFundingRate, Code.unknown_contract, Code.no_funding, Code.funding_rate_out_of_range)
+@handles(
+    SetFundingRate,
+    Code.unknown_contract,
+    Code.no_funding,
+    Code.funding_rate_is_derived,
+    Code.funding_rate_out_of_range,
+)
 def set_rate(step: Step, command: SetFundingRate) -> FundingRateSet:
     """Take the rate for the next funding time; the last one given counts."""
     market = market_of(step.state, command.symbol)
-    funding = market.funding
-    if funding is None or funding.next_at is None:
-        raise Rejected(Code.no_funding, f"{command.symbol} has no funding")
-    lowest, highest = market.contract.funding_limits()
-    if not lowest <= command.rate <= highest:
-        raise Rejected(
-            Code.funding_rate_out_of_range,
-            "the rate is beyond the contract's limits",
-            rate=plain(command.rate),
-            funding_rate_floor=plain(lowest),
-            funding_rate_cap=plain(highest),
-        )
-    step.set_funding(market, replace(funding, rate=command.rate))
+    funding = rates.check_given(market, command.rate)
+    step.set_funding_rate(funding, command.rate)
+    assert funding.next_at is not None, funding
     return FundingRateSet(command.symbol, command.rate, funding.next_at)
 
 
@@ -77,7 +71,7 @@ def begin(step: Step, command: BeginFunding) -> Done:
     """It is time: what is to be settled is kept, and the asset's cascade settles it in parts.
 
     A time that passed meanwhile has no funding of its own, nor has one of a contract that is halted
-    or has no mark. Where no rate was given, it is 0.
+    or has no mark. Where rates are given and none was, it is 0.
     """
     market = step.state.markets[command.symbol]
     contract, funding, mark = market.contract, market.funding, market.mark
@@ -87,13 +81,14 @@ def begin(step: Step, command: BeginFunding) -> Done:
     if mark is None or contract.status == "halted":
         step.set_funding(market, Funding(command.symbol, next_at))
         return Done(command.symbol)
-    lowest, highest = contract.funding_limits()
+    rate, premium = rates.settled(contract, funding)
     begun = Funding(
         command.symbol,
         next_at,
         time=command.time,
-        settled_rate=max(lowest, min(highest, funding.rate or ZERO)),
+        settled_rate=rate,
         mark_price=mark.price,
+        settled_premium=premium,
     )
     step.set_funding(market, begun)
     payments.fund(step.state, market)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from app.engine import rates
 from app.engine.markets import Market
 from app.engine.step import Step
 
@@ -17,3 +18,4 @@ def observe(step: Step, market: Market, price: Decimal) -> None:
     Nothing of it may be at risk or liquidated for this: that is a mark's business.
     """
     assert price > 0, (step.now, market.contract.symbol, price)
+    rates.observe(step, market, price)

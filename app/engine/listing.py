@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 
-from app.engine import cascade, funds, margin, ranking
+from app.engine import cascade, funds, margin, ranking, rates
 from app.engine.amounts import check_amount, check_asset, moved
 from app.engine.assessment import market_of
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
@@ -144,6 +144,8 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
     if mark is not None and not margin.can_liquidate(market, step.now):
         mark = replace(mark, awaited=True)  # a changed term does not make an old mark fresh (MRK-4)
     step.set_contract(market, contract)
+    if old.funding_mode != contract.funding_mode and market.funding is not None:
+        step.set_funding(market, rates.forgotten(market.funding))
     if old.funding_after(step.now) != contract.funding_after(step.now):
         _schedule(step, market)
     if mark is None:

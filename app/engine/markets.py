@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from app.engine.contracts import Contract
+from app.engine.contracts import LEFT_OUT, Contract
 from app.engine.marks import Mark
 from app.engine.numbers import ZERO
 from app.engine.queues import Leg, Ranking
@@ -22,6 +22,10 @@ class Funding:
     It is due at `next_at` (None: never), at the `rate` that was given for then. While one is under
     way, that is the one of `time`, at `settled_rate` and `mark_price`: all up to `paid_account` and
     `paid_side`, in the order of the legs, are settled, with `residue` for revenue so far.
+
+    Where rates are derived, `premium` is the newest sample, of `sampled_at`; those before it since
+    the last funding time came to `premium_total` (x seconds) in `premium_seconds`. The average that
+    the `settled_rate` follows from is `settled_premium`.
     """
 
     symbol: str
@@ -33,6 +37,11 @@ class Funding:
     paid_account: str = ""
     paid_side: str = ""
     residue: Decimal = ZERO
+    premium: Decimal | None = field(default=None, metadata=LEFT_OUT)
+    sampled_at: datetime | None = field(default=None, metadata=LEFT_OUT)
+    premium_total: Decimal = field(default=ZERO, metadata=LEFT_OUT)
+    premium_seconds: Decimal = field(default=ZERO, metadata=LEFT_OUT)
+    settled_premium: Decimal | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(slots=True, eq=False)

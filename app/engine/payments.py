@@ -95,9 +95,23 @@ def finish(step: Step, market: Market) -> None:
             rate=funding.settled_rate,
             mark_price=funding.mark_price,
             residue=residue,
+            average_premium=funding.settled_premium,
         )
     )
-    step.set_funding(market, Funding(contract.symbol, funding.next_at, rate=funding.rate))
+    step.set_funding(market, _next(funding))
+
+
+def _next(funding: Funding) -> Funding:
+    """What is known of the next funding already."""
+    return Funding(
+        funding.symbol,
+        funding.next_at,
+        rate=funding.rate,
+        premium=funding.premium,
+        sampled_at=funding.sampled_at,
+        premium_total=funding.premium_total,
+        premium_seconds=funding.premium_seconds,
+    )
 
 
 def _of_fund(step: Step, market: Market, funding: Funding) -> Decimal:

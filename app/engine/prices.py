@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from app.engine import cascade, indexes
+from app.engine import cascade, indexes, rates
 from app.engine.assessment import market_of
 from app.engine.commands.prices import ReportClock, Tick
 from app.engine.handlers import Drives, handles
@@ -27,6 +27,9 @@ FUTURE = timedelta(minutes=1)
     Code.future_tick,
     Code.stale_tick,
     Code.tick_out_of_band,
+    Code.no_funding,
+    Code.funding_rate_is_derived,
+    Code.funding_rate_out_of_range,
 )
 def tick(step: Step, command: Tick) -> Ticked | Drives:
     """Accept a mark price; the cascade that it may begin is `cascade`'s."""
@@ -42,6 +45,10 @@ def tick(step: Step, command: Tick) -> Ticked | Drives:
         if not command.sequence_reset:
             _check_newer(command, last)
         _check_jump(command, last, market)
+    if command.funding_rate is not None:
+        funding = rates.check_given(market, command.funding_rate)
+        if funding.rate != command.funding_rate:  # as a rule it is the same from tick to tick
+            step.set_funding_rate(funding, command.funding_rate)
     sequence = command.sequence
     if sequence is None and last is not None and not command.sequence_reset:
         sequence = last.sequence

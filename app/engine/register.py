@@ -51,6 +51,19 @@ class Register(Ledger):
         self.state.schedule = None
         self._touch(funding)
 
+    def set_funding_rate(self, funding: Funding, rate: Decimal) -> None:
+        """Give a contract the rate of its next funding (FPY-1)."""
+        funding.rate = rate
+        self._touch(funding)
+
+    def sample_premium(
+        self, funding: Funding, premium: Decimal, total: Decimal, seconds: Decimal
+    ) -> None:
+        """A contract's premium is known anew; those before it come to that (FPY-1)."""
+        funding.premium, funding.sampled_at = premium, self.now
+        funding.premium_total, funding.premium_seconds = total, seconds
+        self._touch(funding)
+
     def advance_funding(self, funding: Funding, position: Position, amount: Decimal) -> None:
         """A position's funding is settled: it received `amount` from revenue (FPY-1)."""
         funding.paid_account, funding.paid_side = position.account_id, position.side

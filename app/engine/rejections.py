@@ -61,6 +61,9 @@ class Code(Enum):
     no_cascade = Refusal(422, "LIQ-10", "the asset has no cascade under way")
 
     no_funding = Refusal(422, "FPY-1", "the contract has no funding interval")
+    funding_rate_is_derived = Refusal(
+        422, "FPY-1", "the contract derives its rate from its premium"
+    )
     funding_rate_out_of_range = Refusal(422, "FPY-1", "the rate is beyond the contract's limits")
 
     account_exists = Refusal(409, None, "there is such an account already")

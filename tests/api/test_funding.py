@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ async def test_a_funding_is_settled_and_listed(
     (settled,) = await fundings(market, 1)
     assert settled == {
         "time": given["time"], "symbol": "BTCUSDT", "rate": "0.0001", "mark_price": "60000",
-        "residue": "0",
+        "residue": "0", "average_premium": None,
     }  # fmt: skip
     path = "GET /v1/accounts/alice/funding-payments"
     (paid,) = (await market(path, key="alice"))["items"]
@@ -108,6 +109,55 @@ async def corrections(market: Api, time: str) -> None:
     assert funds == []
 
 
+async def test_a_derived_rate_is_shown_as_it_stands_and_settled(
+    market: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The mark is 0.1 % above the index; the book has nothing like an impact notional."""
+    price = "GET /v1/prices/BTCUSDT"
+    before = await market(price, key=None)
+    assert (before["funding_rate"], before["next_funding_time"][14:]) == ("0", "00:00.000000Z")
+    terms = await market("PATCH /v1/contracts/BTCUSDT", {"funding_mode": "derived"})
+    assert (terms["funding_mode"], terms["interest_rate"]) == ("derived", None)
+    assert (await market(price))["funding_rate"] == "0.0000125"
+    await market("PATCH /v1/contracts/BTCUSDT", {"interest_rate": "0.0001"})
+    tick = {"symbol": "BTCUSDT", "mark_price": "60060", "index_price": "60000"}
+    await market("POST /v1/prices", tick, key="feed")
+    shown = await market(price)
+    assert (shown["funding_rate"], shown["index_price"]) == ("0.0005", "60000")
+    assert shown in (await market("GET /v1/prices"))["items"]
+    call, rate = "POST /v1/funding-rates", {"symbol": "BTCUSDT", "rate": "0.0001"}
+    assert await market.refused(call, rate, key="feed") == (422, "funding_rate_is_derived")
+    refused = await market.refused("POST /v1/prices", tick | {"funding_rate": "0.0001"})
+    assert refused == (422, "funding_rate_is_derived")
+    await an_hour_passes(market, monkeypatch)
+    await market("POST /v1/accounts/alice/deposits", {"asset": "USDT", "amount": "1"}, status=201)
+    (settled,) = await fundings(market, 1)
+    # A minute of an hour was sampled at most: of less than half, what is missing counts as zero.
+    average = Decimal(settled["average_premium"])
+    assert 0 < average <= Decimal("0.00003334")
+    assert (settled["rate"], settled["time"]) == ("0.0001", shown["next_funding_time"])
+
+
+async def test_a_rate_comes_with_a_tick(market: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    tick = {"symbol": "BTCUSDT", "mark_price": "60000"}
+    ticks = [tick | {"funding_rate": rate} for rate in ("0.0001", "0.03", "-0.0002")]
+    ticks.append({"symbol": "ETHUSDT", "mark_price": "3000", "funding_rate": "0.0001"})
+    answer = await market("POST /v1/prices/batch", {"ticks": ticks}, key="feed")
+    assert answer["refused"] == [
+        {"index": 1, "code": "funding_rate_out_of_range"},
+        {"index": 3, "code": "no_funding"},
+    ]
+    assert (await market("GET /v1/prices/BTCUSDT"))["funding_rate"] == "-0.0002"
+    await market("POST /v1/prices", tick | {"funding_rate": "0.0003"})
+    await an_hour_passes(market, monkeypatch)
+    await market("POST /v1/prices", tick)
+    (settled,) = await fundings(market, 1)
+    assert settled["rate"] == "0.0003"
+    await market("PATCH /v1/contracts/BTCUSDT", {"funding_interval_hours": None})
+    bare = await market("GET /v1/prices/BTCUSDT")
+    assert (bare["funding_rate"], bare["next_funding_time"]) == (None, None)
+
+
 async def test_pages_of_fundings(market: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """Newest first, each once."""
     for hour in range(1, 4):
@@ -138,6 +188,11 @@ async def test_what_is_refused(api: Api) -> None:
     assert await api.refused("PATCH /v1/contracts/BTCUSDT", text) == (400, "malformed_body")
     limits: dict[str, Any] = {"funding_rate_cap": "0.001", "funding_rate_floor": "0.002"}
     assert await api.refused("PATCH /v1/contracts/BTCUSDT", limits) == (422, "invalid_contract")
+    for terms in ({"funding_mode": "derived"}, HOURLY | {"interest_rate": "1"}):
+        refused = await api.refused("PATCH /v1/contracts/BTCUSDT", terms)
+        assert refused == (422, "invalid_contract"), terms
+    word = {"funding_mode": "guessed"}
+    assert await api.refused("PATCH /v1/contracts/BTCUSDT", word) == (400, "malformed_body")
     terms = await api("PATCH /v1/contracts/BTCUSDT", HOURLY | {"funding_rate_cap": "0.001"})
     assert (terms["funding_rate_cap"], terms["funding_rate_floor"]) == ("0.001", None)
     for changed, expected in (

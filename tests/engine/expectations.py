@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
+from app.engine import rates
 from app.engine.commands.leaders import ContinueCascade
 from app.engine.events import Liquidation
 from app.engine.margin import cross_summary, position_summary
@@ -143,12 +144,26 @@ class Expectations:
         assert len(self.world.payments) == int(count), self.world.payments
 
     def expect_funded(self, symbol: str, *options: str) -> None:
-        """`funded TEST rate=0.0001 mark_price=100 residue=0 hours=8`: its last funding."""
+        """`funded TEST rate=0.0001 mark_price=100 residue=0 hours=8`: its last funding.
+
+        `average_premium` is none where the rate was given.
+        """
         last = [one for one in self.world.fundings if one.symbol == symbol][-1]
         for name, number in (option.split("=") for option in options):
             hours = Decimal((last.time - START) // timedelta(hours=1))
             found = hours if name == "hours" else getattr(last, name)
-            assert found == Decimal(number), last
+            assert found == (None if number == "none" else Decimal(number)), last
+
+    def expect_premium(self, symbol: str, number: str, *options: str) -> None:
+        """`premium TEST 0.0003 rate=0.0001`: the newest sample, and the rate as it stands now."""
+        market = self.world.state.markets[symbol]
+        funding = market.funding
+        assert funding is not None, symbol
+        assert funding.premium == (None if number == "none" else Decimal(number)), funding
+        rate = dict(option.split("=") for option in options).get("rate")
+        if rate is not None:
+            with localcontext(EXACT):
+                assert rates.as_it_stands(market.contract, funding) == Decimal(rate), funding
 
     def expect_fundings(self, count: str) -> None:
         """How many fundings were settled."""

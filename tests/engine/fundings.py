@@ -11,11 +11,14 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Protocol
 
+from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.funding import BeginFunding, SetFundingRate
+from app.engine.commands.prices import Tick
 from app.engine.events import FundingPayment, FundingSettled
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from tests.engine.arithmetic import UNITS, is_left_alone, value
+from tests.engine.premiums import Premiums
 
 Key = tuple[str, str]
 
@@ -38,6 +41,7 @@ class Due:
     mark: Decimal
     left: dict[str, Fraction]
     inventory: Fraction
+    average: Fraction | None
     received: Fraction = Fraction(0)
     passed_over: set[str] = field(default_factory=set)
 
@@ -47,6 +51,7 @@ class Fundings:
     """`charged` are the positions settled in an asset's cascade that has not ended."""
 
     rates: dict[str, Decimal] = field(default_factory=dict)
+    premiums: Premiums = field(default_factory=Premiums)
     under_way: dict[str, Due] = field(default_factory=dict)
     charged: dict[str, set[Key]] = field(default_factory=lambda: defaultdict(set))
     ended: set[str] = field(default_factory=set)
@@ -61,13 +66,11 @@ class Fundings:
         """The records of an outcome, after whose trades the holdings are these."""
         for asset in self.ended:
             self.charged.pop(asset, None)
-        match outcome.command:
-            case SetFundingRate(symbol=symbol, rate=rate):
-                self.rates[symbol] = rate
-            case BeginFunding(symbol=symbol, time=time):
-                self._begin(symbol, time, outcome, state, holdings, inventory)
-            case _:
-                pass
+        self._given(outcome, state)
+        if isinstance(outcome.command, BeginFunding):
+            begun = outcome.command
+            self._begin(begun.symbol, begun.time, outcome, state, holdings, inventory)
+        self.premiums.observe(outcome, state)
         for payment in outcome.of(FundingPayment):
             self._payment(payment, outcome, state)
         for symbol, due in self.under_way.items():
@@ -79,6 +82,19 @@ class Fundings:
             funding = market.funding
             is_under_way = funding is not None and funding.time is not None
             assert is_under_way == (symbol in self.under_way), symbol
+
+    def _given(self, outcome: Outcome, state: State) -> None:
+        """The last rate that was given counts, unless the contract has derived ones meanwhile."""
+        match outcome.command:
+            case SetFundingRate(symbol=symbol, rate=rate):
+                self.rates[symbol] = rate
+            case Tick(symbol=symbol, funding_rate=given) if given is not None:
+                self.rates[symbol] = given
+            case UpdateContract(symbol=symbol):
+                if state.markets[symbol].contract.funding_mode == "derived":
+                    self.rates.pop(symbol, None)
+            case _:
+                pass
 
     def _begin(
         self,
@@ -94,20 +110,23 @@ class Fundings:
         assert contract.funding_interval_hours, contract
         assert (time.hour * 60 + time.minute) % (contract.funding_interval_hours * 60) == 0, time
         assert outcome.time >= time, outcome
-        rate = self.rates.pop(symbol, Decimal(0))
+        rate, average = Fraction(self.rates.pop(symbol, 0)), None
+        if contract.funding_mode == "derived":
+            average = self.premiums.average(contract, time)
+            rate = self.premiums.rate(contract, average)
         if mark is None or contract.status == "halted":
             return
         lowest = contract.funding_rate_floor
         highest = contract.funding_rate_cap
-        rate = max(Decimal("-0.02") if lowest is None else lowest, rate)
-        rate = min(Decimal("0.02") if highest is None else highest, rate)
+        rate = max(Fraction("-0.02" if lowest is None else lowest), rate)
+        rate = min(Fraction("0.02" if highest is None else highest), rate)
         held = {
             account: holding.quantity
             for (account, of), holding in holdings.items()
             if of == symbol and holding.quantity
         }
         own = inventory.get((contract.insurance_fund, symbol), Fraction(0))
-        self.under_way[symbol] = Due(time, Fraction(rate), mark.price, held, own)
+        self.under_way[symbol] = Due(time, rate, mark.price, held, own, average)
 
     def _payment(self, payment: FundingPayment, outcome: Outcome, state: State) -> None:
         due, symbol = self.under_way[payment.symbol], payment.symbol
@@ -126,6 +145,8 @@ class Fundings:
         assert settled.sequence == outcome.sequence, settled
         assert settled.time == due.time, settled
         assert (Fraction(settled.rate), settled.mark_price) == (due.rate, due.mark), settled
+        average = settled.average_premium
+        assert due.average == (None if average is None else Fraction(average)), settled
         assert due.left.keys() <= due.passed_over, f"{due.left} have not paid"
         due.received += self._amount(due, settled.symbol, due.inventory, state)
         assert Fraction(settled.residue) == -due.received, f"{settled}, received {due.received}"

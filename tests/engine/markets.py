@@ -54,6 +54,7 @@ CONTRACTS: tuple[Contract, ...] = (
         inverse("COINS", "small"), brackets=STEEP, contract_size=Decimal("3.33"),
         tick_size=Decimal("0.07"), lot_size=Decimal(3), clearance_fee_rate=Decimal("0.005"),
         maker_fee_rate=Decimal("-0.0002"), taker_fee_rate=Decimal("0.0005"),
+        funding_interval_hours=1, funding_mode="derived",
     ),
     replace(
         contract("ALT", "coin"), brackets=WALL, settlement_asset="BTC", quote_asset="BTC",

@@ -31,6 +31,7 @@ from tests.engine.naive import Books
 from tests.engine.world import START, World, brackets, contract
 
 AHEAD = START + timedelta(days=1)
+HOURLY: dict[str, object] = {"funding_interval_hours": 1}
 TINY, HUNDRED = Decimal("0.000000001"), Decimal(100)
 TOO_SMALL = brackets((("0", "500", 200, "0.005"),))
 Mend = Mapping[str, object] | Callable[[World], object]

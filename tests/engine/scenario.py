@@ -13,7 +13,8 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     rate TEST 0.0001                              due         (begin what is due, leave it pending)
     hold part                                     bounds payers=1   (smaller parts)
     correct alice TEST 5                          (a funding that was wrong, by the treasury)
-    tick TEST 100 [sequence=1 age=5 reset]        later 30              (seconds)
+    tick TEST 100 [sequence=1 age=5 reset index=99 rate=0.0001]         later 30   (seconds)
+    feed TEST 100 index=99 for=3600               (that tick once a minute)
     order alice TEST buy 10 @ 100 [gtc|ioc|fok|gtx] [reduce_only] [expire_maker] [id=a1]
     ladder alice TEST buy 1 @ 99 times=200        (the same order many times)
     limits matched_orders=10                      (a new leader that keeps other limits)

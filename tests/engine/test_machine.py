@@ -140,6 +140,10 @@ class Exchange(Faults, Funded):
         steps = (mark.price * Decimal(factor) / tick).to_integral_value(ROUND_HALF_EVEN)
         return max(steps, Decimal(1)) * tick
 
+    def mark(self, symbol: str, factor: str) -> Tick:
+        """A tick at `factor` of mark, away from an index that stays where that was."""
+        return Tick(symbol, self.price(symbol, factor), self.price(symbol, "1"))
+
     def size(self, symbol: str, count: int) -> Decimal:
         """A quantity of some lots, about alike in value over the contracts."""
         return TERMS[symbol].lot_size * count * SCALE[symbol]
@@ -296,14 +300,14 @@ class Exchange(Faults, Funded):
         """A new mark; violent ones among them."""
         symbol = self.pick(symbol)
         if self.may_tick(symbol):
-            self.send(Tick(symbol, self.price(symbol, factor)), hold=hold)
+            self.send(self.mark(symbol, factor), hold=hold)
 
     @rule(factor=moves)
     def crash(self, factor: str) -> None:
         """All marks move together."""
         for symbol in TERMS:
             if self.may_tick(symbol):
-                self.send(Tick(symbol, self.price(symbol, factor)))
+                self.send(self.mark(symbol, factor))
 
     @rule(asset=assets)
     def go_on(self, asset: str) -> None:

@@ -1,4 +1,4 @@
-"""Published numbers: the engine's arithmetic against what others printed (CON-4, LIQ-1, ORD-4).
+"""Published numbers: the engine's arithmetic against what others printed (CON-4, LIQ-1, FPY-1).
 
 Each stands here with its source and the digits that were printed.
 """
@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from app.engine import assessment, calculator, exposure, ranking
+from app.engine import assessment, calculator, exposure, payments, ranking, rates
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
-from app.engine.contracts import Bracket, Contract, build_brackets
-from app.engine.markets import Market
+from app.engine.contracts import Bracket, Contract, FundingTerms, build_brackets
+from app.engine.markets import Funding, Market
 from app.engine.marks import Mark
 from app.engine.numbers import EXACT, ceil_to
 from app.engine.scopes import cross_scope
@@ -200,6 +200,24 @@ def adl_score_binance_current(inputs: Inputs) -> dict[str, Decimal]:
     }
 
 
+def funding_rate(inputs: Inputs) -> dict[str, Decimal]:
+    """average premium + clamp(interest - average premium, +-0.05 %) (FPY-1)."""
+    assert number(inputs["clamp"]) == rates.CLAMP
+    terms = FundingTerms(
+        funding_interval_hours=8, funding_rate_cap=None, funding_rate_floor=None,
+        funding_mode="derived", interest_rate=number(inputs["interestRate"]),
+    )  # fmt: skip
+    return {"fundingRate": rates.derived(terms, number(inputs["premiumIndex"]))}
+
+
+def funding_payment_linear(inputs: Inputs) -> dict[str, Decimal]:
+    """Value at mark x rate; a long pays a positive one (FPY-1)."""
+    mark, quantity = number(inputs["markPrice"]), number(inputs["qty"])
+    funding = Funding("TEST", None, settled_rate=number(inputs["fundingRate"]), mark_price=mark)
+    signed = quantity if inputs["side"] == "LONG" else -quantity
+    return {"payment": payments.received(market_at(mark), funding, signed)}
+
+
 KINDS: dict[str, Callable[[Inputs], dict[str, Any]]] = {
     "liquidation_price_linear": liquidation_price_linear,
     "liquidation_price_inverse_bybit_cross": liquidation_price_inverse_bybit_cross,
@@ -213,6 +231,8 @@ KINDS: dict[str, Callable[[Inputs], dict[str, Any]]] = {
     "margin_requirement_one_way": margin_requirement_one_way,
     "order_cost": order_cost,
     "adl_score_binance_current": adl_score_binance_current,
+    "funding_rate": funding_rate,
+    "funding_payment_linear": funding_payment_linear,
 }
 
 
@@ -239,8 +259,17 @@ def inverse_return(identifier: str, side: str, exit_price: str, printed: str) ->
     }  # fmt: skip
 
 
+def rate_case(identifier: str, premium: str, printed: str) -> dict[str, Any]:
+    """A published funding rate at 0.01 % of interest."""
+    inputs = {"premiumIndex": premium, "interestRate": "0.0001", "clamp": "0.0005"}
+    return {
+        "id": identifier, "kind": "funding_rate", "inputs": inputs,
+        "expected": {"fundingRate": printed},
+    }  # fmt: skip
+
+
 # Sources: freqtrade's tests of Binance (LIQ-LIN-001, -003, BRK-003) and of real Hyperliquid
-# positions (LIQ-HL); Binance's help centre and FAQ (LIQ-LIN-005, PNL, MM, COST, ADL); its
+# positions (LIQ-HL); Binance's help centre and FAQ (LIQ-LIN-005, PNL, MM, COST, ADL, FUND); its
 # BTCUSDT bracket payload of 2021 (BRK-001); Bybit's help centre (LIQ-INV-002,
 # PNL-INV-002), BingX's (PNL-INV-010 to -013), and what other venues print alike (PNL-INV-004).
 EXAMPLES: list[dict[str, Any]] = [
@@ -334,6 +363,11 @@ EXAMPLES: list[dict[str, Any]] = [
      "expected": {"pnlPercentage": "0.05", "effectiveLeverage": "5", "ranking": "0.25"},
      "inputs": {"unrealizedProfit": "500", "positionNotional": "10000", "walletBalance": "1500",
                 "accountUnrealizedProfit": "500"}},
+    rate_case("FUND-001", "0.0003", "0.0001"),
+    rate_case("FUND-002", "-0.0004", "0.0001"),
+    rate_case("FUND-004", "0.001", "0.0005"),
+    {"id": "FUND-012", "kind": "funding_payment_linear", "expected": {"payment": "-1"},
+     "inputs": {"markPrice": "10000", "qty": "1", "side": "LONG", "fundingRate": "0.0001"}},
 ]  # fmt: skip
 
 

@@ -29,7 +29,8 @@ from tests.engine.expectations import Expectations
 from tests.engine.world import START, World
 
 TERMS = {"band": "price_band", "cap": "funding_rate_cap", "floor": "funding_rate_floor",
-         "funding": "funding_interval_hours", "clearance": "clearance_fee_rate",
+         "funding": "funding_interval_hours", "mode": "funding_mode",
+         "interest": "interest_rate", "clearance": "clearance_fee_rate",
          "fund": "insurance_fund",
          "jump": "tick_jump_limit", "lot": "lot_size", "maker": "maker_fee_rate",
          "restore": "liquidation_restore_ratio", "size": "contract_size",
@@ -118,8 +119,19 @@ class Verbs(Expectations):
         time = None
         if "age" in given:  # of the tick when it is applied, in seconds
             time = self.world.next_time() - timedelta(seconds=int(given["age"]))
-        reset = "reset" in options
-        return [Tick(symbol, Decimal(price), None, time, sequence, sequence_reset=reset)]
+        index, rate = (
+            Decimal(given[name]) if name in given else None for name in ("index", "rate")
+        )
+        return [Tick(
+            symbol, Decimal(price), index, time, sequence,
+            sequence_reset="reset" in options, funding_rate=rate,
+        )]  # fmt: skip
+
+    def do_feed(self, symbol: str, price: str, *options: str) -> None:
+        """`feed TEST 100 index=99 for=3600`: the same tick every minute, for so many seconds."""
+        for _ in range(int(pairs(options)["for"]) // 60):
+            self.line(f"tick {symbol} {price} {' '.join(options)}")
+            self.do_later("59.999")  # it took a millisecond itself
 
     def do_rate(self, symbol: str, rate: str) -> list[object]:
         """The funding rate for the next funding time."""

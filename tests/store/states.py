@@ -75,7 +75,8 @@ class Exchange:
         ))  # fmt: skip
         step.set_funding(market, Funding(
             symbol, step.now + timedelta(hours=1), Decimal("0.0001"), step.now, Decimal("-0.0002"),
-            Decimal("60000.5"), "alice", "both", Decimal("0.00000001"),
+            Decimal("60000.5"), "alice", "both", Decimal("0.00000001"), Decimal("-0.00012345"),
+            step.now, Decimal("1.00000000123456"), Decimal("3599.123456"), Decimal("0.00000001"),
         ))  # fmt: skip
         return market
 

@@ -40,7 +40,8 @@ def _contracts() -> list[Contract]:
         replace(contract("CUSDC", "rich"), quote_asset="USDC", settlement_asset="USDC",
                 brackets=STEEP, lot_size=Decimal("0.03")),
         replace(inverse("DBTC", "rich"), contract_size=Decimal(100),
-                taker_fee_rate=Decimal("0.0005")),
+                taker_fee_rate=Decimal("0.0005"), funding_interval_hours=1,
+                funding_mode="derived"),
     ]  # fmt: skip
 
 
@@ -90,8 +91,9 @@ class Market:
         return [self._tick(symbol, factor) for symbol in SYMBOLS]
 
     def _tick(self, symbol: str, factor: Decimal) -> Tick:
-        self.marks[symbol] = (self.marks[symbol] * factor).quantize(Decimal("0.01"))
-        return Tick(symbol, self.marks[symbol], self.marks[symbol])
+        index = self.marks[symbol]
+        self.marks[symbol] = (index * factor).quantize(Decimal("0.01"))
+        return Tick(symbol, self.marks[symbol], index)
 
     def _anything(self) -> Command:
         chance = self.chance

@@ -19,7 +19,7 @@ from app.api.schemas.base import (
     View,
     example,
 )
-from app.engine.contracts import ContractStatus, Kind
+from app.engine.contracts import ContractStatus, FundingMode, Kind
 from app.engine.valuation import Margining
 
 BRACKET = {
@@ -105,6 +105,13 @@ class ContractBody(Body):
     )
     funding_rate_cap: Number | None = Field(default=None, description="0.02 when null.")
     funding_rate_floor: Number | None = Field(default=None, description="-0.02 when null.")
+    funding_mode: FundingMode = Field(
+        default="given", description="Where its rates come from: `derived` from its premium."
+    )
+    interest_rate: Number | None = Field(
+        default=None,
+        description="Of one interval, in a derived rate; 0.0001 for 8 hours when null.",
+    )
 
     model_config = example(CONTRACT)
 
@@ -129,6 +136,8 @@ class ContractPatch(Body):
     funding_interval_hours: FundingInterval | None = LEFT_OUT
     funding_rate_cap: Number | None = LEFT_OUT
     funding_rate_floor: Number | None = LEFT_OUT
+    funding_mode: FundingMode = LEFT_OUT
+    interest_rate: Number | None = LEFT_OUT
 
     model_config = example({"status": "reduce_only"})
 
@@ -194,6 +203,8 @@ class ContractView(View):
     funding_interval_hours: int | None
     funding_rate_cap: Exact | None
     funding_rate_floor: Exact | None
+    funding_mode: FundingMode
+    interest_rate: Exact | None
 
 
 Level = Annotated[list[Exact], Field(min_length=2, max_length=2, examples=[["60000", "0.25"]])]
@@ -216,6 +227,10 @@ class PriceView(View):
     index_price: Exact | None
     source_time: Time | None
     sequence: int | None
+    funding_rate: Exact | None = Field(
+        description="Of the next funding, as it stands now: a derived one will move until then."
+    )
+    next_funding_time: Time | None
 
 
 class TickBody(Body):
@@ -233,6 +248,10 @@ class TickBody(Body):
     sequence_reset: bool = Field(
         default=False,
         description="The source starts its numbering anew: accepted whatever came before.",
+    )
+    funding_rate: Number | None = Field(
+        default=None,
+        description="For the next funding time, as `POST /v1/funding-rates` gives it (FPY-1).",
     )
 
     model_config = example({"symbol": "BTCUSDT", "mark_price": "60000.0", "sequence": 1001})

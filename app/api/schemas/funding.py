@@ -36,13 +36,17 @@ class NextFundingView(View):
 
 
 class FundingView(View):
-    """A funding of a contract that was settled: `residue` is what rounding left to revenue."""
+    """A funding of a contract that was settled: `residue` is what rounding left to revenue.
+
+    `average_premium` is null where the rate was given.
+    """
 
     time: Time
     symbol: str
     rate: Exact
     mark_price: Exact
     residue: Exact
+    average_premium: Exact | None
 
 
 class FundingPaymentView(View):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from app.engine.commands import ClockCause, CommandOf
+from app.engine.contracts import LEFT_OUT
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.results import Done, Ticked  # noqa: F401 - ruff looks into no string
@@ -18,6 +19,7 @@ class Tick(CommandOf["Ticked"]):
     """A new mark price (MRK-1); with the source's own time and sequence where it has them.
 
     With `sequence_reset` the source starts its numbering anew: it need not be newer than the last.
+    A `funding_rate` is for the next funding time, as `SetFundingRate` gives it (FPY-1).
     """
 
     symbol: str
@@ -26,6 +28,7 @@ class Tick(CommandOf["Ticked"]):
     source_time: datetime | None = None
     sequence: int | None = None
     sequence_reset: bool = False
+    funding_rate: Decimal | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)

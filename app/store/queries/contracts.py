@@ -8,9 +8,10 @@ from dataclasses import fields
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.contracts import FundingTerms
 from app.engine.valuation import Terms
 from app.store.queries import Rows
-from app.store.tables import contracts, marks
+from app.store.tables import contracts, funding, marks
 
 
 async def list_contracts(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:
@@ -33,17 +34,31 @@ async def contract_exists(connection: AsyncConnection, symbol: str) -> bool:
     return await connection.scalar(query) is not None
 
 
+FUNDING = ("next_at", "rate", "premium", "premium_total", "premium_seconds")
+FUNDING_TERMS = tuple(field.name for field in fields(FundingTerms))
+_MARKS = (
+    select(
+        marks,
+        *(funding.c[name] for name in FUNDING),
+        *(contracts.c[name] for name in FUNDING_TERMS),
+    )
+    .join(contracts, contracts.c.symbol == marks.c.symbol)
+    .outerjoin(funding, funding.c.symbol == marks.c.symbol)
+)
+
+
 async def list_marks(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:
-    """Newest marks by symbol; a contract without one is left out."""
-    query = select(marks).order_by(marks.c.symbol).limit(limit)
+    """Newest marks by symbol, with what funding rates follow from (`FUNDING`, `FUNDING_TERMS`);
+    a contract without one is left out."""
+    query = _MARKS.order_by(marks.c.symbol).limit(limit)
     if after is not None:
         query = query.where(marks.c.symbol > after)
     return (await connection.execute(query)).mappings().all()
 
 
 async def get_mark(connection: AsyncConnection, symbol: str) -> RowMapping | None:
-    """The newest mark of a contract."""
-    query = select(marks).where(marks.c.symbol == symbol)
+    """The newest mark of a contract, as in `list_marks`."""
+    query = _MARKS.where(marks.c.symbol == symbol)
     return (await connection.execute(query)).mappings().one_or_none()
 
 
