@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from app.engine import assessment, exposure, margin
+from app.engine.admission import check_leverage
 from app.engine.amounts import check_amount, check_asset, check_decimals, moved
 from app.engine.commands.accounts import (
     AdjustMargin,
@@ -193,7 +194,7 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
         raise Rejected(Code.leverage_too_low, "leverage is at least 1")
     gross = max((exposure.gross_requirement(market, leg) for leg in legs), default=ZERO)
     if wanted.leverage != current.leverage:
-        assessment.check_leverage(contract, wanted.leverage, gross)
+        check_leverage(contract, wanted.leverage, gross)
     if wanted.leverage < current.leverage:
         for leg in legs:
             _check_lower_leverage(step, account, leg, current, wanted)

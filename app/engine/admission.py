@@ -105,3 +105,23 @@ def check_mark(market: Market, command: PlaceOrder, now: datetime, *, only_reduc
 def band_of(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:
     """The lowest and the highest price of an order (FND-12)."""
     return mark * (ONE - band), mark * (ONE + band)
+
+
+def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None:
+    """A leverage is one that the notional's bracket allows (ORD-3, CON-4)."""
+    allowed = contract.max_leverage(notional)
+    if allowed == 0:
+        raise Rejected(
+            Code.position_too_large,
+            "the notional is beyond the contract's last bracket",
+            notional=plain(contract.needed(notional)),
+            notional_cap=plain(contract.brackets[-1].notional_cap),
+        )
+    if leverage > allowed:
+        raise Rejected(
+            Code.leverage_too_high,
+            "the notional's bracket does not allow this leverage",
+            notional=plain(contract.needed(notional)),
+            leverage=leverage,
+            max_leverage=allowed,
+        )

@@ -6,8 +6,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.engine import margin, matching, positions
-from app.engine.admission import band_of, check_mark, check_status, check_terms
+from app.engine import margin, matching, outlay, positions
+from app.engine.admission import (
+    band_of,
+    check_leverage,
+    check_mark,
+    check_status,
+    check_terms,
+)
 from app.engine.commands.orders import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.markets import Market
@@ -265,8 +271,7 @@ def _check_order(
         _check_notional(contract, command.quantity, limit)
     value = contract.unrounded_value(quantity, limit)
     extra = ZERO if command.reduce_only else _extra_requirement(before, command, value)
-    at_mark = contract.unrounded_value(quantity, market.mark.price)
-    open_loss = max(ZERO, value - at_mark if command.side == "buy" else at_mark - value)
+    open_loss = outlay.open_loss(contract, command.side, quantity, value, market.mark.price)
     fee = abs(value) * contract.taker_fee_rate
     needs = Needs(requirement=extra, open_loss=open_loss, fee=fee, available=before.available())
     if needs.total > needs.available and not (
@@ -322,23 +327,3 @@ def _extra_requirement(before: Standing, command: PlaceOrder, value: Decimal) ->
         return ZERO
     check_leverage(before.market.contract, before.leverage, after)
     return divide_up(after, before.leverage) - divide_up(gross, before.leverage)
-
-
-def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None:
-    """Refuse a leverage that the notional's bracket does not allow (ORD-3, CON-4)."""
-    allowed = contract.max_leverage(notional)
-    if allowed == 0:
-        raise Rejected(
-            Code.position_too_large,
-            "the notional is beyond the contract's last bracket",
-            notional=plain(contract.needed(notional)),
-            notional_cap=plain(contract.brackets[-1].notional_cap),
-        )
-    if leverage > allowed:
-        raise Rejected(
-            Code.leverage_too_high,
-            "the notional's bracket does not allow this leverage",
-            notional=plain(contract.needed(notional)),
-            leverage=leverage,
-            max_leverage=allowed,
-        )

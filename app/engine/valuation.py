@@ -87,6 +87,15 @@ class Valued:
             return ratio(value, quantity * self.contract_size)
         return ratio(-quantity * self.contract_size, value)
 
+    def price_moved(self, price: Decimal, times: Decimal, by: Decimal) -> Decimal | None:
+        """The price (34 digits) at which a value is `times` / `by` (> 0) of what it is at `price`.
+
+        None where no positive price is.
+        """
+        if times <= 0:
+            return None
+        return ratio(price * times, by) if self.margining == "linear" else ratio(price * by, times)
+
     def price_of(self, value: Decimal, quantity: Decimal) -> Decimal:
         """The price at which a signed quantity has that value, as readers are shown it.
 

@@ -106,6 +106,12 @@ async def _load_traders(
     return state
 
 
+async def load_contract(connection: asyncpg.Connection, symbol: str) -> Contract | None:
+    """The terms of a contract, if there is one."""
+    rows = await RowSource(connection).fetch("contracts", "WHERE symbol = $1", symbol)
+    return _contract(*rows[0]) if rows else None
+
+
 async def load_book(
     connection: asyncpg.Connection,
     symbol: str,

@@ -8,6 +8,11 @@ from typing import Any
 from tests.api.conftest import Api
 
 CALL = "POST /v1/calculators/liquidation-price"
+BANKRUPTCY = "POST /v1/calculators/bankruptcy-price"
+PROFIT = "POST /v1/calculators/profit"
+TARGET = "POST /v1/calculators/target-price"
+COST = "POST /v1/calculators/order-cost"
+MOST = "POST /v1/calculators/max-quantity"
 ETH: dict[str, Any] = {
     "margining": "linear", "margin_mode": "cross", "wallet_balance": "1535443.01",
     "other_maintenance_margin": "71200.81144", "other_unrealized_profit": "-56354.57",
@@ -82,3 +87,262 @@ async def test_what_makes_no_sense(api: Api) -> None:
     await api(CALL, extreme, key=None)
     await api(CALL, {**ETH, "maintenance_margin_rate": "1"}, key=None)
     await api(CALL, {**ETH, "maintenance_margin_rate": "1", "side": "short"}, key=None)
+
+
+# What the routes say of a listed contract is what the engine does with it.
+
+ORDER: dict[str, Any] = {
+    "symbol": "BTCUSDT", "side": "buy", "price": "60100", "mark_price": "60000", "leverage": 20,
+}  # fmt: skip
+
+
+async def test_ord_5_of_a_listed_contract_cost_and_quantity_are_the_engines(api: Api) -> None:
+    """ORD-4, ORD-5: the preview's figures, and the last lot that is accepted."""
+    await api.mark("BTCUSDT", "60000")
+    await api.open("alice", "1000")
+    wanted = {"account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
+              "quantity": "0.1", "price": "60100"}  # fmt: skip
+    seen = await api("POST /v1/orders/preview", wanted, key="alice")
+    cost = await api(COST, {**ORDER, "quantity": "0.1"}, key=None)
+    assert cost == {
+        "initial_margin": seen["requirement"], "open_loss": seen["open_loss"],
+        "fee": seen["fee"], "cost": seen["required"],
+    }  # fmt: skip
+    most = await api(MOST, {**ORDER, "available_balance": "1000"}, key=None)
+    more = str(Decimal(most["quantity"]) + Decimal("0.001"))
+    beyond = {**wanted, "quantity": more}
+    assert await api.refused("POST /v1/orders", beyond, key="alice") == (422, "insufficient_margin")
+    await api("POST /v1/orders", {**wanted, **most}, key="alice", status=201)
+
+
+async def test_ord_5_a_market_order_costs_what_its_preview_requires(api: Api) -> None:
+    """ORD-4: at the worst price of the book."""
+    await api.mark("BTCUSDT", "60000")
+    await api.open("alice", "1000")
+    await api.open("bob", "100000")
+    await api.order("bob", "sell", "1", "60050")
+    wanted = {"account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "market",
+              "quantity": "0.2", "time_in_force": "ioc"}  # fmt: skip
+    seen = await api("POST /v1/orders/preview", wanted, key="alice")
+    body = {**ORDER, "type": "market", "price": None, "best_opposite_price": "60050",
+            "quantity": "0.2"}  # fmt: skip
+    cost = await api(COST, body, key=None)
+    assert cost["cost"] == seen["required"]
+    assert cost["fee"] == seen["fee"]
+
+
+async def test_liq_1_of_a_listed_contract_prices_are_the_positions(api: Api) -> None:
+    """LIQ-1, LIQ-3: cross beside another contract's position, and isolated, as they are listed."""
+    for symbol, price in (("BTCUSDT", "60000"), ("ETHUSDT", "3000")):
+        await api.mark(symbol, price)
+    for name in ("alice", "bob", "carol"):
+        await api.open(name, "5000")
+    await api.configure("carol", 10, "isolated")
+    for name, side, symbol, quantity, price in (
+        ("bob", "sell", "BTCUSDT", "0.3", "60000"), ("bob", "buy", "ETHUSDT", "1.5", "3000"),
+        ("alice", "buy", "BTCUSDT", "0.2", "60000"), ("alice", "sell", "ETHUSDT", "1.5", "3000"),
+        ("carol", "buy", "BTCUSDT", "0.1", "60000"),
+    ):  # fmt: skip
+        await api.order(name, side, quantity, price, symbol=symbol)
+    await api.mark("BTCUSDT", "59000")
+    await api.mark("ETHUSDT", "3010")
+    (btc, eth) = (await api("GET /v1/accounts/alice/positions", key="alice"))["items"]
+    (wallet,) = (await api("GET /v1/accounts/alice", key="alice"))["wallets"]
+    for mine, other in ((btc, eth), (eth, btc)):
+        body = {
+            "symbol": mine["symbol"], "wallet_balance": wallet["wallet_balance"],
+            "side": "long" if mine is btc else "short", "quantity": mine["quantity"].lstrip("-"),
+            "entry_price": mine["entry_price"],
+            "other_unrealized_profit": other["unrealized_profit"],
+            "other_maintenance_margin": other["maintenance_margin"],
+        }  # fmt: skip
+        answer = await api(CALL, body, key=None)
+        assert answer == {name: mine[name] for name in answer}
+        assert await api(BANKRUPTCY, body, key=None) == {
+            "bankruptcy_price": mine["bankruptcy_price"]
+        }
+    (alone,) = (await api("GET /v1/accounts/carol/positions", key="carol"))["items"]
+    body = {"symbol": "BTCUSDT", "margin_mode": "isolated", "side": "long", "quantity": "0.1",
+            "entry_price": "60000", "leverage": 10}  # fmt: skip
+    answer = await api(CALL, body, key=None)
+    assert answer == {name: alone[name] for name in answer}
+
+
+async def test_liq_1_both_legs_share_a_price(api: Api) -> None:
+    """LIQ-1: 3 long and 1 short at 100 with 50: 50 + 2 (p - 100) is 0.04 p; bankrupt at 75."""
+    body = {
+        "wallet_balance": "50", "maintenance_margin_rate": "0.01",
+        "long": {"quantity": "3", "entry_price": "100"},
+        "short": {"quantity": "1", "entry_price": "100"},
+    }  # fmt: skip
+    assert await api(CALL, body, key=None) == {
+        "liquidation_price": "76.53061224", "bankruptcy_price": "75",
+    }  # fmt: skip
+    even = {**body, "long": body["short"]}
+    assert await api(CALL, even, key=None) == {
+        "liquidation_price": "2500",
+        "bankruptcy_price": None,
+    }
+    rich = {**body, "wallet_balance": "1000"}
+    assert await api(CALL, rich, key=None) == {"liquidation_price": None, "bankruptcy_price": None}
+    # A leg of nothing is none, whatever its price; then the other is a position like any.
+    one = {**body, "short": {"quantity": "0", "entry_price": "0"}}
+    alone = {**body, "side": "long", "quantity": "3", "entry_price": "100"}
+    assert await api(CALL, one, key=None) == await api(
+        CALL, {name: alone[name] for name in alone if name not in ("long", "short")}, key=None
+    )
+
+
+async def test_liq_1_of_two_prices_the_nearer_to_mark(api: Api) -> None:
+    """LIQ-1: 1.2 long and 1 short are at risk below one price and above another."""
+    bracket = {"notional_floor": "0", "notional_cap": "1000", "max_leverage": 50,
+               "maintenance_margin_rate": "0.01"}  # fmt: skip
+    steep = {**bracket, "notional_floor": "1000", "notional_cap": "1000000", "max_leverage": 2,
+             "maintenance_margin_rate": "0.4"}  # fmt: skip
+    body = {
+        "wallet_balance": "15", "brackets": [bracket, steep],
+        "long": {"quantity": "1.2", "entry_price": "100"},
+        "short": {"quantity": "1", "entry_price": "100"},
+    }  # fmt: skip
+    for mark, expected in ((None, "28.08988764"), ("100", "28.08988764"), ("900", "1139.70588235")):
+        answer = await api(CALL, {**body, "mark_price": mark}, key=None)
+        assert answer["liquidation_price"] == expected
+    less = {**body, "long": body["short"], "short": {"quantity": "1.0", "entry_price": "100"}}
+    assert (await api(CALL, less, key=None))["liquidation_price"] is not None
+
+
+async def test_con_2_of_a_coin_margined_contract(api: Api) -> None:
+    """CON-2: contracts of 100 USD, whole; profit, cost and quantity in the coin."""
+    coin = {"symbol": "BTCUSD_PERP", "leverage": 20}
+    body = {**coin, "side": "long", "quantity": "100", "entry_price": "8000",
+            "exit_price": "12500"}  # fmt: skip
+    assert await api(PROFIT, body, key=None) == {
+        "profit": "0.45", "return": "7.2", "initial_margin": "0.0625",
+    }  # fmt: skip
+    order = {**coin, "side": "sell", "price": "50000", "mark_price": "50000"}
+    cost = await api(COST, {**order, "quantity": "100", "taker_fee_rate": "0"}, key=None)
+    assert cost == {"initial_margin": "0.01", "open_loss": "0", "fee": "0", "cost": "0.01"}
+    most = {**order, "available_balance": "0.01", "taker_fee_rate": "0"}
+    assert await api(MOST, most, key=None) == {"quantity": "100"}
+    assert await api.refused(PROFIT, {**body, "quantity": "0.5"}, key=None) == (
+        422, "quantity_off_lot",
+    )  # fmt: skip
+
+
+async def test_con_3_there_may_be_no_target_and_no_return(api: Api) -> None:
+    """CON-3: a linear long cannot lose more than its notional, nor an inverse one win it all."""
+    body = {"side": "long", "entry_price": "60000", "leverage": 20, "return": "0.5"}
+    assert await api(TARGET, body, key=None) == {"price": "61500"}
+    assert await api(TARGET, {**body, "return": "-20"}, key=None) == {"price": None}
+    assert await api(TARGET, {**body, "margining": "inverse", "return": "20"}, key=None) == {
+        "price": None
+    }
+    dust = {"side": "long", "quantity": "0.000000000001", "entry_price": "1", "exit_price": "2",
+            "leverage": 1}  # fmt: skip
+    assert await api(PROFIT, dust, key=None) == {
+        "profit": "0", "return": None, "initial_margin": "0",
+    }  # fmt: skip
+
+
+BTC = {"symbol": "BTCUSDT", "side": "long", "quantity": "1", "entry_price": "60000",
+       "exit_price": "61000", "leverage": 20}  # fmt: skip
+LEG = {"quantity": "1", "entry_price": "60000"}
+HEDGE: dict[str, Any] = {"symbol": "BTCUSDT", "wallet_balance": "9000", "long": LEG, "short": LEG}
+MAX: dict[str, Any] = {**ORDER, "available_balance": "1000"}
+BOUGHT: dict[str, Any] = {**ORDER, "quantity": "1"}
+
+REFUSED: dict[str, list[tuple[dict[str, Any], dict[str, Any], tuple[int, str]]]] = {
+    PROFIT: [
+        (BTC, {"symbol": "NOPE"}, (422, "unknown_contract")),
+        (BTC, {"symbol": "btc"}, (400, "malformed_body")),
+        (BTC, {"margining": "linear"}, (422, "symbol_or_terms")),
+        (BTC, {"contract_size": "1"}, (422, "symbol_or_terms")),
+        (BTC, {"quantity": "0"}, (422, "quantity_not_positive")),
+        (BTC, {"quantity": "0.0001"}, (422, "quantity_off_lot")),
+        (BTC, {"symbol": None, "margining": "inverse", "quantity": "1.5"},
+         (422, "quantity_off_lot")),
+        (BTC, {"entry_price": "0"}, (422, "price_not_positive")),
+        (BTC, {"exit_price": "-1"}, (422, "price_not_positive")),
+        (BTC, {"leverage": 0}, (422, "leverage_too_low")),
+        (BTC, {"leverage": 1000}, (422, "leverage_too_high")),
+        (BTC, {"leverage": 125, "quantity": "1000"}, (422, "leverage_too_high")),
+        (BTC, {"leverage": 1, "quantity": "1000000"}, (422, "position_too_large")),
+        (BTC, {"leverage": "20"}, (400, "malformed_body")),
+        (BTC, {"quantity": "1" * 16}, (400, "malformed_body")),
+        (BTC, {"fee": "1"}, (400, "malformed_body")),
+    ],
+    TARGET: [
+        (BTC, {}, (400, "malformed_body")),
+        ({"side": "long", "entry_price": "1", "return": "1", "symbol": "BTCUSDT"},
+         {"leverage": 1000}, (422, "leverage_too_high")),
+    ],
+    CALL: [
+        (HEDGE, {"side": "long"}, (422, "side_or_legs")),
+        (HEDGE, {"long": None, "short": None}, (422, "side_or_legs")),
+        ({}, {"maintenance_margin_rate": "0.01"}, (422, "side_or_legs")),
+        (HEDGE, {"long": None, "short": None, "side": "long", "quantity": "1"},
+         (422, "side_or_legs")),
+        (HEDGE, {"long": {**LEG, "quantity": "0"}, "short": None}, (422, "quantity_not_positive")),
+        (HEDGE, {"long": {**LEG, "quantity": "-1"}}, (422, "quantity_not_positive")),
+        (HEDGE, {"short": {**LEG, "quantity": "0.00001"}}, (422, "quantity_off_lot")),
+        (HEDGE, {"short": {**LEG, "entry_price": "0"}}, (422, "price_not_positive")),
+        (HEDGE, {"margin_mode": "isolated"}, (422, "isolated_alone")),
+        (HEDGE, {"margin_mode": "isolated", "short": None, "other_maintenance_margin": "1"},
+         (422, "isolated_alone")),
+        (HEDGE, {"wallet_balance": None}, (422, "wallet_or_leverage")),
+        (HEDGE, {"leverage": 20}, (422, "wallet_or_leverage")),
+        (HEDGE, {"wallet_balance": None, "leverage": 0}, (422, "leverage_too_low")),
+        (HEDGE, {"wallet_balance": None, "leverage": 1000}, (422, "leverage_too_high")),
+        (HEDGE, {"maintenance_margin_rate": "0.01"}, (422, "symbol_or_terms")),
+        (HEDGE, {"symbol": None}, (422, "brackets_or_rate")),
+    ],
+    BANKRUPTCY: [(HEDGE, {"symbol": None, "cum": "1"}, (422, "brackets_or_rate"))],
+    COST: [
+        (BOUGHT, {"price": None}, (422, "price_required")),
+        (BOUGHT, {"type": "market"}, (422, "price_not_allowed")),
+        (BOUGHT, {"type": "market", "price": None}, (422, "price_required")),
+        (BOUGHT, {"price": "60000.001"}, (422, "price_off_tick")),
+        (BOUGHT, {"mark_price": "0"}, (422, "price_not_positive")),
+        (BOUGHT, {"taker_fee_rate": "1"}, (422, "invalid_contract")),
+        (BOUGHT, {"taker_fee_rate": "-0.1"}, (422, "invalid_contract")),
+        (BOUGHT, {"leverage": 125, "quantity": "100"}, (422, "leverage_too_high")),
+    ],
+    MOST: [
+        (MAX, {"lot_size": "0"}, (422, "invalid_contract")),
+        (MAX, {"lot_size": "0.0005"}, (422, "quantity_off_lot")),
+        (MAX, {"symbol": None}, (422, "symbol_or_terms")),
+        (MAX, {"leverage": 1000}, (422, "leverage_too_high")),
+        (MAX, {"price": None}, (400, "malformed_body")),
+    ],
+}  # fmt: skip
+
+
+async def test_ord_7_what_is_asked_wrong_has_a_code(api: Api) -> None:
+    """ORD-7: and nothing is guessed."""
+    for call, cases in REFUSED.items():
+        for body, change, expected in cases:
+            assert await api.refused(call, {**body, **change}, key=None) == expected, (call, change)
+
+
+async def test_con_1_the_largest_and_smallest_numbers_are_answered(api: Api) -> None:
+    """NUM-1, CON-1: whatever digits may come in, no calculator fails."""
+    for large in ("9" * 15 + "." + "9" * 12, "0.000000000001"):
+        for small in ("9" * 15 + "." + "9" * 12, "0.000000000001"):
+            for margining in ("linear", "inverse"):
+                terms = {"margining": margining, "contract_size": large, "leverage": 1}
+                whole = str(max(1, int(Decimal(small)))) if margining == "inverse" else small
+                position = {**terms, "side": "short", "quantity": whole, "entry_price": small}
+                legs = {"quantity": whole, "entry_price": small}
+                behind = {**terms, "maintenance_margin_rate": "0.000000000001", "cum": large}
+                order = {**terms, "side": "sell", "price": small, "mark_price": large,
+                         "best_opposite_price": large}  # fmt: skip
+                for call, body in (
+                    (PROFIT, {**position, "exit_price": large}),
+                    (TARGET, {**terms, "side": "long", "entry_price": small, "return": large}),
+                    (CALL, {**behind, "long": legs, "short": {**legs, "entry_price": large}}),
+                    (BANKRUPTCY, {**behind, "long": legs}),
+                    (COST, {**order, "quantity": whole, "taker_fee_rate": "0.999999999999"}),
+                    (MOST, {**order, "available_balance": large, "lot_size": whole}),
+                ):
+                    answer = await api.send(call, body, key=None)
+                    assert answer.status_code == 200, (call, body, answer.text)

@@ -54,9 +54,9 @@ class View(BaseModel):
         return cls(**{**shown, **more})
 
 
-def example(body: dict[str, Any]) -> ConfigDict:
-    """The configuration of a body with an example."""
-    return ConfigDict(json_schema_extra={"examples": [body]})
+def example(*bodies: dict[str, Any]) -> ConfigDict:
+    """The configuration of a body with an example or more."""
+    return ConfigDict(json_schema_extra={"examples": list(bodies)})
 
 
 def _without_default(schema: dict[str, Any]) -> None:
