@@ -79,6 +79,9 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             parse_count(
                 "BACKSTOP_OPEN_ORDERS_PER_CONTRACT", given, LIMITS.open_orders_per_contract
             ),
+            parse_count(
+                "BACKSTOP_UNTRIGGERED_PER_CONTRACT", given, LIMITS.untriggered_per_contract
+            ),
         ),
     )
 

@@ -22,7 +22,8 @@ from app.api.history import history
 from app.api.incidents import incidents
 from app.api.keys import keys
 from app.api.liquidations import liquidations
-from app.api.orders import PLACING, orders, trades
+from app.api.orders import orders, trades
+from app.api.placing import PLACING
 from app.api.prices import PRICING, prices
 from app.api.problems import Problem
 from app.api.rates import Rates

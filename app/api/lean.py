@@ -42,7 +42,7 @@ class Lean:
     command: type[Command] | None
     """What it sends, if that is one; what of a batch is refused stands in its answer."""
     request: type[BaseModel]
-    response: type[BaseModel]
+    response: Any
     status: int
     tag: str
     summary: str

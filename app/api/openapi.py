@@ -22,6 +22,8 @@ from app.api.routing import BY_POST, changing, keyed
 from app.api.schemas.contracts import ImportBody
 from app.api.schemas.problem import ProblemBody
 from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.triggered import PlaceTriggered
+from app.engine.engine import Engine
 from app.engine.rejections import Code
 
 DESCRIPTION = """
@@ -143,5 +145,7 @@ def _documented(lean: Lean) -> APIRoute:
 def _refusals(lean: Lean) -> dict[int | str, Any]:
     if lean.command is None:
         return keyed(Fault.not_leader, *BY_POST)
-    own = (Code.client_order_id_conflict,) if lean.command is PlaceOrder else ()
-    return changing(lean.command, *BY_POST, *own)
+    if lean.command is not PlaceOrder:
+        return changing(lean.command, *BY_POST)
+    waiting = Engine.handlers[PlaceTriggered].refusals
+    return changing(PlaceOrder, *BY_POST, Code.client_order_id_conflict, *waiting)

@@ -11,33 +11,34 @@ from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_account
-from app.api.changing import Changes, Changing
+from app.api.changing import Changing
 from app.api.faults import Fault
-from app.api.lean import Document, Lean
 from app.api.paging import Paged
-from app.api.problems import Problem, malformed, refused, unknown
+from app.api.placing import at_once_of, order_json
+from app.api.problems import malformed, refused, unknown
 from app.api.routing import changing, keyed, router
 from app.api.schemas.base import ACCOUNT_PATTERN, ID_PATTERN, SYMBOL_PATTERN, Page
 from app.api.schemas.orders import (
     AmendBody,
     CanceledView,
     OrderBody,
-    OrdersBody,
-    OrdersView,
     PlacedOrderView,
     PreviewView,
     StoredOrderView,
     TradeView,
+    TriggeredOrderView,
 )
 from app.api.services import Reading, ServicesDep
 from app.engine import orderbook
-from app.engine.commands import OrderStatus, TimeInForce
+from app.engine.commands import (
+    OrderStatus,
+    TriggeredStatus,
+)
 from app.engine.commands.orders import AmendOrder, CancelOrder, CancelOrders, PlaceOrder
 from app.engine.engine import Engine
-from app.engine.numbers import EXACT, plain, time_text
+from app.engine.numbers import EXACT
 from app.engine.preview import preview
 from app.engine.rejections import Code, Rejection
-from app.engine.results import OrderReceipt
 from app.engine.valuation import Terms
 from app.store.loader import load_book
 from app.store.queries import Row
@@ -53,118 +54,7 @@ AccountFilter = Annotated[str | None, Query(pattern=ACCOUNT_PATTERN)]
 SymbolFilter = Annotated[str | None, Query(pattern=SYMBOL_PATTERN)]
 
 
-def command_of(body: OrderBody) -> PlaceOrder:
-    """The order as a command; a market order is ioc unless it says otherwise."""
-    default: TimeInForce = "ioc" if body.type == "market" else "gtc"
-    return PlaceOrder(
-        account_id=body.account_id,
-        symbol=body.symbol,
-        side=body.side,
-        type=body.type,
-        quantity=body.quantity,
-        price=body.price,
-        time_in_force=body.time_in_force or default,
-        reduce_only=body.reduce_only,
-        position_side=body.position_side,
-        client_order_id=body.client_order_id,
-        self_trade_prevention=body.self_trade_prevention,
-    )
-
-
-async def place_order(identity: Identity, changes: Changes, order: OrderBody) -> Document:
-    """Place an order; 201 with what it did at once, after it is durable (ORD)."""
-    identity.check_account(order.account_id)
-    result, _ = await changes.apply(command_of(order))
-    return order_json(result)
-
-
-async def place_orders(identity: Identity, changes: Changes, body: OrdersBody) -> Document:
-    """Place up to 1,000 orders, applied in order; one durable answer with a result for each.
-
-    A malformed order refuses the whole batch; a rule refuses only its own.
-    """
-    placed: list[PlaceOrder | Problem] = []
-    for order in body.orders:
-        try:
-            identity.check_account(order.account_id)
-        except Problem as problem:
-            placed.append(problem)
-        else:
-            placed.append(command_of(order))
-    commands = [command for command in placed if isinstance(command, PlaceOrder)]
-    results = iter(await changes.apply_all(commands))
-    return {
-        "results": [
-            _order_result(one if isinstance(one, Problem) else next(results)) for one in placed
-        ]
-    }
-
-
-def order_json(receipt: OrderReceipt) -> dict[str, Any]:
-    """An accepted order as `PlacedOrderView` documents it."""
-    price, average = receipt.price, receipt.average_price
-    return {
-        "order_id": str(receipt.order_id),
-        "client_order_id": receipt.client_order_id,
-        "account_id": receipt.account_id,
-        "symbol": receipt.symbol,
-        "side": receipt.side,
-        "position_side": receipt.position_side,
-        "type": receipt.type,
-        "time_in_force": receipt.time_in_force,
-        "reduce_only": receipt.reduce_only,
-        "price": None if price is None else plain(price),
-        "quantity": plain(receipt.quantity),
-        "status": receipt.status,
-        "filled_quantity": plain(receipt.filled_quantity),
-        "remaining_quantity": plain(receipt.remaining_quantity),
-        "average_price": None if average is None else plain(average),
-        "reason": receipt.reason,
-        "created_at": time_text(receipt.created_at),
-        "fills": [
-            {
-                "trade_id": str(fill.trade_id),
-                "price": plain(fill.price),
-                "quantity": plain(fill.quantity),
-                "fee": plain(fill.fee),
-            }
-            for fill in receipt.fills
-        ],
-    }
-
-
-def _order_result(result: OrderReceipt | Rejection | Problem) -> dict[str, Any]:
-    if isinstance(result, Rejection):
-        result = refused(result)
-    if isinstance(result, Problem):
-        return {"status": result.status_code, "problem": result.document()}
-    return {"status": 201, "order": order_json(result)}
-
-
-PLACING = (
-    Lean(
-        "/v1/orders",
-        "trader",
-        place_order,
-        PlaceOrder,
-        request=OrderBody,
-        response=PlacedOrderView,
-        status=201,
-        tag="orders",
-        summary="Place an order",
-    ),
-    Lean(
-        "/v1/orders/batch",
-        "trader",
-        place_orders,
-        None,
-        request=OrdersBody,
-        response=OrdersView,
-        status=200,
-        tag="orders",
-        summary="Place orders",
-    ),
-)
+StoredView = StoredOrderView | TriggeredOrderView
 
 
 @orders.post(
@@ -180,6 +70,8 @@ async def preview_order(
     It is judged on committed data, which may be a moment old.
     """
     identity.check_account(body.account_id)
+    if body.waits:
+        raise malformed("what waits for a price is judged when it is triggered", field="type")
     bounds = {orderbook.opposite(body.side): body.price}
     state = await load_book(
         await raw(reading), body.symbol, bounds, services.runner.limits, body.account_id
@@ -187,7 +79,7 @@ async def preview_order(
     if body.account_id not in state.accounts:
         raise unknown("account_id")
     with localcontext(EXACT):
-        found = preview(state, command_of(body), services.runner.now())
+        found = preview(state, at_once_of(body), services.runner.now())
     if isinstance(found, Rejection):
         raise refused(found)
     return PreviewView(**asdict(found))
@@ -204,16 +96,17 @@ async def list_orders(
     account_id: AccountFilter = None,
     symbol: SymbolFilter = None,
     status: Annotated[
-        OrderStatus | Literal["open"] | None,
-        Query(description="`open` is new or partially filled."),
+        OrderStatus | TriggeredStatus | Literal["open"] | None,
+        Query(description="`open` is new or partially filled; `untriggered` waits for a price."),
     ] = None,
-) -> Page[StoredOrderView]:
-    """Orders, newest first. A trader sees its own; an admin everyone's."""
+) -> Page[StoredView]:
+    """Orders, newest first, those that wait for a price or did among them. A trader sees its own;
+    an admin everyone's."""
     if account_id is not None:
         identity.check_account(account_id)
     account = account_id or identity.account_id
     # An account's open orders are few (ORD-10); of its others, and of everybody's, there is no end.
-    is_short = account is not None and status in ("open", *queries.OPEN_STATUSES)
+    is_short = account is not None and status in ("open", "untriggered", *queries.OPEN_STATUSES)
     filters = status is not None or (account is not None and symbol is not None)
     heavy = paging.large or (filters and not is_short)
     async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
@@ -232,7 +125,7 @@ async def list_orders(
 
 
 @orders.get("/orders/{order_id}", responses=keyed(Fault.unknown_order), summary="One order")
-async def get_order(identity: Trader, reading: Reading, order_id: OrderPath) -> StoredOrderView:
+async def get_order(identity: Trader, reading: Reading, order_id: OrderPath) -> StoredView:
     """An order as it is now."""
     return await _own_order(reading, identity, order_id)
 
@@ -269,8 +162,9 @@ async def amend_order(
 )
 async def cancel_order(
     identity: Trader, changes: Changing, services: ServicesDep, order_id: OrderPath
-) -> StoredOrderView:
-    """Cancel an open order; 422 `order_not_open` for one that is not open any more."""
+) -> StoredView:
+    """Cancel an order that is open or untriggered; 422 `order_not_open` for one that is not any
+    more."""
     async with services.database.connect() as connection:
         await _own_order(connection, identity, order_id)
     await changes.apply(CancelOrder(int(order_id), identity.account_id))
@@ -285,8 +179,8 @@ async def cancel_orders(
     account_id: AccountFilter = None,
     symbol: SymbolFilter = None,
 ) -> CanceledView:
-    """Cancel an account's open orders, in one contract or in all. A trader may leave out
-    `account_id`; an admin may not."""
+    """Cancel an account's open and untriggered orders, in one contract or in all. A trader may
+    leave out `account_id`; an admin may not."""
     account = account_id or identity.account_id
     if account is None:
         raise malformed("account_id is needed", Fault.malformed_query, field="account_id")
@@ -323,9 +217,7 @@ async def list_trades(
         return await paging.slowly(rows, lambda row: _trade_view(row, account), "trade_id")
 
 
-async def _own_order(
-    connection: AsyncConnection, identity: Identity, order_id: str
-) -> StoredOrderView:
+async def _own_order(connection: AsyncConnection, identity: Identity, order_id: str) -> StoredView:
     """The order; 404 for one that the key may not see."""
     row = await queries.get_order(connection, int(order_id))
     if row is None or not identity.sees(row["account_id"]):
@@ -338,8 +230,11 @@ async def _price_terms(connection: AsyncConnection, rows: Any) -> Mapping[str, T
     return await contract_queries.price_terms(connection, {row["symbol"] for row in rows})
 
 
-def order_view(row: Row, terms: Terms) -> StoredOrderView:
+def order_view(row: Row, terms: Terms) -> StoredView:
     """An order from its row and its contract's size and tick."""
+    if "trigger_price" in row:
+        closes = row["quantity"] is None
+        return TriggeredOrderView.of(row, close_position=closes, became_order_id=row["became"])
     filled = row["filled_quantity"]
     average = None
     if filled:

@@ -14,6 +14,7 @@ from app.engine.admission import (
     check_status,
     check_terms,
 )
+from app.engine.commands import Side
 from app.engine.commands.orders import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.markets import Market
@@ -73,8 +74,11 @@ class Assessment(NamedTuple):
     only_reduces: bool
 
 
-def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
-    """Judge an order without changing anything; raises `Rejected` with the rule's code."""
+def assess(state: State, command: PlaceOrder, now: datetime, *, closes: bool = False) -> Assessment:
+    """Judge an order without changing anything; raises `Rejected` with the rule's code.
+
+    One that `closes` all of a position may: the other reduce-only orders end with it (TRG-1).
+    """
     account = account_of(state, command.account_id)
     market = market_of(state, command.symbol)
     check_terms(market.contract, account, command)
@@ -83,7 +87,7 @@ def assess(state: State, command: PlaceOrder, now: datetime) -> Assessment:
     check_status(market.contract, only_reduces=only_reduces)
     if market.mark is None:
         raise Rejected(Code.no_mark, f"{command.symbol} has no mark price yet")
-    return _judge(state, position, command, now, only_reduces=only_reduces)
+    return _judge(state, position, command, now, only_reduces=only_reduces, closes=closes)
 
 
 def assess_again(state: State, order: Order, command: PlaceOrder, now: datetime) -> Assessment:
@@ -102,13 +106,14 @@ def _judge(
     *,
     only_reduces: bool,
     replaced: Order | None = None,
+    closes: bool = False,
 ) -> Assessment:
     """Judge an order whose terms are right, without the open one that it replaces."""
     account, market = state.accounts[command.account_id], state.markets[command.symbol]
     check_mark(market, command, now, only_reduces=only_reduces)
     _check_account(state, account, position)
     _check_open_orders(state, account, position, command, replaced)
-    if command.reduce_only:
+    if command.reduce_only and not closes:
         _check_reduce_only(position, command, replaced)
     before = Standing.of(state, account, position)
     if replaced is not None and not replaced.reduce_only:
@@ -218,22 +223,24 @@ def _check_open_orders(
 
 
 def _check_reduce_only(position: Position, command: PlaceOrder, replaced: Order | None) -> None:
-    resting = sum(
-        (
-            o.remaining
-            for o in position.reducing.values()
-            if o.side == command.side and o is not replaced
-        ),
-        ZERO,
-    )
-    held = abs(position.quantity) if positions.reduces(position, command.side) else ZERO
-    if command.quantity > held - resting:
+    left = reducible(position, command.side, replaced)
+    if command.quantity > left:
         raise Rejected(
             Code.reduce_only_rejected,
             "there is not that much position left to reduce",
             quantity=plain(command.quantity),
-            reducible=plain(max(ZERO, held - resting)),
+            reducible=plain(left),
         )
+
+
+def reducible(position: Position, side: Side, replaced: Order | None = None) -> Decimal:
+    """What the account's resting reduce-only orders leave to reduce (ORD-1)."""
+    resting = sum(
+        (o.remaining for o in position.reducing.values() if o.side == side and o is not replaced),
+        ZERO,
+    )
+    held = abs(position.quantity) if positions.reduces(position, side) else ZERO
+    return max(ZERO, held - resting)
 
 
 def position_of(account: Account, contract: Contract, command: PlaceOrder) -> Position:

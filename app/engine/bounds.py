@@ -23,6 +23,8 @@ class Bounds:
     """Positions whose funding one part settles (FPY-1)."""
     ordered: int = 5_000
     """Positions that one part puts in order before the first is settled (FPY-1)."""
+    placements: int = 20
+    """Triggered orders that one part places (TRG-2)."""
     ranks: int = 1_000
     """Positions of either side that one part ranks for an ADL queue."""
     large: int = 2_000

@@ -32,8 +32,10 @@ The work is done in this order, as much in each part as one may: `unswept` order
 contract are cancelled (ORD-13); the positions of `funded` contracts are settled, of one after the
 other (FPY-1: of the first, the `unordered` become `ordered` a run at a time, and `unpaid` merges
 the runs); scopes are looked at, while `finding` those behind triggers that the tick crossed, too;
-those left `unarmed` get triggers; then one after the other is liquidated. All of a round are found,
-and have no orders any more, before the first is liquidated: or else it would sell to the second.
+those left `unarmed` get triggers; then one after the other is liquidated; then the orders that the
+marks of `watched` contracts trigger are fired, and what is fired is placed (TRG-2). All of a round
+are found, and have no orders any more, before the first is liquidated: or else it would sell to the
+second.
 
 `found` are the accounts that are counted in the tick's answer, `events` the liquidation events of
 those of which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes
@@ -59,6 +61,7 @@ from app.engine import (
     positions,
     ranking,
     resting,
+    triggered,
     triggers,
 )
 from app.engine.commands.funding import BeginFunding
@@ -98,14 +101,16 @@ def begin_tick(step: Step, tick: Tick) -> Ticked | Drives:
     asset = market.contract.settlement_asset
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
+    is_there = bool(market.watches) and triggered.is_there(state, market)
     unchecked: list[Scope] = []
     if market.triggers.watched:
         unchecked += triggers.pop_watched(market.triggers)
     if market.held:
         unchecked += _held_here(state, market)
-    if not unchecked and not triggers.any_crossed(market.triggers, tick.mark_price):
+    if not (unchecked or is_there or triggers.any_crossed(market.triggers, tick.mark_price)):
         return Ticked(tick.symbol, tick.mark_price, step.now, 0)
-    state.cascades[asset] = Cascade(asset, tick, unchecked=unchecked)
+    watched = [tick.symbol] if is_there else []
+    state.cascades[asset] = Cascade(asset, tick, unchecked=unchecked, watched=watched)
     return Drives(asset)
 
 
@@ -138,6 +143,9 @@ def run(step: Step, asset: str | None) -> None:
     """
     looking.check_touched(step)
     state = step.state
+    for one in state.to_place:
+        if one not in state.halted:
+            looking.cascade_of(state, one)
     if not state.cascades:
         return
     if asset is None:
@@ -161,8 +169,10 @@ def _do_part(step: Step, cascade: Cascade) -> None:
     if not cascade.unswept and payments.go_on(step, cascade):
         _find(step, cascade)
         _liquidate(step, cascade)
+        if not _has_scopes(cascade):
+            triggered.go_on(step, cascade)
     step.blamed = next(iter(step.handled)) if whole and len(step.handled) == 1 else whole
-    if not _has_work(cascade):
+    if not (_has_scopes(cascade) or triggered.has_work(step.state, cascade)):
         _end(step, cascade)
 
 
@@ -272,7 +282,8 @@ def _ranked(step: Step, cascade: Cascade) -> bool:
     return True
 
 
-def _has_work(cascade: Cascade) -> bool:
+def _has_scopes(cascade: Cascade) -> bool:
+    """Whether scopes are to be looked at, settled or liquidated, or orders to be swept."""
     return bool(
         cascade.unswept
         or cascade.funded

@@ -50,6 +50,6 @@ def cancel_all_due(step: Step, command: CancelAllDue) -> Canceled:
     assert account.cancel_at is not None, account.account_id
     assert account.cancel_at <= step.now, account.account_id
     step.set_countdown(account, None)
-    orders = resting.open_orders(account)
+    orders = resting.open_orders(step.state, account)
     resting.cancel_orders(step, orders, "cancel_all_after")
     return Canceled(tuple(order.order_id for order in orders))

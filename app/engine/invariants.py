@@ -191,6 +191,8 @@ def _lines(state: State) -> Iterator[str]:
             yield _line("settings", account.account_id, symbol, settings)
     for order in state.orders.values():
         yield from _order_lines(order)
+    for waiting in state.untriggered.values():
+        yield _line("untriggered", waiting)
     for key in state.keys.values():
         yield _line("key", key)
     yield from _fund_lines(state)

@@ -66,10 +66,10 @@ from app.engine.events import Liquidation
 from app.engine.offering import offer_the_rest, offer_what_restores
 from app.engine.resting import cancel_orders
 from app.engine.scopes import Scope
-from app.engine.state import Case
+from app.engine.state import Case, State
 from app.engine.step import Step
 from app.engine.takeover import take_over
-from app.engine.traders import Order, Wallet
+from app.engine.traders import Order, TriggeredOrder, Wallet
 from app.engine.work import Work
 
 Act = Callable[[Work], None]
@@ -90,17 +90,31 @@ STAGES = (
 )
 
 
-def cancel_scope_orders(step: Step, scope: Scope) -> list[Order]:
-    """Cancel a scope's open orders; for a cross account also its isolated orders (LIQ-2)."""
-    orders = [
+def cancel_scope_orders(step: Step, scope: Scope) -> list[Order | TriggeredOrder]:
+    """Cancel a scope's open orders; for a cross account also its isolated orders (LIQ-2).
+
+    Untriggered ones go with them (TRG-2).
+    """
+    state = step.state
+    orders: list[Order | TriggeredOrder] = [
         order
-        for position in step.state.accounts[scope.account_id].positions.values()
+        for position in state.accounts[scope.account_id].positions.values()
         if (position.scope == scope if scope.isolated else position.scope.asset == scope.asset)
         for order in position.orders.values()
     ]
+    if scope.account_id in state.untriggered_of:
+        orders += _untriggered(state, scope)
     orders.sort(key=lambda order: order.order_id)
     cancel_orders(step, orders, "liquidation")
     return orders
+
+
+def _untriggered(state: State, scope: Scope) -> list[TriggeredOrder]:
+    own = state.untriggered_of[scope.account_id].values()
+    if scope.isolated:
+        return [order for order in own if (order.symbol, order.position_side) == scope.leg]
+    markets = state.markets
+    return [o for o in own if markets[o.symbol].contract.settlement_asset == scope.asset]
 
 
 def record_healed(step: Step, scope: Scope, canceled: int) -> None:

@@ -110,7 +110,7 @@ def _check_change(state: State, market: Market, contract: Contract) -> None:
     for name in FIXED_FIELDS:
         if getattr(old, name) != getattr(contract, name):
             raise Rejected(Code.field_not_changeable, f"{name} never changes", field=name)
-    busy = market.positions or market.bids.levels or market.asks.levels
+    busy = market.positions or market.bids.levels or market.asks.levels or market.watches
     for name in GRID_FIELDS:
         if getattr(old, name) != getattr(contract, name) and busy:
             raise Rejected(

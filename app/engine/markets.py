@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from app.engine.commands import TriggerBy
 from app.engine.contracts import LEFT_OUT, Contract
 from app.engine.marks import Mark
 from app.engine.numbers import ZERO
@@ -68,12 +69,25 @@ class Triggers:
 
 
 @dataclass(slots=True, eq=False)
+class PriceWatch:
+    """The orders that one of a contract's prices triggers, the next to be triggered last (TRG-1).
+
+    Derived (see `watching`): a key, which is the trigger price or, of those that `rise`, minus
+    that, and the order's number.
+    """
+
+    falling: list[tuple[Decimal, int]] = field(default_factory=list)
+    rising: list[tuple[Decimal, int]] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
 class Market:
     """A contract's live side: mark, book, open positions, clearing wallet, running totals.
 
     `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
     `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
     `long_count` is how many positions are long. It has a `funding` from its first interval on.
+    `last_price` is that of its last trade; `watches` are there for prices that orders wait for.
     """
 
     contract: Contract
@@ -89,6 +103,8 @@ class Market:
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
     funding: Funding | None = None
+    last_price: Decimal | None = None
+    watches: dict[TriggerBy, PriceWatch] = field(default_factory=dict)
 
     def worth(self, quantity: Decimal) -> Decimal:
         """The value of a signed quantity at mark (CON-3)."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple
 
-from app.engine import margin, orderbook, positions
+from app.engine import firing, margin, orderbook, positions
 from app.engine.commands import SelfTradePrevention, Side
 from app.engine.contracts import Contract
 from app.engine.events import Trade
@@ -273,4 +273,7 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
             liquidation_id=taker.liquidation_id,
         )
     )
+    step.set_last(market, price)
+    if market.watches:
+        firing.traded(step, market, price)
     return Fill(trade_id, price=price, quantity=made.quantity, fee=match.taker_fee)

@@ -1,10 +1,10 @@
-"""Orders: accepted, matched, rested, cancelled (ORD-1)."""
+"""Orders: accepted, amended, cancelled (ORD-1); how one meets the book, `meeting` says."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine import matching, positions, resting
+from app.engine import meeting, resting
 from app.engine.admission import check_price, check_quantity
 from app.engine.assessment import (
     account_of,
@@ -19,7 +19,7 @@ from app.engine.events import LedgerKind
 from app.engine.handlers import handles
 from app.engine.numbers import plain
 from app.engine.rejections import Code, Rejected
-from app.engine.results import Canceled, Fill, OrderReceipt
+from app.engine.results import Canceled, OrderReceipt
 from app.engine.state import State
 from app.engine.step import Step
 from app.engine.traders import Order
@@ -60,79 +60,9 @@ TRADES: frozenset[LedgerKind] = frozenset(
 def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     """Accept an order, match it, and rest or expire what is left (ORD-1)."""
     plan = assess(step.state, command, step.now).plan
-    order = _order(step, command)
+    order = meeting.order_of(step, command)
     step.accept_order(order)
-    return _meet(step, order, plan)
-
-
-def _meet(step: Step, order: Order, plan: matching.Plan) -> OrderReceipt:
-    """Let an order that is not in the book fill as planned; rest or expire what is left."""
-    state = step.state
-    account, market = state.accounts[order.account_id], state.markets[order.symbol]
-    position = step.position(account, order.symbol, order.position_side)
-    fills, reason = list[Fill](), "no_liquidity"
-    if order.time_in_force == "fok" and plan.filled < order.remaining:
-        reason = "not_fillable"
-    else:
-        taker = matching.Taker(account, position, order.side, order.order_id)
-        fills = matching.execute(step, market, taker, plan)
-        for fill, match in zip(fills, plan.matches, strict=True):
-            step.fill_order(order, fill.quantity, match.made.notional)
-        reason = plan.stopped or reason
-        if order.remaining and order.time_in_force in ("gtc", "gtx") and not plan.stopped:
-            position = step.position(account, order.symbol, order.position_side)
-            resting.rest(step, order, position)
-            positions.drop_idle_reduce_only(step, position)
-    step.forget_empty(position)
-    if order.remaining and order.order_id not in state.orders and order.status != "expired":
-        step.expire_order(order, reason)
-    return receipt(market.contract, order, fills)
-
-
-def _order(step: Step, command: PlaceOrder) -> Order:
-    return Order(
-        order_id=step.next_id("order"),
-        account_id=command.account_id,
-        symbol=command.symbol,
-        position_side=command.position_side,
-        side=command.side,
-        type=command.type,
-        time_in_force=command.time_in_force,
-        price=command.price,
-        quantity=command.quantity,
-        reduce_only=command.reduce_only,
-        self_trade_prevention=command.self_trade_prevention,
-        client_order_id=command.client_order_id,
-        created_at=step.now,
-        updated_at=step.now,
-    )
-
-
-def receipt(contract: Contract, order: Order, fills: list[Fill]) -> OrderReceipt:
-    """What the caller is told about an order."""
-    average = None
-    if order.filled_quantity:
-        average = contract.average_price(order.filled_value, order.filled_quantity)
-    return OrderReceipt(
-        order_id=order.order_id,
-        client_order_id=order.client_order_id,
-        account_id=order.account_id,
-        symbol=order.symbol,
-        side=order.side,
-        position_side=order.position_side,
-        type=order.type,
-        time_in_force=order.time_in_force,
-        reduce_only=order.reduce_only,
-        price=order.price,
-        quantity=order.quantity,
-        status=order.status,
-        filled_quantity=order.filled_quantity,
-        remaining_quantity=order.remaining,
-        average_price=average,
-        fills=tuple(fills),
-        reason=order.reason,
-        created_at=order.created_at,
-    )
+    return meeting.meet(step, order, plan)
 
 
 @handles(
@@ -172,10 +102,10 @@ def amend(step: Step, command: AmendOrder) -> OrderReceipt:
         if quantity < order.quantity:
             check_lowered(state, order, anew)
             resting.lower(step, order, quantity)
-        return receipt(contract, order, [])
+        return meeting.receipt(contract, order, [])
     plan = assess_again(state, order, anew, step.now).plan
     resting.withdraw(step, order, quantity, price)
-    return _meet(step, order, plan)
+    return meeting.meet(step, order, plan)
 
 
 def _check_amended(contract: Contract, order: Order, quantity: Decimal, price: Decimal) -> None:
@@ -216,18 +146,23 @@ def _open_order(state: State, order_id: int, account_id: str | None) -> Order:
 
 @handles(CancelOrder, Code.order_not_open, moves=frozenset())
 def cancel(step: Step, command: CancelOrder) -> Canceled:
-    """Cancel one open order."""
-    order = _open_order(step.state, command.order_id, command.account_id)
+    """Cancel one order that rests, or waits for a price."""
+    state = step.state
+    waiting = state.untriggered.get(command.order_id)
+    if waiting is not None and command.account_id in (None, waiting.account_id):
+        resting.cancel_orders(step, [waiting], "canceled_by_user")
+        return Canceled((waiting.order_id,))
+    order = _open_order(state, command.order_id, command.account_id)
     resting.cancel_orders(step, [order], "canceled_by_user")
     return Canceled((order.order_id,))
 
 
 @handles(CancelOrders, Code.unknown_account, Code.unknown_contract, moves=frozenset())
 def cancel_all(step: Step, command: CancelOrders) -> Canceled:
-    """Cancel an account's open orders, oldest first, in one contract or in all."""
+    """Cancel an account's open and untriggered orders, oldest first, in one contract or in all."""
     account = account_of(step.state, command.account_id)
     if command.symbol is not None:
         market_of(step.state, command.symbol)
-    orders = resting.open_orders(account, command.symbol)
+    orders = resting.open_orders(step.state, account, command.symbol)
     resting.cancel_orders(step, orders, "canceled_by_user")
     return Canceled(tuple(order.order_id for order in orders))

@@ -24,7 +24,14 @@ from app.engine.marks import Mark
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
 from app.engine.state import ApiKey, Fund, Inventory
-from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
+from app.engine.traders import (
+    Account,
+    ContractSettings,
+    Order,
+    Position,
+    TriggeredOrder,
+    Wallet,
+)
 
 Kept = (
     Wallet
@@ -32,6 +39,7 @@ Kept = (
     | ContractSettings
     | Position
     | Order
+    | TriggeredOrder
     | Market
     | Mark
     | Funding

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter
 
-from app.engine import cascade, liquidation, margin, payments, ranking, triggers
+from app.engine import cascade, liquidation, margin, payments, ranking, triggered, triggers
 from app.engine.commands.leaders import Incident, Recover, ReleaseIncident
 from app.engine.handlers import handles
 from app.engine.rejections import Code, Rejected
@@ -42,6 +42,7 @@ def recover(step: Step, command: Recover) -> Done:
     scopes = every_scope(state)
     for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
         cascade.look_at(state, scopes[asset])
+    triggered.begin_again(state)
     _leave_alone(step, command.incidents)
     return Done()
 
@@ -117,6 +118,7 @@ def release(step: Step, command: ReleaseIncident) -> Done:
         raise Rejected(Code.unknown_incident, "there is no such open incident")
     step.release(incident, command.reason)
     payments.fund_again(state)
+    triggered.begin_again(state)
     scope = blamed_scope(incident)
     if scope is not None:
         step.blamed = scope

@@ -1,27 +1,36 @@
-"""An account's resting orders: found, opened, cancelled, and whom that concerns (ORD-1, ORD-4)."""
+"""An account's orders in book or watch: found, opened, cancelled, and whom that concerns."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 
+from app.engine.state import State
 from app.engine.step import Step
-from app.engine.traders import Account, Order, Position
+from app.engine.traders import Account, Order, Position, TriggeredOrder
 
 
-def open_orders(account: Account, symbol: str | None = None) -> list[Order]:
-    """An account's open orders, oldest first."""
-    found = [
+def open_orders(
+    state: State, account: Account, symbol: str | None = None
+) -> list[Order | TriggeredOrder]:
+    """An account's open and untriggered orders, oldest first."""
+    found: list[Order | TriggeredOrder] = [
         order
         for position in account.positions.values()
         if symbol in (None, position.symbol)
         for order in position.orders.values()
     ]
+    own = state.untriggered_of.get(account.account_id, {})
+    found += [order for order in own.values() if symbol in (None, order.symbol)]
     return sorted(found, key=lambda order: order.order_id)
 
 
-def cancel_orders(step: Step, orders: list[Order], reason: str) -> None:
-    """Cancel open orders; what they held back is free again."""
+def cancel_orders(step: Step, orders: Sequence[Order | TriggeredOrder], reason: str) -> None:
+    """Cancel orders: what they held back is free again; for a price, they held back nothing."""
     for order in orders:
+        if isinstance(order, TriggeredOrder):
+            step.end_triggered(order, "canceled", reason)
+            continue
         _touch_holder(step, order)
         step.close_order(order, "canceled", reason)
 

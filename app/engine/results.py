@@ -9,7 +9,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.engine.commands import OrderStatus, OrderType, PositionSide, Side, TimeInForce
+from app.engine.commands import (
+    OrderStatus,
+    OrderType,
+    PositionSide,
+    Side,
+    TimeInForce,
+    TriggerBy,
+    TriggeredStatus,
+    TriggeredType,
+)
 
 
 class Fill(NamedTuple):
@@ -44,6 +53,26 @@ class OrderReceipt(NamedTuple):
     average_price: Decimal | None
     fills: tuple[Fill, ...]
     reason: str | None
+    created_at: datetime
+
+
+class TriggeredReceipt(NamedTuple):
+    """An order that waits for a price, as it stood when its command ended (TRG-1)."""
+
+    order_id: int
+    client_order_id: str | None
+    account_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    type: TriggeredType
+    time_in_force: TimeInForce
+    reduce_only: bool
+    price: Decimal | None
+    quantity: Decimal | None
+    trigger_price: Decimal
+    trigger_by: TriggerBy
+    status: TriggeredStatus
     created_at: datetime
 
 

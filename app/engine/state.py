@@ -23,7 +23,7 @@ from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
 from app.engine.queues import Leg
 from app.engine.scopes import Scope
-from app.engine.traders import Account, Order, Position, Wallet
+from app.engine.traders import Account, Order, Position, TriggeredOrder, Wallet
 
 
 @dataclass(slots=True, eq=False)
@@ -97,6 +97,7 @@ class Cascade:
     queue: list[QueuedScope] = field(default_factory=list)
     next_round: list[QueuedScope] = field(default_factory=list)
     waiting: dict[Scope, int] = field(default_factory=dict)
+    watched: list[str] = field(default_factory=list)
     case: Case | None = None
     funded: list[str] = field(default_factory=list)
     unordered: Iterator[Leg] | None = None
@@ -127,6 +128,9 @@ class Counters:
 class State:
     """Everything the engine knows; `keys` are by digest, `key_ids` the same by identifier.
 
+    `untriggered` are the orders that wait for a price, by number and by account (TRG-1); `to_place`
+    are those of them that are fired, a heap of numbers for each asset: derived.
+
     `countdowns` say when whose orders end, sorted (ORD-14); by `ahead`, as told, is `time` ahead of
     the system's clock (MRK-6). `held` are scopes at risk whose liquidation waits for a tick
     (MRK-4), with how many of their orders were cancelled; `ranked` are markets with ADL queues,
@@ -143,6 +147,9 @@ class State:
     accounts: dict[str, Account] = field(default_factory=dict)
     wallets: dict[str, Wallet] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
+    untriggered: dict[int, TriggeredOrder] = field(default_factory=dict)
+    untriggered_of: dict[str, dict[int, TriggeredOrder]] = field(default_factory=dict)
+    to_place: dict[str, list[int]] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     key_ids: dict[str, ApiKey] = field(default_factory=dict)
     countdowns: list[tuple[datetime, str]] = field(default_factory=list)

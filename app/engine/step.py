@@ -11,13 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine import orderbook
-from app.engine.commands import Command, OrderStatus, PositionSide
+from app.engine import orderbook, watching
+from app.engine.commands import Command, OrderStatus, PositionSide, TriggeredStatus
+from app.engine.markets import Market
 from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.register import Register
 from app.engine.scopes import Scope, cross_scope
 from app.engine.state import Fund, Inventory, State
-from app.engine.traders import Account, Order, Position, scope_of
+from app.engine.traders import Account, Order, Position, TriggeredOrder, scope_of
 
 
 class Step(Register):
@@ -208,6 +209,47 @@ class Step(Register):
         else:
             self._reserve(position, order, 1)
             self._touch_order(order)
+
+    def set_last(self, market: Market, price: Decimal) -> None:
+        """A contract was traded: no row of its own keeps at what price, the trade's does."""
+        market.last_price = price
+
+    # Orders that wait for a price
+
+    def accept_triggered(self, order: TriggeredOrder) -> None:
+        """Keep an order that waits for its price; it reserves nothing (TRG-1)."""
+        state = self.state
+        state.untriggered[order.order_id] = order
+        state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
+        watching.insert(state.markets[order.symbol], order)
+        self._touch(order)
+
+    def fire(self, order: TriggeredOrder) -> None:
+        """Its price is there: it is placed when its turn comes, wherever the price is by then."""
+        watching.remove(self.state.markets[order.symbol], order)
+        order.fired = True
+        order.updated_at = self.now
+        self._touch(order)
+
+    def end_triggered(
+        self,
+        order: TriggeredOrder,
+        status: TriggeredStatus,
+        reason: str | None = None,
+        became: int | None = None,
+    ) -> None:
+        """It waits no longer: it became an order, or it says why it did not."""
+        state = self.state
+        del state.untriggered[order.order_id]
+        own = state.untriggered_of[order.account_id]
+        del own[order.order_id]
+        if not own:
+            del state.untriggered_of[order.account_id]
+        if not order.fired:
+            watching.remove(state.markets[order.symbol], order)
+        order.status, order.reason, order.became = status, reason, became
+        order.updated_at = self.now
+        self._touch(order)
 
     def _touch_order(self, order: Order) -> None:
         """Remember that an order changed."""

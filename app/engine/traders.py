@@ -15,7 +15,11 @@ from app.engine.commands import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TriggerBy,
+    TriggeredStatus,
+    TriggeredType,
 )
+from app.engine.commands.triggered import rises
 from app.engine.contracts import Bracket, Contract
 from app.engine.marks import Mark
 from app.engine.numbers import ZERO
@@ -67,6 +71,41 @@ class Order:
     def remaining(self) -> Decimal:
         """What is neither filled nor (while the order is open) canceled."""
         return self.quantity - self.filled_quantity
+
+
+@dataclass(slots=True, eq=False)
+class TriggeredOrder:
+    """An order that waits for a price (TRG-1); without a `quantity` it closes what is there then.
+
+    `fired`: the price was there, so it is placed when its turn comes (TRG-2). `became` is the
+    number of the order that it became; `reason` says why it ended as none.
+    """
+
+    order_id: int
+    account_id: str
+    symbol: str
+    position_side: PositionSide
+    side: Side
+    type: TriggeredType
+    trigger_price: Decimal
+    trigger_by: TriggerBy
+    quantity: Decimal | None
+    price: Decimal | None
+    time_in_force: TimeInForce
+    reduce_only: bool
+    self_trade_prevention: SelfTradePrevention
+    client_order_id: str | None
+    created_at: datetime
+    updated_at: datetime
+    status: TriggeredStatus = "untriggered"
+    fired: bool = False
+    became: int | None = None
+    reason: str | None = None
+
+    @property
+    def rising(self) -> bool:
+        """Whether it triggers at or above its price, not at or below."""
+        return rises(self.side, self.type)
 
 
 @dataclass(slots=True, eq=False)

@@ -7,10 +7,13 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 
 from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.numbers import plain
 from app.engine.rejections import Code, Rejection
 from app.store.answers import AnswerName
 
+NamedOrder = PlaceOrder | PlaceTriggered
+"""What may have a client order id; the types say which of the two an order is."""
 DIGESTED_FIELDS = 11
 """The first fields of an order are always in its digest, later ones only when they are used: an
 order that was sent before there were such has the same digest when it is sent again."""
@@ -46,14 +49,14 @@ class AnswerConflict(Exception):
     """The key was used before, with another body (409)."""
 
 
-def order_name(order: PlaceOrder) -> AnswerName | None:
+def order_name(order: NamedOrder) -> AnswerName | None:
     """Scope and key of an order with a client order id: unique per account for ever (ORD-1)."""
     if order.client_order_id is None:
         return None
     return f"order/{order.account_id}", order.client_order_id
 
 
-def order_key(order: PlaceOrder) -> AnswerKey | None:
+def order_key(order: NamedOrder) -> AnswerKey | None:
     """`order_name` with the digest of all that was ordered."""
     name = order_name(order)
     if name is None:
@@ -66,7 +69,7 @@ def order_key(order: PlaceOrder) -> AnswerKey | None:
     return AnswerKey(*name, hashlib.sha256(body.encode()).hexdigest())
 
 
-def order_expired(order: PlaceOrder) -> Rejection:
+def order_expired(order: NamedOrder) -> Rejection:
     """The refusal of an order that was placed already, when its answer cannot be read (409)."""
     return Rejection.of(
         Code.answer_expired,
@@ -75,7 +78,7 @@ def order_expired(order: PlaceOrder) -> Rejection:
     )
 
 
-def order_conflict(order: PlaceOrder) -> Rejection:
+def order_conflict(order: NamedOrder) -> Rejection:
     """The refusal of an order whose client order id belongs to another order (409)."""
     return Rejection.of(
         Code.client_order_id_conflict,

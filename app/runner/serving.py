@@ -7,7 +7,6 @@ from datetime import datetime
 from app.engine.cascade import ticked
 from app.engine.commands import Command
 from app.engine.commands.leaders import ContinueCascade
-from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.rejections import Rejection
 from app.engine.results import Ticked
@@ -17,6 +16,7 @@ from app.runner.answers import (
     AnswerConflict,
     AnswerExpired,
     AnswerKey,
+    NamedOrder,
     order_conflict,
     order_expired,
     order_key,
@@ -72,7 +72,7 @@ class Serving:
         for index, command in enumerate(submission.commands):
             submitted = submission, index
             now = await self._applier.next_time()
-            if isinstance(command, PlaceOrder):
+            if isinstance(command, NamedOrder):
                 self._place_order(submitted, command, now)
             elif not (isinstance(command, Tick) and self._agenda.hold_back(submitted, command)):
                 self._run(submitted, command, now)
@@ -115,7 +115,7 @@ class Serving:
 
     # Applying
 
-    def _place_order(self, submitted: Submitted, order: PlaceOrder, now: datetime) -> None:
+    def _place_order(self, submitted: Submitted, order: NamedOrder, now: datetime) -> None:
         key = order_key(order)
         known = self._memory.get(key.name) or self._memory.stored(key.name) if key else None
         if key is None or known is None:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from app.engine.commands import Command
-from app.engine.commands.orders import PlaceOrder
-from app.runner.answers import Answer, AnswerKey, order_name
+from app.runner.answers import Answer, AnswerKey, NamedOrder, order_name
 from app.store.answers import AnswerName
 
 
@@ -48,7 +47,7 @@ class Submission:
         if self.key:
             yield self.key.name
         for command in self.commands:
-            if isinstance(command, PlaceOrder) and (name := order_name(command)):
+            if isinstance(command, NamedOrder) and (name := order_name(command)):
                 yield name
 
     async def wait(self) -> Answer:

@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 
-from app.engine.results import OrderReceipt
+from app.engine.results import OrderReceipt, TriggeredReceipt
 from app.store import codec
 
 log = logging.getLogger("backstop.answers")
@@ -58,7 +58,8 @@ def _results(row: Any) -> list[object]:
     except codec.Unreadable as error:
         log.warning("answer %s of %s cannot be read: %r", key, scope, error.__cause__ or error)
         return []
-    if scope.startswith("order/") and list(map(type, results)) != [OrderReceipt]:
+    kinds = list(map(type, results))
+    if scope.startswith("order/") and kinds not in ([OrderReceipt], [TriggeredReceipt]):
         log.warning("answer %s of %s is not an order's", key, scope)
         return []
     return results

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy import Numeric
 
-from app.engine import margin, orderbook
+from app.engine import margin, orderbook, watching
 from app.engine.commands import PositionSide, Side
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
@@ -29,7 +29,15 @@ from app.engine.marks import Mark
 from app.engine.numbers import EXACT
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
 from app.engine.state import ApiKey, Counters, Fund, Inventory, State
-from app.engine.traders import Account, ContractSettings, Order, Position, Wallet, scope_of
+from app.engine.traders import (
+    Account,
+    ContractSettings,
+    Order,
+    Position,
+    TriggeredOrder,
+    Wallet,
+    scope_of,
+)
 from app.store import codec, incidents
 from app.store.rowsource import CHUNK, RowSource
 from app.store.snapshots import Snapshot
@@ -58,6 +66,8 @@ async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None =
             await _load_orders(source, state)
             for order in state.orders.values():
                 orderbook.insert(state.markets[order.symbol], order)
+            await _load_untriggered(source, state)
+            await _load_last(source, state)
     return state
 
 
@@ -350,6 +360,31 @@ async def _load_orders(source: RowSource, state: State, where: str = "", *values
             else:
                 contract = state.markets[order.symbol].contract
                 orderbook.reserve(contract, position, order, order.remaining)
+
+
+async def _load_untriggered(source: RowSource, state: State) -> None:
+    """The orders that wait for a price; those that are fired wait for it no more."""
+    for row in await source.fetch(
+        "triggered_orders", f"{ALIVE['triggered_orders']} ORDER BY order_id"
+    ):
+        order = _exact(TriggeredOrder(*row), "triggered_orders")
+        state.untriggered[order.order_id] = order
+        state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
+        if not order.fired:
+            watching.insert(state.markets[order.symbol], order)
+
+
+async def _load_last(source: RowSource, state: State) -> None:
+    """At what each contract was traded last: trades are records, of which a snapshot has none."""
+    newest = """
+        SELECT symbol, price::text FROM unnest($1::text[]) AS wanted (symbol), LATERAL (
+            SELECT price FROM trades WHERE trades.symbol = wanted.symbol AND trade_id <= $2
+            ORDER BY trade_id DESC LIMIT 1
+        ) AS trade
+    """
+    rows = await source.connection.fetch(newest, list(state.markets), state.counters.trade)
+    for symbol, price in rows:
+        state.markets[symbol].last_price = Decimal(price)
 
 
 def _leg(state: State, account_id: str, symbol: str, side: Any) -> Position:

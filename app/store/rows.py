@@ -36,7 +36,14 @@ from app.engine.marks import Mark
 from app.engine.numbers import plain
 from app.engine.outcome import Kept, Outcome, Record
 from app.engine.state import ApiKey, Counters, Fund, Inventory
-from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
+from app.engine.traders import (
+    Account,
+    ContractSettings,
+    Order,
+    Position,
+    TriggeredOrder,
+    Wallet,
+)
 from app.store import codec, tables
 from app.store.tables.log import StoredAnswer
 
@@ -187,6 +194,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Position: _state(tables.positions),
     Inventory: _state(tables.inventory),
     Order: _state(tables.orders),
+    TriggeredOrder: _state(tables.triggered_orders),
     Market: _state(tables.contracts, brackets=_brackets),
     Mark: _state(tables.marks),
     Funding: _state(tables.funding),

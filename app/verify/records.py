@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 import asyncpg
 
-from app.engine.commands import OrderStatus
+from app.engine.commands import OrderStatus, TriggeredStatus
 from app.engine.outcome import Outcome
 from app.engine.state import Counters, State
 from app.store.rows import TableRow, TableRows, Writes, collect
@@ -33,9 +33,13 @@ COUNTED = {
 """The counter of the first column of each table's key; a fund's history has its fund's own."""
 LOWEST = -(2**63)
 """Where nothing was counted, no row is left out, whatever its number."""
-CLOSED = frozenset(get_args(OrderStatus)) - {"new", "partially_filled"}
-LAYOUTS = {name: Layout(name) for name in (*RECORDS, "orders")}
-_STATUS = LAYOUTS["orders"].names.index("status")
+CLOSED = {
+    "orders": frozenset(get_args(OrderStatus)) - {"new", "partially_filled"},
+    "triggered_orders": frozenset(get_args(TriggeredStatus)) - {"untriggered"},
+}
+"""With which status orders are final, by table."""
+LAYOUTS = {name: Layout(name) for name in (*RECORDS, *CLOSED)}
+_STATUS = {name: LAYOUTS[name].names.index("status") for name in CLOSED}
 
 
 class Stream:
@@ -99,7 +103,8 @@ class Records:
                 raise Differs(difference)
         funds = [key[1] for key in self._streams if key[0] == "fund_history"]
         await self._nothing("fund_history", "fund_id <> ALL($1::text[])", funds)
-        await self._nothing("orders", "order_id NOT BETWEEN 1 AND $1", counters.order)
+        for name in CLOSED:
+            await self._nothing(name, "order_id NOT BETWEEN 1 AND $1", counters.order)
 
     async def _compare(self, batch: Writes) -> AsyncIterator[Difference]:
         for key, rows in _by_stream(batch.appends):
@@ -107,14 +112,16 @@ class Records:
             stream = self._streams.get(key) or await self._stream(key)
             if difference := await stream.compare(rows):
                 yield difference
-        closed = [row for row in batch.upserts.get("orders", ()) if row[_STATUS] in CLOSED]
-        if closed:
-            self.compared["orders"] += len(closed)
-            if difference := await self._compare_orders(sorted(closed)):
+        for name, statuses in CLOSED.items():
+            rows = batch.upserts.get(name, [])
+            closed = [row for row in rows if row[_STATUS[name]] in statuses]
+            self.compared[name] += len(closed)
+            if closed and (difference := await self._compare_orders(name, closed)):
                 yield difference
 
-    async def _compare_orders(self, rows: Sequence[TableRow]) -> Difference | None:
-        layout = LAYOUTS["orders"]
+    async def _compare_orders(self, name: str, rows: list[TableRow]) -> Difference | None:
+        layout = LAYOUTS[name]
+        rows.sort(key=layout.key)
         query = layout.select("WHERE order_id = ANY($1::bigint[])")
         records = await self._connection.fetch(query, [row[0] for row in rows])
         found = {record[0]: layout.found(record) for record in records}
@@ -160,8 +167,8 @@ def _earliest(
     writers: dict[tuple[str, str], int] = {}
     for outcome in outcomes:
         batch = collect([outcome], (), counters)
-        orders = batch.upserts.get("orders", [])
-        for name, rows in (*batch.appends.items(), ("orders", orders)):
+        orders = {name: batch.upserts.get(name, []) for name in CLOSED}
+        for name, rows in (*batch.appends.items(), *orders.items()):
             for row in rows:
                 writers[name, LAYOUTS[name].shown(row)] = outcome.sequence
     named = [replace(d, command=writers.get((d.table, d.key))) for d in differences]

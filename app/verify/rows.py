@@ -11,7 +11,7 @@ import asyncpg
 from app.engine.commands.leaders import Recover
 from app.engine.outcome import Kept, Outcome
 from app.engine.state import State
-from app.engine.traders import Order
+from app.engine.traders import Order, TriggeredOrder
 from app.store.rows import TableRow, collect, state_rows
 from app.store.tables import ALIVE, COUNTERS
 from app.verify.difference import Difference, Differs, Key, Layout
@@ -33,10 +33,12 @@ class Writers:
         """Remember what a command touched; closed orders are compared at once and forgotten."""
         for table, rows in state_rows(outcome.touched).items():
             self._last[table] |= dict.fromkeys(rows, outcome.sequence)
-        orders = self._last["orders"]
+        orders, waiting = self._last["orders"], self._last["triggered_orders"]
         for order in outcome.touched:
             if isinstance(order, Order) and order.order_id not in state.orders:
                 del orders[order.order_id,]
+            if isinstance(order, TriggeredOrder) and order.order_id not in state.untriggered:
+                del waiting[order.order_id,]
 
     def of(self, table: str, key: Key) -> int | None:
         """The command that touched the row with this primary key last."""
@@ -65,6 +67,7 @@ def _whole(state: State) -> Outcome:
         *(account.settings.values() for account in state.accounts.values()),
         *(market.positions.values() for market in state.markets.values()),
         state.orders.values(),
+        state.untriggered.values(),
         state.markets.values(),
         (market.mark for market in state.markets.values() if market.mark),
         (market.funding for market in state.markets.values() if market.funding),

@@ -34,6 +34,15 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         "what a cascade has to settle: a start begins it again (`Recover`)",
         {"funded", "ordered", "unordered", "unpaid"},
     ),
+    "engine/firing.py": ("which fired orders wait for their turn", {"to_place"}),
+    "engine/triggered.py": (
+        "which fired orders wait for their turn, and which contracts' marks fire more",
+        {"to_place", "watched"},
+    ),
+    "engine/watching.py": (
+        "which orders wait for which price, sorted",
+        {"watches"},
+    ),
     "engine/funding.py": ("when which funding is due, sorted", {"schedule"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
     "engine/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
@@ -71,13 +80,13 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 
 STORED = {
     "Account", "ApiKey", "ContractSettings", "Counters", "Fund", "Funding", "Inventory", "Mark",
-    "Order", "Wallet",
+    "Order", "TriggeredOrder", "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
     "Market": {
         "contract", "clearing", "mark", "positions", "long_count", "quantity_total", "cost_total",
-        "funding",
+        "funding", "last_price",
     },
     "Position": {
         "account_id", "symbol", "side", "scope", "quantity", "cost", "wallet", "orders",
@@ -85,7 +94,7 @@ KEPT = {
     },
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "countdowns", "time", "ahead",
+        "key_ids", "countdowns", "untriggered", "untriggered_of", "time", "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

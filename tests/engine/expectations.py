@@ -105,6 +105,19 @@ class Expectations:
         assert found[0] == status, found
         assert reason is None or found[1] == reason, found
 
+    def expect_untriggered(self, account: str, count: str) -> None:
+        """How many orders of an account wait for a price."""
+        own = self.world.state.untriggered_of.get(account, {})
+        assert len(own) == int(count), own
+
+    def expect_became(self, name: str, status: str, reason: str | None = None) -> None:
+        """`became s1 filled`: a triggered order became an order, and what became of that."""
+        number = self.world.became.get(self.names[name])
+        assert number is not None, self.world.orders[self.names[name]]
+        found = self.world.orders[number]
+        assert found[0] == status, found
+        assert reason is None or found[1] == reason, found
+
     def expect_resting(self, name: str, remaining: str) -> None:
         """What remains of an open order."""
         order = self.world.state.orders.get(self.names[name])

@@ -47,6 +47,7 @@ from tests.engine.fundings import Fundings
 from tests.engine.laws import check_laws
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
+from tests.engine.untriggered import Untriggered
 
 Key = tuple[str, str]
 """An owner (account or fund) and a contract: one-way mode only."""
@@ -105,6 +106,7 @@ class Books:
         self.counts: dict[str, int] = defaultdict(int)
         self.events: dict[str, dict[str, int]] = defaultdict(dict)
         self.fundings = Fundings()
+        self.untriggered = Untriggered()
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -124,6 +126,7 @@ class Books:
             self._positions(outcome, state)
             self.fundings.observe(outcome, state, self.holdings, self.inventory)
             self._events(outcome, state)
+            self.untriggered.observe(outcome, state)
             check_records(outcome, state)
             check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)

@@ -49,6 +49,8 @@ def _no_better_order_is_left(trade: Trade, maker: Order, state: State) -> None:
             continue
         if is_left_alone(state, order.account_id, order.symbol):
             continue
+        if order.created_at == trade.time:
+            continue  # it was triggered, and placed behind that trade
         better = order.price < trade.price if selling else order.price > trade.price
         earlier = order.price == trade.price and _place(order) < _place(maker)
         assert not better, f"{order} was passed over by {trade}"

@@ -80,7 +80,7 @@ def market() -> World:
     assert len(world.state.held) == 2
     world.must(ContributeToTreasury("USDT", Decimal(1)))
     world.must(UpdateContract("HELD", {"brackets": TOO_SMALL}))
-    world.must(Recover(Limits(open_orders=0)))
+    world.must(Recover(Limits(open_orders=0, untriggered_per_contract=0)))
     owe(-1)(world)
     return world
 

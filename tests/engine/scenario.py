@@ -21,6 +21,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     order alice TEST sell 10 market               trade alice bob TEST 10 @ 100   (alice buys)
     cancel a1                                     cancel-all alice [TEST]
     amend a1 [quantity=2 price=99]                (an open order)
+    wait alice TEST sell 10|all stop|take_profit 95 [@ 94] [last] [reduce_only] [id=s1]
     countdown alice 30                            (cancel all in so many seconds; 0: never)
     hold tick ...                                 continue   (leave the cascade pending; finish it)
     restart                                       (a new leader, without what is derived)
@@ -30,7 +31,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     large 2 step=1                                (ADL queues of more are made in steps)
 
 `-> rejected code [key=value ...]`, `-> filled`, `-> partially_filled 3 [average=99]`,
-`-> at_risk 2`, `-> pending USDT`. Expectations: see the methods `expect_...` of `Scenario`.
+`-> untriggered`, `-> at_risk 2`, `-> pending USDT`. Expectations: the methods `expect_...`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from typing import get_args
 
 from app.engine import commands
 from app.engine.rejections import Rejection
-from app.engine.results import OrderReceipt, Ticked
+from app.engine.results import OrderReceipt, Ticked, TriggeredReceipt
 from app.engine.traders import Position
 from tests.engine.verbs import Verbs, pairs
 from tests.engine.world import World
@@ -109,7 +110,7 @@ class Scenario(Verbs):
     def _meets(self, result: object, expected: str) -> None:
         if not expected:
             assert not isinstance(result, Rejection), f"refused: {result}"
-            if isinstance(result, OrderReceipt):
+            if isinstance(result, OrderReceipt | TriggeredReceipt):
                 self.names[result.client_order_id or str(result.order_id)] = result.order_id
             return
         wanted, *details = expected.split()
@@ -123,6 +124,10 @@ class Scenario(Verbs):
         elif wanted == "at_risk":
             assert isinstance(result, Ticked), result
             assert result.accounts_at_risk == int(details[0]), result
+        elif wanted == "untriggered":
+            assert isinstance(result, TriggeredReceipt), f"not waiting: {result}"
+            assert result.status == wanted, result
+            self.names[result.client_order_id or str(result.order_id)] = result.order_id
         else:
             self._receipt(result, wanted, details)
 

@@ -14,6 +14,7 @@ from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import ReportClock, Tick
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.engine.joining import Joining, Unsettled, admit
@@ -27,6 +28,13 @@ TERM: list[Command] = [Recover(LIMITS), ReportClock("drift", Decimal("1.5"))]
 
 def order(account_id: str, side: Side, quantity: str, price: str) -> PlaceOrder:
     return PlaceOrder(account_id, "BTC", side, "limit", Decimal(quantity), Decimal(price))
+
+
+def stop(price: str) -> PlaceTriggered:
+    return PlaceTriggered(
+        "short", "BTC", "sell", "stop_market", Decimal(1), trigger_price=Decimal(price),
+        time_in_force="ioc",
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -55,6 +63,7 @@ def loaded(state: State) -> State:
     state = deepcopy(state)
     state.limits = Limits()
     state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
+    state.to_place = {}
     for market in state.markets.values():
         market.triggers, market.rankings, market.held = Triggers(), {}, {}
         market.positions = dict(reversed(market.positions.items()))
@@ -153,6 +162,32 @@ def test_while_a_funding_is_settled_nobody_joins(world: World) -> None:
     world.later(Decimal(3600))
     world.catch_up()
     with pytest.raises(Unsettled, match="a funding is under way"):
+        joined(world)
+    world.finish()
+    joined(world)
+
+
+def test_a_replay_has_the_orders_that_wait(world: World) -> None:
+    """TRG-1: they are state like any other; the same price triggers them."""
+    without = state_hash(world.state)
+    world.must(stop("95"))
+    assert state_hash(world.state) != without
+    follower = joined(world)
+    assert state_hash(follower.state) == state_hash(world.state)
+    tick = Tick("BTC", Decimal(95))
+    follower.apply(tick, world.next_time())
+    world.must(tick)
+    assert not world.state.untriggered
+    assert state_hash(follower.state) == state_hash(world.state)
+
+
+def test_while_triggered_orders_are_placed_nobody_joins(world: World) -> None:
+    """TRG-2: whose turn it is, is the leader's cascade's to know."""
+    world.state.bounds = replace(world.state.bounds, placements=1)
+    for price in ("95", "95", "96"):
+        world.must(stop(price))
+    world.apply(Tick("BTC", Decimal(95)))
+    with pytest.raises(Unsettled, match="triggered orders are placed"):
         joined(world)
     world.finish()
     joined(world)

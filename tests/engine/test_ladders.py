@@ -38,6 +38,7 @@ from app.engine.commands.orders import (
     PlaceOrder,
 )
 from app.engine.commands.prices import Tick
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection
 from tests.engine.funded import a_funding_begins, fund
@@ -99,6 +100,31 @@ LADDERS = [Ladder(PlaceOrder, {
     ("leverage_too_high", {"quantity": Decimal(9_000)}),
     ("insufficient_margin", {"quantity": Decimal(1)}),
     ("would_trade_immediately", {"time_in_force": "gtc"}),
+]),
+Ladder(PlaceTriggered, {
+    "account_id": "nobody", "symbol": "NOPE", "side": "buy", "type": "stop",
+    "quantity": Decimal("-0.0005"), "price": Decimal("-0.005"), "time_in_force": "gtx",
+    "position_side": "long", "close_position": True,
+}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("unknown_contract", {"symbol": "TEST"}),
+    ("close_position_not_allowed", {"type": "stop_market"}),
+    ("quantity_not_allowed", {"quantity": None, "close_position": False}),
+    ("quantity_required", {"quantity": Decimal("-0.0005")}),
+    ("position_side_mismatch", {"position_side": "both"}),
+    ("quantity_not_positive", {"quantity": Decimal("0.0005")}),
+    ("quantity_off_lot", {"quantity": Decimal("0.001")}),
+    ("price_not_allowed", {"price": None}),
+    ("time_in_force_not_allowed", {"type": "stop"}),
+    ("price_required", {"price": Decimal("-0.005")}),
+    ("price_not_positive", {"price": Decimal("200.005")}),
+    ("price_off_tick", {"price": Decimal(200)}),
+    ("trigger_price_required", {"trigger_price": HUNDRED}),
+    ("contract_not_trading", do(UpdateContract("TEST", {"status": "trading"}))),
+    ("no_mark", do(Tick("TEST", HUNDRED))),
+    ("account_in_liquidation", do(Deposit("ann", "USDT", Decimal(1000)))),
+    ("too_many_open_orders", do(Recover(Limits()))),
+    ("would_trigger_immediately", {"trigger_price": HUNDRED + 1}),
 ]),
 Ladder(AmendOrder, {"order_id": 9, "quantity": Decimal("-0.0005"), "price": Decimal("-0.005")}, [
     ("order_not_open", orders_of_one_who_waits),

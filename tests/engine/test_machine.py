@@ -51,13 +51,14 @@ from tests.engine.markets import (
 )
 from tests.engine.oracles import foretell
 from tests.engine.readings import check_readings
+from tests.engine.triggering import Triggering
 from tests.engine.world import World, differences, dump, replayed
 
 EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Faults, Funded):
+class Exchange(Faults, Funded, Triggering):
     """Four traders and a whale, eight contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
@@ -368,7 +369,7 @@ class Exchange(Faults, Funded):
 class Crowd(Exchange):
     """The same with bounds so small that every cascade has parts and every ADL queue is large."""
 
-    bounds = Bounds(finds=2, liquidations=1, closed=1, ranks=1, large=1, payers=1)
+    bounds = Bounds(finds=2, liquidations=1, closed=1, ranks=1, large=1, payers=1, placements=1)
 
     def __init__(self) -> None:
         super().__init__()

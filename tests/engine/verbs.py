@@ -23,6 +23,7 @@ from app.engine.commands.orders import (
     PlaceOrder,
 )
 from app.engine.commands.prices import ReportClock, Tick
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.contracts import Contract
 from tests.engine import world
 from tests.engine.expectations import Expectations
@@ -209,6 +210,22 @@ class Verbs(Expectations):
             price, in_force.pop() if in_force else default, "reduce_only" in options,  # type: ignore[arg-type]
             client_order_id=pairs(rest).get("id"),
             self_trade_prevention=prevention.pop() if prevention else "expire_taker",  # type: ignore[arg-type]
+        )]  # fmt: skip
+
+    def do_wait(
+        self, account: str, symbol: str, side: Any, quantity: str, kind: str, trigger: str,
+        *rest: str,
+    ) -> list[object]:  # fmt: skip
+        """An order that waits for a price: `stop 95`, limited with `@ 94`; `all` closes."""
+        options, limit = set(rest), Decimal(rest[rest.index("@") + 1]) if "@" in rest else None
+        in_force = options & set(get_args(commands.TimeInForce))
+        default: Any = "ioc" if limit is None else "gtc"
+        return [PlaceTriggered(
+            account, symbol, side, kind if limit is not None else f"{kind}_market",  # type: ignore[arg-type]
+            None if quantity == "all" else Decimal(quantity), limit,
+            in_force.pop() if in_force else default, "reduce_only" in options,  # type: ignore[arg-type]
+            client_order_id=pairs(rest).get("id"), trigger_price=Decimal(trigger),
+            trigger_by="last" if "last" in options else "mark", close_position=quantity == "all",
         )]  # fmt: skip
 
     def do_ladder(self, account: str, symbol: str, *rest: str) -> list[object]:

@@ -35,7 +35,7 @@ from app.engine.outcome import Outcome
 from app.engine.rejections import Rejection
 from app.engine.results import OrderReceipt
 from app.engine.state import State
-from app.engine.traders import Order
+from app.engine.traders import Order, TriggeredOrder
 from tests.engine.naive import Books
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,6 +65,7 @@ DERIVED = (
     "weighed",
     "free",
     "schedule",
+    "to_place",
     "value",
     "margin",
 )
@@ -88,6 +89,7 @@ class World:
         self.payments: list[FundingPayment] = []
         self.fundings: list[FundingSettled] = []
         self.orders: dict[int, tuple[str, str | None]] = {}
+        self.became: dict[int, int] = {}
 
     @property
     def state(self) -> State:
@@ -131,8 +133,10 @@ class World:
         for record in outcome.of(Liquidation):
             self.liquidations[record.liquidation_id] = record
         for order in outcome.touched:
-            if isinstance(order, Order):
+            if isinstance(order, Order | TriggeredOrder):
                 self.orders[order.order_id] = (order.status, order.reason)
+            if isinstance(order, TriggeredOrder) and order.became is not None:
+                self.became[order.order_id] = order.became
         return outcome
 
     def next_time(self) -> datetime:
@@ -182,6 +186,7 @@ class World:
                 position.trigger_version = 0
         state.schedule = None
         state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
+        state.to_place = {}
         return self.apply(Recover(incidents=(*known, *new)))
 
     # What most tests need

@@ -32,7 +32,14 @@ from app.engine.results import Done
 from app.engine.scopes import wallet_key
 from app.engine.state import Fund, State
 from app.engine.step import Step
-from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
+from app.engine.traders import (
+    Account,
+    ContractSettings,
+    Order,
+    Position,
+    TriggeredOrder,
+    Wallet,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NASTY = 'tab\there "quoted" back\\slash {brace}, comma\nnewline \\N NULL \u00e9\U0001f40d'
@@ -161,8 +168,25 @@ class Exchange:
             order.order_id, Decimal("-0.01"), None,
         )  # fmt: skip
         step.outcome.records.append(trade)
+        step.set_last(self.state.markets[order.symbol], order.price)
         step.fill_order(order, amount, value)
         return trade
+
+    def wait(self, account: Account, symbol: str, trigger: str, *, fired: bool = False) -> None:
+        """Two orders that wait for a price, or of which one is `fired`."""
+        step = self.step()
+        orders = [
+            TriggeredOrder(
+                step.next_id("order"), account.account_id, symbol, "both", "sell", "stop_market",
+                Decimal(trigger), "last", quantity, None, "ioc", quantity is None, "expire_taker",
+                NASTY, step.now, step.now,
+            )
+            for quantity in (Decimal("0.50"), None)
+        ]  # fmt: skip
+        for order in orders:
+            step.accept_triggered(order)
+        if fired:
+            step.fire(orders[0])
 
     def requeue(self, order: Order, quantity: str) -> None:
         """Put an order behind the others at its price, with another quantity."""
@@ -228,6 +252,8 @@ def small_exchange() -> Exchange:
     exchange.rest(bob, "ETHUSDT", "buy", "1.5")
     exchange.fill(partly, "0.2")
     exchange.requeue(exchange.rest(bob, "BTCUSDT", "buy", "59000.0"), "0.7")
+    exchange.wait(alice, "BTCUSDT", "58000.0")
+    exchange.wait(bob, "BTCUSDT", "58000.5", fired=True)
     exchange.fill(exchange.rest(alice, "ETHUSDT", "sell", "4000"), "0.5")
     exchange.liquidate(funds[0], "BTCUSDT")
     return exchange
@@ -236,6 +262,7 @@ def small_exchange() -> Exchange:
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
     "margin", "armed", "base", "weighed", "free", "schedule",
+    "to_place",
 }  # fmt: skip
 """What the engine makes again after a start."""
 

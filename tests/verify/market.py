@@ -23,6 +23,7 @@ from app.engine.commands.funds import (
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
 from app.engine.commands.prices import Tick
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.contracts import Contract
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
@@ -100,7 +101,7 @@ class Market:
         trader, symbol = chance.choice(TRADERS), chance.choice(SYMBOLS)
         asset = symbol[1:]
         amount = Decimal(chance.randint(1, 2000)) / 100
-        match chance.randrange(31):
+        match chance.randrange(35):
             case 0 | 1:
                 return self._tick(symbol, Decimal(chance.randint(95, 105)) / 100)
             case 2:
@@ -115,6 +116,8 @@ class Market:
                 return self._rare(trader, symbol)
             case 30:
                 return SetFundingRate("AUSDT", amount / 1000 - Decimal("0.01"))
+            case 31 | 32 | 33 | 34:
+                return self._wait(trader, symbol)
             case 9:
                 # The first account's row stays as it was when it was opened (test_versions).
                 return CancelAllAfter(max(trader, TRADERS[1]), chance.choice([0, 1, 60]))
@@ -128,6 +131,18 @@ class Market:
                     reduce_only=chance.random() < 0.1,
                     client_order_id=f"order-{chance.random()}",
                 )  # fmt: skip
+
+    def _wait(self, trader: str, symbol: str) -> PlaceTriggered:
+        chance, side = self.chance, self.chance.choice(("buy", "sell"))
+        away = Decimal(chance.randint(1001, 1100)) / 1000
+        price = self.marks[symbol] * (away if side == "buy" else 1 / away)
+        return PlaceTriggered(
+            trader, symbol, side, "stop_market",  # type: ignore[arg-type]
+            Decimal(3 * chance.randint(1, 100)), time_in_force="ioc",
+            reduce_only=chance.random() < 0.3,
+            trigger_price=price.quantize(Decimal("0.01")),
+            trigger_by=chance.choice(["mark", "last"]),
+        )  # fmt: skip
 
     def _rare(self, trader: str, symbol: str) -> Command:
         chance = self.chance

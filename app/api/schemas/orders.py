@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.api.schemas.base import (
     LEFT_OUT,
@@ -27,6 +27,9 @@ from app.engine.commands import (
     SelfTradePrevention,
     Side,
     TimeInForce,
+    TriggerBy,
+    TriggeredStatus,
+    TriggeredType,
 )
 
 ORDER = {
@@ -36,15 +39,34 @@ ORDER = {
 }  # fmt: skip
 
 
+STOP = {
+    "account_id": "alice", "symbol": "BTCUSDT", "side": "sell", "type": "stop_market",
+    "trigger_price": "58000", "trigger_by": "mark", "close_position": True,
+}  # fmt: skip
+WAITING = frozenset(get_args(TriggeredType))
+
+
 class OrderBody(Body):
-    """An order (ORD-1). A client order id is unique per account for ever and idempotent."""
+    """An order (ORD-1), or one that waits for a price (TRG-1).
+
+    A client order id is unique per account for ever and idempotent.
+    """
 
     account_id: AccountId
     symbol: Symbol
     side: Side
-    type: OrderType
-    quantity: Number = Field(description="Of an inverse contract: whole contracts.")
-    price: Number | None = Field(default=None, description="Limit orders need one, others none.")
+    type: OrderType | TriggeredType = Field(
+        description="A stop sells at or below its trigger price and buys at or above; take_profit"
+        " is the other way round. Triggered, stop and take_profit are limit orders, those with"
+        " _market market orders."
+    )
+    quantity: Number | None = Field(
+        default=None,
+        description="Needed but for close_position. Of an inverse contract: whole contracts.",
+    )
+    price: Number | None = Field(
+        default=None, description="What is or becomes a limit order needs one, others none."
+    )
     time_in_force: TimeInForce | None = Field(
         default=None, description="gtc when left out, ioc for a market order."
     )
@@ -52,8 +74,30 @@ class OrderBody(Body):
     position_side: PositionSide = "both"
     client_order_id: ClientOrderId | None = None
     self_trade_prevention: SelfTradePrevention = "expire_taker"
+    trigger_price: Number | None = Field(
+        default=None, description="What it waits for: orders that wait need one, others none."
+    )
+    trigger_by: TriggerBy | None = Field(default=None, description="mark when left out.")
+    close_position: bool = Field(
+        default=False, description="Closes all that is there when it is triggered."
+    )
 
-    model_config = example(ORDER)
+    model_config = example(ORDER, STOP)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for a price."""
+        return self.type in WAITING
+
+    @model_validator(mode="after")
+    def _is_of_one_kind(self) -> Self:
+        if self.type in WAITING:
+            return self
+        if self.quantity is None:
+            raise ValueError("quantity is needed")
+        if self.trigger_price is not None or self.trigger_by or self.close_position:
+            raise ValueError(f"a {self.type} order waits for no price")
+        return self
 
 
 class AmendBody(Body):
@@ -115,11 +159,36 @@ class StoredOrderView(OrderView):
     updated_at: Time
 
 
+class TriggeredOrderView(View):
+    """An order that waits for a price (TRG-1). It fills nothing itself: the order that it becomes
+    does, which is `became_order_id`. `reason` says why it became none."""
+
+    order_id: Id
+    client_order_id: str | None
+    account_id: str
+    symbol: str
+    side: Side
+    position_side: PositionSide
+    type: TriggeredType
+    time_in_force: TimeInForce
+    reduce_only: bool
+    price: Exact | None
+    quantity: Exact | None = Field(description="Null: it closes what is there.")
+    trigger_price: Exact
+    trigger_by: TriggerBy
+    close_position: bool
+    status: TriggeredStatus
+    became_order_id: Id | None
+    reason: str | None
+    created_at: Time
+    updated_at: Time
+
+
 class PlacedResult(View):
     """An order of a batch that was accepted."""
 
     status: Literal[201]
-    order: PlacedOrderView
+    order: PlacedOrderView | TriggeredOrderView
 
 
 class RefusedResult(View):

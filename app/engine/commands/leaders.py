@@ -24,12 +24,13 @@ class Limits:
     """What bounds the work of one command (ORD-10).
 
     `matched_orders`: resting orders that an incoming order meets. `open_orders` of an account, in
-    all and `open_orders_per_contract`.
+    all and `open_orders_per_contract`; `untriggered_per_contract`: its untriggered ones (TRG-1).
     """
 
     matched_orders: int = 1000
     open_orders: int = 1000
     open_orders_per_contract: int = 200
+    untriggered_per_contract: int = field(default=10, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from sqlalchemy import RowMapping, select, text, union_all
+from operator import itemgetter
+from typing import get_args
+
+from sqlalchemy import RowMapping, Table, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.commands import OrderStatus, TriggeredStatus
 from app.store.queries import Rows
-from app.store.tables import OPEN, orders, trades
+from app.store.tables import OPEN, UNTRIGGERED, orders, trades, triggered_orders
 
 OPEN_STATUSES = ("new", "partially_filled")
+STATUSES: dict[Table, tuple[str, ...]] = {
+    orders: ("open", *get_args(OrderStatus)),
+    triggered_orders: get_args(TriggeredStatus),
+}
+"""The tables that number orders, with what their statuses can be."""
 MATCH_LIMIT = 1000
 """How many resting orders one order meets at most (ORD-10)."""
 
@@ -22,26 +31,36 @@ async def list_orders(
     status: str | None = None,
     before: int | None = None,
 ) -> Rows:
-    """Orders, newest first; `status` is one of an order's, or `open`."""
-    query = select(orders).order_by(orders.c.order_id.desc()).limit(limit)
-    if account_id is not None:
-        query = query.where(orders.c.account_id == account_id)
-    if symbol is not None:
-        query = query.where(orders.c.symbol == symbol)
-    if status == "open" or status in OPEN_STATUSES:
+    """Orders of both tables, newest first; `status` is one of an order's, or `open`."""
+    found: list[RowMapping] = []
+    for table, statuses in STATUSES.items():
+        if status is not None and status not in statuses:
+            continue
+        query = select(table).order_by(table.c.order_id.desc()).limit(limit)
+        if account_id is not None:
+            query = query.where(table.c.account_id == account_id)
+        if symbol is not None:
+            query = query.where(table.c.symbol == symbol)
         # In the words of the partial indexes, which PostgreSQL cannot match to a parameter.
-        query = query.where(text(OPEN))
-    if status is not None and status != "open":
-        query = query.where(orders.c.status == status)
-    if before is not None:
-        query = query.where(orders.c.order_id < before)
-    return (await connection.execute(query)).mappings().all()
+        if status == "open" or status in OPEN_STATUSES:
+            query = query.where(text(OPEN))
+        if status == "untriggered":
+            query = query.where(text(UNTRIGGERED))
+        elif status is not None and status != "open":
+            query = query.where(table.c.status == status)
+        if before is not None:
+            query = query.where(table.c.order_id < before)
+        found += (await connection.execute(query)).mappings()
+    return sorted(found, key=itemgetter("order_id"), reverse=True)[:limit]
 
 
 async def get_order(connection: AsyncConnection, order_id: int) -> RowMapping | None:
-    """One order, open or not."""
-    query = select(orders).where(orders.c.order_id == order_id)
-    return (await connection.execute(query)).mappings().one_or_none()
+    """One order, open or not; or one that waits for a price, or did."""
+    for table in STATUSES:
+        query = select(table).where(table.c.order_id == order_id)
+        if row := (await connection.execute(query)).mappings().one_or_none():
+            return row
+    return None
 
 
 async def list_trades(

@@ -34,6 +34,7 @@ from app.store.tables.records import (
 from app.store.tables.state import (
     ALIVE,
     OPEN,
+    UNTRIGGERED,
     account_contracts,
     accounts,
     api_keys,
@@ -44,6 +45,7 @@ from app.store.tables.state import (
     marks,
     orders,
     positions,
+    triggered_orders,
     wallets,
 )
 
@@ -52,6 +54,7 @@ __all__ = [
     "COUNTERS",
     "OF_THE_TERM",
     "OPEN",
+    "UNTRIGGERED",
     "account_contracts",
     "accounts",
     "adl_counterparties",
@@ -80,5 +83,6 @@ __all__ = [
     "snapshots",
     "trades",
     "transfers",
+    "triggered_orders",
     "wallets",
 ]

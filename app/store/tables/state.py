@@ -12,11 +12,21 @@ from app.engine.commands.keys import NewKey
 from app.engine.markets import Funding
 from app.engine.marks import Mark
 from app.engine.state import ApiKey, Fund, Inventory
-from app.engine.traders import Account, ContractSettings, Order, Position, Wallet
+from app.engine.traders import (
+    Account,
+    ContractSettings,
+    Order,
+    Position,
+    TriggeredOrder,
+    Wallet,
+)
 from app.store.tables.columns import booked, columns, law, metadata, positive
 
 OPEN = "status IN ('new', 'partially_filled')"
 """The orders that rest in a book."""
+
+UNTRIGGERED = "status = 'untriggered'"
+"""The triggered orders that wait for their price."""
 
 ALIVE = {
     "wallets": "WHERE kind <> 'isolated' OR balance <> 0",
@@ -24,6 +34,7 @@ ALIVE = {
     "account_contracts": "",
     "positions": "",
     "orders": f"WHERE {OPEN}",
+    "triggered_orders": f"WHERE {UNTRIGGERED}",
     "contracts": "",
     "marks": "",
     "funding": "",
@@ -153,6 +164,25 @@ orders = Table(
     Index("orders_open", "account_id", "order_id", postgresql_where=sql(OPEN)),
     postgresql_with={"fillfactor": "85"},
 )
+
+triggered_orders = Table(
+    "triggered_orders",
+    metadata,
+    *columns(TriggeredOrder, key=1),
+    positive("trigger_price"),
+    law("quantity", "quantity IS NULL OR quantity > 0"),
+    law("limit_price", "price IS NULL OR price > 0"),
+    law("became", "(status = 'triggered') = (became IS NOT NULL)"),
+    Index(None, "account_id", "order_id"),
+    Index(None, "symbol", "order_id"),
+    Index(
+        "triggered_orders_waiting",
+        "account_id",
+        "order_id",
+        postgresql_where=sql(UNTRIGGERED),
+    ),
+)
+"""Numbered with the orders, which they may become (TRG-1)."""
 
 api_keys = Table(
     "api_keys",

@@ -1,0 +1,51 @@
+"""Orders that wait for a price."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from app.engine.commands import (
+    CommandOf,
+    PositionSide,
+    SelfTradePrevention,
+    Side,
+    TimeInForce,
+    TriggerBy,
+    TriggeredType,
+)
+
+if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
+    from app.engine.results import TriggeredReceipt  # noqa: F401 - ruff looks into no string
+
+BECOME_MARKET: frozenset[TriggeredType] = frozenset({"stop_market", "take_profit_market"})
+"""The others become limit orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceTriggered(CommandOf["TriggeredReceipt"]):
+    """An order that waits for a price, and is then placed as any other (TRG-1).
+
+    With `close_position` it has no `quantity`, and closes what is there by then.
+    """
+
+    account_id: str
+    symbol: str
+    side: Side
+    type: TriggeredType
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    time_in_force: TimeInForce = "gtc"
+    reduce_only: bool = False
+    position_side: PositionSide = "both"
+    client_order_id: str | None = None
+    self_trade_prevention: SelfTradePrevention = "expire_taker"
+    trigger_price: Decimal | None = None
+    trigger_by: TriggerBy = "mark"
+    close_position: bool = False
+
+
+def rises(side: Side, kind: TriggeredType) -> bool:
+    """Whether an order triggers at or above its price, not at or below (TRG-1)."""
+    return (side == "buy") == (kind in ("stop", "stop_market"))

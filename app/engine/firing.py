@@ -1,0 +1,48 @@
+"""Untriggered orders whose price is there are fired: they wait for their turn to be placed (TRG-2).
+
+A trade fires at once what its price triggers, for the next trade's price is another. What a mark
+triggers is fired by the asset's cascade, in parts: until that ends, no mark of the asset moves.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from heapq import heapify, heappush
+
+from app.engine import watching
+from app.engine.markets import Market
+from app.engine.state import State
+from app.engine.step import Step
+
+
+def traded(step: Step, market: Market, price: Decimal) -> None:
+    """A trade at this price: the orders that wait for `last`."""
+    if watching.any_crossed(market, "last", price):
+        _fire(step, market, watching.crossed(market, "last", price))
+
+
+def marked(step: Step, market: Market, most: int) -> int:
+    """The orders that the mark triggers, no more than so many; returns how many."""
+    assert market.mark is not None, market.contract.symbol
+    found = watching.crossed(market, "mark", market.mark.price, most)
+    _fire(step, market, found)
+    return len(found)
+
+
+def _fire(step: Step, market: Market, numbers: list[int]) -> None:
+    state = step.state
+    for number in numbers:
+        step.fire(state.untriggered[number])
+        heap = state.to_place.setdefault(market.contract.settlement_asset, [])
+        heappush(heap, number)
+
+
+def begin_again(state: State) -> None:
+    """Who waits to be placed follows from the orders that are fired."""
+    state.to_place.clear()
+    for number, order in state.untriggered.items():
+        if order.fired:
+            asset = state.markets[order.symbol].contract.settlement_asset
+            state.to_place.setdefault(asset, []).append(number)
+    for heap in state.to_place.values():
+        heapify(heap)

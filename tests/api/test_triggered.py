@@ -1,0 +1,137 @@
+"""Orders that wait for a price, over HTTP (TRG)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Api
+
+STOP: dict[str, Any] = {
+    "account_id": "alice", "symbol": "BTCUSDT", "side": "sell", "type": "stop_market",
+    "quantity": "0.01", "trigger_price": "59000", "client_order_id": "s-1",
+}  # fmt: skip
+
+
+@pytest.fixture
+async def market(api: Api) -> Api:
+    """Alice is long 0.01 BTC of bob at 60,000, who bids for 0.02 at 59,000."""
+    await api.mark("BTCUSDT", "60000")
+    await api.open("alice", "1000")
+    await api.open("bob", "10000")
+    await api.order("bob", "sell", "0.01", "60000")
+    await api.order("alice", "buy", "0.01", "60000")
+    await api.order("bob", "buy", "0.02", "59000")
+    return api
+
+
+async def test_trg_1_an_order_waits_and_becomes_another(market: Api) -> None:
+    api = market
+    placed = await api("POST /v1/orders", STOP, key="alice", status=201)
+    assert {n: v for n, v in placed.items() if n not in ("created_at", "updated_at")} == {
+        "order_id": "4", "client_order_id": "s-1", "account_id": "alice", "symbol": "BTCUSDT",
+        "side": "sell", "position_side": "both", "type": "stop_market", "time_in_force": "ioc",
+        "reduce_only": False, "price": None, "quantity": "0.01", "trigger_price": "59000",
+        "trigger_by": "mark", "close_position": False, "status": "untriggered",
+        "became_order_id": None, "reason": None,
+    }  # fmt: skip
+    assert await api("GET /v1/orders/4", key="alice") == placed
+    await api.mark("BTCUSDT", "59000")
+    triggered = await api("GET /v1/orders/4", key="alice")
+    assert (triggered["status"], triggered["became_order_id"]) == ("triggered", "5")
+    became = await api("GET /v1/orders/5", key="alice")
+    assert (became["type"], became["status"], became["average_price"]) == (
+        "market", "filled", "59000",
+    )  # fmt: skip
+    again = await api("POST /v1/orders", STOP, key="alice", status=201)
+    assert again == placed, "a client order id is idempotent for ever"
+    other = await api.refused("POST /v1/orders", {**STOP, "trigger_price": "1"}, key="alice")
+    assert other == (409, "client_order_id_conflict")
+    limit = {**STOP, "type": "limit", "price": "60000"}
+    del limit["trigger_price"]
+    assert await api.refused("POST /v1/orders", limit, key="alice") == other
+
+
+async def test_trg_1_a_refusal_is_the_reason(market: Api) -> None:
+    api = market
+    body = {**STOP, "side": "buy", "quantity": "1", "type": "stop", "price": "61000"}
+    await api("POST /v1/orders", {**body, "trigger_price": "60500"}, key="alice", status=201)
+    await api.mark("BTCUSDT", "60500")
+    ended = await api("GET /v1/orders/4", key="alice")
+    assert (ended["status"], ended["reason"]) == ("expired", "insufficient_margin")
+    assert ended["became_order_id"] is None
+
+
+async def test_refusals_say_why(market: Api) -> None:
+    api = market
+    for change, refused in (
+        ({"trigger_price": "60000"}, (422, "would_trigger_immediately")),
+        ({"side": "buy"}, (422, "would_trigger_immediately")),
+        ({"trigger_price": "59000.05"}, (422, "price_off_tick")),
+        ({"trigger_price": None}, (422, "trigger_price_required")),
+        ({"quantity": None}, (422, "quantity_required")),
+        ({"close_position": True}, (422, "quantity_not_allowed")),
+        ({"close_position": True, "type": "stop"}, (422, "close_position_not_allowed")),
+        ({"type": "take_profit", "trigger_price": "61000"}, (422, "price_required")),
+        ({"symbol": "ETHUSDT"}, (422, "no_mark")),
+        ({"trigger_by": "index"}, (400, "malformed_body")),
+        ({"type": "limit", "price": "59000"}, (400, "malformed_body")),
+        ({"type": "limit", "price": "59000", "trigger_price": None, "quantity": None},
+         (400, "malformed_body")),
+    ):  # fmt: skip
+        assert await api.refused("POST /v1/orders", {**STOP, **change}, key="alice") == refused
+    preview = await api.refused("POST /v1/orders/preview", STOP, key="alice")
+    assert preview == (400, "malformed_body")
+    assert not (await api("GET /v1/orders?status=untriggered", key="alice"))["items"]
+
+
+async def test_lists_and_cancels_go_over_both_kinds(market: Api) -> None:
+    api = market
+    orders = [
+        {**STOP, "client_order_id": None, "trigger_price": "58000"},
+        {**STOP, "client_order_id": None, "quantity": None, "close_position": True},
+        {"account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
+         "quantity": "0.01", "price": "58000"},
+        {**STOP, "trigger_price": "61000"},
+    ]  # fmt: skip
+    batch = await api("POST /v1/orders/batch", {"orders": orders}, key="alice")
+    assert [result["status"] for result in batch["results"]] == [201, 201, 201, 422]
+    assert batch["results"][1]["order"]["close_position"] is True
+    assert batch["results"][1]["order"]["quantity"] is None
+
+    async def listed(query: str) -> list[str]:
+        page = await api(f"GET /v1/orders?{query}", key="alice")
+        return [item["order_id"] for item in page["items"]]
+
+    assert await listed("") == ["6", "5", "4", "2"]
+    assert await listed("limit=2") == ["6", "5"]
+    first = await api("GET /v1/orders?limit=2", key="alice")
+    assert await listed(f"limit=2&cursor={first['next_cursor']}") == ["4", "2"]
+    assert await listed("status=untriggered&symbol=BTCUSDT") == ["5", "4"]
+    assert await listed("status=open") == ["6"]
+    canceled = await api("DELETE /v1/orders/4", key="alice")
+    assert (canceled["status"], canceled["reason"]) == ("canceled", "canceled_by_user")
+    assert await api.refused("DELETE /v1/orders/4", key="alice") == (422, "order_not_open")
+    assert await api.refused("DELETE /v1/orders/5", key="bob") == (404, "unknown_order")
+    assert await api.refused("PATCH /v1/orders/5", {"quantity": "1"}, key="alice") == (
+        422, "order_not_open",
+    )  # fmt: skip
+    everything = await api("DELETE /v1/orders?account_id=alice", key="alice")
+    assert everything["order_ids"] == ["5", "6"]
+    assert await listed("status=canceled") == ["6", "5", "4"]
+    assert await listed("status=untriggered") == []
+
+
+async def test_trg_2_a_trade_triggers_what_waits_for_last(market: Api) -> None:
+    api = market
+    by_last = {**STOP, "trigger_by": "last"}
+    await api("POST /v1/orders", by_last, key="alice", status=201)
+    await api("POST /v1/orders", {**STOP, "client_order_id": None}, key="alice", status=201)
+    await api.open("carol", "1000")
+    await api.order("carol", "sell", "0.01", "59000")
+    assert (await api("GET /v1/orders/5", key="alice"))["status"] == "untriggered"
+    triggered = await api("GET /v1/orders/4", key="alice")
+    assert triggered["status"] == "triggered"
+    became = await api(f"GET /v1/orders/{triggered['became_order_id']}", key="alice")
+    assert became["status"] == "filled"

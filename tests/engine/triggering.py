@@ -1,0 +1,73 @@
+"""The machine's triggered orders: placed near the mark, so that many are there soon (TRG)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+
+from app.engine.commands import Command
+from app.engine.commands.orders import CancelOrder
+from app.engine.commands.triggered import BECOME_MARKET, PlaceTriggered, rises
+from tests.engine.markets import everyone, lots, seldom, sides, symbols
+from tests.engine.world import World
+
+KINDS = ("stop_market", "take_profit_market", "stop", "take_profit")
+AWAY = ("0.3", "1", "1.005", "1.01", "1.02", "1.02", "1.05", "1.2")
+
+
+class Triggering(RuleBasedStateMachine):
+    """A machine of a world in which orders wait for prices."""
+
+    world: World
+
+    def pick(self, symbol: str) -> str:
+        """The contract itself, or the one traded in its place."""
+        raise NotImplementedError
+
+    def price(self, symbol: str, factor: str) -> Decimal:
+        """A price on the tick grid at `factor` of mark."""
+        raise NotImplementedError
+
+    def size(self, symbol: str, count: int) -> Decimal:
+        """A quantity of some lots."""
+        raise NotImplementedError
+
+    def send(self, command: Command, *, hold: bool = False) -> None:
+        """Apply a command."""
+        raise NotImplementedError
+
+    @rule(
+        account=everyone, symbol=symbols, side=sides, count=lots, kind=st.sampled_from(KINDS),
+        away=st.sampled_from(AWAY), limit=st.sampled_from(("0.97", "1", "1.03")),
+        by=st.sampled_from(("mark", "last")), closes=seldom, reduce_only=st.booleans(),
+    )  # fmt: skip
+    def wait(
+        self, account: str, symbol: str, side: Any, count: int, kind: Any, away: str, limit: str,
+        by: Any, closes: bool, reduce_only: bool,
+    ) -> None:  # fmt: skip
+        """An order that waits for a price on its side of the mark, or on the wrong one."""
+        symbol = self.pick(symbol)
+        factor = away if rises(side, kind) else str(1 / Decimal(away))
+        market = kind in BECOME_MARKET
+        self.send(
+            PlaceTriggered(
+                account, symbol, side, kind,
+                quantity=None if closes else self.size(symbol, count),
+                price=None if market else self.price(symbol, limit),
+                time_in_force="ioc" if market else "gtc",
+                reduce_only=reduce_only,
+                trigger_price=self.price(symbol, factor),
+                trigger_by=by,
+                close_position=closes,
+            )
+        )  # fmt: skip
+
+    @precondition(lambda self: self.world.state.untriggered)
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        """One of them is cancelled, fired or not."""
+        numbers = sorted(self.world.state.untriggered)
+        self.send(CancelOrder(data.draw(st.sampled_from(numbers))), hold=True)

@@ -1,0 +1,140 @@
+"""Triggered orders, naively: after each price all that wait are gone through (TRG)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from decimal import Decimal
+
+from app.engine.commands.leaders import Recover, ReleaseIncident
+from app.engine.commands.prices import Tick
+from app.engine.commands.triggered import PlaceTriggered
+from app.engine.events import Trade
+from app.engine.outcome import Outcome
+from app.engine.results import TriggeredReceipt
+from app.engine.state import State
+from app.engine.traders import Order, TriggeredOrder
+
+AT_OR_ABOVE = {
+    ("buy", "stop"), ("buy", "stop_market"),
+    ("sell", "take_profit"), ("sell", "take_profit_market"),
+}  # fmt: skip
+
+
+class Untriggered:
+    """What waits, by number; `due` are those of an asset whose price was there, not yet placed."""
+
+    def __init__(self) -> None:
+        self.orders: dict[int, PlaceTriggered] = {}
+        self.due: dict[str, set[int]] = defaultdict(set)
+
+    def observe(self, outcome: Outcome, state: State) -> None:
+        """An accepted outcome: who is triggered, in which order, and what becomes of each."""
+        before = {asset: set(due) for asset, due in self.due.items()}
+        if isinstance(outcome.command, PlaceTriggered):
+            self._accept(outcome.command, outcome.result, state)
+        self._prices(outcome, state)
+        self._placed(outcome, state, before)
+        for order in outcome.touched:
+            if isinstance(order, TriggeredOrder) and order.status != "untriggered":
+                self._ended(order, outcome, state)
+        self._compare(state)
+
+    def _accept(self, command: PlaceTriggered, result: object, state: State) -> None:
+        assert isinstance(result, TriggeredReceipt), result
+        market = state.markets[command.symbol]
+        assert market.mark is not None, command
+        last = market.last_price if command.trigger_by == "last" else None
+        assert not self._is_there(command, last or market.mark.price), f"{command} was accepted"
+        self.orders[result.order_id] = command
+
+    @staticmethod
+    def _is_there(order: PlaceTriggered, price: Decimal) -> bool:
+        assert order.trigger_price is not None, order
+        if (order.side, order.type) in AT_OR_ABOVE:
+            return price >= order.trigger_price
+        return price <= order.trigger_price
+
+    def _prices(self, outcome: Outcome, state: State) -> None:
+        for trade in outcome.of(Trade):
+            assert trade.time == outcome.time, trade
+            self._price(trade.symbol, "last", trade.price, state)
+        if isinstance(outcome.command, Tick | Recover | ReleaseIncident):
+            for symbol, market in state.markets.items():
+                contract, mark = market.contract, market.mark
+                alone = contract.settlement_asset in state.halted
+                if mark and not mark.awaited and contract.status != "halted" and not alone:
+                    self._price(symbol, "mark", mark.price, state)
+
+    def _price(self, symbol: str, by: str, price: Decimal, state: State) -> None:
+        for number, order in self.orders.items():
+            if (order.symbol, order.trigger_by) == (symbol, by) and self._is_there(order, price):
+                self.due[state.markets[symbol].contract.settlement_asset].add(number)
+
+    def _placed(self, outcome: Outcome, state: State, before: dict[str, set[int]]) -> None:
+        """Older ones first, but for those that this outcome's own trades have triggered."""
+        placed = [
+            (order.became, order)
+            for order in outcome.touched
+            if isinstance(order, TriggeredOrder) and order.became is not None
+        ]
+        last: dict[str, int] = defaultdict(int)
+        for _, order in sorted(placed, key=lambda pair: pair[0]):
+            asset = state.markets[order.symbol].contract.settlement_asset
+            if order.order_id in before.get(asset, ()):
+                assert order.order_id > last[asset], f"{order} was placed late"
+                last[asset] = order.order_id
+        for asset, number in last.items():
+            left = [n for n in before[asset] if n < number and n in state.untriggered]
+            assert not left, f"{left} are older than {number}"
+
+    def _ended(self, order: TriggeredOrder, outcome: Outcome, state: State) -> None:
+        command = self.orders.pop(order.order_id)
+        due = self.due[state.markets[order.symbol].contract.settlement_asset]
+        if order.status == "canceled":
+            assert order.reason, order
+            due.discard(order.order_id)
+            return
+        assert order.order_id in due, f"{order} ended before its price was there"
+        due.remove(order.order_id)
+        if order.status == "expired":
+            assert order.reason, order
+            assert order.became is None, order
+            return
+        (became,) = [
+            one for one in outcome.touched
+            if isinstance(one, Order) and one.order_id == order.became
+        ]  # fmt: skip
+        terms = (became.account_id, became.symbol, became.side, became.price)
+        assert terms == (command.account_id, command.symbol, command.side, command.price), became
+        assert became.reduce_only == (command.reduce_only or command.close_position), became
+        assert command.quantity is None or became.quantity <= command.quantity, became
+        assert became.reduce_only or became.quantity == command.quantity, became
+
+    def _compare(self, state: State) -> None:
+        """The same wait; fired are those that are due; none is left when the cascade has ended."""
+        assert self.orders.keys() == state.untriggered.keys(), state.untriggered
+        by_account = {n: o for own in state.untriggered_of.values() for n, o in own.items()}
+        assert by_account == state.untriggered, state.untriggered_of
+        for asset, due in self.due.items():
+            assert not due or asset in state.cascades or asset in state.halted, f"{due} wait"
+        for number, order in state.untriggered.items():
+            market = state.markets[order.symbol]
+            is_due = number in self.due[market.contract.settlement_asset]
+            assert is_due or not order.fired, order
+            assert order.fired or not is_due or order.trigger_by == "mark", order
+        self._watched(state)
+
+    @staticmethod
+    def _watched(state: State) -> None:
+        """Prices are watched for those that are not fired, sorted, and for no others."""
+        for symbol, market in state.markets.items():
+            found = set()
+            for watch in market.watches.values():
+                assert watch.falling or watch.rising, f"{symbol} is watched for nobody"
+                for entries, sign in ((watch.falling, 1), (watch.rising, -1)):
+                    assert entries == sorted(entries), symbol
+                    for key, number in entries:
+                        assert key == sign * state.untriggered[number].trigger_price, symbol
+                        found.add(number)
+            own = [o for o in state.untriggered.values() if o.symbol == symbol and not o.fired]
+            assert found == {order.order_id for order in own}, symbol
