@@ -30,7 +30,7 @@ from app.api.schemas.contracts import (
 from app.api.schemas.liquidations import QueueView
 from app.api.services import Reading, ServicesDep
 from app.api.strict import Whole, unique
-from app.catalogue.exchange import NotTheFormat, parse_exchange
+from app.catalogue.exchange import SAID, NotTheFormat, parse_exchange
 from app.engine import matching
 from app.engine.commands import Side
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
@@ -135,14 +135,16 @@ async def update_contract(
 async def import_contracts(_: Admin, changes: Posting, request: Request) -> ImportView:
     """List or change many contracts from `exchangeInfo` and `leverageBracket`: all, or none.
 
-    Unknown fields are ignored; a symbol in only one of the two is skipped with a reason.
+    Unknown fields are ignored; a symbol in only one of the two is skipped with a reason. Of a
+    listed contract only what the two say changes: status, fees, fund, staleness, funding and the
+    like stay.
     """
     body = _exchange_body(await request.body())
     try:
         found = parse_exchange(body["exchange_info"], body["leverage_brackets"])
     except NotTheFormat as error:
         raise Problem(Fault.malformed_body, str(error), error.where) from None
-    result, _replayed = await changes.apply(ImportContracts(found.contracts))
+    result, _replayed = await changes.apply(ImportContracts(found.contracts, SAID))
     return ImportView(
         created=result.created,
         updated=result.updated,

@@ -23,6 +23,13 @@ MAKER_FEE_RATE = Decimal("0.0002")
 TAKER_FEE_RATE = Decimal("0.0005")
 """Own: the exchange's standard fees, which its contract data does not carry."""
 
+SAID = (
+    "base_asset", "quote_asset", "settlement_asset", "kind", "margining", "contract_size",
+    "tick_size", "lot_size", "min_notional", "clearance_fee_rate", "brackets", "price_band",
+    "delivery_at",
+)  # fmt: skip
+"""The terms that the exchange's documents say; the others of a new contract are our own."""
+
 NAME = re.compile(r"[0-9A-Z_]{1,32}", re.ASCII)
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,3})?")
 

@@ -172,7 +172,8 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
     """List or change many contracts: all or, with a reason, none (CON-5)."""
     state = step.state
     seen: set[str] = set()
-    for contract in command.contracts:
+    contracts = [_as_said(state, contract, command.terms) for contract in command.contracts]
+    for contract in contracts:
         if contract.symbol in seen:
             raise Rejected(
                 Code.invalid_contract,
@@ -187,14 +188,23 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
         else:
             _check_change(state, market, contract)
     created = 0
-    for contract in command.contracts:
+    for contract in contracts:
         market = state.markets.get(contract.symbol)
         if market is None:
             _list(step, contract)
             created += 1
         else:
             _change(step, market, contract)
-    return Imported(created, len(command.contracts) - created)
+    return Imported(created, len(contracts) - created)
+
+
+def _as_said(state: State, contract: Contract, terms: tuple[str, ...]) -> Contract:
+    """A listed contract with these terms of the imported one; a new one as it is imported."""
+    market = state.markets.get(contract.symbol)
+    if market is None or not terms:
+        return contract
+    said = {name: getattr(contract, name) for name in terms}
+    return replace(market.contract, **{name: it for name, it in said.items() if it is not None})
 
 
 @handles(CreateFund, Code.fund_exists, Code.invalid_policy)

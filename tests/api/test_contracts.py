@@ -154,6 +154,11 @@ async def test_import(api: Api) -> None:
     assert made["brackets"][1]["cum"] == "17.5"
     again = await api("POST /v1/contracts/import", content=_exchange())
     assert (again["created"], again["updated"]) == (0, 1)
+    ours = {"status": "halted", "mark_staleness_seconds": 60, "min_notional": "9"}
+    await api("PATCH /v1/contracts/NEWUSDT", ours)
+    await api("POST /v1/contracts/import", content=_exchange())
+    listed = await api("GET /v1/contracts/NEWUSDT")
+    assert {name: listed[name] for name in ours} == {**ours, "min_notional": "5"}
 
 
 async def test_imports_that_cannot_be(api: Api) -> None:
@@ -188,6 +193,7 @@ async def test_prices(api: Api) -> None:
     assert price == {
         "symbol": "BTCUSDT", "mark_price": "60000", "time": answer["time"],
         "index_price": "60001.5", "source_time": "2026-01-01T00:00:00.000000Z", "sequence": 5,
+        "funding_rate": None, "next_funding_time": None,
     }  # fmt: skip
     assert (await api("GET /v1/prices", key=None))["items"] == [price]
     for change, expected in (

@@ -164,6 +164,26 @@ def test_con_5_an_import_is_all_or_nothing() -> None:
     assert world.state.markets["TEST"].contract.min_notional == 7
 
 
+def test_con_5_an_import_changes_only_what_it_says() -> None:
+    """CON-5: a halt, a fund or a staleness limit of ours are not the exchange's to undo."""
+    world = World()
+    world.fund("F")
+    world.fund("G")
+    own = replace(
+        GOOD, status="halted", insurance_fund="G", mark_staleness_seconds=60,
+        maker_fee_rate=Decimal("0.0001"), price_band=Decimal("0.1"), funding_interval_hours=8,
+    )  # fmt: skip
+    world.contract(own)
+    theirs = replace(GOOD, tick_size=Decimal("0.1"), min_notional=Decimal(7), price_band=None)
+    terms = ("tick_size", "min_notional", "price_band", "contract_size")
+    assert world.run(ImportContracts((theirs, contract("NEW", "F")), terms)) == Imported(1, 1)
+    listed = {symbol: market.contract for symbol, market in world.state.markets.items()}
+    assert listed["TEST"] == replace(own, tick_size=Decimal("0.1"), min_notional=Decimal(7))
+    assert listed["NEW"] == contract("NEW", "F")
+    other = replace(theirs, contract_size=Decimal(2))
+    assert isinstance(world.run(ImportContracts((other,), terms)), Rejection)
+
+
 def test_con_5_a_symbol_twice_in_an_import_refuses_it() -> None:
     """CON-5: which of the two would hold is a guess; the second went in unchecked, as a change."""
     world = World()

@@ -33,11 +33,15 @@ class AccountBody(Body):
     account_id: AccountId
     position_mode: PositionMode = "one_way"
 
+    model_config = example({"account_id": "alice"})
+
 
 class AccountPatch(Body):
     """The position mode changes only while nothing is open."""
 
     position_mode: PositionMode
+
+    model_config = example({"position_mode": "one_way"})
 
 
 class AccountView(View):

@@ -139,7 +139,7 @@ class ContractPatch(Body):
     funding_mode: FundingMode = LEFT_OUT
     interest_rate: Number | None = LEFT_OUT
 
-    model_config = example({"status": "reduce_only"})
+    model_config = example({"funding_interval_hours": 8})
 
 
 class ImportBody(Body):
@@ -270,6 +270,8 @@ class TicksBody(Body):
     """Ticks, applied in order, each as if alone (MRK-2)."""
 
     ticks: Annotated[list[TickBody], Field(min_length=1, max_length=10_000)]
+
+    model_config = example({"ticks": [{"symbol": "BTCUSDT", "mark_price": "60000.0"}]})
 
 
 class RefusedTick(View):

@@ -114,6 +114,8 @@ class OrdersBody(Body):
 
     orders: Annotated[list[OrderBody], Field(min_length=1, max_length=1000)]
 
+    model_config = example({"orders": [ORDER]})
+
 
 class FillView(View):
     """A fill, as the order's owner sees it."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.engine.commands import CommandOf
-from app.engine.contracts import Contract
+from app.engine.contracts import LEFT_OUT, Contract
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.results import Done, Imported  # noqa: F401 - ruff looks into no string
@@ -29,6 +29,11 @@ class UpdateContract(CommandOf["Done"]):
 
 @dataclass(frozen=True, slots=True)
 class ImportContracts(CommandOf["Imported"]):
-    """List or update many contracts at once: all of them or none (CON-5)."""
+    """List or update many contracts at once: all of them or none (CON-5).
+
+    `terms` names what their source says of a contract: of one that is listed already nothing else
+    changes, nor what is None. Without names everything does.
+    """
 
     contracts: tuple[Contract, ...]
+    terms: tuple[str, ...] = field(default=(), metadata=LEFT_OUT)
