@@ -258,5 +258,6 @@ def _trade_view(row: Row, account_id: str | None) -> TradeView:
         order_id=row[f"{role}_order_id"],
         side=taker if role == "taker" else orderbook.opposite(taker),
         role=role,
+        position_side=row[f"{role}_position_side"],
         fee=row[f"{role}_fee"],
     )

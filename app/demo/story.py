@@ -24,6 +24,8 @@ TOLD = {
     "trigger": "mark price {mark_price}: equity {equity} is below the maintenance margin of"
     " {maintenance_margin}; bankruptcy price {bankruptcy_price}",
     "orders_canceled": "open orders cancelled: {orders}",
+    "netting": "{quantity} closed at mark {price} against the account's other leg:"
+    " {realized_profit} realised",
     "order": "liquidation order for {quantity}, limit {limit_price}",
     "fill": "filled {quantity} at {price} (trade {trade_id})",
     "clearance_fee": "clearance fee {fee}: {to_fund} to the insurance fund, {to_revenue} to the"

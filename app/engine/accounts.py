@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from app.engine import assessment, exposure, margin
+from app.engine import assessment, exposure, margin, ranking
 from app.engine.admission import check_leverage
 from app.engine.amounts import check_amount, check_asset, check_decimals, moved
 from app.engine.commands.accounts import (
@@ -29,7 +29,6 @@ from app.engine.traders import Account, ContractSettings, Position
 @handles(
     OpenAccount,
     Code.account_exists,
-    Code.unsupported_position_mode,
     Code.key_exists,
     moves=frozenset(),
 )
@@ -37,16 +36,10 @@ def open_account(step: Step, command: OpenAccount) -> Done:
     """Open an account and register its trader key."""
     if command.account_id in step.state.accounts:
         raise Rejected(Code.account_exists, f"there is an account {command.account_id} already")
-    _check_mode(command.position_mode)
     _check_key(step, command.key)
     step.add_account(command.account_id, command.position_mode)
     step.add_key(command.key)
     return Done(command.account_id)
-
-
-def _check_mode(mode: str) -> None:
-    if mode != "one_way":
-        raise Rejected(Code.unsupported_position_mode, "only one_way can be traded yet")
 
 
 @handles(CreateKey, Code.invalid_key, Code.unknown_account, Code.key_exists)
@@ -80,15 +73,22 @@ def revoke_key(step: Step, command: RevokeKey) -> Done:
 @handles(
     SetPositionMode,
     Code.unknown_account,
-    Code.unsupported_position_mode,
+    Code.position_mode_fixed,
     moves=frozenset(),
 )
 def set_position_mode(step: Step, command: SetPositionMode) -> Done:
-    """Change the position mode: to the only one there is yet (ORD-3)."""
+    """Change the position mode, while nothing is open (ORD-3): a leg has no place in the other."""
     account = assessment.account_of(step.state, command.account_id)
-    _check_mode(command.position_mode)
-    # Whoever adds a mode: it changes only while nothing is open (ORD-3).
-    assert command.position_mode == account.position_mode, "one_way is the only mode yet"
+    waiting = step.state.untriggered_of.get(account.account_id, {}).values()
+    symbols = {*(order.symbol for order in waiting), *(symbol for symbol, _ in account.positions)}
+    if command.position_mode != account.position_mode and symbols:
+        raise Rejected(
+            Code.position_mode_fixed,
+            "the position mode is fixed while positions or orders are open",
+            position_mode=account.position_mode,
+            symbols=" ".join(sorted(symbols)),
+        )
+    ranking.leave_mode(step.state, account.account_id)
     step.set_position_mode(account, command.position_mode)
     return Done(account.account_id)
 
@@ -196,8 +196,7 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
     if wanted.leverage != current.leverage:
         check_leverage(contract, wanted.leverage, gross)
     if wanted.leverage < current.leverage:
-        for leg in legs:
-            _check_lower_leverage(step, account, leg, current, wanted)
+        _check_lower_leverage(step, account, legs, current, wanted)
     step.set_settings(account, wanted)
     for leg in legs:
         step.touch_position(leg)
@@ -206,23 +205,26 @@ def configure_contract(step: Step, command: ConfigureContract) -> Done:
 
 
 def _check_lower_leverage(
-    step: Step, account: Account, leg: Position, current: ContractSettings, wanted: ContractSettings
+    step: Step,
+    account: Account,
+    legs: list[Position],
+    current: ContractSettings,
+    wanted: ContractSettings,
 ) -> None:
-    """A lower leverage needs more margin: it must be there already."""
-    state, market = step.state, step.state.markets[leg.symbol]
+    """A lower leverage needs more margin: it must be there already, for all legs together."""
+    state, market = step.state, step.state.markets[wanted.symbol]
     available = margin.cross_of(state, account, market.contract.settlement_asset).free
-    needed = exposure.requirement(market, leg, wanted.leverage)
-    had = exposure.requirement(market, leg, current.leverage)
-    if current.margin_mode == "isolated":
-        needed = exposure.order_margin(market, leg, wanted.leverage)
-        had = exposure.order_margin(market, leg, current.leverage)
-        if leg.quantity:
+    isolated, more = current.margin_mode == "isolated", ZERO
+    requires = exposure.order_margin if isolated else exposure.requirement
+    for leg in legs:
+        more += requires(market, leg, wanted.leverage) - requires(market, leg, current.leverage)
+        if isolated and leg.quantity:
             _check_isolated_equity(step, market.contract, leg, wanted.leverage)
-    if needed - had > available:
+    if more > available:
         raise Rejected(
             Code.insufficient_margin,
             "the lower leverage needs more than the available balance",
-            required=plain(needed - had),
+            required=plain(more),
             available=plain(available),
         )
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
 from app.engine import margin
 from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.contracts import Contract
 from app.engine.markets import Market
 from app.engine.numbers import INTEGER_DIGITS, ONE, is_multiple, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.traders import Account
 
+AGAINST = (("long", "sell"), ("short", "buy"))
+"""What works against a leg of hedge mode."""
+
 
 def check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:
     """An order is one that the account's mode and its own type allow (ORD-1, ORD-3)."""
-    if command.position_side != "both":
-        raise Rejected(
-            Code.position_side_mismatch,
-            "an account in one-way mode trades position_side both",
-            position_side=command.position_side,
-            position_mode=account.position_mode,
-        )
+    _check_side(account, command)
     check_quantity(contract, command.quantity)
     if command.type == "market":
         if command.price is not None:
@@ -33,6 +32,36 @@ def check_terms(contract: Contract, account: Account, command: PlaceOrder) -> No
     if command.price is None:
         raise Rejected(Code.price_required, "a limit order needs a price")
     check_price(contract, command.price)
+
+
+def _check_side(account: Account, command: PlaceOrder) -> None:
+    """An order names a leg of the account's mode (ORD-3)."""
+    hedged, side = account.position_mode == "hedge", command.position_side
+    if hedged and side == "both":
+        raise Rejected(
+            Code.position_side_required,
+            "an account in hedge mode trades position_side long or short",
+            position_mode=account.position_mode,
+        )
+    if not hedged and side != "both":
+        raise Rejected(
+            Code.position_side_mismatch,
+            "an account in one-way mode trades position_side both",
+            position_side=side,
+            position_mode=account.position_mode,
+        )
+
+
+def by_nature(command: PlaceOrder) -> PlaceOrder:
+    """The order as it is kept: one that works against its leg only reduces it (ORD-3)."""
+    if command.reduce_only or not against_leg(command):
+        return command
+    return replace(command, reduce_only=True)
+
+
+def against_leg(command: PlaceOrder | PlaceTriggered) -> bool:
+    """Whether an order works against a leg of hedge mode, which never turns."""
+    return (command.position_side, command.side) in AGAINST
 
 
 def check_quantity(contract: Contract, quantity: Decimal) -> None:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from app.engine import margin, matching, outlay, positions
 from app.engine.admission import (
     band_of,
+    by_nature,
     check_leverage,
     check_mark,
     check_status,
@@ -79,6 +80,7 @@ def assess(state: State, command: PlaceOrder, now: datetime, *, closes: bool = F
 
     One that `closes` all of a position may: the other reduce-only orders end with it (TRG-1).
     """
+    command = by_nature(command)
     account = account_of(state, command.account_id)
     market = market_of(state, command.symbol)
     check_terms(market.contract, account, command)

@@ -20,7 +20,7 @@ from app.engine.markets import Market
 from app.engine.numbers import ZERO, share
 from app.engine.queues import Ranking
 from app.engine.step import Step
-from app.engine.traders import Account, Position
+from app.engine.traders import OTHER_LEG, Account, Position
 from app.engine.work import Work
 
 QUEUE_KEPT = 20
@@ -37,6 +37,8 @@ class _Closing:
     record: Liquidation
     value: Decimal
     queue: Ranking
+    own: tuple[int, Decimal] | None = None
+    """Rank and score of the account's own other leg, which comes after all others (ADL-2)."""
     closed: list[Deleveraged] = field(default_factory=list)
     given_up: Decimal = ZERO
     loss: Decimal = ZERO
@@ -150,7 +152,10 @@ def _announce(closing: _Closing, event: AdlEvent, closed_at_mark: Decimal) -> No
 
 
 def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
-    """Walk the queue: each counterparty as far as it holds and, at bankruptcy price, can bear."""
+    """Walk the queue: each counterparty as far as it holds and, at bankruptcy price, can bear.
+
+    The account's own other leg, isolated in hedge mode, is not one of them.
+    """
     accounts = closing.step.state.accounts
     walk = ranking.walk(closing.queue, lambda: ZERO if at_mark else closing.loss)
     for rank, (key, _, account_id, side) in walk:
@@ -159,6 +164,9 @@ def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
         account = accounts[account_id]
         held = closing.market.positions.get((account_id, side))
         if held is None or held.quantity * closing.position.quantity >= 0:
+            continue
+        if account is closing.work.account:
+            closing.own = rank, -key
             continue
         size = min(abs(held.quantity), abs(closing.position.quantity))
         if not at_mark:
@@ -294,7 +302,8 @@ def _close_own(
 
 
 def _close_at_mark(closing: _Closing) -> Decimal:
-    """What nobody could bear: against the same queue, then the fund's inventory, at mark value.
+    """What nobody could bear, at mark value: against the same queue, then the account's own other
+    leg, then the fund's inventory.
 
     The deficit that remains is paid by the fund, then by the treasury (FND-4). Returns how much
     was closed so, unsigned.
@@ -304,6 +313,8 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     if left == 0:
         return ZERO
     _against_ranked(closing, at_mark=True)
+    if position.quantity and closing.own and not closing.full:
+        _against_own(closing, *closing.own)
     if position.quantity and not closing.full:
         _against_inventory(closing)
     closed = abs(left - position.quantity)
@@ -316,6 +327,14 @@ def _close_at_mark(closing: _Closing) -> Decimal:
         )
         closing.work.tell_cover(closing.record, contract.symbol, paid, injected)
     return closed
+
+
+def _against_own(closing: _Closing, rank: int, score: Decimal) -> None:
+    """Last of the traders: the account's own other leg, which has a margin of its own."""
+    account, position = closing.work.account, closing.position
+    own = account.positions[position.symbol, OTHER_LEG[position.side]]
+    size = min(abs(own.quantity), abs(position.quantity))
+    _close_against(closing, account, own, size, rank=rank, score=score, at_mark=True)
 
 
 def _against_inventory(closing: _Closing) -> None:

@@ -73,7 +73,8 @@ class FundEntry(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """A fill in the book. Of a liquidation order, `taker_order_id` is None."""
+    """A fill in the book, and whose leg it changed on either side. Of a liquidation order,
+    `taker_order_id` is None."""
 
     trade_id: int
     time: datetime
@@ -89,11 +90,14 @@ class Trade(NamedTuple):
     maker_order_id: int
     maker_fee: Decimal
     liquidation_id: int | None
+    taker_position_side: PositionSide
+    maker_position_side: PositionSide
 
 
 StepKind = Literal[
-    "trigger", "orders_canceled", "order", "fill", "clearance_fee", "takeover", "deleveraging",
-    "closed_at_mark", "deficit_cover", "emergency_injection", "margin_returned", "end",
+    "trigger", "orders_canceled", "netting", "order", "fill", "clearance_fee", "takeover",
+    "deleveraging", "closed_at_mark", "deficit_cover", "emergency_injection", "margin_returned",
+    "end",
 ]  # fmt: skip
 
 
@@ -114,7 +118,8 @@ class Liquidation:
     """The record of one liquidated position (LIQ-9); quantities unsigned, `side` of the position.
 
     `fund_amount` is what the fund gained (negative: lost) by takeover and deficit cover, without
-    the clearance fee. `bankruptcy_price` is the one before the first order.
+    the clearance fee. `bankruptcy_price` is the one before the first order; `netted_quantity` what
+    was closed against the account's own other leg.
     """
 
     liquidation_id: int
@@ -137,6 +142,7 @@ class Liquidation:
     clearance_fee_to_fund: Decimal = Decimal(0)
     taken_over_quantity: Decimal = Decimal(0)
     deleveraged_quantity: Decimal = Decimal(0)
+    netted_quantity: Decimal = Decimal(0)
     fund_amount: Decimal = Decimal(0)
     treasury_amount: Decimal = Decimal(0)
     final_wallet: Decimal = Decimal(0)

@@ -37,6 +37,8 @@ def check_step(step: Step) -> None:
             _check_wallet(state, kept)
         elif isinstance(kept, (Position, Inventory)):
             symbols.add(kept.symbol)
+            if isinstance(kept, Position):
+                _check_leg(kept)
     for symbol in symbols:
         _check_market(state.markets[symbol])
     assert not step.scopes, step.scopes
@@ -72,6 +74,11 @@ def _check_wallet(state: State, wallet: Wallet) -> None:
         position = state.accounts[wallet.owner].positions.get(leg_of(wallet.name))
         if position is None or position.wallet is not wallet or not position.quantity:
             raise LawBroken(f"{wallet.key} holds {wallet.balance} without a position")
+
+
+def _check_leg(position: Position) -> None:
+    if position.side != "both" and position.quantity * (1 if position.side == "long" else -1) < 0:
+        raise LawBroken(f"a leg has turned: {position}")
 
 
 def _check_market(market: Market) -> None:
@@ -121,6 +128,8 @@ def _check_sums(state: State, market: Market) -> None:
     quantity = sum((p.quantity for p in market.positions.values()), ZERO)
     cost = sum((p.cost for p in market.positions.values()), ZERO)
     symbol = market.contract.symbol
+    for position in market.positions.values():
+        _check_leg(position)
     for fund in state.funds.values():
         if symbol in fund.inventory:
             quantity += fund.inventory[symbol].quantity

@@ -11,6 +11,8 @@ as this part goes.
     orders are cancelled by the cascade (LIQ-2)
         |  still at risk
         v
+    net      the legs of a contract in cross hedge mode, against each other at mark (LIQ-2)
+        v
     rank     an ADL queue that may be needed and is too large to be made at once (ADL-5)
         v
     reduce   each position, the largest maintenance margin first (LIQ-4):
@@ -63,6 +65,7 @@ from typing import NamedTuple
 from app.engine import clearance, deficits, margin
 from app.engine.deleveraging import await_queue, deleverage
 from app.engine.events import Liquidation
+from app.engine.netting import net_legs
 from app.engine.offering import offer_the_rest, offer_what_restores
 from app.engine.resting import cancel_orders
 from app.engine.scopes import Scope
@@ -84,6 +87,7 @@ class Stage(NamedTuple):
 
 
 STAGES = (
+    Stage("net", (net_legs,)),  # LIQ-2
     Stage("rank", (await_queue,)),  # ADL-5
     Stage("reduce", (offer_what_restores, offer_the_rest)),  # LIQ-4
     Stage("close", (offer_the_rest, await_queue, take_over, deleverage)),  # LIQ-7, FND-1, ADL-2

@@ -98,11 +98,26 @@ def _enrol(step: Step, cascade: Cascade, scope: Scope, health: Health) -> None:
         liquidation.record_healed(step, scope, canceled)
         return
     cascade.waiting[scope] = canceled
-    entry = (*_place(health), scope.among_equals, scope)
+    entry = (*_place(_netted(step, scope, health)), scope.among_equals, scope)
     if cascade.finding:
         heappush(cascade.queue, entry)
     else:
         cascade.next_round.append(entry)
+
+
+def _netted(step: Step, scope: Scope, health: Health) -> Health:
+    """The health with which it comes in order: as netting its legs will leave it (LIQ-2)."""
+    account = step.state.accounts[scope.account_id]
+    if scope.isolated or account.position_mode == "one_way":
+        return health
+    equity, required, count = health
+    for market, position in margin.scope_positions(step.state, scope):
+        other = margin.beside(account, position)
+        if other is not None and margin.can_liquidate(market, step.now):
+            rest = position.quantity + other.quantity
+            kept = market.maintenance_margin(rest) if rest * position.quantity > 0 else ZERO
+            required += kept - position.margin
+    return Health(equity, required, count)
 
 
 def _place(health: Health) -> tuple[Decimal, Quotient]:

@@ -17,7 +17,7 @@ from app.engine.markets import Market
 from app.engine.numbers import ZERO, divide_half_even, divide_up
 from app.engine.scopes import Scope, blamed_scope, cross_scope
 from app.engine.state import State
-from app.engine.traders import Account, Position
+from app.engine.traders import OTHER_LEG, Account, Position
 
 
 def scope_positions(state: State, scope: Scope) -> list[tuple[Market, Position]]:
@@ -68,6 +68,17 @@ class LegFigures(NamedTuple):
     position: Position
     profit: Decimal
     margin: Decimal
+
+
+def beside(account: Account, position: Position) -> Position | None:
+    """The open leg of hedge mode that stands before the same equity in the same contract.
+
+    Isolated legs have an equity each.
+    """
+    if position.side == "both" or position.isolated:
+        return None
+    other = account.positions.get((position.symbol, OTHER_LEG[position.side]))
+    return other if other is not None and other.quantity else None
 
 
 class Figures(NamedTuple):
@@ -266,7 +277,9 @@ class PositionSummary:
 
 
 def position_summary(state: State, account: Account, position: Position) -> PositionSummary:
-    """The figures of an open position. Its prices assume that every other mark stays."""
+    """The figures of an open position. Its prices assume that every other mark stays; the legs of
+    hedge mode that stand before one equity have the same ones.
+    """
     market = state.markets[position.symbol]
     assert market.mark is not None
     assert position.quantity != 0
@@ -274,17 +287,17 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     contract, quantity, cost = market.contract, position.quantity, position.cost
     notional = abs(mark_value(market, position))
     now = health(state, position.scope)
-    behind = now.equity - position.profit
-    liquidation = calculator.liquidation_price(
-        contract.brackets,
-        contract,
-        quantity,
-        cost,
-        behind - (now.maintenance_margin - position.margin),
+    behind, others = now.equity - position.profit, now.maintenance_margin - position.margin
+    other = beside(account, position)
+    if other is not None:
+        behind, others = behind - profit(market, other), others - other.margin
+        quantity, cost = quantity + other.quantity, cost + other.cost
+    liquidation = liquidation_price(
+        market, position.quantity, other, cost=cost, backing=behind - others
     )
     return PositionSummary(
         position=position,
-        entry_price=contract.price_of(cost, quantity),
+        entry_price=contract.price_of(position.cost, position.quantity),
         mark_price=market.mark.price,
         notional=notional,
         unrealized_profit=position.profit,
@@ -293,8 +306,33 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
         leverage=settings.leverage,
         initial_margin=divide_up(notional, settings.leverage),
         maintenance_margin=position.margin,
-        liquidation_price=contract.shown(liquidation),
+        liquidation_price=liquidation,
         bankruptcy_price=contract.shown(
             calculator.bankruptcy_price(contract, quantity, cost, behind)
         ),
     )
+
+
+def liquidation_price(
+    market: Market,
+    quantity: Decimal,
+    other: Position | None,
+    *,
+    cost: Decimal,
+    backing: Decimal,
+) -> Decimal | None:
+    """The mark price, as readers are shown it, at which a position of signed `quantity`, with its
+    `other` leg if it has one beside it, comes to be at risk (LIQ-1); None: at no price.
+
+    `cost` and `backing`, what stands behind them, are of both legs. Of two prices, between which
+    the legs are safe, it is the one nearer to mark.
+    """
+    contract, mark = market.contract, market.mark
+    assert mark is not None
+    if other is None:
+        return contract.shown(
+            calculator.liquidation_price(contract.brackets, contract, quantity, cost, backing)
+        )
+    legs = quantity, other.quantity
+    found = calculator.hedged_prices(contract.brackets, contract, legs, cost, backing)
+    return contract.shown(min(found, key=lambda price: abs(price - mark.price), default=None))

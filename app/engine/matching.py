@@ -20,7 +20,7 @@ from app.engine.settlement import Settlement
 from app.engine.standing import Standing
 from app.engine.state import State
 from app.engine.step import Step
-from app.engine.traders import Account, Order, Position
+from app.engine.traders import OTHER_LEG, Account, Order, Position
 
 
 class Made(NamedTuple):
@@ -151,7 +151,7 @@ def _make(state: State, makers: dict[Leg, Standing], maker: Order, most: Decimal
     leg = maker.account_id, maker.position_side
     making = makers.get(leg)
     if making is None:
-        making = makers[leg] = _making(state, maker)
+        making = makers[leg] = _making(state, makers, maker)
     contract, price = making.market.contract, maker.price
     size = min(most, fillable(contract, maker, making.quantity))
     if size == 0:
@@ -217,10 +217,20 @@ def depth(state: State, market: Market, side: Side, levels: int) -> list[tuple[D
     return list(found.items())
 
 
-def _making(state: State, maker: Order) -> Standing:
-    """The maker's standing; what its own orders in the contract hold back is there for fills."""
-    making = Standing.of(state, state.accounts[maker.account_id], _position(state, maker))
+def _making(state: State, makers: dict[Leg, Standing], maker: Order) -> Standing:
+    """The maker's standing; what its own orders in the contract hold back is there for fills.
+
+    The account's other leg in hedge mode, which the plan may meet too, stands before the same cross
+    scope.
+    """
+    account = state.accounts[maker.account_id]
+    making = Standing.of(state, account, _position(state, maker))
     making.forget_orders()
+    other = account.positions.get((maker.symbol, OTHER_LEG[maker.position_side]))
+    if other is not None and other is not making.position:
+        twin = makers[account.account_id, other.side] = Standing.of(state, account, other)
+        twin.forget_orders()
+        making.join(twin)
     return making
 
 
@@ -271,6 +281,8 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
             maker_order_id=maker.order_id,
             maker_fee=made.fee,
             liquidation_id=taker.liquidation_id,
+            taker_position_side=taker.position.side,
+            maker_position_side=maker.position_side,
         )
     )
     step.set_last(market, price)

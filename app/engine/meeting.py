@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.engine import matching, positions, resting
+from app.engine.admission import by_nature
 from app.engine.commands.orders import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.results import Fill, OrderReceipt
@@ -22,7 +23,7 @@ def order_of(step: Step, command: PlaceOrder) -> Order:
         time_in_force=command.time_in_force,
         price=command.price,
         quantity=command.quantity,
-        reduce_only=command.reduce_only,
+        reduce_only=by_nature(command).reduce_only,
         self_trade_prevention=command.self_trade_prevention,
         client_order_id=command.client_order_id,
         created_at=step.now,

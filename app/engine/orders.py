@@ -34,6 +34,7 @@ TRADES: frozenset[LedgerKind] = frozenset(
     PlaceOrder,
     Code.unknown_account,
     Code.unknown_contract,
+    Code.position_side_required,
     Code.position_side_mismatch,
     Code.quantity_not_positive,
     Code.quantity_off_lot,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from app.engine import calculator
+from app.engine import margin
 from app.engine.assessment import Assessment, assess, position_of
 from app.engine.commands.orders import PlaceOrder
 from app.engine.rejections import Rejected, Rejection
@@ -65,7 +65,8 @@ def _resulting_liquidation_price(
     )
     if after.quantity == 0:
         return None
-    price = calculator.liquidation_price(
-        contract.brackets, contract, after.quantity, after.cost, after.backing()
-    )
-    return contract.shown(price)
+    cost, backing = after.cost, after.backing()
+    other = margin.beside(account, after.position)
+    if other is not None:
+        cost, backing = cost + other.cost, backing - (other.profit - other.margin)
+    return margin.liquidation_price(market, after.quantity, other, cost=cost, backing=backing)

@@ -129,13 +129,25 @@ def queue(state: State, market: Market, now: datetime, *, longs: bool) -> Rankin
     """The queue of a side, with what changed since it was last asked for; it must be `ready`."""
     assert ready(state, market, now, longs=longs), market.contract.symbol
     for account_id in state.unranked:
-        legs = LEGS[state.accounts[account_id].position_mode]
-        for other in state.ranked.values():
-            for side in legs:
-                for opposite, ranking in other.rankings.items():
-                    _changed(state, other, ranking, (account_id, side), longs=opposite)
+        _catch_up(state, account_id)
     state.unranked.clear()
     return market.rankings[longs]
+
+
+def leave_mode(state: State, account_id: str) -> None:
+    """An account is to have other legs: places of those that it had are given up."""
+    if account_id in state.unranked:
+        del state.unranked[account_id]
+        _catch_up(state, account_id)
+
+
+def _catch_up(state: State, account_id: str) -> None:
+    """An account changed since queues were last asked for."""
+    legs = LEGS[state.accounts[account_id].position_mode]
+    for market in state.ranked.values():
+        for side in legs:
+            for opposite, ranking in market.rankings.items():
+                _changed(state, market, ranking, (account_id, side), longs=opposite)
 
 
 def _changed(state: State, market: Market, ranking: Ranking, key: Leg, *, longs: bool) -> None:

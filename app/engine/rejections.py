@@ -26,6 +26,7 @@ class Code(Enum):
 
     unknown_account = Refusal(404, None, "there is no such account")
     unknown_contract = Refusal(422, None, "there is no such contract")
+    position_side_required = Refusal(422, "ORD-3", "a hedged account's orders name long or short")
     position_side_mismatch = Refusal(422, "ORD-3", "the account's position mode has no such side")
     quantity_not_positive = Refusal(422, "ORD-1", "a quantity must be positive")
     quantity_off_lot = Refusal(422, "CON-1", "a quantity must be a multiple of the lot size")
@@ -72,7 +73,7 @@ class Code(Enum):
     funding_rate_out_of_range = Refusal(422, "FPY-1", "the rate is beyond the contract's limits")
 
     account_exists = Refusal(409, None, "there is such an account already")
-    unsupported_position_mode = Refusal(422, "ORD-3", "the position mode can't be traded yet")
+    position_mode_fixed = Refusal(422, "ORD-3", "positions or orders are open in the other mode")
     position_open = Refusal(422, "ORD-3", "the mode is fixed while positions or orders are open")
     leverage_too_low = Refusal(422, "ORD-3", "leverage is at least 1")
     no_isolated_position = Refusal(422, "ORD-3", "there is no such isolated position")

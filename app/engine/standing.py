@@ -31,7 +31,9 @@ class Standing:
     values of the open orders that can increase the position (ORD-4). `cross_wallet` is the cross
     scope's; so are `slack`, what it can lose before it is at risk, and `loose`, what of its equity
     is uncommitted, but before what this position requires and its orders hold back: `reserved`.
-    `found` is the cross scope as it was before any fill.
+    `found` is the cross scope as it was before any fill. `twin` is the account's other leg in the
+    contract (hedge mode), where a plan may meet both: what the fills of one do to the cross scope,
+    the other stands before.
     """
 
     market: Market
@@ -49,6 +51,7 @@ class Standing:
     cross_wallet: Decimal
     slack: Decimal
     loose: Decimal
+    twin: Standing | None = None
 
     @staticmethod
     def of(state: State, account: Account, position: Position, *, judged: bool = True) -> Standing:
@@ -95,6 +98,19 @@ class Standing:
         """Free what one of them holds back, of that exact value: another is to be in its place."""
         self.rest(side, -value)
         self.found = self.cross()
+
+    def join(self, twin: Standing) -> None:
+        """From now on either leg stands before what both have made of the cross scope."""
+        mine, its = self.cross(), twin.cross()
+        self.follow(twin.found, its)
+        twin.follow(self.found, mine)
+        self.twin, twin.twin = twin, self
+
+    def follow(self, before: margin.Cross, after: margin.Cross) -> None:
+        """The other leg has changed the cross scope."""
+        self.cross_wallet += after.wallet - before.wallet
+        self.slack += after.slack - before.slack
+        self.loose += after.uncommitted - before.uncommitted
 
     def gross(self) -> Decimal:
         """The contract's requirement before leverage (ORD-4)."""
@@ -150,6 +166,7 @@ class Standing:
         self, quantity: Decimal, *, value: Decimal, price: Decimal, fee: Decimal, manner: Manner
     ) -> Settlement:
         """Take a fill of signed `quantity` at signed `value`; returns what is to be booked."""
+        before = self.cross() if self.twin is not None else NO_CROSS
         spendable = ZERO
         if manner == "trade" and self.wallet is not None and self.quantity * quantity < 0:
             spendable = self.cross().spendable
@@ -170,6 +187,8 @@ class Standing:
         self.loose += gained
         self.quantity, self.cost = settled.quantity, settled.cost
         self.value, self.maintenance = settled.value, settled.maintenance
+        if self.twin is not None:
+            self.twin.follow(before, self.cross())
         return settled
 
     def snapshot(self) -> tuple[Decimal | None, ...]:
@@ -187,6 +206,7 @@ class Standing:
 
     def restore(self, before: tuple[Any, ...]) -> None:
         """Take a fill back that the account does not bear."""
+        filled = self.cross() if self.twin is not None else NO_CROSS
         (
             self.quantity,
             self.cost,
@@ -197,6 +217,8 @@ class Standing:
             self.slack,
             self.loose,
         ) = before
+        if self.twin is not None:
+            self.twin.follow(filled, self.cross())
 
     def rest(self, side: Side, value: Decimal) -> None:
         """Let an order of that exact value rest on top of the others."""

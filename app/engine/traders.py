@@ -181,6 +181,10 @@ class Account:
     cancel_at: datetime | None = None
 
 
+OTHER_LEG: dict[PositionSide, PositionSide] = {"both": "both", "long": "short", "short": "long"}
+"""The leg that an account in hedge mode has beside one, in the same contract; else that one."""
+
+
 def scope_of(account: Account, contract: Contract, side: PositionSide) -> Scope:
     """The margin scope of an account's leg in a contract: itself when isolated (ORD-3)."""
     settings = account.settings.get(contract.symbol)

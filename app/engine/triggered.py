@@ -17,7 +17,7 @@ from decimal import Decimal
 from heapq import heappop
 
 from app.engine import firing, looking, margin, meeting, watching
-from app.engine.admission import check_price, check_status, check_terms
+from app.engine.admission import against_leg, check_price, check_status, check_terms
 from app.engine.assessment import account_of, assess, market_of, reducible
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.triggered import BECOME_MARKET, PlaceTriggered, rises
@@ -39,6 +39,7 @@ from app.engine.traders import Account, TriggeredOrder, scope_of
     Code.close_position_not_allowed,
     Code.quantity_not_allowed,
     Code.quantity_required,
+    Code.position_side_required,
     Code.position_side_mismatch,
     Code.quantity_not_positive,
     Code.quantity_off_lot,
@@ -71,7 +72,7 @@ def place(step: Step, command: PlaceTriggered) -> TriggeredReceipt:
         quantity=command.quantity,
         price=command.price,
         time_in_force=command.time_in_force,
-        reduce_only=command.reduce_only or command.close_position,
+        reduce_only=_only_reduces(command),
         self_trade_prevention=command.self_trade_prevention,
         client_order_id=command.client_order_id,
         created_at=step.now,
@@ -111,13 +112,17 @@ def _check(state: State, command: PlaceTriggered) -> None:
     if command.trigger_price is None:
         raise Rejected(Code.trigger_price_required, "it needs a price to wait for")
     check_price(contract, command.trigger_price)
-    check_status(contract, only_reduces=command.reduce_only or command.close_position)
+    check_status(contract, only_reduces=_only_reduces(command))
     if market.mark is None:
         raise Rejected(Code.no_mark, f"{command.symbol} has no mark price yet")
     if margin.is_waiting(state, account.account_id):
         raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
     _check_count(state, account, command.symbol)
     _check_not_there(market, command, command.trigger_price)
+
+
+def _only_reduces(command: PlaceTriggered) -> bool:
+    return command.reduce_only or command.close_position or against_leg(command)
 
 
 def _check_quantity(command: PlaceTriggered) -> None:

@@ -143,8 +143,11 @@ class Work:
         """The signed value at which the position in hand has used up its allotted equity."""
         return allotment.bankruptcy_value(self.market, self.position, self.allot())
 
-    def close(self, quantity: Decimal, value: Decimal, record: Liquidation) -> None:
-        """Book that `quantity` of the position in hand is closed at `value`: signed like it."""
+    def close(self, quantity: Decimal, value: Decimal, record: Liquidation) -> Decimal:
+        """Book that `quantity` of the position in hand is closed at `value`: signed like it.
+
+        Returns the profit realised.
+        """
         assert self.market.mark is not None
         settled = positions.settle(
             self.step.state,
@@ -157,6 +160,7 @@ class Work:
         )
         reference = f"liquidation/{record.liquidation_id}"
         positions.book(self.step, self.account, self.position, settled, reference)
+        return settled.profit
 
     # Records
 
@@ -251,6 +255,6 @@ def _outcome(record: Liquidation, *, closed: bool) -> LiquidationOutcome:
         return "taken_over"
     if deleveraged:
         return "deleveraged"
-    if filled:
+    if filled or record.netted_quantity:
         return "closed" if closed else "reduced"
     return "orders_canceled"

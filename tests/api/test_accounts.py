@@ -16,7 +16,6 @@ async def test_opening(api: Api) -> None:
     body = {"account_id": "alice", "position_mode": "one_way"}
     assert await api.refused("POST /v1/accounts", body) == (409, "account_exists")
     for body, expected in (
-        ({"account_id": "bob", "position_mode": "hedge"}, (422, "unsupported_position_mode")),
         ({"account_id": "bob", "position_mode": "both"}, (400, "malformed_body")),
         ({"account_id": "b/b"}, (400, "malformed_body")),
     ):

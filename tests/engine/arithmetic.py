@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
+from app.engine.commands.orders import PlaceOrder
 from app.engine.contracts import Contract
 from app.engine.markets import Market
 from app.engine.state import State
-from app.engine.traders import Account, Position
+from app.engine.traders import Account, Position, scope_of
 
 UNITS = 10**8
 
@@ -110,6 +112,20 @@ def is_isolated(account: Account, symbol: str) -> bool:
     return settings is not None and settings.margin_mode == "isolated"
 
 
+def as_kept(command: PlaceOrder) -> PlaceOrder:
+    """An order that works against a leg of hedge mode only reduces it, said or not (ORD-3)."""
+    against = {"long": "sell", "short": "buy"}.get(command.position_side) == command.side
+    return replace(command, reduce_only=command.reduce_only or against)
+
+
+def leg_of_order(state: State, command: PlaceOrder) -> Position:
+    """The leg that an order trades, an empty one where there is none."""
+    account, contract = state.accounts[command.account_id], state.markets[command.symbol].contract
+    symbol, side = command.symbol, command.position_side
+    found = account.positions.get((symbol, side))
+    return found or Position(account.account_id, symbol, side, scope_of(account, contract, side))
+
+
 class Leg:
     """A position with its arithmetic at the newest mark."""
 
@@ -140,7 +156,7 @@ class Leg:
     def requirement(
         self, *, orders: bool = True, bids: Fraction = Fraction(0), asks: Fraction = Fraction(0)
     ) -> Fraction:
-        """ORD-4 one-way: position at mark, orders at their limit, `bids` and `asks` on top."""
+        """ORD-4, of one leg: position at mark, orders at their limit, `bids` and `asks` on top."""
         if orders:
             for order in self.position.orders.values():
                 if order.reduce_only:
@@ -230,7 +246,9 @@ def scopes(state: State) -> Iterator[tuple[str, Scope]]:
                 if leg.isolated and leg.position.quantity:
                     wallet = leg.position.wallet
                     balance = Fraction(wallet.balance) if wallet else Fraction(0)
-                    name = f"isolated/{account.account_id}/{leg.contract.symbol}"
+                    name = (
+                        f"isolated/{account.account_id}/{leg.contract.symbol}:{leg.position.side}"
+                    )
                     yield asset, Scope(name, balance, [leg], Fraction(0))
 
 
@@ -239,7 +257,7 @@ def left_alone(state: State) -> set[str]:
     found = set()
     for one in state.incidents.values():
         if one.account_id and one.symbol:
-            found.add(f"isolated/{one.account_id}/{one.symbol}")
+            found.add(f"isolated/{one.account_id}/{one.symbol}:{one.position_side}")
         elif one.account_id:
             found.add(f"cross/{one.account_id}/{one.asset}")
         elif one.asset and one.times > 1:
@@ -247,11 +265,11 @@ def left_alone(state: State) -> set[str]:
     return found
 
 
-def is_left_alone(state: State, account_id: str, symbol: str) -> bool:
+def is_left_alone(state: State, account_id: str, symbol: str, side: str) -> bool:
     """Whether an account's leg belongs to one of those."""
     asset = state.markets[symbol].contract.settlement_asset
     isolated = is_isolated(state.accounts[account_id], symbol)
-    name = f"isolated/{account_id}/{symbol}" if isolated else f"cross/{account_id}/{asset}"
+    name = f"isolated/{account_id}/{symbol}:{side}" if isolated else f"cross/{account_id}/{asset}"
     return bool(left_alone(state) & {asset, name})
 
 

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
+from typing import cast
 
 from app.engine import rates
+from app.engine.commands import PositionSide
 from app.engine.commands.leaders import ContinueCascade
 from app.engine.events import Liquidation
 from app.engine.margin import cross_summary, position_summary
@@ -15,7 +17,8 @@ from app.engine.numbers import EXACT
 from tests.engine.world import START, World
 
 SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",
-         "filled": "filled_quantity", "fund": "fund_amount", "maintenance": "maintenance_margin",
+         "filled": "filled_quantity", "fund": "fund_amount", "netted": "netted_quantity",
+         "maintenance": "maintenance_margin",
          "mark": "mark_price", "taken": "taken_over_quantity", "to_fund": "clearance_fee_to_fund",
          "treasury": "treasury_amount", "wallet": "final_wallet"}  # fmt: skip
 """Short names of a liquidation's fields."""
@@ -29,8 +32,9 @@ class Expectations:
         self.names: dict[str, int] = {}
 
     def expect_position(self, account: str, symbol: str, quantity: str, *cost: str) -> None:
-        """`position alice TEST 10 cost 1000`, `position alice TEST none`."""
-        position = self.world.state.accounts[account].positions.get((symbol, "both"))
+        """`position alice TEST 10 cost 1000`, `position alice/long TEST none`."""
+        account, leg = _leg(account)
+        position = self.world.state.accounts[account].positions.get((symbol, leg))
         held = position.quantity if position else Decimal(0)
         if quantity == "none":
             assert held == 0, f"holds {held}"
@@ -42,9 +46,10 @@ class Expectations:
 
     def expect_prices(self, account: str, symbol: str, *options: str) -> None:
         """`prices alice TEST entry=1 liquidation=0.96 bankruptcy=none`: as the owner reads them."""
+        account, leg = _leg(account)
         owner = self.world.state.accounts[account]
         with localcontext(EXACT):
-            shown = position_summary(self.world.state, owner, owner.positions[symbol, "both"])
+            shown = position_summary(self.world.state, owner, owner.positions[symbol, leg])
         for name, price in (option.split("=") for option in options):
             found = getattr(shown, f"{name}_price")
             assert _same(found, price), f"{name} price is {found}"
@@ -192,8 +197,9 @@ class Expectations:
 
     def liquidation(self, account: str, symbol: str) -> Liquidation:
         """The newest record of a position's liquidation."""
+        wanted = (*_leg(account), symbol)
         records = [r for r in self.world.liquidations.values()
-                   if (r.account_id, r.symbol) == (account, symbol)]  # fmt: skip
+                   if (r.account_id, r.position_side, r.symbol) == wanted]  # fmt: skip
         assert records, f"{symbol} of {account} was never liquidated"
         return records[-1]
 
@@ -204,12 +210,17 @@ class Expectations:
 
     def expect_same_event(self, *positions: str) -> None:
         """`same-event alice/A alice/B`: records of one account and trigger share it (LIQ-9)."""
-        events = {self.liquidation(*p.split("/")).event_id for p in positions}
+        events = {self.liquidation(*p.rsplit("/", 1)).event_id for p in positions}
         assert len(events) == 1, events
 
     def expect_liquidated(self, *positions: str) -> None:
-        """`liquidated alice/A bob/A`: all liquidations so far, in order."""
-        found = [f"{r.account_id}/{r.symbol}" for r in self.world.liquidations.values()]
+        """`liquidated alice/A bob/long/A`: all liquidations so far, in order."""
+        found = [
+            f"{r.account_id}/{r.symbol}"
+            if r.position_side == "both"
+            else f"{r.account_id}/{r.position_side}/{r.symbol}"
+            for r in self.world.liquidations.values()
+        ]
         assert found == list(positions), found
 
     def expect_fee(self, *options: str) -> None:
@@ -294,6 +305,12 @@ class Expectations:
             names = SHORT if isinstance(record, Liquidation) else {}
             actual = getattr(record, names.get(short, short))
             assert _same(actual, expected), f"{short} is {actual}: {record}"
+
+
+def _leg(name: str) -> tuple[str, PositionSide]:
+    """Account and leg, of `alice` or `alice/long`."""
+    account, _, leg = name.partition("/")
+    return account, cast("PositionSide", leg or "both")
 
 
 def _same(actual: object, expected: str) -> bool:

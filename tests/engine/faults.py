@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from app.engine.commands.leaders import Incident, ReleaseIncident
+from app.engine.ranking import LEGS
 from app.engine.traders import scope_of
-from tests.engine.markets import assets, everyone, seldom, symbols
+from tests.engine.markets import assets, everyone, legs, seldom, symbols
 from tests.engine.world import World
 
 MOST_OPEN = 2
@@ -19,15 +20,18 @@ class Faults:
 
     world: World
 
-    @rule(account=everyone, symbol=symbols, times=st.sampled_from((1, 1, 2)), on=seldom)
-    def set_aside(self, account: str, symbol: str, times: int, on: bool) -> None:
+    @rule(
+        account=everyone, symbol=symbols, times=st.sampled_from((1, 1, 2)), on=seldom, leg=legs
+    )  # fmt: skip
+    def set_aside(self, account: str, symbol: str, times: int, on: bool, leg: int) -> None:
         """A scope has failed, or has failed again when its orders were to be cancelled."""
         owner, market = self.world.state.accounts[account], self.world.state.markets[symbol]
-        scope = scope_of(owner, market.contract, "both")
+        side = LEGS[owner.position_mode][leg % len(LEGS[owner.position_mode])]
+        scope = scope_of(owner, market.contract, side)
         self._fail(
             Incident(
                 self._number(), "Tick", asset=scope.asset, account_id=account, times=times,
-                symbol=scope.symbol or None, position_side="both" if scope.isolated else None,
+                symbol=scope.symbol or None, position_side=side if scope.isolated else None,
             ),
             on=on,
         )  # fmt: skip

@@ -20,7 +20,10 @@ from app.engine.state import State
 from tests.engine.arithmetic import UNITS, is_left_alone, value
 from tests.engine.premiums import Premiums
 
-Key = tuple[str, str]
+Key = tuple[str, str, str]
+"""An account, a contract and the leg."""
+Leg = tuple[str, str]
+"""An account and its leg, in a contract that is known."""
 
 
 class Held(Protocol):
@@ -39,11 +42,11 @@ class Due:
     time: datetime
     rate: Fraction
     mark: Decimal
-    left: dict[str, Fraction]
+    left: dict[Leg, Fraction]
     inventory: Fraction
     average: Fraction | None
     received: Fraction = Fraction(0)
-    passed_over: set[str] = field(default_factory=set)
+    passed_over: set[Leg] = field(default_factory=set)
 
 
 @dataclass
@@ -61,7 +64,7 @@ class Fundings:
         outcome: Outcome,
         state: State,
         holdings: Mapping[Key, Held],
-        inventory: Mapping[Key, Fraction],
+        inventory: Mapping[tuple[str, str], Fraction],
     ) -> None:
         """The records of an outcome, after whose trades the holdings are these."""
         for asset in self.ended:
@@ -74,7 +77,9 @@ class Fundings:
         for payment in outcome.of(FundingPayment):
             self._payment(payment, outcome, state)
         for symbol, due in self.under_way.items():
-            due.passed_over |= {name for name in due.left if is_left_alone(state, name, symbol)}
+            due.passed_over |= {
+                (name, leg) for name, leg in due.left if is_left_alone(state, name, symbol, leg)
+            }
         for settled in outcome.of(FundingSettled):
             self._settled(settled, outcome, state)
         self.ended = self.charged.keys() - state.cascades.keys()
@@ -103,7 +108,7 @@ class Fundings:
         outcome: Outcome,
         state: State,
         holdings: Mapping[Key, Held],
-        inventory: Mapping[Key, Fraction],
+        inventory: Mapping[tuple[str, str], Fraction],
     ) -> None:
         market = state.markets[symbol]
         contract, mark = market.contract, market.mark
@@ -121,8 +126,8 @@ class Fundings:
         rate = max(Fraction("-0.02" if lowest is None else lowest), rate)
         rate = min(Fraction("0.02" if highest is None else highest), rate)
         held = {
-            account: holding.quantity
-            for (account, of), holding in holdings.items()
+            (account, leg): holding.quantity
+            for (account, of, leg), holding in holdings.items()
             if of == symbol and holding.quantity
         }
         own = inventory.get((contract.insurance_fund, symbol), Fraction(0))
@@ -133,12 +138,12 @@ class Fundings:
         assert payment.sequence == outcome.sequence, payment
         assert payment.time == due.time, payment
         assert (Fraction(payment.rate), payment.mark_price) == (due.rate, due.mark), payment
-        held = due.left.pop(payment.account_id)
+        held = due.left.pop((payment.account_id, payment.position_side))
         assert held == Fraction(payment.quantity), f"{payment}, held {held} at the time"
         assert Fraction(payment.amount) == self._amount(due, symbol, held, state), payment
         due.received += Fraction(payment.amount)
         asset = state.markets[symbol].contract.settlement_asset
-        self.charged[asset].add((payment.account_id, symbol))
+        self.charged[asset].add((payment.account_id, symbol, payment.position_side))
 
     def _settled(self, settled: FundingSettled, outcome: Outcome, state: State) -> None:
         due = self.under_way.pop(settled.symbol)

@@ -10,6 +10,7 @@ from fractions import Fraction
 
 from app.engine.margin import is_aside
 from app.engine.markets import BookSide, Market
+from app.engine.scopes import leg_of
 from app.engine.state import State
 from tests.engine.arithmetic import (
     exact_value,
@@ -165,6 +166,9 @@ def bookkeeping(state: State) -> None:
             assert state.wallets.get(f"cross/{account.account_id}/{asset}") is wallet, wallet
         for (symbol, side), p in account.positions.items():
             assert (p.account_id, p.symbol, p.side) == (account.account_id, symbol, side)
+            legs = {"one_way": ("both",), "hedge": ("long", "short")}[account.position_mode]
+            assert side in legs, f"{p} in {account.position_mode} mode"
+            assert side == "both" or p.quantity * (1 if side == "long" else -1) >= 0, f"turned: {p}"
             market = state.markets[symbol]
             indexed = market.positions.get((p.account_id, side))
             assert (indexed is p) == (p.quantity != 0), f"{p.account_id} {symbol}: not indexed"
@@ -191,13 +195,13 @@ def bookkeeping(state: State) -> None:
                 off = abs(Fraction(getattr(p, f"{name}_value")) - worth)
                 assert getattr(p, f"{name}_quantity") == quantity, f"{p}: {name}_quantity"
                 assert off <= near, f"{p}: {name}_value"
-    legs = {id(p) for account in state.accounts.values() for p in account.positions.values()}
+    kept = {id(p) for account in state.accounts.values() for p in account.positions.values()}
     for market in state.markets.values():
-        assert {id(p) for p in market.positions.values()} <= legs, market.contract.symbol
+        assert {id(p) for p in market.positions.values()} <= kept, market.contract.symbol
     for wallet in state.wallets.values():
         if wallet.kind == "isolated":
-            symbol = wallet.name.split(":")[0]
-            position = state.accounts[wallet.owner].positions.get((symbol, "both"))
+            symbol, side = leg_of(wallet.name)
+            position = state.accounts[wallet.owner].positions.get((symbol, side))
             assert position is not None, f"orphan {wallet.key}"
             assert position.wallet is wallet, f"orphan {wallet.key}"
 

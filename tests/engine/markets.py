@@ -7,7 +7,13 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 
-from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.accounts import (
+    AdjustMargin,
+    ConfigureContract,
+    Deposit,
+    SetPositionMode,
+    Withdraw,
+)
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, UpdateFund
 from app.engine.commands.orders import CancelAllAfter, CancelOrders
 from app.engine.contracts import Contract
@@ -98,6 +104,8 @@ money = st.one_of(
         required_minimum=st.dictionaries(assets, st.none() | amounts.map(Decimal), max_size=2),
     ),
 )  # fmt: skip
+legs = st.sampled_from((0, 1))
+"""Which leg of hedge mode, where an account has one."""
 housekeeping = st.one_of(
     st.builds(
         ConfigureContract, traders, symbols,
@@ -105,9 +113,10 @@ housekeeping = st.one_of(
         st.sampled_from((None, "cross", "isolated")),
     ),
     st.builds(
-        AdjustMargin, traders, symbols, st.just("both"),
+        AdjustMargin, traders, symbols, st.sampled_from(("both", "both", "long", "short")),
         st.builds(lambda amount, sign: sign * Decimal(amount), amounts, st.sampled_from((1, -1))),
     ),
     st.builds(CancelOrders, everyone),
+    st.builds(SetPositionMode, traders, st.sampled_from(("one_way", "hedge"))),
     st.builds(CancelAllAfter, everyone, st.sampled_from((0, 1, 60))),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -35,6 +36,7 @@ from app.engine.events import (
 from app.engine.numbers import plain
 from app.engine.outcome import Outcome
 from app.engine.state import State
+from app.engine.traders import Position
 from tests.engine.arithmetic import (
     UNITS,
     exact_value,
@@ -49,8 +51,8 @@ from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
 from tests.engine.untriggered import Untriggered
 
-Key = tuple[str, str]
-"""An owner (account or fund) and a contract: one-way mode only."""
+Key = tuple[str, str, str]
+"""An account, a contract and the leg."""
 
 UNIT = Fraction(1, UNITS)
 
@@ -100,7 +102,7 @@ class Books:
         self.wallets: dict[str, Fraction] = defaultdict(Fraction)
         self.paid_in: dict[str, Fraction] = defaultdict(Fraction)
         self.holdings: dict[Key, Holding] = defaultdict(Holding)
-        self.inventory: dict[Key, Fraction] = defaultdict(Fraction)
+        self.inventory: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
         self.heads: dict[str, tuple[int, str]] = defaultdict(lambda: (0, "0" * 64))
         self.seen: dict[int, Totals] = defaultdict(Totals)
         self.counts: dict[str, int] = defaultdict(int)
@@ -211,6 +213,8 @@ class Books:
             self.heads[entry.fund_id] = (entry.sequence, entry.hash)
 
     def _positions(self, outcome: Outcome, state: State) -> None:
+        for record in outcome.of(Liquidation):  # before any of its orders (LIQ-2)
+            self._holding(record).close(Fraction(record.netted_quantity))
         for trade in outcome.of(Trade):
             self._number("trade", trade.trade_id)
             self._trade(trade, state.markets[trade.symbol].contract)
@@ -249,9 +253,11 @@ class Books:
             expected = Fraction(0) if free else rounded(abs(worth) * Fraction(rate))
             assert Fraction(fee) == expected, f"fee {fee}, not {expected}: {trade}"
         taker_sign = 1 if trade.taker_side == "buy" else -1
-        for account, sign in ((trade.taker_account_id, taker_sign),
-                              (trade.maker_account_id, -taker_sign)):  # fmt: skip
-            holding = self.holdings[account, trade.symbol]
+        for account, leg, sign in (
+            (trade.taker_account_id, trade.taker_position_side, taker_sign),
+            (trade.maker_account_id, trade.maker_position_side, -taker_sign),
+        ):
+            holding = self.holdings[account, trade.symbol, leg]
             holding.fill(contract, sign * Fraction(trade.quantity), trade.price, sign * worth)
 
     def _deleverage(self, event: AdlEvent, state: State) -> Fraction:
@@ -259,7 +265,7 @@ class Books:
         contract = state.markets[event.symbol].contract
         wrong_side = 1 if event.side == "long" else -1
         for part in event.counterparties:
-            holding = self.holdings[part.account_id, event.symbol]
+            holding = self.holdings[part.account_id, event.symbol, part.position_side]
             held, quantity = holding.quantity, Fraction(part.quantity)
             assert held * wrong_side < 0, f"{part} holds {held}: not opposite"
             share = holding.close(quantity)
@@ -281,15 +287,19 @@ class Books:
         sign = 1 if record.side == "long" else -1
         taken, deleveraged = now.taken - before.taken, now.deleveraged - before.deleveraged
         if taken + deleveraged:
-            self.holdings[record.account_id, record.symbol].close(taken + deleveraged)
+            self._holding(record).close(taken + deleveraged)
         against_inventory = deleveraged - counterparties
         assert taken >= 0, record
         assert against_inventory >= 0, record
         self.inventory[record.fund_id, record.symbol] += sign * (taken + against_inventory)
 
+    def _holding(self, record: Liquidation) -> Holding:
+        return self.holdings[record.account_id, record.symbol, record.position_side]
+
     def _was_ready(self, record: Liquidation, outcome: Outcome, state: State) -> None:
         """Only positions with a fresh mark, and not before the tick after a halt, are closed."""
         closed = record.filled_quantity + record.taken_over_quantity + record.deleveraged_quantity
+        closed += record.netted_quantity
         if closed:
             market = state.markets[record.symbol]
             limit = market.contract.mark_staleness_seconds
@@ -308,16 +318,16 @@ class Books:
     def _compare_positions(self, outcome: Outcome, state: State) -> None:
         """Quantities exactly; costs too, but where trades and ADL of one outcome may interleave."""
         interleaved = {
-            (part.account_id, event.symbol)
+            (part.account_id, event.symbol, part.position_side)
             for event in outcome.of(AdlEvent)
             for part in event.counterparties
         } & {
-            (account, trade.symbol)
-            for trade in outcome.of(Trade)
-            for account in (trade.taker_account_id, trade.maker_account_id)
-        }
-        actual = {
-            (account.account_id, p.symbol): p
+            *_traded(outcome),
+            *((r.account_id, r.symbol, r.position_side)
+              for r in outcome.of(Liquidation) if r.netted_quantity),
+        }  # fmt: skip
+        actual: dict[Key, Position] = {
+            (account.account_id, p.symbol, p.side): p
             for account in state.accounts.values()
             for p in account.positions.values()
         }
@@ -339,6 +349,13 @@ class Books:
                 actual = Fraction(inventory.quantity) if inventory else Fraction(0)
                 expected = self.inventory[fund.fund_id, symbol]
                 assert actual == expected, f"{fund.fund_id} {symbol}: {actual}, not {expected}"
+
+
+def _traded(outcome: Outcome) -> Iterator[Key]:
+    """The legs that an outcome's trades changed."""
+    for trade in outcome.of(Trade):
+        yield trade.taker_account_id, trade.symbol, trade.taker_position_side
+        yield trade.maker_account_id, trade.symbol, trade.maker_position_side
 
 
 def chain_hash(entry: FundEntry) -> str:

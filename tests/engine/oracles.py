@@ -16,17 +16,21 @@ from app.engine.events import Liquidation
 from app.engine.rejections import Rejection
 from app.engine.results import OrderReceipt, Ticked
 from app.engine.state import State
-from app.engine.traders import Account, Position, scope_of
+from app.engine.traders import Account, Position
 from tests.engine.arithmetic import (
     UNITS,
     Leg,
     Scope,
+    as_kept,
     available,
     cross_scope,
     exact_value,
     left_alone,
+    leg_of_order,
+    maintenance,
     mark_price,
     scopes,
+    value,
 )
 from tests.engine.purse import room_for_fills
 
@@ -45,13 +49,10 @@ def foretell_order(state: State, command: PlaceOrder) -> Fraction | None:
     account, market = state.accounts.get(command.account_id), state.markets[command.symbol]
     if account is None or command.price is None or market.mark is None:
         return None
-    asset = market.contract.settlement_asset
-    position = account.positions.get((command.symbol, "both"))
-    if position is None:
-        key = scope_of(account, market.contract, "both")
-        position = Position(command.account_id, command.symbol, "both", key)
-    leg = Leg(state, position)
-    worth = exact_value(market.contract, command.quantity, command.price)
+    asset, price = market.contract.settlement_asset, command.price
+    command = as_kept(command)
+    leg = Leg(state, leg_of_order(state, command))
+    worth = exact_value(market.contract, command.quantity, price)
     buys = command.side == "buy"
     extra = Fraction(0)
     if not command.reduce_only:
@@ -119,6 +120,9 @@ def judge_withdrawal(room: Fraction | None, command: Withdraw, result: object) -
         assert room >= -SLACK, f"{command} was paid, {float(-room)} too much"
 
 
+LOWEST = -Fraction(10**30)
+"""Of a scope with nothing to maintain."""
+
 Place = tuple[Fraction, str, str]
 """A scope's place in the order of liquidation: ratio, account, contract or asset (LIQ-2)."""
 
@@ -130,7 +134,7 @@ class TickForetold:
         self, state: State, command: Tick, now: datetime, waiting: AbstractSet[str]
     ) -> None:
         market = state.markets[command.symbol]
-        before = market.mark
+        before, self.now, self.waiting = market.mark, now, waiting
         assert before is not None
         market.mark = replace(before, price=command.mark_price, time=now)
         try:
@@ -151,7 +155,22 @@ class TickForetold:
         self.accounts.add(account)
         equity = scope.equity + scope.reserved
         if equity < scope.maintenance:
-            self.order[mode, account, thing] = (equity / scope.maintenance, account, thing)
+            kept = self._netted(scope)
+            ratio = equity / kept if kept else LOWEST
+            self.order[mode, account, thing] = (ratio, account, thing)
+
+    def _netted(self, scope: Scope) -> Fraction:
+        """The maintenance margin that netting the legs of each contract leaves (LIQ-2)."""
+        kept = scope.maintenance
+        for leg in scope.legs:
+            other = [x for x in scope.legs if x.market is leg.market and x is not leg]
+            if other and leg.position.side == "long" and not leg.held_open(self.now, self.waiting):
+                rest = leg.position.quantity + other[0].position.quantity
+                net = maintenance(
+                    leg.contract, abs(value(leg.contract, rest, mark_price(leg.market)))
+                )
+                kept += net - leg.maintenance - other[0].maintenance
+        return kept
 
     def judge(self, result: object, records: list[Liquidation], state: State) -> None:
         """The tick says how many; nobody else was liquidated; the lowest ratio came first."""
@@ -165,7 +184,8 @@ class TickForetold:
             if record.outcome == "orders_canceled":
                 continue
             asset = state.markets[record.symbol].contract.settlement_asset
-            thing = record.symbol if record.margin_mode == "isolated" else asset
+            own = f"{record.symbol}:{record.position_side}"
+            thing = own if record.margin_mode == "isolated" else asset
             place = self.order[record.margin_mode, record.account_id, thing]
             if not events or events[-1] != place:
                 events.append(place)

@@ -42,7 +42,7 @@ def check_payers(
     outcome: Outcome,
     state: State,
     events: dict[int, list[Liquidation]],
-    charged: Mapping[str, set[tuple[str, str]]],
+    charged: Mapping[str, set[tuple[str, str, str]]],
 ) -> None:
     """No trader's command moves a fund or the treasury; a deficit is its own contract's fund's.
 
@@ -64,7 +64,8 @@ def check_payers(
             assert transfer.reference is not None, f"a cover without its liquidation: {transfer}"
             record = records[int(transfer.reference.removeprefix("liquidation/"))]
             asset = transfer.asset
-            if (record.account_id, transfer.symbol) not in charged.get(asset, ()):
+            paid = {(account, symbol) for account, symbol, _ in charged.get(asset, ())}
+            if (record.account_id, transfer.symbol) not in paid:
                 _check_cover(transfer, record, events[record.event_id], outcome, state)
 
 

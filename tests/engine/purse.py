@@ -13,12 +13,14 @@ from app.engine import matching
 from app.engine.commands.orders import PlaceOrder
 from app.engine.numbers import EXACT
 from app.engine.state import State
-from app.engine.traders import Position, scope_of
+from app.engine.traders import Position
 from tests.engine.arithmetic import (
     UNITS,
     Leg,
+    as_kept,
     cross_scope,
     exact_value,
+    leg_of_order,
     legs_of,
     leverage_of,
     maintenance,
@@ -42,10 +44,7 @@ class Purse:
         account, market = state.accounts[command.account_id], state.markets[command.symbol]
         self.contract, self.mark = market.contract, mark_price(market)
         asset = market.contract.settlement_asset
-        position = account.positions.get((command.symbol, "both"))
-        if position is None:
-            key = scope_of(account, market.contract, "both")
-            position = Position(command.account_id, command.symbol, "both", key)
+        position = leg_of_order(state, command)
         self.position = position
         own = Leg(state, position)
         self.isolated, self.leverage = own.isolated, leverage_of(account, market.contract)
@@ -150,6 +149,7 @@ def room_for_fills(state: State, command: PlaceOrder) -> Fraction | None:
     account, market = state.accounts.get(command.account_id), state.markets[command.symbol]
     if account is None or market.mark is None or command.quantity <= 0:
         return None
+    command = as_kept(command)
     purse = Purse(state, command)
     with localcontext(EXACT):
         taker = matching.Taker(account, purse.position, command.side)

@@ -19,6 +19,7 @@ from tests.engine.arithmetic import (
     cross_scope,
     is_left_alone,
     leverage_of,
+    mark_price,
     price_at,
     price_unit,
     scopes,
@@ -67,9 +68,13 @@ def _position(state: State, scope: Scope, leg: Leg) -> None:
     entry = price_at(leg.contract, leg.position.quantity, leg.position.cost) or Fraction(0)
     assert abs(Fraction(shown.entry_price) - entry) <= unit / 2, shown
     # Where a loss has used up all that stands behind the position; no such price, no answer.
-    bankrupt = Fraction(leg.position.cost) - (scope.equity - leg.profit)
+    # Legs that stand before one equity move together.
+    both = [other for other in scope.legs if other.market is leg.market]
+    net = sum((other.position.quantity for other in both), Decimal(0))
+    cost = sum((Fraction(other.position.cost) for other in both), Fraction(0))
+    bankrupt = cost - (scope.equity - sum((other.profit for other in both), Fraction(0)))
     near = [
-        price_at(leg.contract, leg.position.quantity, bankrupt + off)
+        price_at(leg.contract, net, bankrupt + off) if net else None
         for off in (-ROUNDING, ROUNDING)  # what isolated orders hold back is rounded up
     ]
     found = [price for price in near if price is not None]
@@ -79,6 +84,9 @@ def _position(state: State, scope: Scope, leg: Leg) -> None:
         assert min(found) - unit <= Fraction(shown.bankruptcy_price) <= max(found) + unit, shown
     else:
         assert found, shown
+    if len(both) > 1:
+        _shared_price(scope, leg, shown.liquidation_price)
+        return
     if shown.liquidation_price is None:
         # Between next to nothing and beyond every bracket it is never, or always, at risk.
         ends = [_slack_at(scope, leg, price) for price in (Fraction(1, 10**20), Fraction(10**20))]
@@ -90,6 +98,28 @@ def _position(state: State, scope: Scope, leg: Leg) -> None:
     if risky > 0 and safe > 0:
         assert _slack_at(scope, leg, risky) < ROUNDING, f"not at risk beyond {shown}"
         assert _slack_at(scope, leg, safe) > -ROUNDING, f"at risk before {shown}"
+
+
+def _shared_price(scope: Scope, leg: Leg, shown: Decimal | None) -> None:
+    """Of two legs before one equity: on one side of the price they are at risk, on the other not.
+
+    From mark to there, and as far the other way, they stay what they are: it is the nearest.
+    """
+    mark = mark_price(leg.market)
+    now = _slack_at(scope, leg, mark)
+    if shown is None:
+        ends = [_slack_at(scope, leg, price) for price in (Fraction(1, 10**20), Fraction(10**20))]
+        assert not (min(*ends, now) < -ROUNDING and max(*ends, now) > ROUNDING), (ends, now)
+        return
+    price = Fraction(shown)
+    hair = price * HAIR + 2 * price_unit(leg.contract)
+    around = [_slack_at(scope, leg, at) for at in (price - hair, price + hair) if at > 0]
+    assert len(around) < 2 or min(around) < ROUNDING, f"not at risk around {shown}: {around}"
+    assert max(around) > -ROUNDING, f"at risk around {shown}: {around}"
+    for at in ((mark + price) / 2, mark + (mark - price) * (1 - HAIR) + hair):
+        if at > 0:
+            there = _slack_at(scope, leg, at)
+            assert (there > -ROUNDING) if now >= 0 else (there < ROUNDING), f"{shown}: {there}"
 
 
 def _slack_at(scope: Scope, leg: Leg, price: Fraction) -> Fraction:
@@ -114,11 +144,11 @@ def _queue(state: State, market: Market, *, longs: bool) -> None:
     A large one may be older than its scores, but holds the same positions once made (ADL-5).
     """
     side = [p for p in market.positions.values() if (p.quantity > 0) == longs]
-    expected = sorted((-_score(state, p), p.account_id) for p in side)
+    expected = sorted((-_score(state, p), p.account_id, p.side) for p in side)
     kept = market.rankings.get(longs)
     if kept is not None and not state.unranked:
-        shown = [account for *_, account, _ in ranking.entries(kept)]
-        wanted = [account for _, account in expected]
+        shown = [(account, leg) for *_, account, leg in ranking.entries(kept)]
+        wanted = [(account, leg) for _, account, leg in expected]
         if not kept.large:
             assert shown == wanted, (shown, expected)
         elif kept.made_at is not None:
@@ -134,7 +164,7 @@ def _score(state: State, position: Position) -> Fraction:
 
     What is left alone is last as well (REC-2).
     """
-    if is_left_alone(state, position.account_id, position.symbol):
+    if is_left_alone(state, position.account_id, position.symbol, position.side):
         return Fraction(ranking.LAST)
     leg = Leg(state, position)
     if leg.isolated:

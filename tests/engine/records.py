@@ -31,6 +31,7 @@ def check_records(outcome: Outcome, state: State) -> None:
         _fee(record, outcome, state)
         _ending(record, outcome, state)
         _story(record)
+        _netting(record, outcome)
     for event in outcome.of(AdlEvent):
         _adl(event, outcome, state)
     _bankrupt_wallets_are_empty(outcome, state)
@@ -47,7 +48,7 @@ def _no_better_order_is_left(trade: Trade, maker: Order, state: State) -> None:
     for order in state.orders.values():
         if (order.symbol, order.side) != (trade.symbol, side) or order.price is None:
             continue
-        if is_left_alone(state, order.account_id, order.symbol):
+        if is_left_alone(state, order.account_id, order.symbol, order.position_side):
             continue
         if order.created_at == trade.time:
             continue  # it was triggered, and placed behind that trade
@@ -102,8 +103,10 @@ def _fee(record: Liquidation, outcome: Outcome, state: State) -> None:
 
 def _ending(record: Liquidation, outcome: Outcome, state: State) -> None:
     """Quantities, outcome and the fund's part agree with what happened (LIQ-9)."""
-    parts = (record.filled_quantity, record.taken_over_quantity, record.deleveraged_quantity)
+    parts = [record.filled_quantity, record.taken_over_quantity, record.deleveraged_quantity]
     filled, taken, deleveraged = (part > 0 for part in parts)
+    parts.append(record.netted_quantity)
+    filled = filled or not (taken or deleveraged or not record.netted_quantity)
     assert all(part >= 0 for part in parts), record
     assert sum(parts) <= record.quantity, record
     if taken or deleveraged or record.outcome == "closed":
@@ -135,14 +138,40 @@ def _story(record: Liquidation) -> None:
     assert kinds.count("trigger") == kinds.count("end") == 1, kinds
 
 
+def _netting(record: Liquidation, outcome: Outcome) -> None:
+    """LONG and SHORT of a cross account are netted by as much, at mark, before all else (LIQ-2)."""
+    legs = [
+        other
+        for other in outcome.of(Liquidation)
+        if (other.event_id, other.symbol, other.netted_quantity)
+        == (record.event_id, record.symbol, record.netted_quantity)
+    ]
+    told = [step for step in record.steps if step.kind == "netting"]
+    assert len(told) == (record.netted_quantity > 0), record
+    for step in told:
+        assert {leg.position_side for leg in legs} == {"long", "short"}, legs
+        assert record.margin_mode == "cross", record
+        assert Decimal(step.detail["quantity"]) == record.netted_quantity, record
+        assert Decimal(step.detail["price"]) == record.mark_price, record
+        before = [one.kind for one in record.steps[: record.steps.index(step)]]
+        assert not {*before} - {"trigger", "orders_canceled"}, before
+
+
 def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
     """Ranked, priced at the bankruptcy price or at mark, and announced (ADL-2 to ADL-4)."""
+    account = next(
+        record.account_id
+        for record in outcome.of(Liquidation)
+        if record.liquidation_id == event.liquidation_id
+    )
     scores = [Decimal(entry.score) for entry in event.queue]
     assert scores == sorted(scores, reverse=True), event
     at_bankruptcy = [p for p in event.counterparties if p.reason == "bankruptcy_price"]
     at_mark = [p for p in event.counterparties if p.reason == "mark_price"]
     assert list(event.counterparties) == at_bankruptcy + at_mark, event
-    for parts in (at_bankruptcy, at_mark):
+    own = [p for p in event.counterparties if p.account_id == account]
+    assert own in ([], list(event.counterparties[-1:])), f"its other leg is not the last: {event}"
+    for parts in (at_bankruptcy, [p for p in at_mark if p not in own]):
         assert [p.rank for p in parts] == sorted({p.rank for p in parts}), event
     for part in event.counterparties:
         assert 0 < part.quantity <= part.quantity_before, part
@@ -173,7 +202,14 @@ def _bankrupt_wallets_are_empty(outcome: Outcome, state: State) -> None:
     }
     for record in outcome.of(Liquidation):
         bankrupt = record.taken_over_quantity + record.deleveraged_quantity
-        if bankrupt == 0 or bankrupt + record.filled_quantity < record.quantity:
+        if any(
+            part.account_id == record.account_id
+            for event in _events(record, outcome)
+            for part in event.counterparties
+        ):
+            continue  # at mark against its own other leg: what that leaves is the trader's (ADL-2)
+        closed = bankrupt + record.filled_quantity + record.netted_quantity
+        if bankrupt == 0 or closed < record.quantity:
             continue  # none of it, or it goes on in the next part
         positions = state.accounts[record.account_id].positions.values()
         asset = state.markets[record.symbol].contract.settlement_asset

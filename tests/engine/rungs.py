@@ -70,6 +70,7 @@ def market() -> World:
     for account, amount in (("ann", "60"), ("bob", "100000"), ("eve", "60")):
         world.account(account)
         world.deposit(account, amount)
+    world.account("hal", "hedge")
     world.must(ConfigureContract("eve", "HELD", 20, "isolated"))
     for account in ("ann", "eve"):
         for owner, side in (("bob", "sell"), (account, "buy")):

@@ -8,7 +8,6 @@ from decimal import Decimal
 import pytest
 
 from app.engine.commands import Command
-from app.engine.commands.accounts import OpenAccount, SetPositionMode
 from app.engine.commands.funds import CreateFund, FundPolicy, UpdateFund
 from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
 from app.engine.commands.orders import PlaceOrder
@@ -62,19 +61,6 @@ def test_a_trader_key_and_no_other_is_bound_to_an_account(world: World) -> None:
     assert refused(world, CreateKey(replace(ADMIN, account_id="alice"))) == "invalid_key"
     assert refused(world, CreateKey(replace(unbound, account_id="nobody"))) == "unknown_account"
     world.must(CreateKey(replace(unbound, account_id="alice")))
-
-
-def test_ord_3_one_way_is_the_only_mode_yet(world: World) -> None:
-    """ORD-3: hedge mode is refused, never half done."""
-    key = replace(ADMIN, scope="trader", account_id="bob")
-    assert refused(world, OpenAccount("bob", "hedge", key)) == "unsupported_position_mode"
-    assert refused(world, SetPositionMode("alice", "hedge")) == "unsupported_position_mode"
-    assert world.must(SetPositionMode("alice", "one_way")) == Done("alice")
-    world.deposit("alice", "100")
-    order = PlaceOrder("alice", "TEST", "buy", "limit", Decimal(1), Decimal(99))
-    for side in ("long", "short"):
-        code = refused(world, replace(order, position_side=side))
-        assert code == "position_side_mismatch"
 
 
 def test_a_fund_is_created_once(world: World) -> None:

@@ -75,10 +75,11 @@ from tests.engine.world import START
 LADDERS = [Ladder(PlaceOrder, {
     "account_id": "nobody", "symbol": "NOPE", "side": "buy", "type": "market",
     "quantity": Decimal("-0.0005"), "price": Decimal("-0.005"), "time_in_force": "gtx",
-    "reduce_only": True, "position_side": "long",
+    "reduce_only": True, "position_side": "both",
 }, [
-    ("unknown_account", {"account_id": "ann"}),
+    ("unknown_account", {"account_id": "hal"}),
     ("unknown_contract", {"symbol": "TEST"}),
+    ("position_side_required", {"account_id": "ann", "position_side": "long"}),
     ("position_side_mismatch", {"position_side": "both"}),
     ("quantity_not_positive", {"quantity": Decimal("0.0005")}),
     ("quantity_off_lot", {"quantity": Decimal("0.001")}),
@@ -104,13 +105,14 @@ LADDERS = [Ladder(PlaceOrder, {
 Ladder(PlaceTriggered, {
     "account_id": "nobody", "symbol": "NOPE", "side": "buy", "type": "stop",
     "quantity": Decimal("-0.0005"), "price": Decimal("-0.005"), "time_in_force": "gtx",
-    "position_side": "long", "close_position": True,
+    "position_side": "both", "close_position": True,
 }, [
-    ("unknown_account", {"account_id": "ann"}),
+    ("unknown_account", {"account_id": "hal"}),
     ("unknown_contract", {"symbol": "TEST"}),
     ("close_position_not_allowed", {"type": "stop_market"}),
     ("quantity_not_allowed", {"quantity": None, "close_position": False}),
     ("quantity_required", {"quantity": Decimal("-0.0005")}),
+    ("position_side_required", {"account_id": "ann", "position_side": "long"}),
     ("position_side_mismatch", {"position_side": "both"}),
     ("quantity_not_positive", {"quantity": Decimal("0.0005")}),
     ("quantity_off_lot", {"quantity": Decimal("0.001")}),
@@ -188,7 +190,6 @@ Ladder(ReleaseIncident, {"incident_id": 1, "reason": "mended"}, [
 ]),
 Ladder(OpenAccount, {"account_id": "ann", "position_mode": "hedge", "key": KNOWN_KEY}, [
     ("account_exists", {"account_id": "new"}),
-    ("unsupported_position_mode", {"position_mode": "one_way"}),
     ("key_exists", {"key": NEW_KEY}),
 ]),
 Ladder(CreateKey, {"key": KNOWN_KEY}, [
@@ -199,7 +200,7 @@ Ladder(CreateKey, {"key": KNOWN_KEY}, [
 Ladder(RevokeKey, {"key_id": "-"}, [("unknown_key", {"key_id": "key-ann"})]),
 Ladder(SetPositionMode, {"account_id": "nobody", "position_mode": "hedge"}, [
     ("unknown_account", {"account_id": "ann"}),
-    ("unsupported_position_mode", {"position_mode": "one_way"}),
+    ("position_mode_fixed", {"account_id": "hal"}),
 ]),
 Ladder(Deposit, {"account_id": "nobody", "asset": "-", "amount": NO_MONEY}, [
     ("unknown_account", {"account_id": "ann"}), *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),

@@ -23,12 +23,14 @@ from app.engine.commands.funds import FundPolicy
 from app.engine.commands.leaders import ContinueCascade
 from app.engine.commands.orders import AmendOrder, CancelOrder, PlaceOrder
 from app.engine.commands.prices import Tick
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.invariants import check_all, state_hash
 from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import affordable
 from tests.engine.faults import Faults
 from tests.engine.funded import Funded
+from tests.engine.hedged import Hedged
 from tests.engine.markets import (
     ACCOUNTS,
     CONTRACTS,
@@ -58,7 +60,7 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Faults, Funded, Triggering):
+class Exchange(Faults, Funded, Hedged, Triggering):
     """Four traders and a whale, eight contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
@@ -83,17 +85,18 @@ class Exchange(Faults, Funded, Triggering):
         trades=st.lists(st.tuples(traders, everyone, symbols, lots), min_size=4, max_size=12),
         quotes=st.lists(st.tuples(symbols, sides, lots), max_size=6),
         busy=st.sets(symbols, min_size=1, max_size=2) | st.just(set(TERMS)),
+        hedged=st.sets(everyone) | st.just(set(ACCOUNTS)),
     )
     def open(
         self, ratios: tuple[str, ...], seeds: tuple[str, ...], isolated: set[tuple[str, str]],
         leverages: list[tuple[str, str, int]], trades: list[tuple[str, str, str, int]],
-        quotes: list[tuple[str, str, int]], busy: set[str],
+        quotes: list[tuple[str, str, int]], busy: set[str], hedged: set[str],
     ) -> None:  # fmt: skip
         """Funds, contracts, first marks, accounts with money and first positions."""
         self.busy = sorted(busy)
         self.list_contracts(ratios, seeds)
         for account_id in (*ACCOUNTS, WHALE):
-            self.world.account(account_id)
+            self.world.account(account_id, "hedge" if account_id in hedged else "one_way")
             for asset in ("USDT", "USDC", "BTC"):
                 self.world.deposit(account_id, "1000000" if account_id == WHALE else "200", asset)
         for account_id, symbol in sorted(isolated):
@@ -120,6 +123,8 @@ class Exchange(Faults, Funded, Triggering):
         """Apply a command; what a rule refuses must have changed nothing."""
         world = self.world
         world.catch_up()
+        if isinstance(command, PlaceOrder | PlaceTriggered):
+            command = self.on_a_leg(command)
         before = dump(world.state)
         judge = foretell(world.state, command, world.next_time(), world.books.waiting)
         known = len(world.liquidations)
@@ -194,16 +199,6 @@ class Exchange(Faults, Funded, Triggering):
         size = self.size(symbol, count)
         self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc", reduce_only))
 
-    @rule(account=everyone, symbol=symbols)
-    def close(self, account: str, symbol: str) -> None:
-        """Close a whole position at any price."""
-        symbol = self.pick(symbol)
-        position = self.world.state.accounts[account].positions.get((symbol, "both"))
-        if position is not None and position.quantity:
-            side: Any = "sell" if position.quantity > 0 else "buy"
-            size = abs(position.quantity)
-            self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc"))
-
     @rule(
         account=traders, symbol=symbols, side=sides, factor=offers, better=offers,
         in_force=st.sampled_from(("gtc", "ioc")),
@@ -219,19 +214,6 @@ class Exchange(Faults, Funded, Triggering):
             better_price = self.price(symbol, better)
             self.send(PlaceOrder(WHALE, symbol, opposite(side), "limit", size, better_price))
             self.send(PlaceOrder(account, symbol, side, "limit", size, price, in_force))
-
-    @rule(account=traders, symbol=symbols, count=lots, factors=st.lists(offers, max_size=3))
-    def turn(self, account: str, symbol: str, count: int, factors: list[str]) -> None:
-        """Turn a position around, against bids and asks at several prices."""
-        symbol = self.pick(symbol)
-        position = self.world.state.accounts[account].positions.get((symbol, "both"))
-        if not (position and position.quantity):
-            return
-        side, other = ("sell", "buy") if position.quantity > 0 else ("buy", "sell")
-        for price in (self.price(symbol, factor) for factor in factors):
-            self.send(PlaceOrder(WHALE, symbol, other, "limit", self.size(symbol, count), price))  # type: ignore[arg-type]
-        size = abs(position.quantity) + self.size(symbol, count)
-        self.send(PlaceOrder(account, symbol, side, "market", size, None, "ioc"))  # type: ignore[arg-type]
 
     @rule(
         account=traders, taker=everyone, symbol=symbols, side=sides,

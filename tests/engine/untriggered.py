@@ -106,7 +106,9 @@ class Untriggered:
         ]  # fmt: skip
         terms = (became.account_id, became.symbol, became.side, became.price)
         assert terms == (command.account_id, command.symbol, command.side, command.price), became
-        assert became.reduce_only == (command.reduce_only or command.close_position), became
+        against = {"long": "sell", "short": "buy"}.get(command.position_side) == command.side
+        reduces = command.reduce_only or command.close_position or against
+        assert became.reduce_only == reduces, became
         assert command.quantity is None or became.quantity <= command.quantity, became
         assert became.reduce_only or became.quantity == command.quantity, became
 

@@ -10,7 +10,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, get_args
 
 from app.engine import commands
-from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.accounts import (
+    AdjustMargin,
+    ConfigureContract,
+    Deposit,
+    SetPositionMode,
+    Withdraw,
+)
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, FundPolicy, UpdateFund
@@ -76,6 +82,14 @@ class Verbs(Expectations):
         """Accounts in one-way mode."""
         return [world.open_account(name) for name in names]
 
+    def do_hedger(self, *names: str) -> list[object]:
+        """Accounts in hedge mode."""
+        return [world.open_account(name, "hedge") for name in names]
+
+    def do_mode(self, account: str, mode: Any) -> list[object]:
+        """Another position mode (ORD-3)."""
+        return [SetPositionMode(account, mode)]
+
     def do_deposit(self, account: str, asset: str, amount: str) -> list[object]:
         """Money in."""
         return [Deposit(account, asset, Decimal(amount))]
@@ -111,7 +125,7 @@ class Verbs(Expectations):
 
     def do_margin(self, account: str, symbol: str, amount: str) -> list[object]:
         """Money between cross wallet and isolated position."""
-        return [AdjustMargin(account, symbol, "both", Decimal(amount))]
+        return [AdjustMargin(*moved(account, symbol), Decimal(amount))]
 
     def do_tick(self, symbol: str, price: str, *options: str) -> list[object]:
         """A mark price."""
@@ -174,9 +188,10 @@ class Verbs(Expectations):
 
     def do_set_aside(self, account: str, name: str, *options: str) -> None:
         """A cross scope by its asset, or an isolated one by its contract, has failed (REC-2)."""
+        account, _, leg = account.partition("/")
         market = self.world.state.markets.get(name)
         asset = market.contract.settlement_asset if market else name
-        symbol, side = (name, "both") if market else (None, None)
+        symbol, side = (name, leg or "both") if market else (None, None)
         self._fails(asset, options, account_id=account, symbol=symbol, position_side=side)
 
     def do_halt(self, asset: str, *options: str) -> None:
@@ -205,10 +220,11 @@ class Verbs(Expectations):
         prevention = options & set(get_args(commands.SelfTradePrevention))
         default: Any = "gtc" if price is not None else "ioc"
         assert (price is None) == ("market" in options), "neither price nor market"
+        account, symbol, leg = moved(account, symbol)
         return [PlaceOrder(
             account, symbol, side, "market" if price is None else "limit", Decimal(quantity),
             price, in_force.pop() if in_force else default, "reduce_only" in options,  # type: ignore[arg-type]
-            client_order_id=pairs(rest).get("id"),
+            leg, client_order_id=pairs(rest).get("id"),
             self_trade_prevention=prevention.pop() if prevention else "expire_taker",  # type: ignore[arg-type]
         )]  # fmt: skip
 
@@ -220,11 +236,12 @@ class Verbs(Expectations):
         options, limit = set(rest), Decimal(rest[rest.index("@") + 1]) if "@" in rest else None
         in_force = options & set(get_args(commands.TimeInForce))
         default: Any = "ioc" if limit is None else "gtc"
+        account, symbol, leg = moved(account, symbol)
         return [PlaceTriggered(
             account, symbol, side, kind if limit is not None else f"{kind}_market",  # type: ignore[arg-type]
             None if quantity == "all" else Decimal(quantity), limit,
             in_force.pop() if in_force else default, "reduce_only" in options,  # type: ignore[arg-type]
-            client_order_id=pairs(rest).get("id"), trigger_price=Decimal(trigger),
+            leg, client_order_id=pairs(rest).get("id"), trigger_price=Decimal(trigger),
             trigger_by="last" if "last" in options else "mark", close_position=quantity == "all",
         )]  # fmt: skip
 
@@ -262,6 +279,12 @@ class Verbs(Expectations):
     def do_countdown(self, account: str, seconds: str) -> list[object]:
         """Cancel-all-after (ORD-14)."""
         return [CancelAllAfter(account, int(seconds))]
+
+
+def moved(name: str, symbol: str) -> tuple[str, str, Any]:
+    """Account, contract and leg, of `alice` or `alice/long`."""
+    account, _, leg = name.partition("/")
+    return account, symbol, leg or "both"
 
 
 def pairs(options: Any) -> dict[str, str]:

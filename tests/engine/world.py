@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 
 from app.engine.bounds import Bounds
-from app.engine.commands import Command
+from app.engine.commands import Command, PositionMode
 from app.engine.commands.accounts import Deposit, OpenAccount
 from app.engine.commands.contracts import CreateContract
 from app.engine.commands.funds import ContributeToFund, CreateFund, FundPolicy
@@ -203,9 +203,9 @@ class World:
         """List a contract."""
         self.must(CreateContract(contract))
 
-    def account(self, account_id: str) -> None:
-        """Open an account in one-way mode."""
-        self.must(open_account(account_id))
+    def account(self, account_id: str, mode: PositionMode = "one_way") -> None:
+        """Open an account."""
+        self.must(open_account(account_id, mode))
 
     def deposit(self, account_id: str, amount: str, asset: str = "USDT") -> None:
         """Money into an account."""
@@ -218,11 +218,11 @@ class World:
         return receipt
 
 
-def open_account(account_id: str) -> OpenAccount:
+def open_account(account_id: str, mode: PositionMode = "one_way") -> OpenAccount:
     """The command that opens an account with a key of its own."""
     digest = hashlib.sha256(account_id.encode()).hexdigest()
     key = NewKey(f"key-{account_id}", account_id, "trader", digest, account_id)
-    return OpenAccount(account_id, "one_way", key)
+    return OpenAccount(account_id, mode, key)
 
 
 def brackets(rows: tuple[Row, ...]) -> tuple[Bracket, ...]:

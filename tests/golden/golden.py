@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from app.engine import deleveraging, prices
 from app.engine.commands import Command
@@ -39,9 +40,17 @@ from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.store import codec
 from app.store.rows import collect
+from app.store.tables import metadata
 from app.verify.difference import text
 from tests.engine.world import contract, open_account
 from tests.verify.market import Market, opening
+
+SINCE: dict[str, dict[str, Any]] = {
+    "trades": {"taker_position_side": "both", "maker_position_side": "both"},
+    "liquidations": {"netted_quantity": 0},
+}
+"""Columns that came after the newest version's log was written, with their migrations' defaults;
+the next version's has them."""
 
 FOLDER = Path(__file__).parent
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,11 +125,19 @@ def told(outcomes: Iterable[Outcome], state: State) -> Golden:
         )
         for table, rows in collect([outcome], (), state.counters).appends.items():
             for row in rows:
-                records.update(f"{table}|{'|'.join(map(text, row))}\n".encode())
+                records.update(f"{table}|{'|'.join(_texts(table, row))}\n".encode())
     return Golden(
         Engine.rules_version, codec.RESULTS_FORMAT, bounds(), state_hash(state),
         records.hexdigest(), entries,
     )  # fmt: skip
+
+
+def _texts(table: str, row: Sequence[Any]) -> Iterator[str]:
+    """A row's words, without those of columns that are newer than the log and say nothing new."""
+    since = SINCE.get(table, {})
+    for name, value in zip(metadata.tables[table].columns.keys(), row, strict=True):
+        if name not in since or value != since[name]:
+            yield text(value)
 
 
 def replay(golden: Golden) -> tuple[list[Outcome], State]:

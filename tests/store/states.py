@@ -165,7 +165,7 @@ class Exchange:
         trade = Trade(
             step.next_id("trade"), step.now, order.symbol, order.price, amount, value,
             orderbook.opposite(order.side), "taker", None, Decimal("0.00000001"), order.account_id,
-            order.order_id, Decimal("-0.01"), None,
+            order.order_id, Decimal("-0.01"), None, "both", order.position_side,
         )  # fmt: skip
         step.outcome.records.append(trade)
         step.set_last(self.state.markets[order.symbol], order.price)

@@ -14,7 +14,7 @@ import asyncpg
 import pytest
 
 from app.engine import funds, margin, ranking
-from app.engine.commands import Command
+from app.engine.commands import Command, PositionMode, PositionSide
 from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
 from app.engine.commands.contracts import CreateContract
 from app.engine.commands.funds import ContributeToFund, CreateFund, UpdateFund
@@ -37,13 +37,14 @@ from tests.engine.world import contract, differences, inverse, open_account
 from tests.store.states import facts, picture
 
 TRADERS = [f"trader-{number}" for number in range(8)]
+HEDGED = TRADERS[::3]
 SYMBOLS = ["AUSDT", "BUSDT", "COIN"]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def opening() -> list[Command]:
     """A fund with little money, three contracts of one asset (the last inverse), traders with
-    deposits, half of them isolated.
+    deposits, half of them isolated, a third in hedge mode.
     """
     commands: list[Command] = [
         CreateFund("f", "F"),
@@ -56,7 +57,8 @@ def opening() -> list[Command]:
     commands += [Tick(symbol, Decimal(100)) for symbol in SYMBOLS]
     for number, trader in enumerate(TRADERS):
         mode: Literal["cross", "isolated"] = "isolated" if number % 2 else "cross"
-        commands += [open_account(trader), Deposit(trader, "USDT", Decimal(200))]
+        hedged: PositionMode = "hedge" if trader in HEDGED else "one_way"
+        commands += [open_account(trader, hedged), Deposit(trader, "USDT", Decimal(200))]
         commands += [ConfigureContract(trader, symbol, 50, mode) for symbol in SYMBOLS]
     return commands
 
@@ -66,6 +68,8 @@ def anything(
 ) -> Command:
     """A random command; prices walk in large steps, so that positions are liquidated."""
     trader, symbol = chance.choice(TRADERS), chance.choice(SYMBOLS)
+    legs: list[PositionSide] = ["long", "short"]
+    leg: PositionSide = chance.choice(legs) if trader in HEDGED else "both"
     amount = Decimal(chance.randint(1, 2000)) / 100
     match chance.randrange(20):
         case 0 | 1:
@@ -77,7 +81,7 @@ def anything(
         case 3:
             return Withdraw(trader, "USDT", amount)
         case 4:
-            return AdjustMargin(trader, symbol, "both", amount - 5)
+            return AdjustMargin(trader, symbol, leg, amount - 5)
         case 5:
             return Deposit(trader, "USDT", amount)
         case 6:
@@ -92,6 +96,7 @@ def anything(
             return PlaceOrder(
                 trader, symbol, chance.choice(["buy", "sell"]), "limit", quantity,
                 price.quantize(Decimal("0.01")), reduce_only=chance.random() < 0.1,
+                position_side=leg,
             )  # fmt: skip
 
 

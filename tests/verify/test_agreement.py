@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from app.engine.commands import Command, Side
-from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit
+from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, SetPositionMode
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
 from app.engine.commands.orders import PlaceOrder
@@ -203,3 +203,35 @@ async def test_an_inverse_market_agrees(address: str) -> None:
     assert findings.difference is None
     assert findings.rows["adl_counterparties"] == 1
     assert findings.leaders == 2
+
+
+async def test_a_hedged_market_agrees(address: str) -> None:
+    """ORD-3, LIQ-2: legs, their trades and orders, netting, a change of mode; three leaders."""
+    async with Runner(address) as runner:
+        await accepted(
+            runner, CreateFund("f", "F"), CreateContract(contract("A", "f")), tick("A", "100"),
+            open_account("hal", "hedge"), Deposit("hal", "USDT", Decimal(800)),
+            open_account("bob"), Deposit("bob", "USDT", Decimal(100_000)),
+            order("bob", "sell", "A", "100", "100"),
+            replace(order("hal", "buy", "A", "100", "100"), position_side="long"),
+            order("bob", "buy", "A", "60", "100"),
+            replace(order("hal", "sell", "A", "60", "100"), position_side="short"),
+            replace(order("hal", "buy", "A", "10", "90"), position_side="short"),
+        )  # fmt: skip
+    async with Runner(address) as runner:
+        legs = runner.engine.state.accounts["hal"].positions
+        assert {leg: position.quantity for (_, leg), position in legs.items()} == {
+            "long": 100, "short": -60,
+        }  # fmt: skip
+        assert [order.reduce_only for order in legs["A", "short"].orders.values()] == [True]
+        await accepted(runner, tick("A", "81.63"))
+        assert {leg: position.quantity for (_, leg), position in legs.items()} == {"long": 40}
+    async with Runner(address) as runner:
+        await accepted(
+            runner, order("bob", "buy", "A", "40", "82"),
+            replace(order("hal", "sell", "A", "40", "82"), position_side="long"),
+            SetPositionMode("hal", "one_way"), order("hal", "buy", "A", "1", "80"),
+        )  # fmt: skip
+    findings = await verified(address)
+    assert findings.difference is None
+    assert findings.rows["liquidations"] == 2

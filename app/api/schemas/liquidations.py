@@ -36,6 +36,7 @@ class LiquidationView(View):
     symbol: str
     fund: str
     side: PositionDirection
+    position_side: PositionSide
     margin_mode: MarginMode
     quantity: Exact
     bankruptcy_price: Exact
@@ -45,6 +46,9 @@ class LiquidationView(View):
     clearance_fee_to_fund: Exact
     taken_over_quantity: Exact
     deleveraged_quantity: Exact
+    netted_quantity: Exact = Field(
+        description="Closed against the account's own other leg (hedge mode)."
+    )
     fund_amount: Exact
     treasury_amount: Exact
     outcome: LiquidationOutcome

@@ -250,4 +250,5 @@ class TradeView(View):
     order_id: Id | None = LEFT_OUT
     side: Side = LEFT_OUT
     role: Literal["maker", "taker"] = LEFT_OUT
+    position_side: PositionSide = LEFT_OUT
     fee: Exact = LEFT_OUT

@@ -39,7 +39,8 @@ liquidations = Table(
     law(
         "parts",
         "filled_quantity >= 0 AND taken_over_quantity >= 0 AND deleveraged_quantity >= 0"
-        " AND filled_quantity + taken_over_quantity + deleveraged_quantity <= quantity",
+        " AND netted_quantity >= 0 AND filled_quantity + taken_over_quantity"
+        " + deleveraged_quantity + netted_quantity <= quantity",
     ),
     law("fee", "clearance_fee_to_fund >= 0 AND clearance_fee_to_fund <= clearance_fee"),
     booked("clearance_fee", "clearance_fee_to_fund", "fund_amount", "treasury_amount"),
