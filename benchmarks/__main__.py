@@ -9,13 +9,14 @@ from dataclasses import replace
 
 import uvloop
 
-from benchmarks import cascades, growth, orders, peer, servers, start, takeover, ticks
+from benchmarks import cascades, growth, orders, peer, servers, settlements, start, takeover, ticks
 from benchmarks.options import QUICK, Options
 from benchmarks.table import Row, markdown
 
 FAMILIES: dict[str, Callable[[str, Options], Awaitable[list[Row]]]] = {
     "orders": orders.rows,
     "cascades": cascades.rows,
+    "funding": settlements.rows,
     "start": start.rows,
     "takeover": takeover.rows,
     "ticks": ticks.rows,

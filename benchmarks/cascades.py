@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import cycle
 from statistics import median
+from typing import Any
 
 from app.engine.commands import Command
 from app.engine.commands.orders import PlaceOrder
@@ -44,14 +45,14 @@ async def crash(server: str, template: str, *, probe_seconds: float = 0.0) -> Cr
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(servers.new_database(server, template))
         found = await stack.enter_async_context(servers.service(database))
-        idle, idle_pings = await _probe(found, seconds=probe_seconds)
+        idle, idle_pings = await probe(found, seconds=probe_seconds)
         body = {"symbol": "BTCUSDT", "mark_price": CRASH}
         tick = asyncio.create_task(
             ask(found, request("POST", "/v1/prices", body, servers.ADMIN_KEY))
         )
         busy = pings = Load()
         if probe_seconds:
-            busy, pings = await _probe(found, tick=tick)
+            busy, pings = await probe(found, until=tick)
         answer = await tick
         count, events = [
             await servers.fetch_number(database, f"SELECT count(*) FROM {table}")
@@ -61,8 +62,8 @@ async def crash(server: str, template: str, *, probe_seconds: float = 0.0) -> Cr
         return Crash(answer.latencies[0], count, events, idle, busy, idle_pings, pings)
 
 
-async def _probe(
-    address: str, *, seconds: float | None = None, tick: asyncio.Task[Load] | None = None
+async def probe(
+    address: str, *, seconds: float | None = None, until: asyncio.Task[Any] | None = None
 ) -> tuple[Load, Load]:
     """One client that sends small orders, and one that asks every 2 ms whether anybody is in."""
     order = {
@@ -71,7 +72,7 @@ async def _probe(
     }  # fmt: skip
     sending = cycle([request("POST", "/v1/orders", order, servers.ADMIN_KEY)])
     asking = cycle([request("GET", "/healthz")])
-    stop = tick.done if tick else lambda: False
+    stop = until.done if until else lambda: False
     served, pings = await asyncio.gather(
         drive(address, [sending], seconds=seconds, stop=stop),
         drive(address, [asking], seconds=seconds, stop=stop, pause=PING_SECONDS),

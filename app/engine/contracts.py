@@ -224,8 +224,6 @@ def check_terms(contract: Contract) -> None:
         and contract.mark_staleness_seconds <= 0,
         "liquidation_restore_ratio": contract.liquidation_restore_ratio < ONE,
         "funding_interval_hours": contract.funding_interval_hours not in (None, *FUNDING_HOURS),
-        "funding_mode": contract.funding_mode == "derived"
-        and contract.funding_interval_hours is None,
         "interest_rate": contract.interest_rate is not None
         and not -ONE < contract.interest_rate < ONE,
         "funding_rate_cap": not -ONE < highest < ONE,
@@ -234,6 +232,8 @@ def check_terms(contract: Contract) -> None:
     for name, wrong in problems.items():
         if wrong:
             raise _invalid(name, f"{name} is out of range")
+    if contract.funding_mode == "derived" and contract.funding_interval_hours is None:
+        raise _invalid("funding_mode", "a derived rate needs a funding interval")
     if contract.kind != "perpetual":
         raise Rejected(
             Code.unsupported_contract,

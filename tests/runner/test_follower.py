@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from decimal import Decimal
 
 import asyncpg
 import pytest
 
+from app.engine.bounds import Bounds
 from app.engine.commands import Command
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.runner import follower
+from app.runner.clock import Clock
 from app.runner.follower import Adrift, Follower, FollowerDiffers
 from app.runner.lease import LOCK
 from app.runner.metrics import Standby
@@ -22,6 +27,7 @@ from app.store import database
 from app.store.loader import load_state
 from tests.runner.conftest import until
 from tests.runner.test_real_engine import (
+    a_crowd,
     a_market,
     accepted,
     deposit,
@@ -99,6 +105,37 @@ async def test_it_takes_over_without_a_load(
         assert state.counters.command > before
         check_all(state)
         assert state_hash(state) == state_hash(await load_state(connection))
+
+
+async def test_it_follows_a_funding(
+    address: str, connection: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In parts, at a derived rate, whose samples the standby has from the log (FPY-1)."""
+    monkeypatch.setattr(Engine, "bounds", Bounds(payers=1, ordered=50))
+    now = Clock.now
+    hourly = {"funding_interval_hours": 1, "funding_mode": "derived"}
+    sampled = Tick("BTCUSDT", Decimal(60_060), Decimal(60_000))
+    async with Runner(address) as leader, Runner(address) as standby:
+        await a_crowd(leader, 100)
+        await accepted(leader, [UpdateContract("BTCUSDT", hourly), sampled])
+        await until(lambda: level(standby, leader))
+        monkeypatch.setattr(Clock, "now", lambda clock: now(clock) + timedelta(hours=1))
+        await accepted(leader, [deposit("carol", "1"), sampled])
+        await until(lambda: level(standby, leader))
+        monkeypatch.setattr(Clock, "now", now)  # or the next leader would have the next one
+        await leader.stop()
+        await until(lambda: standby.leading)
+        assert standby.metrics.standby.loads == 1
+        await accepted(standby, [deposit("carol", "2")])
+        state = standby.engine.state
+        check_all(state)
+        assert state_hash(state) == state_hash(await load_state(connection))
+    ((count, amount, premium),) = await connection.fetch(
+        "SELECT count(*), sum(amount) + max(residue), max(average_premium)"
+        " FROM funding_payments JOIN funding_rates USING (symbol, time)"
+    )
+    assert (count, amount) == (102, 0)
+    assert premium > 0
 
 
 async def test_it_follows_one_leader_after_the_other(address: str, leader: Runner) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
+
+import pytest
 
 from app.engine.commands import Command
 from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
@@ -25,6 +29,7 @@ from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.commands.triggered import PlaceTriggered
 from app.engine.contracts import Contract
+from app.runner.clock import Clock
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
 from tests.engine.world import DEFAULT_BRACKETS, brackets, contract, inverse, open_account
@@ -165,10 +170,13 @@ class Market:
 
 
 async def live(address: str, seed: int, terms: int = 4, batches: int = 8) -> None:
-    """A market's life: several leaders, each but the last stopped in the middle of a cascade."""
+    """A market's life: several leaders, each but the last stopped in the middle of a cascade.
+
+    Each begins an hour after the one before, when fundings are due.
+    """
     market = Market(seed)
     for term in range(terms):
-        async with Runner(address) as runner:
+        async with an_hour_later(term), Runner(address) as runner:
             if term == 0:
                 await runner.submit(opening())
             for _ in range(batches):
@@ -176,6 +184,15 @@ async def live(address: str, seed: int, terms: int = 4, batches: int = 8) -> Non
                 await runner.submit(market.crash())
             if term < terms - 1:
                 await cut_off(runner, market)
+
+
+@asynccontextmanager
+async def an_hour_later(hours: int) -> AsyncIterator[None]:
+    """Leaders that begin meanwhile are so many hours ahead."""
+    now = Clock.now
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Clock, "now", lambda clock: now(clock) + timedelta(hours=hours))
+        yield
 
 
 async def cut_off(runner: Runner, market: Market) -> None:

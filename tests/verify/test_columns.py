@@ -32,13 +32,13 @@ async def turn_around(connection: asyncpg.Connection) -> None:
 
 
 async def test_columns_have_names(address: str, connection: asyncpg.Connection) -> None:
-    """Everything is written, loaded, kept in a snapshot and verified; no funding is due there."""
+    """Everything is written, loaded, kept in a snapshot and verified."""
     await turn_around(connection)
     await live(address, seed=5)
     findings = await verified(address)
     assert findings.difference is None
     for name in metadata.tables:
-        if not name.startswith(("snapshot", "incident", "funding")):
+        if not name.startswith(("snapshot", "incident")):
             assert await connection.fetchval(f"SELECT count(*) FROM {name} WHERE extra = 'x'"), name
     state = await load_state(connection)
     assert state.time is not None
