@@ -13,6 +13,7 @@ from app.api import docs, openapi, problems
 from app.api.access import admit
 from app.api.accounts import accounts
 from app.api.calculators import calculators
+from app.api.candles import candles
 from app.api.contracts import contracts
 from app.api.edge import Edge, first_headers
 from app.api.funding import funding
@@ -86,6 +87,7 @@ def create_app(
     for router in (
         contracts,
         prices,
+        candles,
         accounts,
         keys,
         orders,

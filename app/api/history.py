@@ -18,7 +18,7 @@ from app.api.access import Keyed
 from app.api.faults import Fault
 from app.api.liquidations import FundFilter
 from app.api.orders import SymbolFilter
-from app.api.paging import Paged, Paging
+from app.api.paging import Paged, Paging, whole
 from app.api.problems import malformed
 from app.api.routing import problems, router
 from app.api.schemas.base import ASSET_PATTERN, Page, Time
@@ -102,7 +102,7 @@ async def _intervals(
     assert wanted.fund is not None
     assert wanted.asset is not None
     cursor = paging.decode(datetime)
-    end = cursor[0] if cursor else _floor(wanted.end, width, up=True)
+    end = cursor[0] if cursor else whole(wanted.end, width, up=True)
     narrow = "from and to, limit or a shorter interval"
     async with services.reading(heavy=True, narrow=narrow, keyed=keyed) as connection:
         rows = await queries.list_intervals(
@@ -111,19 +111,10 @@ async def _intervals(
             wanted.asset,
             width,
             paging.fetch,
-            start=_floor(wanted.start, width),
+            start=whole(wanted.start, width),
             end=end,
         )
     return paging.texts(rows, "time")
-
-
-def _floor(time: datetime | None, width: timedelta, *, up: bool = False) -> datetime | None:
-    """The beginning (or end) of the interval a time lies in; None for none."""
-    if time is None:
-        return None
-    time = min(max(time, queries.BEFORE_ALL), queries.AFTER_ALL)
-    past = (time - queries.BEFORE_ALL) % width
-    return time - past + (width if up and past else timedelta())
 
 
 class _Export(StreamingResponse):

@@ -8,7 +8,7 @@ import binascii
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Query
@@ -19,6 +19,7 @@ from app.api.problems import Problem, malformed
 from app.api.schemas.base import LARGEST_ID, Page, parse_time
 from app.api.strict import Whole
 from app.engine.numbers import time_text
+from app.store.queries import AFTER_ALL, BEFORE_ALL
 
 DEFAULT_LIMIT = 100
 MAXIMUM_LIMIT = 1000
@@ -115,6 +116,15 @@ async def _paging(
 
 
 Paged = Annotated[Paging, Depends(_paging)]
+
+
+def whole(time: datetime | None, width: timedelta, *, up: bool = False) -> datetime | None:
+    """The beginning (or end) of the interval a time lies in; None for none."""
+    if time is None:
+        return None
+    time = min(max(time, BEFORE_ALL), AFTER_ALL)
+    past = (time - BEFORE_ALL) % width
+    return time - past + (width if up and past else timedelta())
 
 
 def _encode(*values: Any) -> str:

@@ -19,3 +19,4 @@ def observe(step: Step, market: Market, price: Decimal) -> None:
     """
     assert price > 0, (step.now, market.contract.symbol, price)
     rates.observe(step, market, price)
+    step.tell_index_price(market.contract.symbol, price)

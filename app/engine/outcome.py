@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Generic, NamedTuple, TypeVar
 
 from app.engine.commands import Command, CommandOf, R_co
@@ -64,6 +65,14 @@ Record = (
 R = TypeVar("R", bound=Record)
 
 
+class IndexPrice(NamedTuple):
+    """A contract's index price, known anew at `time`."""
+
+    symbol: str
+    time: datetime
+    price: Decimal
+
+
 class Failure(NamedTuple):
     """An exception in the engine: the command that was being applied, as which one, and when.
 
@@ -84,7 +93,7 @@ class OutcomeOf(Generic[R_co]):
     `pending` are the settlement assets whose cascades must go on after it (LIQ-10), where it began
     one or did a part of one. `touched` is the state it changed, in the order first touched (a dict
     as a set): where two stand for the same row, the later holds. Positions and inventory with
-    quantity 0 are gone. `records` are in order.
+    quantity 0 are gone. `records` and `index_prices` are in order.
     """
 
     sequence: int
@@ -94,6 +103,7 @@ class OutcomeOf(Generic[R_co]):
     pending: tuple[str, ...] = ()
     touched: dict[Kept, None] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    index_prices: tuple[IndexPrice, ...] = ()
 
     @property
     def accepted(self) -> bool:

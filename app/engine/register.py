@@ -18,6 +18,7 @@ from app.engine.events import IncidentRelease
 from app.engine.ledger import Ledger
 from app.engine.markets import Funding, Market
 from app.engine.marks import Mark
+from app.engine.outcome import IndexPrice
 from app.engine.state import ApiKey, Fund
 from app.engine.traders import Account, ContractSettings, Position
 
@@ -44,6 +45,10 @@ class Register(Ledger):
         """Give a contract a mark: always a new one, by which remembered figures are void."""
         market.mark = mark
         self.outcome.touched[mark] = None
+
+    def tell_index_price(self, symbol: str, price: Decimal) -> None:
+        """Say that a contract's index price is known anew: its candles grow (MRK-5)."""
+        self.outcome.index_prices += (IndexPrice(symbol, self.now, price),)
 
     def set_funding(self, market: Market, funding: Funding) -> None:
         """Give a contract's funding its times, its rate, or how far it has come (FPY-1)."""

@@ -34,7 +34,7 @@ from app.engine.events import (
 from app.engine.markets import Funding, Market
 from app.engine.marks import Mark
 from app.engine.numbers import plain
-from app.engine.outcome import Kept, Outcome, Record
+from app.engine.outcome import IndexPrice, Kept, Outcome, Record
 from app.engine.state import ApiKey, Counters, Fund, Inventory
 from app.engine.traders import (
     Account,
@@ -45,6 +45,7 @@ from app.engine.traders import (
     Wallet,
 )
 from app.store import codec, tables
+from app.store.candles import CandleRow, candles
 from app.store.tables.log import StoredAnswer
 
 TableRow = tuple[Any, ...]
@@ -56,8 +57,8 @@ TableRows = dict[str, list[TableRow]]
 class Writes:
     """All that one commit writes. `upserts` and `deletes` never name the same key.
 
-    `deletes` holds primary keys. `commands` are sequence, time, kind and body: the epoch and the
-    rules' version are the writer's.
+    `deletes` holds primary keys. `candles` are what is added to them. `commands` are sequence,
+    time, kind and body: the epoch and the rules' version are the writer's.
     """
 
     sequence: int
@@ -66,6 +67,7 @@ class Writes:
     upserts: TableRows = field(default_factory=lambda: defaultdict(list))
     deletes: TableRows = field(default_factory=lambda: defaultdict(list))
     appends: TableRows = field(default_factory=lambda: defaultdict(list))
+    candles: list[CandleRow] = field(default_factory=list)
     commands: list[tuple[int, datetime, str, str]] = field(default_factory=list)
 
     @property
@@ -83,6 +85,7 @@ def collect(
     """
     batch = Writes(counters.command, None, _COUNTERS(counters))
     touched: dict[Kept, None] = {}
+    index_prices: list[IndexPrice] = []
     for outcome in outcomes:
         if not outcome.accepted:
             continue
@@ -92,8 +95,12 @@ def collect(
         touched.update(outcome.touched)
         for record in outcome.records:
             _add_record(batch.appends, record)
+        index_prices += outcome.index_prices
     for table, rows in state_rows(touched).items():
         _add_state(batch, table, rows)
+    marks = [kept for kept in touched if isinstance(kept, Mark)]  # of a contract in order of time
+    trades = cast("list[Trade]", batch.appends.get("trades", []))
+    batch.candles = candles(marks, index_prices, trades)
     for answer in answers:
         into = batch.upserts if answer.replaces else batch.appends
         into["answers"].append(_ANSWER(answer))

@@ -16,8 +16,9 @@ from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from app.store.rows import TableRow
 from app.store.tables import COUNTERS, metadata
+from app.store.tables.candles import MERGED
 
-Verb = Literal["delete", "insert", "upsert"]
+Verb = Literal["delete", "insert", "merge", "upsert"]
 Shape = tuple[tuple[Verb, str], ...]
 """What a statement writes: verbs with tables, sorted."""
 
@@ -64,11 +65,12 @@ def _write(verb: Verb, table: Table, rows: str) -> str:
     if verb == "delete":
         same = " AND ".join(f"old.{column.name} = new.{column.name}" for column in key)
         return f"DELETE FROM {table.name} AS old USING ({rows}) AS new WHERE {same}"  # noqa: S608 - names of our own
-    insert = f"INSERT INTO {table.name} ({_names(table.columns)}) {rows}"
+    insert = f"INSERT INTO {table.name} AS old ({_names(table.columns)}) {rows}"
     if verb == "insert":
         return insert
     rest = [column.name for column in table.columns if not column.primary_key]
-    changes = ", ".join(f"{name} = excluded.{name}" for name in rest)
+    values = MERGED if verb == "merge" else {name: f"excluded.{name}" for name in rest}
+    changes = ", ".join(f"{name} = {value}" for name, value in values.items())
     return f"{insert} ON CONFLICT ({_names(key)}) DO UPDATE SET {changes}"
 
 

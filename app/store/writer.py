@@ -8,7 +8,7 @@ longer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 
@@ -61,6 +61,8 @@ class Writer:
         parts |= {("upsert", name): rows for name, rows in batch.upserts.items()}
         parts |= {("delete", name): rows for name, rows in batch.deletes.items()}
         parts |= {("insert", name): rows for name, rows in batch.appends.items()}
+        if batch.candles:
+            parts["merge", "candles"] = cast("list[TableRow]", batch.candles)
         if batch.commands:
             parts["insert", "commands"] = [
                 CommandRow(

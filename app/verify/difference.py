@@ -23,7 +23,8 @@ class Difference:
     """One row that is not what the replay says.
 
     `command` is the sequence number of the command that wrote it last in the replay; None where
-    none did. `values` are (column, recomputed, in the table), as text, of the columns that differ.
+    none did, and of a candle, which many do. `values` are (column, recomputed, in the table), as
+    text, of the columns that differ.
     """
 
     command: int | None

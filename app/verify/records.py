@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from typing import Any, get_args
 
@@ -17,7 +18,9 @@ import asyncpg
 from app.engine.commands import OrderStatus, TriggeredStatus
 from app.engine.outcome import Outcome
 from app.engine.state import Counters, State
+from app.store.candles import CandleRow
 from app.store.rows import TableRow, TableRows, Writes, collect
+from app.verify.candles import CandleTable
 from app.verify.difference import Difference, Differs, Key, Layout
 
 RECORDS = (
@@ -71,7 +74,7 @@ class Stream:
 
 
 class Records:
-    """The append-only tables and, as they are final, closed orders."""
+    """The append-only tables and, as they are final, closed orders and candles."""
 
     def __init__(self, connection: asyncpg.Connection, begin: State) -> None:
         """`begin` is the state before the first command: what it has counted is not compared."""
@@ -83,6 +86,7 @@ class Records:
             counted["fund_history", fund.fund_id] = fund.sequence
         self._first = {key: count + 1 if count else LOWEST for key, count in counted.items()}
         self._streams: dict[Key, Stream] = {}
+        self._candles = CandleTable(connection, begin.time)
         self.compared: Counter[str] = Counter()
         """Rows compared, by table."""
 
@@ -95,6 +99,9 @@ class Records:
 
     async def finish(self, counters: Counters) -> None:
         """After the last command nothing must be left in the tables; raises `Differs`."""
+        if differences := await self._check_candles([], None):
+            raise Differs(differences[0])
+        await self._candles.finish()
         for key in self._first:
             if key not in self._streams:
                 await self._stream(key)
@@ -118,6 +125,15 @@ class Records:
             self.compared[name] += len(closed)
             if closed and (difference := await self._compare_orders(name, closed)):
                 yield difference
+        for difference in await self._check_candles(batch.candles, batch.time):
+            yield difference
+
+    async def _check_candles(
+        self, parts: Sequence[CandleRow], now: datetime | None
+    ) -> list[Difference]:
+        compared, differences = await self._candles.check(parts, now)
+        self.compared["candles"] += compared
+        return differences
 
     async def _compare_orders(self, name: str, rows: list[TableRow]) -> Difference | None:
         layout = LAYOUTS[name]
@@ -163,7 +179,10 @@ def _by_stream(appends: TableRows) -> Iterator[tuple[Key, list[TableRow]]]:
 def _earliest(
     differences: Iterable[Difference], outcomes: Iterable[Outcome], counters: Counters
 ) -> Difference:
-    """The difference whose row was written first in the replay, with the command that wrote it."""
+    """The difference whose row was written first in the replay, with the command that wrote it.
+
+    Many write a candle: it comes last.
+    """
     writers: dict[tuple[str, str], int] = {}
     for outcome in outcomes:
         batch = collect([outcome], (), counters)
@@ -172,4 +191,4 @@ def _earliest(
             for row in rows:
                 writers[name, LAYOUTS[name].shown(row)] = outcome.sequence
     named = [replace(d, command=writers.get((d.table, d.key))) for d in differences]
-    return min(named, key=lambda d: d.command or 0)
+    return min(named, key=lambda d: (d.table == "candles", d.command or 0))

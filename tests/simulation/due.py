@@ -9,6 +9,7 @@ from app.engine.commands import Command, Due
 from app.engine.commands.keys import CreateKey, NewKey
 from app.engine.commands.leaders import Recover
 from app.engine.engine import Engine, Source
+from app.engine.outcome import Outcome
 from app.engine.state import State
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,8 +26,8 @@ def key_every(interval: timedelta, name: str = "due") -> Source:
     return source
 
 
-def replayed(engine: Engine, log: list[tuple[Command, datetime]]) -> Iterator[object]:
-    """Apply a log that was accepted; the results. Nothing is applied when another is due by then.
+def replayed(engine: Engine, log: list[tuple[Command, datetime]]) -> Iterator[Outcome]:
+    """Apply a log that was accepted; the outcomes. Nothing is applied when another is due by then.
 
     But for `Recover`: without it a new leader does not have a whole state yet.
     """
@@ -36,4 +37,4 @@ def replayed(engine: Engine, log: list[tuple[Command, datetime]]) -> Iterator[ob
         assert in_time or isinstance(command, Recover), f"{due} comes after {command}, {now}"
         outcome = engine.apply(command, now)
         assert outcome.accepted, f"{command} was accepted first, then {outcome.result}"
-        yield outcome.result
+        yield outcome

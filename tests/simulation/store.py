@@ -16,9 +16,12 @@ from typing import Any
 from app.engine.bounds import Bounds
 from app.engine.commands import Command
 from app.engine.engine import Engine
+from app.engine.events import Trade
+from app.engine.marks import Mark
 from app.engine.state import State
 from app.store import answers, codec
 from app.store.answers import Known
+from app.store.candles import Candles, candles, join
 from app.store.rows import TableRow, Writes
 from app.store.tables import metadata
 from app.store.writer import StaleLeader
@@ -89,13 +92,14 @@ def no_news(task: asyncio.Task[Any]) -> None:
 
 
 class Disk:
-    """What is durable: the epoch, the command log, the answers and the rows of the state."""
+    """What is durable: the epoch, the command log, answers, the rows of the state and candles."""
 
     def __init__(self) -> None:
         self.epoch = 0
         self.log: list[tuple[Command, datetime]] = []
         self.written: Counter[Name] = Counter()
         self.rows: defaultdict[str, dict[TableRow, Mapping[str, Any]]] = defaultdict(dict)
+        self.candles: Candles = {}
         self.refused = 0
         """Commits of leaders that were replaced."""
 
@@ -116,6 +120,7 @@ class Disk:
         for name, rows in batch.upserts.items():
             for key, row in _keyed(name, rows):
                 self.rows[name][key] = row
+        join(self.candles, batch.candles)
         for name, keys in batch.deletes.items():
             for key in keys:
                 self.rows[name].pop(key, None)
@@ -131,11 +136,18 @@ class Disk:
                 assert key not in self.rows[name], f"{name} has {key} twice"
 
     def replay(self) -> tuple[Engine, dict[Name, object]]:
-        """The log from its beginning: a fresh engine, and the result of each command."""
+        """The log from its beginning: a fresh engine, and the result of each command.
+
+        It has the candles that grew batch by batch, leader by leader.
+        """
         engine = Engine(State(), sources=SOURCES, bounds=BOUNDS)
-        results = replayed(engine, self.log)
-        names = [codec.encode_command(command) for command, _ in self.log]
-        return engine, dict(zip(names, results, strict=True))
+        results, grown = {}, Candles()
+        for outcome in replayed(engine, self.log):
+            results[codec.encode_command(outcome.command)] = outcome.result
+            marks = [kept for kept in outcome.touched if isinstance(kept, Mark)]
+            join(grown, candles(marks, outcome.index_prices, outcome.of(Trade)))
+        assert grown == self.candles
+        return engine, results
 
     def check_rows(self, state: State) -> None:
         """The rows are those of this state."""

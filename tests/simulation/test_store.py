@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from app.store.candles import Candles
 from app.store.rows import Writes
 from app.store.store import Store
 from tests.simulation.store import Disk, Network, SimulatedStore
@@ -37,6 +38,9 @@ class Simulated:
         found = {name: {repr(key) for key in rows} for name, rows in self._disk.rows.items()}
         found["commands"] = {repr((number,)) for number in range(1, len(self._disk.log) + 1)}
         return {name: keys for name, keys in found.items() if keys}
+
+    async def candles(self) -> Candles:
+        return dict(self._disk.candles)
 
     async def spoil(self, scope: str, key: str) -> None:
         row = self._disk.rows["answers"][scope, key]

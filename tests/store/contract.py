@@ -19,6 +19,7 @@ from app.engine.results import Done, OrderReceipt
 from app.engine.state import State
 from app.runner.runner import CANNOT_LEAD
 from app.store.answers import Known
+from app.store.candles import Candles, join
 from app.store.rows import Writes, collect
 from app.store.store import Store
 from app.store.tables.log import StoredAnswer
@@ -40,6 +41,9 @@ class House(Protocol):
 
     async def contents(self) -> Contents:
         """What is durable."""
+
+    async def candles(self) -> Candles:
+        """The candles that are durable."""
 
     async def spoil(self, scope: str, key: str) -> None:
         """Make a stored answer one of a format that nobody knows."""
@@ -126,6 +130,65 @@ class StoreContract:
         assert after["positions"] == {repr(("bob", "BTCUSDT", "both"))}
         assert before["trades"] <= after["trades"]
         assert before["wallets"] <= after["wallets"]
+
+    async def test_candles_grow(self, house: House) -> None:
+        """What a batch brings is merged into what is there, whoever leads, within their minute."""
+        life, grown = Life(), Candles()
+        life.exchange.list_contract("BTCUSDT", "f")
+        for number, prices in enumerate((["7", "9", "8"], ["60001"], ["5", "6"])):
+            store = await house.lead()
+            for price in prices:
+                life.exchange.price("BTCUSDT", price, f"{price}.5")
+                batch = life.batch(commands=number)
+                await store.commit(batch)
+                join(grown, batch.candles)
+        assert await house.candles() == grown
+        names = {candle[:4] for candle in grown.values()}
+        assert names == {
+            ("BTCUSDT", source, interval, START)
+            for source in ("mark", "index") for interval in ("1m", "1h")
+        }  # fmt: skip
+        minute = grown["BTCUSDT", "mark", "1m", START]
+        ends = Decimal("60000.5"), Decimal(60001), Decimal(5), Decimal(6)
+        assert minute[4:] == (*ends, Decimal(0), 7)
+
+    async def test_candles_of_trades_have_a_volume(self, house: House) -> None:
+        """The next minute has a candle of its own, the hour has both."""
+        store, life, grown = await house.lead(), Life(small_exchange()), Candles()
+        order = next(iter(life.exchange.state.orders.values()))
+        for _ in range(4):
+            life.exchange.fill(order, "0.001")
+            batch = life.batch(commands=30)
+            await store.commit(batch)
+            join(grown, batch.candles)
+        assert await house.candles() == grown
+        minutes = [c for c in grown.values() if c[:3] == (order.symbol, "trades", "1m")]
+        hour = grown[order.symbol, "trades", "1h", START]
+        assert len(minutes) > 1
+        # The exchange began with a trade of 0.2.
+        assert sum(c.volume for c in minutes) == hour.volume == Decimal("0.204")
+        assert sum(c.count for c in minutes) == hour.count == 5
+
+    async def test_candles_of_who_was_replaced_do_not_grow(self, house: House) -> None:
+        """Nor by what a leader was not told of: it is there once, or not at all."""
+        old, life, batches = await house.lead(), Life(), []
+        life.exchange.list_contract("BTCUSDT", "f")
+        await old.commit(life.batch())
+        before = await house.candles()
+        for _ in range(2):
+            life.exchange.price("BTCUSDT", "7", "8")
+            batches.append(life.batch())
+        new = await house.lead()
+        with pytest.raises(StaleLeader):
+            await old.commit(batches[0])
+        assert await house.candles() == before
+        await new.commit(batches[0])
+        with pytest.raises(CANNOT_LEAD):
+            await house.lose(new, batches[1], written=True)
+        await house.lead()
+        for batch in batches:
+            join(before, batch.candles)
+        assert await house.candles() == before
 
     @pytest.mark.parametrize("with_commands", [True, False])
     async def test_who_was_replaced_commits_nothing(

@@ -87,6 +87,12 @@ class Exchange:
         ))  # fmt: skip
         return market
 
+    def price(self, symbol: str, mark: str, index: str) -> None:
+        """Mark and index price of a contract, from one tick."""
+        step, market = self.step(), self.state.markets[symbol]
+        step.set_mark(market, Mark(symbol, Decimal(mark), step.now, Decimal(index)))
+        step.tell_index_price(symbol, Decimal(index))
+
     def open_fund(self, fund_id: str) -> Fund:
         """A fund with money in a wallet of a later name, then in `main`."""
         step = self.step()

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from app.store import database
+from app.store.candles import CandleRow, Candles
 from app.store.rows import Writes
 from app.store.store import PostgresStore, Store
 from app.store.tables import metadata
@@ -51,6 +52,11 @@ class Postgres:
                 rows = await self._outside.fetch(f"SELECT {key} FROM {name}")
                 found[name] = {repr(tuple(row)) for row in rows}
         return found
+
+    async def candles(self) -> Candles:
+        names = ", ".join(metadata.tables["candles"].columns.keys())
+        rows = await self._outside.fetch(f"SELECT {names} FROM candles")
+        return {tuple(row)[:4]: CandleRow(*row) for row in rows}
 
     async def spoil(self, scope: str, key: str) -> None:
         query = "UPDATE answers SET format = 0 WHERE scope = $1 AND key = $2"

@@ -16,6 +16,8 @@ from app.store import database
 from tests.conftest import new_database
 from tests.store.states import NASTY
 from tests.store.test_tables import catalogue
+from tests.verify.conftest import short_cascade_steps
+from tests.verify.market import live
 
 
 async def migrate(address: str, move: Callable[[Config, str], None], revision: str) -> None:
@@ -109,4 +111,18 @@ async def test_commands_from_before_versions_have_none(sixth: str) -> None:
     await migrate(sixth, command.downgrade, "0006")
     assert await catalogue(sixth) == before
     assert await connection.fetchval("SELECT count(*) FROM commands") == 2
+    await connection.close()
+
+
+async def test_what_came_before_candles_has_them(address: str) -> None:
+    """Made once more: from log and trades the same candles as batch by batch (MRK-5)."""
+    with short_cascade_steps():
+        await live(address, seed=8, terms=2, batches=4)
+    connection = await database.connect(address)
+    query = "SELECT * FROM candles ORDER BY symbol, source, interval, time"
+    grown = await connection.fetch(query)
+    assert {row["source"] for row in grown} == {"mark", "index", "trades"}
+    await migrate(address, command.downgrade, "0015")
+    await migrate(address, command.upgrade, "head")
+    assert await connection.fetch(query) == grown
     await connection.close()

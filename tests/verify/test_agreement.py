@@ -43,7 +43,7 @@ async def test_a_violent_market_agrees(
     assert len(findings.state_hash) == 64
     for name in ("transfers", "trades", "fund_history", "liquidations", "adl_counterparties"):
         assert findings.rows[name] == await connection.fetchval(f"SELECT count(*) FROM {name}") > 0
-    for name in ("orders", "triggered_orders"):
+    for name in ("orders", "triggered_orders", "candles"):
         assert findings.rows[name] == await connection.fetchval(f"SELECT count(*) FROM {name}")
     became = "SELECT count(*) FROM triggered_orders WHERE status = 'triggered'"
     assert await connection.fetchval(became) > 0

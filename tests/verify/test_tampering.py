@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 import pytest
 
-from app.verify.difference import Difference
+from app.verify.difference import Difference, text
 from app.verify.replay import verify
 
 
@@ -51,7 +51,7 @@ KEYS = {
     "transfers": "transfer_id", "trades": "trade_id", "fund_history": "fund_id, sequence",
     "liquidations": "liquidation_id", "clearance_fees": "liquidation_id",
     "adl_events": "adl_event_id", "adl_counterparties": "adl_event_id, number",
-    "alerts": "alert_id", "leadership": "one",
+    "alerts": "alert_id", "leadership": "one", "candles": "symbol, source, interval, time",
 }  # fmt: skip
 LATE = "sequence > 5"
 
@@ -98,6 +98,12 @@ TAMPERINGS = [
     change("adl_counterparties", "account_id", "'mallory'", "true"),
     change("alerts", "kind", "'fund_empty'", "kind <> 'fund_empty'"),
     change("leadership", "last_trade", "last_trade + 1", "true"),
+    change("candles", "high", "high + 1", "source = 'trades' AND interval = '1m'"),
+    change("candles", "count", "count + 1", "source = 'index' AND interval = '1h'"),
+    remove("candles", "source = 'mark' AND interval = '1h'"),
+    add("candles", "symbol, source, interval, time + interval '1 day'",
+        "open, high, low, close, volume, count"),
+    add("candles", "'NONE', source, interval, time", "open, high, low, close, volume, count"),
     add("transfers", "9999999", "time, kind, asset, amount, source, source_balance, destination,"
         " destination_balance, account_id, symbol, reference"),
     add("fund_history", "'nobody', 1", "time, wallet, asset, kind, amount, balance_after, symbol,"
@@ -119,12 +125,13 @@ async def test_one_row_is_found(market: asyncpg.Connection, tampering: Tampering
     assert len(rows) == 1
     found = await difference(market)
     assert found.table == tampering.table
-    assert found.key == ", ".join(map(str, rows[0]))
+    assert found.key == ", ".join(map(text, rows[0]))
     assert tampering.what in found.what
     if tampering.columns:
         assert tuple(name for name, _, _ in found.values)[:1] == tampering.columns
-    # Whatever the log left, a command wrote; what only the table has, none did.
-    assert (found.command is None) == (tampering.what == "no command of the log")
+    # Whatever the log left, a command wrote (a candle, many); what only the table has, none did.
+    nobody = tampering.what == "no command of the log" or tampering.table == "candles"
+    assert (found.command is None) == nobody
 
 
 async def difference(market: asyncpg.Connection) -> Difference:

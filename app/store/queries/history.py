@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.queries import Rows
+from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Rows
 from app.store.tables import fund_history as history
 
 HistoryKey = tuple[datetime, str, int]
@@ -48,8 +48,6 @@ FIELDS = {
 }
 """What readers see of a row, in order."""
 EXPORT_ROWS = 2000
-BEFORE_ALL = datetime(1970, 1, 1, tzinfo=UTC)
-AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ async def export_history(connect: Connect, wanted: Filter) -> AsyncIterator[str]
         ends = _matching(select(*_PLACE), wanted.walked(), after)
         ends = ends.order_by(*_PLACE).offset(EXPORT_ROWS - 1).limit(1)
         async with connect() as connection:
-            await connection.execute(_PLAN)
+            await connection.execute(WALK_INDEX)
             row = (await connection.execute(ends)).one_or_none()
             end = None if row is None else (row.time, row.fund_id, row.sequence)
             query = _matching(lines, wanted, after, end)
@@ -214,14 +212,6 @@ FROM closed ORDER BY start DESC
 """)
 
 
-_PLAN = text("""
-SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
-       set_config('jit', 'off', true)
-""")
-"""For this transaction: walk the index from where the answer is. Without statistics (new rows,
-not analysed yet) PostgreSQL would gather a fund's whole history and sort it for each interval."""
-
-
 async def list_intervals(
     connection: AsyncConnection,
     fund: str,
@@ -237,7 +227,7 @@ async def list_intervals(
     `start` and `end` must be multiples of `width` since midnight UTC. A row is the interval's
     `time` and its JSON `item`, in which `by_kind` is the net amount.
     """
-    await connection.execute(_PLAN)
+    await connection.execute(WALK_INDEX)
     result = await connection.execute(
         _INTERVALS,
         {

@@ -7,6 +7,7 @@ the only writer and each would cost a lookup per row. Lists are newest first, so
 with the identifier that grows, and there is one only for a filter that the API offers.
 """
 
+from app.store.tables.candles import candles
 from app.store.tables.columns import metadata
 from app.store.tables.log import (
     COUNTERS,
@@ -62,6 +63,7 @@ __all__ = [
     "alerts",
     "answers",
     "api_keys",
+    "candles",
     "clearance_fees",
     "commands",
     "contracts",
