@@ -200,7 +200,14 @@ async def configure_contract(
     symbol: SymbolPath,
     body: SettingsBody,
 ) -> SettingsView:
-    """Leverage and margin mode of the account in a contract (ORD-3)."""
+    """Leverage and margin mode of the account in a contract (ORD-3), positions and orders open or
+    not. A change of leverage moves no money; a lower one needs its margin to be there.
+
+    A position that becomes isolated takes its initial margin, and its open loss, along from the
+    cross wallet; one that becomes cross brings its own wallet. What would put either at risk is
+    refused: `would_be_at_risk`, whose `context` says whose (`margin_mode`), `equity` and
+    `maintenance_margin`.
+    """
     command = ConfigureContract(account_id, symbol, body.leverage, body.margin_mode)
     await changes.apply(command, IN_PATH)
     row = await queries.get_settings(reading, account_id, symbol)

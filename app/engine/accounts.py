@@ -1,29 +1,18 @@
-"""Accounts, their keys, their money and their settings (ORD-3, ORD-6, ORD-8)."""
+"""Accounts, their keys, position modes and money (ORD-3, ORD-6, ORD-8)."""
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from app.engine import assessment, exposure, margin, ranking
-from app.engine.admission import check_leverage
-from app.engine.amounts import check_amount, check_asset, check_decimals, moved
-from app.engine.commands.accounts import (
-    AdjustMargin,
-    ConfigureContract,
-    Deposit,
-    OpenAccount,
-    SetPositionMode,
-    Withdraw,
-)
+from app.engine import assessment, ranking
+from app.engine.admission import check_not_waiting, check_spendable
+from app.engine.amounts import check_amount, check_asset, moved
+from app.engine.commands.accounts import Deposit, OpenAccount, SetPositionMode, Withdraw
 from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
-from app.engine.contracts import Contract
 from app.engine.handlers import handles
-from app.engine.numbers import ZERO, divide_up, plain
+from app.engine.numbers import plain
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Moved
 from app.engine.scopes import wallet_key
 from app.engine.step import Step
-from app.engine.traders import Account, ContractSettings, Position
 
 
 @handles(
@@ -136,163 +125,10 @@ def withdraw(step: Step, command: Withdraw) -> Moved:
             asset=asset,
             treasury_balance=plain(treasury.balance),
         )
-    _check_not_waiting(step, account)
-    _check_spendable(step, account, asset, command.amount)
+    check_not_waiting(step.state, account)
+    check_spendable(step.state, account, asset, command.amount)
     wallet = step.cross_wallet(account, asset)
     external = step.wallet("external", "", asset)
     step.transfer("withdrawal", wallet, external, command.amount, reference=command.reference)
     step.touch_cross(account.account_id, asset)
     return moved(step, wallet, command.amount)
-
-
-def _check_not_waiting(step: Step, account: Account) -> None:
-    if margin.is_waiting(step.state, account.account_id):
-        raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
-
-
-def _check_spendable(step: Step, account: Account, asset: str, amount: Decimal) -> None:
-    spendable = margin.spendable(step.state, account, asset)
-    if amount > spendable:
-        raise Rejected(
-            Code.insufficient_balance,
-            "the amount exceeds what is available",
-            amount=plain(amount),
-            available=plain(spendable),
-        )
-
-
-@handles(
-    ConfigureContract,
-    Code.unknown_account,
-    Code.unknown_contract,
-    Code.account_in_liquidation,
-    Code.position_open,
-    Code.leverage_too_low,
-    Code.position_too_large,
-    Code.leverage_too_high,
-    Code.insufficient_margin,
-    moves=frozenset(),
-)
-def configure_contract(step: Step, command: ConfigureContract) -> Done:
-    """Set leverage and margin mode in a contract (ORD-3)."""
-    state = step.state
-    account = assessment.account_of(state, command.account_id)
-    market = assessment.market_of(state, command.symbol)
-    contract = market.contract
-    _check_not_waiting(step, account)
-    current = exposure.settings_of(account, contract)
-    wanted = ContractSettings(
-        account.account_id,
-        contract.symbol,
-        command.leverage if command.leverage is not None else current.leverage,
-        command.margin_mode or current.margin_mode,
-    )
-    legs = [p for p in account.positions.values() if p.symbol == contract.symbol]
-    if wanted.margin_mode != current.margin_mode and legs:
-        raise Rejected(Code.position_open, "the margin mode is fixed while something is open")
-    if wanted.leverage < 1:
-        raise Rejected(Code.leverage_too_low, "leverage is at least 1")
-    gross = max((exposure.gross_requirement(market, leg) for leg in legs), default=ZERO)
-    if wanted.leverage != current.leverage:
-        check_leverage(contract, wanted.leverage, gross)
-    if wanted.leverage < current.leverage:
-        _check_lower_leverage(step, account, legs, current, wanted)
-    step.set_settings(account, wanted)
-    for leg in legs:
-        step.touch_position(leg)
-        step.touch_cross(account.account_id, contract.settlement_asset)
-    return Done(contract.symbol)
-
-
-def _check_lower_leverage(
-    step: Step,
-    account: Account,
-    legs: list[Position],
-    current: ContractSettings,
-    wanted: ContractSettings,
-) -> None:
-    """A lower leverage needs more margin: it must be there already, for all legs together."""
-    state, market = step.state, step.state.markets[wanted.symbol]
-    available = margin.cross_of(state, account, market.contract.settlement_asset).free
-    isolated, more = current.margin_mode == "isolated", ZERO
-    requires = exposure.order_margin if isolated else exposure.requirement
-    for leg in legs:
-        more += requires(market, leg, wanted.leverage) - requires(market, leg, current.leverage)
-        if isolated and leg.quantity:
-            _check_isolated_equity(step, market.contract, leg, wanted.leverage)
-    if more > available:
-        raise Rejected(
-            Code.insufficient_margin,
-            "the lower leverage needs more than the available balance",
-            required=plain(more),
-            available=plain(available),
-        )
-
-
-def _check_isolated_equity(step: Step, contract: Contract, leg: Position, leverage: int) -> None:
-    scope = margin.health(step.state, leg.scope)
-    value = abs(exposure.mark_value(step.state.markets[leg.symbol], leg))
-    needed = divide_up(value, leverage)
-    if scope.equity < needed:
-        raise Rejected(
-            Code.insufficient_margin,
-            "the isolated position holds less than the initial margin",
-            required=plain(needed),
-            available=plain(scope.equity),
-            symbol=contract.symbol,
-        )
-
-
-@handles(
-    AdjustMargin,
-    Code.unknown_account,
-    Code.unknown_contract,
-    Code.no_isolated_position,
-    Code.amount_not_positive,
-    Code.too_many_decimals,
-    Code.account_in_liquidation,
-    Code.insufficient_balance,
-    Code.insufficient_margin,
-    moves=frozenset({"margin_in", "margin_out"}),
-)
-def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
-    """Move money between the cross wallet and an isolated position."""
-    state = step.state
-    account = assessment.account_of(state, command.account_id)
-    market = assessment.market_of(state, command.symbol)
-    asset = market.contract.settlement_asset
-    position = account.positions.get((command.symbol, command.position_side))
-    settings = exposure.settings_of(account, market.contract)
-    if settings.margin_mode != "isolated" or position is None or not position.quantity:
-        raise Rejected(Code.no_isolated_position, "there is no such isolated position")
-    if command.amount == 0:
-        raise Rejected(Code.amount_not_positive, "the amount must not be zero")
-    check_decimals(command.amount)
-    _check_not_waiting(step, account)
-    if command.amount > 0:
-        _check_spendable(step, account, asset, command.amount)
-    else:
-        _check_removable(step, position, settings.leverage, -command.amount)
-    cross, wallet = step.cross_wallet(account, asset), step.isolated_wallet(position)
-    kind = "margin_in" if command.amount > 0 else "margin_out"
-    step.transfer(kind, cross, wallet, command.amount, symbol=command.symbol)  # type: ignore[arg-type]
-    step.touch_position(position)
-    step.touch_cross(account.account_id, asset)
-    return moved(step, wallet, command.amount)
-
-
-def _check_removable(step: Step, position: Position, leverage: int, amount: Decimal) -> None:
-    """What is left must still be the initial margin, no scope at risk, no wallet negative."""
-    balance = position.wallet.balance if position.wallet else ZERO
-    market = step.state.markets[position.symbol]
-    scope = margin.health(step.state, position.scope)
-    initial = divide_up(abs(exposure.mark_value(market, position)), leverage)
-    kept = max(initial, scope.maintenance_margin)
-    removable = max(ZERO, min(balance, scope.equity - kept))
-    if amount > removable:
-        raise Rejected(
-            Code.insufficient_margin,
-            "the position needs what is left as initial margin",
-            amount=plain(amount),
-            available=plain(removable),
-        )

@@ -1,4 +1,5 @@
-"""What an order may be at all, before any margin is looked at (ORD-1, CON-1, MRK-4, FND-12)."""
+"""What an order may be at all, before any margin is looked at (ORD-1, CON-1, MRK-4, FND-12); who
+may move money, and how much (ORD-6, LIQ-10)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from app.engine.contracts import Contract
 from app.engine.markets import Market
 from app.engine.numbers import INTEGER_DIGITS, ONE, is_multiple, plain
 from app.engine.rejections import Code, Rejected
+from app.engine.state import State
 from app.engine.traders import Account
 
 AGAINST = (("long", "sell"), ("short", "buy"))
@@ -138,14 +140,19 @@ def band_of(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:
 
 def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None:
     """A leverage is one that the notional's bracket allows (ORD-3, CON-4)."""
-    allowed = contract.max_leverage(notional)
-    if allowed == 0:
+    if notional > contract.brackets[-1].notional_cap:
         raise Rejected(
             Code.position_too_large,
             "the notional is beyond the contract's last bracket",
             notional=plain(contract.needed(notional)),
             notional_cap=plain(contract.brackets[-1].notional_cap),
         )
+    check_bracket(contract, leverage, notional)
+
+
+def check_bracket(contract: Contract, leverage: int, notional: Decimal) -> None:
+    """A leverage is one that the bracket of the notional, or the last, allows (ORD-3)."""
+    allowed = contract.bracket(notional).max_leverage
     if leverage > allowed:
         raise Rejected(
             Code.leverage_too_high,
@@ -153,4 +160,22 @@ def check_leverage(contract: Contract, leverage: int, notional: Decimal) -> None
             notional=plain(contract.needed(notional)),
             leverage=leverage,
             max_leverage=allowed,
+        )
+
+
+def check_not_waiting(state: State, account: Account) -> None:
+    """LIQ-10: whoever waits for liquidation moves no money."""
+    if margin.is_waiting(state, account.account_id):
+        raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
+
+
+def check_spendable(state: State, account: Account, asset: str, amount: Decimal) -> None:
+    """At most what is available leaves the cross wallet (ORD-6)."""
+    spendable = margin.spendable(state, account, asset)
+    if amount > spendable:
+        raise Rejected(
+            Code.insufficient_balance,
+            "the amount exceeds what is available",
+            amount=plain(amount),
+            available=plain(spendable),
         )

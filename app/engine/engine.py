@@ -10,6 +10,7 @@ from typing import ClassVar, TypeVar
 
 from app.engine import (
     accounts,  # noqa: F401 - its handlers, as of those below
+    backing,  # noqa: F401
     cascade,
     countdown,
     funding,

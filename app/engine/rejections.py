@@ -74,7 +74,7 @@ class Code(Enum):
 
     account_exists = Refusal(409, None, "there is such an account already")
     position_mode_fixed = Refusal(422, "ORD-3", "positions or orders are open in the other mode")
-    position_open = Refusal(422, "ORD-3", "the mode is fixed while positions or orders are open")
+    would_be_at_risk = Refusal(422, "ORD-3", "it would put what is cross or isolated then at risk")
     leverage_too_low = Refusal(422, "ORD-3", "leverage is at least 1")
     no_isolated_position = Refusal(422, "ORD-3", "there is no such isolated position")
     amount_not_positive = Refusal(422, "NUM-2", "an amount must be positive, or not zero")

@@ -82,6 +82,17 @@ class Step(Register):
             account.positions[position.symbol, position.side] = position
         self.touch_position(position)
 
+    def set_scope(self, position: Position) -> None:
+        """Judge a position in the scope that its account's settings say by now (ORD-3)."""
+        account = self.state.accounts[position.account_id]
+        contract = self.state.markets[position.symbol].contract
+        position.scope = scope_of(account, contract, position.side)
+        if position.wallet is not None and not position.isolated:
+            assert position.wallet.balance == 0, position
+            self.state.wallets.pop(position.wallet.key, None)
+            position.wallet = None
+        self.touch_position(position)
+
     def touch_position(self, position: Position) -> None:
         """Remember that a position, its orders or its margin changed."""
         self.outcome.touched[position] = None

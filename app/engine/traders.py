@@ -112,7 +112,7 @@ class TriggeredOrder:
 class Position:
     """An account's leg in a contract: signed quantity and signed cost (NUM-3), and its orders.
 
-    `scope` is the margin scope it belongs to, which does not change while anything is open.
+    `scope` is the margin scope it belongs to, by its account's settings.
     `bid_value` and `ask_value` are the exact values at limit price of the open orders that can
     increase the position (ORD-4); `reducing` are the reduce-only ones among `orders`; `wallet` is
     the isolated wallet while margin mode is isolated. `value` and `margin` are remembered from when

@@ -167,8 +167,38 @@ async def test_settings_and_isolated_margin(api: Api) -> None:
     assert back["balance"] == "50"
     refused = await api.refused(margin, {"amount": "-1"}, key="alice")
     assert refused == (422, "insufficient_margin")
-    refused = await api.refused(f"PUT {path}", {"margin_mode": "cross"}, key="alice")
-    assert refused == (422, "position_open")
+    shared = await api(f"PUT {path}", {"margin_mode": "cross"}, key="alice")
+    assert shared == {"symbol": "BTCUSDT", "leverage": 12, "margin_mode": "cross"}
+    (position,) = (await api("GET /v1/accounts/alice/positions", key="alice"))["items"]
+    assert (position["margin_mode"], position["isolated_wallet"]) == ("cross", None)
+    ledger = (await api("GET /v1/accounts/alice/ledger", key="alice"))["items"]
+    moved = [(one["kind"], one["wallet"], one["amount"]) for one in ledger[:2]]
+    assert sorted(moved) == [("margin_out", "BTCUSDT:both", "-50"), ("margin_out", "cross", "50")]
+    await api(f"PUT {path}", {"margin_mode": "isolated", "leverage": 20}, key="alice")
+    (position,) = (await api("GET /v1/accounts/alice/positions", key="alice"))["items"]
+    assert (position["margin_mode"], position["isolated_wallet"]) == ("isolated", "30")
+
+
+async def test_a_margin_mode_that_would_put_somebody_at_risk(api: Api) -> None:
+    """ORD-3: with the numbers that decided."""
+    await api.mark("BTCUSDT", "60000")
+    await api.mark("ETHUSDT", "2000")
+    await api.open("alice", "1000")
+    await api.open("bob", "100000")
+    for symbol, quantity, price in (("BTCUSDT", "0.1", "60000"), ("ETHUSDT", "1", "2000")):
+        for name, side in (("bob", "sell"), ("alice", "buy")):
+            await api.order(name, side, quantity, price, symbol=symbol)
+    await api.mark("ETHUSDT", "3000")
+    await api.mark("BTCUSDT", "49000")
+    path = "/v1/accounts/alice/contracts/ETHUSDT"
+    body = {"margin_mode": "isolated"}
+    refused = await api(f"PUT {path}", body, key="alice", status=422)
+    context = refused["context"]
+    assert refused["code"] == "would_be_at_risk"
+    assert (context["margin_mode"], context["equity"]) == ("cross", "-104")  # fees of 4
+    assert Decimal(context["maintenance_margin"]) > 0
+    (position, _) = (await api("GET /v1/accounts/alice/positions", key="alice"))["items"]
+    assert position["margin_mode"] == "cross"
 
 
 async def test_the_ledger_adds_up(api: Api) -> None:

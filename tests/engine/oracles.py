@@ -9,7 +9,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from app.engine.commands import Command
-from app.engine.commands.accounts import Withdraw
+from app.engine.commands.accounts import ConfigureContract, Withdraw
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation
@@ -33,6 +33,7 @@ from tests.engine.arithmetic import (
     value,
 )
 from tests.engine.purse import room_for_fills
+from tests.engine.switches import foretell_switch
 
 SLACK = Fraction(20, UNITS)
 """Requirements are rounded up; so close to the line both answers are right."""
@@ -205,6 +206,8 @@ def foretell(state: State, command: Command, now: datetime, waiting: AbstractSet
         case Withdraw():
             left = foretell_withdrawal(state, command)
             return lambda result, records, after: judge_withdrawal(left, command, result)
+        case ConfigureContract() if (switch := foretell_switch(state, command)) is not None:
+            return lambda result, records, after: switch.judge(result)
         case Tick() if state.markets[command.symbol].mark is not None and not state.cascades:
             halted = state.markets[command.symbol].contract.status == "halted"
             held = waiting if halted else waiting - {command.symbol}

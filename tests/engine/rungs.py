@@ -140,7 +140,7 @@ NEW_KEY = NewKey("new", "k", "trader", "digest", "ann")
 TERMS = contract("NEW", "F")
 LOT, DATED, NO_ROWS = ("lot_size", Decimal(0)), ("kind", "delivery"), ("brackets", ())
 NO_FUND, SIZE, GRID = ("insurance_fund", "-"), ("contract_size", HUNDRED), ("tick_size", HUNDRED)
-HELD_TERMS = {"brackets": contract("HELD", "F").brackets}
+TENTH = {"brackets": brackets((("0", "1000000", 10, "0.1"),))}
 
 
 def changed(name: str, *changes: tuple[str, object]) -> dict[str, object]:
