@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import localcontext
+from typing import Annotated
+
+from fastapi import Body
 
 from app.api.calculating import (
     check_allowed,
@@ -15,6 +18,7 @@ from app.api.calculating import (
 )
 from app.api.faults import AnyCode, Fault
 from app.api.routing import problems, router
+from app.api.schemas import worked
 from app.api.schemas.calculators import (
     BankruptcyPriceBody,
     BankruptcyPriceView,
@@ -29,6 +33,7 @@ from app.api.schemas.calculators import (
     TargetPriceBody,
     TargetPriceView,
 )
+from app.api.schemas.worked import answered, asked
 from app.api.services import ServicesDep
 from app.engine import calculator, outlay
 from app.engine.admission import check_quantity
@@ -60,10 +65,13 @@ ORDER = (*TERMS, Code.invalid_contract, Code.price_off_tick, *LEVERAGE)
 
 
 @calculators.post(
-    "/calculators/liquidation-price", responses=problems(*POSITION), summary="Liquidation price"
+    "/calculators/liquidation-price",
+    responses={**problems(*POSITION), **answered(worked.LIQUIDATION_PRICE)},
+    summary="Liquidation price",
 )
 async def liquidation_price(
-    services: ServicesDep, body: LiquidationPriceBody
+    services: ServicesDep,
+    body: Annotated[LiquidationPriceBody, Body(openapi_examples=asked(worked.LIQUIDATION_PRICE))],
 ) -> LiquidationPriceView:
     """Where a position, linear or inverse, is liquidated and where it is bankrupt.
 
@@ -84,9 +92,14 @@ async def liquidation_price(
 
 
 @calculators.post(
-    "/calculators/bankruptcy-price", responses=problems(*POSITION), summary="Bankruptcy price"
+    "/calculators/bankruptcy-price",
+    responses={**problems(*POSITION), **answered(worked.BANKRUPTCY_PRICE)},
+    summary="Bankruptcy price",
 )
-async def bankruptcy_price(services: ServicesDep, body: BankruptcyPriceBody) -> BankruptcyPriceView:
+async def bankruptcy_price(
+    services: ServicesDep,
+    body: Annotated[BankruptcyPriceBody, Body(openapi_examples=asked(worked.BANKRUPTCY_PRICE))],
+) -> BankruptcyPriceView:
     """Where a position, or both legs of hedge mode, have used up what stands behind them."""
     contract = await contract_of(services, body)
     with localcontext(EXACT):
@@ -97,9 +110,13 @@ async def bankruptcy_price(services: ServicesDep, body: BankruptcyPriceBody) -> 
 
 
 @calculators.post(
-    "/calculators/profit", responses=problems(*TERMS, *QUANTITY, *LEVERAGE), summary="Profit"
+    "/calculators/profit",
+    responses={**problems(*TERMS, *QUANTITY, *LEVERAGE), **answered(worked.PROFIT)},
+    summary="Profit",
 )
-async def profit(services: ServicesDep, body: ProfitBody) -> ProfitView:
+async def profit(
+    services: ServicesDep, body: Annotated[ProfitBody, Body(openapi_examples=asked(worked.PROFIT))]
+) -> ProfitView:
     """What a position gains between two prices, before fees, as it is booked; and per margin."""
     contract = await contract_of(services, body)
     with localcontext(EXACT):
@@ -117,9 +134,14 @@ async def profit(services: ServicesDep, body: ProfitBody) -> ProfitView:
 
 
 @calculators.post(
-    "/calculators/target-price", responses=problems(*TERMS, *LEVERAGE), summary="Target price"
+    "/calculators/target-price",
+    responses={**problems(*TERMS, *LEVERAGE), **answered(worked.TARGET_PRICE)},
+    summary="Target price",
 )
-async def target_price(services: ServicesDep, body: TargetPriceBody) -> TargetPriceView:
+async def target_price(
+    services: ServicesDep,
+    body: Annotated[TargetPriceBody, Body(openapi_examples=asked(worked.TARGET_PRICE))],
+) -> TargetPriceView:
     """The price at which a position has gained so many times its initial margin, before fees."""
     contract = await contract_of(services, body)
     with localcontext(EXACT):
@@ -136,10 +158,16 @@ async def target_price(services: ServicesDep, body: TargetPriceBody) -> TargetPr
 
 @calculators.post(
     "/calculators/order-cost",
-    responses=problems(*ORDER, *QUANTITY, Code.price_required, Code.price_not_allowed),
+    responses={
+        **problems(*ORDER, *QUANTITY, Code.price_required, Code.price_not_allowed),
+        **answered(worked.ORDER_COST),
+    },
     summary="Order cost",
 )
-async def order_cost(services: ServicesDep, body: OrderCostBody) -> OrderCostView:
+async def order_cost(
+    services: ServicesDep,
+    body: Annotated[OrderCostBody, Body(openapi_examples=asked(worked.ORDER_COST))],
+) -> OrderCostView:
     """What must be available for an order that opens a position: what a preview calls `required`.
 
     A limit order that would trade with `best_opposite_price` at once costs what is more, there or
@@ -163,10 +191,13 @@ async def order_cost(services: ServicesDep, body: OrderCostBody) -> OrderCostVie
 
 @calculators.post(
     "/calculators/max-quantity",
-    responses=problems(*ORDER, Code.quantity_off_lot),
+    responses={**problems(*ORDER, Code.quantity_off_lot), **answered(worked.MAX_QUANTITY)},
     summary="Maximum quantity",
 )
-async def max_quantity(services: ServicesDep, body: MaxQuantityBody) -> MaxQuantityView:
+async def max_quantity(
+    services: ServicesDep,
+    body: Annotated[MaxQuantityBody, Body(openapi_examples=asked(worked.MAX_QUANTITY))],
+) -> MaxQuantityView:
     """The largest order at a price that is accepted with so much available, of an account without a
     position or orders in the contract; one lot more is refused.
 

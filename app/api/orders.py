@@ -7,7 +7,7 @@ from dataclasses import asdict
 from decimal import localcontext
 from typing import Annotated, Any, Literal
 
-from fastapi import Path, Query
+from fastapi import Body, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_account
@@ -19,6 +19,7 @@ from app.api.problems import malformed, refused, unknown
 from app.api.routing import changing, keyed, router
 from app.api.schemas.base import ACCOUNT_PATTERN, ID_PATTERN, SYMBOL_PATTERN, Page
 from app.api.schemas.orders import (
+    ORDER,
     AmendBody,
     CanceledView,
     OrderBody,
@@ -63,7 +64,10 @@ StoredView = StoredOrderView | TriggeredOrderView
     summary="What an order would do",
 )
 async def preview_order(
-    identity: Trader, services: ServicesDep, reading: Reading, body: OrderBody
+    identity: Trader,
+    services: ServicesDep,
+    reading: Reading,
+    body: Annotated[OrderBody, Body(openapi_examples={"limit": {"value": ORDER}})],
 ) -> PreviewView:
     """What an order would need and leave, or the refusal it would get; nothing changes.
 

@@ -33,6 +33,20 @@ async def test_liquidation_price(api: Api) -> None:
     assert len(answer["liquidation_price"].partition(".")[2]) <= 8
 
 
+async def test_num_1_the_document_s_examples_are_answered_as_it_says(api: Api) -> None:
+    """NUM-1: each request of the OpenAPI document with its exact answer."""
+    paths = (await api("GET /openapi.json", key=None))["paths"]
+    calculators = {path: at["post"] for path, at in paths.items() if "/calculators/" in path}
+    assert len(calculators) == 6
+    for path, operation in calculators.items():
+        asked = operation["requestBody"]["content"]["application/json"]["examples"]
+        answers = operation["responses"]["200"]["content"]["application/json"]["examples"]
+        assert asked.keys() == answers.keys()
+        for name, example in asked.items():
+            answer = await api(f"POST {path}", example["value"], key=None)
+            assert answer == answers[name]["value"], (path, name)
+
+
 async def test_brackets_instead_of_a_rate(api: Api) -> None:
     brackets = [
         {"notional_floor": "0", "notional_cap": "50000", "max_leverage": 100,

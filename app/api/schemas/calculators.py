@@ -8,53 +8,10 @@ from typing import Literal
 from pydantic import Field
 
 from app.api.schemas.accounts import Leverage
-from app.api.schemas.base import Body, DerivedPrice, Exact, Number, Symbol, View, example
+from app.api.schemas.base import Body, DerivedPrice, Exact, Number, Symbol, View
 from app.api.schemas.contracts import Brackets
 from app.engine.commands import MarginMode, OrderType, Side
 from app.engine.valuation import Margining
-
-ETH = {
-    "margining": "linear", "margin_mode": "cross", "wallet_balance": "1535443.01",
-    "other_maintenance_margin": "71200.81144", "other_unrealized_profit": "-56354.57",
-    "side": "long", "quantity": "3683.979", "entry_price": "1456.84", "contract_size": "1",
-    "maintenance_margin_rate": "0.10", "cum": "135365",
-}  # fmt: skip
-COIN = {
-    "margining": "inverse", "wallet_balance": "1", "side": "long", "quantity": "100",
-    "entry_price": "100", "contract_size": "10", "maintenance_margin_rate": "0.005",
-}  # fmt: skip
-HEDGE = {
-    "symbol": "BTCUSDT", "wallet_balance": "1500",
-    "long": {"quantity": "0.3", "entry_price": "60000"},
-    "short": {"quantity": "0.1", "entry_price": "61000"},
-}  # fmt: skip
-ISOLATED = {
-    "symbol": "BTCUSDT", "margin_mode": "isolated", "leverage": 50, "side": "long",
-    "quantity": "0.1", "entry_price": "10000",
-}  # fmt: skip
-
-PROFITS = (
-    {"side": "long", "quantity": "1", "entry_price": "5000", "exit_price": "5500", "leverage": 10},
-    {"symbol": "BTCUSD_PERP", "side": "long", "quantity": "100", "entry_price": "8000",
-     "exit_price": "12500", "leverage": 20},
-)  # fmt: skip
-TARGETS = (
-    {"side": "long", "entry_price": "60000", "leverage": 20, "return": "0.5"},
-    {"margining": "inverse", "side": "short", "entry_price": "60000", "leverage": 20,
-     "return": "0.5"},
-)  # fmt: skip
-COSTS = (
-    {"side": "sell", "type": "limit", "price": "9253.3", "mark_price": "9259.84", "quantity": "1",
-     "leverage": 20},
-    {"symbol": "BTCUSDT", "side": "buy", "type": "market", "mark_price": "60000",
-     "best_opposite_price": "60006", "quantity": "0.5", "leverage": 20},
-)  # fmt: skip
-QUANTITIES = (
-    {"side": "buy", "price": "60000", "mark_price": "59990", "leverage": 20,
-     "available_balance": "1000", "taker_fee_rate": "0.0005", "lot_size": "0.001"},
-    {"symbol": "BTCUSD_PERP", "side": "sell", "price": "60000", "mark_price": "60000",
-     "leverage": 10, "available_balance": "0.05"},
-)  # fmt: skip
 
 LotSize = Field(default=None, description="The contract's where a symbol is given; else needed.")
 FeeRate = Field(
@@ -110,15 +67,9 @@ class LiquidationPriceBody(TermsBody):
     maintenance_margin_rate: Number | None = None
     cum: Number | None = None
 
-    model_config = example(ETH, COIN, HEDGE, ISOLATED)
-
 
 class BankruptcyPriceBody(LiquidationPriceBody):
     """As for the liquidation price; maintenance margins, of any kind, do not count."""
-
-    model_config = example(
-        {"side": "long", "quantity": "1", "entry_price": "10000", "leverage": 50}, COIN, HEDGE
-    )
 
 
 class LiquidationPriceView(View):
@@ -143,8 +94,6 @@ class ProfitBody(TermsBody):
     exit_price: DerivedPrice
     leverage: Leverage
 
-    model_config = example(*PROFITS)
-
 
 class ProfitView(View):
     """In the settlement asset; `return` is profit / initial margin, null where that is nothing."""
@@ -161,8 +110,6 @@ class TargetPriceBody(TermsBody):
     entry_price: DerivedPrice
     leverage: Leverage
     return_: Number = Field(alias="return")
-
-    model_config = example(*TARGETS)
 
 
 class TargetPriceView(View):
@@ -182,8 +129,6 @@ class OrderCostBody(TermsBody):
     quantity: Number
     leverage: Leverage
     taker_fee_rate: Number | None = FeeRate
-
-    model_config = example(*COSTS)
 
 
 class OrderCostView(View):
@@ -206,8 +151,6 @@ class MaxQuantityBody(TermsBody):
     available_balance: Number
     taker_fee_rate: Number | None = FeeRate
     lot_size: Number | None = LotSize
-
-    model_config = example(*QUANTITIES)
 
 
 class MaxQuantityView(View):
