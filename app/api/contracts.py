@@ -35,12 +35,14 @@ from app.engine import matching
 from app.engine.commands import Side
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import (
+    DEFAULT_MID_WINDOW,
     DEFAULT_RESTORE_RATIO,
     Bracket,
     Contract,
+    IndexSource,
     build_brackets,
 )
-from app.engine.numbers import EXACT, ZERO
+from app.engine.numbers import EXACT
 from app.engine.rejections import Code
 from app.store.loader import load_book
 from app.store.queries import Row
@@ -53,6 +55,11 @@ NAMED = problems(Code.unknown_contract, statuses=IN_PATH)
 IN_BODY: Statuses = {Code.unknown_fund: 422}
 """Where the body names the fund."""
 CHANGED: Statuses = {**IN_PATH, **IN_BODY}
+DEFAULTS = {
+    "liquidation_restore_ratio": DEFAULT_RESTORE_RATIO,
+    "mid_window_seconds": DEFAULT_MID_WINDOW,
+}
+"""Of terms that a body may leave to us by null."""
 
 
 async def _known_symbol(
@@ -218,8 +225,13 @@ def _terms(body: ContractBody | ContractPatch, names: Iterable[str]) -> dict[str
     terms = {name: getattr(body, name) for name in names}
     if "brackets" in terms:
         terms["brackets"] = brackets_of(terms["brackets"])
-    if terms.get("liquidation_restore_ratio", ZERO) is None:
-        terms["liquidation_restore_ratio"] = DEFAULT_RESTORE_RATIO
+    if "index_sources" in terms:
+        terms["index_sources"] = tuple(
+            IndexSource(source.name, source.weight) for source in terms["index_sources"]
+        )
+    for name, default in DEFAULTS.items():
+        if terms.get(name, default) is None:
+            terms[name] = default
     return terms
 
 

@@ -66,7 +66,7 @@ from app.engine import (
 )
 from app.engine.commands.funding import BeginFunding
 from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import IndexTick, Tick
 from app.engine.handlers import HANDLERS, Drives, handles
 from app.engine.markets import Market
 from app.engine.rejections import Code, Rejected
@@ -75,7 +75,7 @@ from app.engine.scopes import Scope
 from app.engine.state import Cascade, Case, State
 from app.engine.step import Step
 
-LEADERS = (Tick, ContinueCascade, Recover)
+LEADERS = (Tick, IndexTick, ContinueCascade, Recover)
 """Commands that run a cascade and do little else: if their part fails and no scope is to blame, the
 cascade is."""
 

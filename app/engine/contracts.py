@@ -14,6 +14,7 @@ from app.engine.valuation import Margining, Valued
 Kind = Literal["perpetual", "delivery"]
 ContractStatus = Literal["trading", "reduce_only", "halted", "settled"]
 FundingMode = Literal["given", "derived"]
+MarkMode = Literal["given", "derived"]
 
 DEFAULT_RESTORE_RATIO = Decimal("1.1")
 DEFAULT_FUNDING_LIMIT = Decimal("0.02")
@@ -21,6 +22,10 @@ DEFAULT_FUNDING_LIMIT = Decimal("0.02")
 FUNDING_HOURS = (1, 4, 8)
 DEFAULT_INTEREST = Decimal("0.0000125")
 """By the hour, where the contract does not say: 0.01 % in eight."""
+DEFAULT_MID_WINDOW = 150
+"""Seconds over which (mid - index) is averaged (MRK-3), where the contract does not say."""
+LONGEST_MID_WINDOW = 86_400
+MOST_SOURCES = 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 LEFT_OUT = {"left_out": True}
@@ -68,6 +73,14 @@ class Funded:
 
 
 @dataclass(frozen=True, slots=True)
+class IndexSource:
+    """Where prices for a contract's index come from, and how much they count (MRK-3)."""
+
+    name: str
+    weight: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class FundingTerms(Funded):
     """The terms alone, where there is no more of a contract."""
 
@@ -110,6 +123,9 @@ class Contract(Valued, Funded):
     funding_interval_hours: int | None = field(default=None, metadata=LEFT_OUT)
     funding_rate_cap: Decimal | None = field(default=None, metadata=LEFT_OUT)
     funding_rate_floor: Decimal | None = field(default=None, metadata=LEFT_OUT)
+    mark_mode: MarkMode = field(default="given", metadata=LEFT_OUT)
+    index_sources: tuple[IndexSource, ...] = field(default=(), metadata=LEFT_OUT)
+    mid_window_seconds: int = field(default=DEFAULT_MID_WINDOW, metadata=LEFT_OUT)
 
     funding_mode: FundingMode = field(default="given", metadata=LEFT_OUT)
     interest_rate: Decimal | None = field(default=None, metadata=LEFT_OUT)
@@ -228,6 +244,8 @@ def check_terms(contract: Contract) -> None:
         and not -ONE < contract.interest_rate < ONE,
         "funding_rate_cap": not -ONE < highest < ONE,
         "funding_rate_floor": not -ONE < lowest <= highest,
+        "index_sources": _sources_are_wrong(contract),
+        "mid_window_seconds": not 0 < contract.mid_window_seconds <= LONGEST_MID_WINDOW,
     }
     for name, wrong in problems.items():
         if wrong:
@@ -251,6 +269,18 @@ def check_terms(contract: Contract) -> None:
     )
     if contract.min_notional > contract.brackets[-1].notional_cap:
         raise _invalid("min_notional", "min_notional is beyond the last bracket")
+
+
+def _sources_are_wrong(contract: Contract) -> bool:
+    """Two of one name, a weight that is none, too many; or none for a mark to be derived from."""
+    sources = contract.index_sources
+    assert all(in_range(source.weight) for source in sources), contract
+    return (
+        len({source.name for source in sources}) < len(sources)
+        or any(source.weight <= 0 for source in sources)
+        or len(sources) > MOST_SOURCES
+        or (contract.mark_mode == "derived" and not sources)
+    )
 
 
 def _is_whole(contract: Contract) -> bool:

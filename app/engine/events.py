@@ -218,7 +218,13 @@ class AdlEvent(NamedTuple):
 
 
 AlertKind = Literal[
-    "fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump", "incident"
+    "fund_below_minimum",
+    "fund_empty",
+    "emergency_injection",
+    "adl",
+    "clock_jump",
+    "incident",
+    "index_lost",
 ]
 
 

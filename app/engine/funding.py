@@ -79,7 +79,8 @@ def begin(step: Step, command: BeginFunding) -> Done:
     assert funding.next_at == command.time, (command, funding)
     next_at = contract.funding_after(step.now)
     if mark is None or contract.status == "halted":
-        step.set_funding(market, Funding(command.symbol, next_at))
+        passed = Funding(command.symbol, next_at, settled_rate=funding.settled_rate)
+        step.set_funding(market, passed)
         return Done(command.symbol)
     rate, premium = rates.settled(contract, funding)
     begun = Funding(

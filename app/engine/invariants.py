@@ -221,6 +221,12 @@ def _market_lines(market: Market) -> Iterator[str]:
     yield _line("market", market.contract, market.mark)
     if market.funding:
         yield _line("funding", market.funding)
+    for price in market.sources.values():
+        yield _line("source", price)
+    for sample in market.mids.values():
+        yield _line("mid", sample)
+    if market.contract.mark_mode == "derived":
+        yield _line("last", market.contract.symbol, market.agreed_price or "")
     for position in market.positions.values():
         yield _line(
             "position",

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from app.engine.commands import TriggerBy
 from app.engine.contracts import LEFT_OUT, Contract
-from app.engine.marks import Mark
+from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.numbers import ZERO
 from app.engine.queues import Leg, Ranking
 from app.engine.scopes import Scope
@@ -22,7 +22,8 @@ class Funding:
 
     It is due at `next_at` (None: never), at the `rate` that was given for then. While one is under
     way, that is the one of `time`, at `settled_rate` and `mark_price`: all up to `paid_account` and
-    `paid_side`, in the order of the legs, are settled, with `residue` for revenue so far.
+    `paid_side`, in the order of the legs, are settled, with `residue` for revenue so far. The rate
+    stays as that of the last one (MRK-3).
 
     Where rates are derived, `premium` is the newest sample, of `sampled_at`; those before it since
     the last funding time came to `premium_total` (x seconds) in `premium_seconds`. The average that
@@ -88,6 +89,9 @@ class Market:
     `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
     `long_count` is how many positions are long. It has a `funding` from its first interval on.
     `last_price` is that of its last trade; `watches` are there for prices that orders wait for.
+    `agreed_price` is that of its last trade that was no liquidation's (MRK-4), as records say.
+    `sources` are the newest prices of its index sources, by name, `mids` how far its book was from
+    the index by place, the oldest first (MRK-3).
     """
 
     contract: Contract
@@ -105,6 +109,9 @@ class Market:
     funding: Funding | None = None
     last_price: Decimal | None = None
     watches: dict[TriggerBy, PriceWatch] = field(default_factory=dict)
+    agreed_price: Decimal | None = None
+    sources: dict[str, SourcePrice] = field(default_factory=dict)
+    mids: dict[int, MidSample] = field(default_factory=dict)
 
     def worth(self, quantity: Decimal) -> Decimal:
         """The value of a signed quantity at mark (CON-3)."""

@@ -12,6 +12,7 @@ class Mark:
     """The newest mark price of a contract (MRK-1); `time` is when it was accepted.
 
     `awaited`: it stems from before a halt, and counts as stale until the next tick (MRK-4).
+    `index_price` came with it; where the index has sources, it is the newest of theirs (MRK-3).
     """
 
     symbol: str
@@ -21,3 +22,31 @@ class Mark:
     source_time: datetime | None = None
     sequence: int | None = None
     awaited: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class SourcePrice:
+    """The newest price of a source of a contract's index (MRK-3).
+
+    It is as old as engine time is after `as_of`: when it was accepted, less the age it had then by
+    its own `source_time`.
+    """
+
+    symbol: str
+    source: str
+    price: Decimal
+    as_of: datetime
+    source_time: datetime | None = None
+
+
+@dataclass(slots=True, eq=False)
+class MidSample:
+    """How far the middle of a contract's book was above its index (MRK-3).
+
+    It takes the place of an older one: there are so many places, and no more samples.
+    """
+
+    symbol: str
+    place: int
+    time: datetime
+    basis: Decimal

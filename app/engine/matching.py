@@ -286,6 +286,8 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
         )
     )
     step.set_last(market, price)
+    if taker.liquidation_id is None:
+        step.set_agreed_price(market, price)
     if market.watches:
         firing.traded(step, market, price)
     return Fill(trade_id, price=price, quantity=made.quantity, fee=match.taker_fee)

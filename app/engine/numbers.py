@@ -44,6 +44,7 @@ _ROUNDING = Context(
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
+HALF = Decimal("0.5")
 UNIT = Decimal("0.00000001")
 """The smallest amount of every settlement asset: eight decimals (NUM-2)."""
 _FINE = ONE.scaleb(-24)

@@ -21,7 +21,7 @@ from app.engine.events import (
     Transfer,
 )
 from app.engine.markets import Funding, Market
-from app.engine.marks import Mark
+from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
 from app.engine.state import ApiKey, Fund, Inventory
@@ -43,6 +43,8 @@ Kept = (
     | TriggeredOrder
     | Market
     | Mark
+    | SourcePrice
+    | MidSample
     | Funding
     | Fund
     | Inventory

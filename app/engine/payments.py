@@ -107,6 +107,7 @@ def _next(funding: Funding) -> Funding:
         funding.symbol,
         funding.next_at,
         rate=funding.rate,
+        settled_rate=funding.settled_rate,
         premium=funding.premium,
         sampled_at=funding.sampled_at,
         premium_total=funding.premium_total,

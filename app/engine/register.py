@@ -17,7 +17,7 @@ from app.engine.contracts import Contract
 from app.engine.events import IncidentRelease
 from app.engine.ledger import Ledger
 from app.engine.markets import Funding, Market
-from app.engine.marks import Mark
+from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import IndexPrice
 from app.engine.state import ApiKey, Fund
 from app.engine.traders import Account, ContractSettings, Position
@@ -49,6 +49,26 @@ class Register(Ledger):
     def tell_index_price(self, symbol: str, price: Decimal) -> None:
         """Say that a contract's index price is known anew: its candles grow (MRK-5)."""
         self.outcome.index_prices += (IndexPrice(symbol, self.now, price),)
+
+    def set_index_price(self, mark: Mark, price: Decimal) -> None:
+        """The index price is another one, the mark the same: what is remembered of it holds."""
+        mark.index_price = price
+        self.outcome.touched[mark] = None
+
+    def set_source_price(self, market: Market, price: SourcePrice) -> None:
+        """Keep the newest price of a source of a contract's index (MRK-3)."""
+        market.sources[price.source] = price
+        self.outcome.touched[price] = None
+
+    def add_mid(self, market: Market, sample: MidSample) -> None:
+        """Keep a sample of the book's middle, in the place of an older one (MRK-3)."""
+        market.mids.pop(sample.place, None)
+        market.mids[sample.place] = sample
+        self.outcome.touched[sample] = None
+
+    def set_agreed_price(self, market: Market, price: Decimal) -> None:
+        """Two orders have traded: a record says so, no row."""
+        market.agreed_price = price
 
     def set_funding(self, market: Market, funding: Funding) -> None:
         """Give a contract's funding its times, its rate, or how far it has come (FPY-1)."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import Price
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.runner.submission import Submission, Submitted
@@ -48,7 +48,7 @@ class Agenda:
         for asset in outcome.pending:
             self._cascades.setdefault(asset, None)
 
-    def answer_at_end(self, submitted: Submitted, tick: Tick) -> None:
+    def answer_at_end(self, submitted: Submitted, tick: Price) -> None:
         """This tick began a cascade and is answered when it is finished."""
         self._cascades[self._state.markets[tick.symbol].contract.settlement_asset] = submitted
 
@@ -64,7 +64,7 @@ class Agenda:
             if submitted and submitted[0] is submission
         ]
 
-    def hold_back(self, submitted: Submitted, tick: Tick) -> bool:
+    def hold_back(self, submitted: Submitted, tick: Price) -> bool:
         """Whether the tick must wait: for its asset's cascade, or behind others that do (MRK-2)."""
         market = self._state.markets.get(tick.symbol)
         if market is None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from app.engine.cascade import ticked
 from app.engine.commands import Command
 from app.engine.commands.leaders import ContinueCascade
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import Price
 from app.engine.rejections import Rejection
 from app.engine.results import Ticked
 from app.runner.agenda import Agenda
@@ -74,7 +74,7 @@ class Serving:
             now = await self._applier.next_time()
             if isinstance(command, NamedOrder):
                 self._place_order(submitted, command, now)
-            elif not (isinstance(command, Tick) and self._agenda.hold_back(submitted, command)):
+            elif not (isinstance(command, Price) and self._agenda.hold_back(submitted, command)):
                 self._run(submitted, command, now)
 
     async def go_on(self) -> None:
@@ -138,7 +138,7 @@ class Serving:
             self._give(submitted, submission.results[index])
             return submission.results[index]
         outcome = self._applier.apply(command, now)
-        if isinstance(command, Tick):
+        if isinstance(command, Price):
             if submission.key:
                 self._flush.next.split[submission] = None
             if outcome.result is None:

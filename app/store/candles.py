@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 from app.engine.events import Trade
 from app.engine.marks import Mark
 from app.engine.numbers import EXACT, ZERO
-from app.engine.outcome import IndexPrice
+from app.engine.outcome import IndexPrice, Outcome
 
 CandleSource = Literal["mark", "index", "trades"]
 KeptInterval = Literal["1m", "1h"]
@@ -77,6 +77,12 @@ def join(whole: Candles, parts: Iterable[CandleRow]) -> None:
         key = part.symbol, part.source, part.interval, part.time
         earlier = whole.get(key)
         whole[key] = earlier.then(part) if earlier else part
+
+
+def new_marks(outcome: Outcome) -> list[Mark]:
+    """The marks that it gave: not those of before, under new terms or with a newer index price."""
+    time = outcome.time
+    return [kept for kept in outcome.touched if isinstance(kept, Mark) and kept.time == time]
 
 
 def candles(

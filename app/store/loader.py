@@ -13,19 +13,17 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal, localcontext
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
-from sqlalchemy import Numeric
 
 from app.engine import margin, orderbook, watching
 from app.engine.commands import PositionSide, Side
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Limits
-from app.engine.contracts import Bracket, Contract
+from app.engine.contracts import Bracket, Contract, IndexSource
 from app.engine.markets import Funding, Market
-from app.engine.marks import Mark
 from app.engine.numbers import EXACT
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
 from app.engine.state import ApiKey, Counters, Fund, Inventory, State
@@ -38,14 +36,13 @@ from app.engine.traders import (
     Wallet,
     scope_of,
 )
-from app.store import codec, incidents
-from app.store.rowsource import CHUNK, RowSource
+from app.store import codec, incidents, prices
+from app.store.rowsource import CHUNK, DECIMALS, RowSource, exact
 from app.store.snapshots import Snapshot
 from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
 
 PLACE = "COALESCE(requeued, order_id)"
 """Of an open order among those at its price: the lowest is met first (ORD-2, ORD-15)."""
-T = TypeVar("T")
 
 
 async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None = None) -> State:
@@ -59,6 +56,7 @@ async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None =
             await _load_leadership(source, state)
             await _load_wallets(source, state, ALIVE["wallets"])
             await _load_markets(source, state)
+            await prices.load_traded(source, state)
             await _load_funds(source, state)
             await _load_keys(source, state)
             await _load_accounts(source, state)
@@ -67,7 +65,6 @@ async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None =
             for order in state.orders.values():
                 orderbook.insert(state.markets[order.symbol], order)
             await _load_untriggered(source, state)
-            await _load_last(source, state)
     return state
 
 
@@ -167,6 +164,15 @@ async def load_holders(connection: asyncpg.Connection, symbol: str) -> AsyncGene
             after = account_ids[-1]
 
 
+async def load_market(connection: asyncpg.Connection, symbol: str) -> Market | None:
+    """A contract, if there is one, with what its prices come from, as of one moment."""
+    state = State()
+    with localcontext(EXACT):
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await _load_markets(RowSource(connection), state, "WHERE symbol = $1", symbol)
+    return state.markets.get(symbol)
+
+
 async def load_funds(connection: asyncpg.Connection, fund_ids: Sequence[str]) -> State:
     """Some funds with the contracts and marks of what they hold, as of one moment."""
     state, source = State(), RowSource(connection)
@@ -231,36 +237,24 @@ async def _load_markets(source: RowSource, state: State, where: str = "", *value
             key, Wallet(key=key, kind="clearing", owner=symbol, asset=asset, name="")
         )
         state.markets[symbol] = Market(contract, clearing)
-    for row in await source.fetch("marks", where, *values):
-        state.markets[row["symbol"]].mark = _exact(Mark(*row), "marks")
     for row in await source.fetch("funding", where, *values):
-        state.markets[row["symbol"]].funding = _exact(Funding(*row), "funding")
+        state.markets[row["symbol"]].funding = exact(Funding(*row), "funding")
+    await prices.load(source, state, where, *values)
 
 
-_DECIMALS = {
-    name: [column.name for column in table.columns if isinstance(column.type, Numeric)]
-    for name, table in metadata.tables.items()
-}
 _TERMS = metadata.tables["contracts"].columns.keys()
-
-
-def _exact(kept: T, table: str) -> T:
-    """An object made of a row, its decimals read."""
-    for name in _DECIMALS[table]:
-        text = getattr(kept, name)
-        if text is not None:
-            setattr(kept, name, Decimal(text))
-    return kept
 
 
 @lru_cache(maxsize=4096)
 def _contract(*row: Any) -> Contract:
     """The contract of a row; the same row gives the same object."""
     terms = dict(zip(_TERMS, row, strict=True))
-    for name in _DECIMALS["contracts"]:
+    for name in DECIMALS["contracts"]:
         if terms[name] is not None:
             terms[name] = Decimal(terms[name])
     terms["brackets"] = codec.from_json(tuple[Bracket, ...], json.loads(terms["brackets"]))
+    index_sources = json.loads(terms["index_sources"])
+    terms["index_sources"] = codec.from_json(tuple[IndexSource, ...], index_sources)
     return Contract(**terms)
 
 
@@ -280,7 +274,7 @@ async def _load_funds(source: RowSource, state: State, where: str = "", *values:
             last_hash=row["last_hash"],
         )
     for row in await source.fetch("inventory", where, *values):
-        held = _exact(Inventory(*row), "inventory")
+        held = exact(Inventory(*row), "inventory")
         state.funds[held.fund_id].inventory[held.symbol] = held
         market = state.markets[held.symbol]
         market.quantity_total += held.quantity
@@ -351,7 +345,7 @@ async def _load_orders(source: RowSource, state: State, where: str = "", *values
     rest = f"WHERE {OPEN} {where} ORDER BY {PLACE}"
     async for chunk in source.chunks("orders", rest, *values):
         for row in chunk:
-            order = _exact(Order(*row), "orders")
+            order = exact(Order(*row), "orders")
             position = _leg(state, order.account_id, order.symbol, order.position_side)
             position.orders[order.order_id] = state.orders[order.order_id] = order
             state.accounts[order.account_id].open_orders += 1
@@ -367,24 +361,11 @@ async def _load_untriggered(source: RowSource, state: State) -> None:
     for row in await source.fetch(
         "triggered_orders", f"{ALIVE['triggered_orders']} ORDER BY order_id"
     ):
-        order = _exact(TriggeredOrder(*row), "triggered_orders")
+        order = exact(TriggeredOrder(*row), "triggered_orders")
         state.untriggered[order.order_id] = order
         state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
         if not order.fired:
             watching.insert(state.markets[order.symbol], order)
-
-
-async def _load_last(source: RowSource, state: State) -> None:
-    """At what each contract was traded last: trades are records, of which a snapshot has none."""
-    newest = """
-        SELECT symbol, price::text FROM unnest($1::text[]) AS wanted (symbol), LATERAL (
-            SELECT price FROM trades WHERE trades.symbol = wanted.symbol AND trade_id <= $2
-            ORDER BY trade_id DESC LIMIT 1
-        ) AS trade
-    """
-    rows = await source.connection.fetch(newest, list(state.markets), state.counters.trade)
-    for symbol, price in rows:
-        state.markets[symbol].last_price = Decimal(price)
 
 
 def _leg(state: State, account_id: str, symbol: str, side: Any) -> Position:

@@ -17,7 +17,7 @@ from typing import Any, cast
 
 from sqlalchemy import JSON, Table
 
-from app.engine.contracts import Bracket
+from app.engine.contracts import Bracket, IndexSource
 from app.engine.events import (
     AdlEvent,
     Alert,
@@ -32,7 +32,7 @@ from app.engine.events import (
     Transfer,
 )
 from app.engine.markets import Funding, Market
-from app.engine.marks import Mark
+from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.numbers import plain
 from app.engine.outcome import IndexPrice, Kept, Outcome, Record
 from app.engine.state import ApiKey, Counters, Fund, Inventory
@@ -45,7 +45,7 @@ from app.engine.traders import (
     Wallet,
 )
 from app.store import codec, tables
-from app.store.candles import CandleRow, candles
+from app.store.candles import CandleRow, candles, new_marks
 from app.store.tables.log import StoredAnswer
 
 TableRow = tuple[Any, ...]
@@ -85,6 +85,7 @@ def collect(
     """
     batch = Writes(counters.command, None, _COUNTERS(counters))
     touched: dict[Kept, None] = {}
+    marks: list[Mark] = []
     index_prices: list[IndexPrice] = []
     for outcome in outcomes:
         if not outcome.accepted:
@@ -95,10 +96,10 @@ def collect(
         touched.update(outcome.touched)
         for record in outcome.records:
             _add_record(batch.appends, record)
+        marks += new_marks(outcome)
         index_prices += outcome.index_prices
     for table, rows in state_rows(touched).items():
         _add_state(batch, table, rows)
-    marks = [kept for kept in touched if isinstance(kept, Mark)]  # of a contract in order of time
     trades = cast("list[Trade]", batch.appends.get("trades", []))
     batch.candles = candles(marks, index_prices, trades)
     for answer in answers:
@@ -174,6 +175,10 @@ def _brackets(brackets: tuple[Bracket, ...]) -> str:
     return codec.to_text(codec.to_json(tuple[Bracket, ...], brackets))
 
 
+def _sources(sources: tuple[IndexSource, ...]) -> str:
+    return codec.to_text(codec.to_json(tuple[IndexSource, ...], sources))
+
+
 def _minimum(required_minimum: dict[str, Decimal]) -> str:
     return codec.to_text({asset: plain(amount) for asset, amount in required_minimum.items()})
 
@@ -202,8 +207,10 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Inventory: _state(tables.inventory),
     Order: _state(tables.orders),
     TriggeredOrder: _state(tables.triggered_orders),
-    Market: _state(tables.contracts, brackets=_brackets),
+    Market: _state(tables.contracts, brackets=_brackets, index_sources=_sources),
     Mark: _state(tables.marks),
+    SourcePrice: _state(tables.source_prices),
+    MidSample: _state(tables.mid_samples),
     Funding: _state(tables.funding),
     Fund: _state(tables.funds, required_minimum=_minimum, wallets=_keys),
     ApiKey: _state(tables.api_keys),

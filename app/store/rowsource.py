@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypeVar
 
 import asyncpg
 from sqlalchemy import JSON, Numeric
@@ -13,6 +14,7 @@ from app.store.tables import metadata
 
 CHUNK = 10_000
 """Rows fetched at a time: other tasks run between chunks."""
+T = TypeVar("T")
 
 
 class RowSource:
@@ -46,3 +48,18 @@ class RowSource:
             for column in metadata.tables[name].columns
         )
         return f"SELECT {columns} FROM {rows_of(name, self._snapshot)} {rest}"  # noqa: S608 - names of our own
+
+
+DECIMALS = {
+    name: [column.name for column in table.columns if isinstance(column.type, Numeric)]
+    for name, table in metadata.tables.items()
+}
+
+
+def exact(kept: T, table: str) -> T:
+    """An object made of a row, its decimals read."""
+    for name in DECIMALS[table]:
+        text = getattr(kept, name)
+        if text is not None:
+            setattr(kept, name, Decimal(text))
+    return kept

@@ -70,6 +70,8 @@ def _whole(state: State) -> Outcome:
         state.untriggered.values(),
         state.markets.values(),
         (market.mark for market in state.markets.values() if market.mark),
+        *(market.sources.values() for market in state.markets.values()),
+        *(market.mids.values() for market in state.markets.values()),
         (market.funding for market in state.markets.values() if market.funding),
         state.funds.values(),
         *(fund.inventory.values() for fund in state.funds.values()),

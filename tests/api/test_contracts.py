@@ -193,7 +193,7 @@ async def test_prices(api: Api) -> None:
     assert price == {
         "symbol": "BTCUSDT", "mark_price": "60000", "time": answer["time"],
         "index_price": "60001.5", "source_time": "2026-01-01T00:00:00.000000Z", "sequence": 5,
-        "funding_rate": None, "next_funding_time": None,
+        "mode": "given", "last_price": None, "funding_rate": None, "next_funding_time": None,
     }  # fmt: skip
     assert (await api("GET /v1/prices", key=None))["items"] == [price]
     for change, expected in (

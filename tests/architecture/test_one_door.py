@@ -15,7 +15,14 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "app" / "engine"
-DOOR = {"engine/ledger.py", "engine/register.py", "engine/step.py", "store/loader.py"}
+DOOR = {
+    "engine/ledger.py",
+    "engine/register.py",
+    "engine/step.py",
+    "store/loader.py",
+    "store/prices.py",
+    "store/rowsource.py",
+}
 """A `Step`, the part of it that moves money, and what makes a state from rows for an engine."""
 
 DERIVED: dict[str, tuple[str, set[str]]] = {
@@ -80,13 +87,13 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 
 STORED = {
     "Account", "ApiKey", "ContractSettings", "Counters", "Fund", "Funding", "Inventory", "Mark",
-    "Order", "TriggeredOrder", "Wallet",
+    "MidSample", "Order", "SourcePrice", "TriggeredOrder", "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
     "Market": {
         "contract", "clearing", "mark", "positions", "long_count", "quantity_total", "cost_total",
-        "funding", "last_price",
+        "funding", "last_price", "agreed_price", "sources", "mids",
     },
     "Position": {
         "account_id", "symbol", "side", "scope", "quantity", "cost", "wallet", "orders",

@@ -14,6 +14,7 @@ from app.engine.commands.leaders import ContinueCascade
 from app.engine.events import Liquidation
 from app.engine.margin import cross_summary, position_summary
 from app.engine.numbers import EXACT
+from app.engine.sources import weigh
 from tests.engine.world import START, World
 
 SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",
@@ -53,6 +54,21 @@ class Expectations:
         for name, price in (option.split("=") for option in options):
             found = getattr(shown, f"{name}_price")
             assert _same(found, price), f"{name} price is {found}"
+
+    def expect_mark(self, symbol: str, price: str, *index: str) -> None:
+        """`mark TEST 100.5 [index=100]`: a contract's mark, and its index price."""
+        mark = self.world.state.markets[symbol].mark
+        assert mark is not None
+        assert mark.price == Decimal(price), f"mark is {mark.price}"
+        for text in index:
+            assert _same(mark.index_price, text.removeprefix("index=")), mark.index_price
+
+    def expect_sources(self, symbol: str, *weights: str) -> None:
+        """`sources TEST a=1 b=0`: how much each counts with the next command (MRK-3)."""
+        market, now = self.world.state.markets[symbol], self.world.next_time()
+        with localcontext(EXACT):
+            found = weigh(market.contract, market.sources, now)
+        assert [f"{one.source}={one.weight}" for one in found] == list(weights), found
 
     def expect_wallet(self, key: str, amount: str) -> None:
         """`wallet cross/alice/USDT 990`, `wallet isolated/alice/USDT/TEST:both 5`."""

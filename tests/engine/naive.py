@@ -24,7 +24,7 @@ from app.engine.commands.orders import (
     CancelOrders,
     PlaceOrder,
 )
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import Price
 from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,
@@ -47,6 +47,7 @@ from tests.engine.arithmetic import (
 )
 from tests.engine.fundings import Fundings
 from tests.engine.laws import check_laws
+from tests.engine.naive_marks import Marks
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
 from tests.engine.untriggered import Untriggered
@@ -109,6 +110,7 @@ class Books:
         self.events: dict[str, dict[str, int]] = defaultdict(dict)
         self.fundings = Fundings()
         self.untriggered = Untriggered()
+        self.marks = Marks()
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -129,6 +131,7 @@ class Books:
             self.fundings.observe(outcome, state, self.holdings, self.inventory)
             self._events(outcome, state)
             self.untriggered.observe(outcome, state)
+            self.marks.observe(outcome, state)
             check_records(outcome, state)
             check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)
@@ -172,8 +175,10 @@ class Books:
 
     def _halts(self, outcome: Outcome, state: State) -> None:
         """Which contracts were halted and have not ticked since (MRK-4)."""
-        if isinstance(outcome.command, Tick):
-            self.waiting.discard(outcome.command.symbol)
+        if isinstance(outcome.command, Price):
+            mark = state.markets[outcome.command.symbol].mark
+            if mark is not None and mark.time == outcome.time:  # a source's price may leave it
+                self.waiting.discard(outcome.command.symbol)
         for symbol, market in state.markets.items():
             if market.contract.status == "halted":
                 self.waiting.add(symbol)

@@ -22,7 +22,8 @@ from app.engine.commands.leaders import Limits, Recover
 from app.engine.commands.orders import (
     PlaceOrder,
 )
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import IndexTick, Tick
+from app.engine.contracts import Contract, IndexSource
 from app.engine.outcome import Outcome
 from app.engine.scopes import wallet_key
 from app.engine.state import Cascade, State
@@ -56,7 +57,8 @@ class NoBooks(Books):
 def market() -> World:
     """Ann is long 10 in HELD, which is halted, and waits for liquidation; so is eve, isolated.
 
-    TEST is halted too and has no mark; OLD is settled; the treasury owes USDT; no order may rest.
+    TEST is halted too and has no mark; OLD is settled; the mark of MADE is derived; the treasury
+    owes USDT; no order may rest.
     """
     world = World()
     world.books = NoBooks()
@@ -67,6 +69,7 @@ def market() -> World:
     terms = replace(terms, mark_staleness_seconds=60, price_band=Decimal("0.5"))
     world.contract(replace(terms, status="halted"))
     world.must(Tick("HELD", HUNDRED))
+    derive(world, replace(contract("MADE", "F"), tick_jump_limit=Decimal(1)))
     for account, amount in (("ann", "60"), ("bob", "100000"), ("eve", "60")):
         world.account(account)
         world.deposit(account, amount)
@@ -84,6 +87,15 @@ def market() -> World:
     world.must(Recover(Limits(open_orders=0, untriggered_per_contract=0)))
     owe(-1)(world)
     return world
+
+
+def derive(world: World, terms: Contract) -> None:
+    """A contract whose mark was given once."""
+    world.contract(replace(terms, index_sources=(IndexSource("a", Decimal(1)),)))
+    told = START + timedelta(seconds=1)
+    world.must(Tick(terms.symbol, HUNDRED, source_time=told))
+    world.must(IndexTick(terms.symbol, "a", HUNDRED, told))
+    world.must(UpdateContract(terms.symbol, {"mark_mode": "derived"}))
 
 
 def owe(amount: int) -> Callable[[World], object]:

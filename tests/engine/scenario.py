@@ -23,6 +23,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     amend a1 [quantity=2 price=99]                (an open order)
     wait alice TEST sell 10|all stop|take_profit 95 [@ 94] [last] [reduce_only] [id=s1]
     countdown alice 30                            (cancel all in so many seconds; 0: never)
+    index TEST a 100 [age=5]                      (what a source of an index says)
     hold tick ...                                 continue   (leave the cascade pending; finish it)
     restart                                       (a new leader, without what is derived)
     set-aside alice USDT|TEST [times=2]           (a new leader, after that scope has failed)

@@ -37,7 +37,7 @@ from app.engine.commands.orders import (
     CancelOrders,
     PlaceOrder,
 )
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import IndexTick, Tick
 from app.engine.commands.triggered import PlaceTriggered
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection
@@ -157,16 +157,31 @@ Ladder(CancelAllAfter, {"account_id": "nobody", "seconds": 86_401}, [
     ("unknown_account", {"account_id": "ann"}),
     ("countdown_out_of_range", {"seconds": 86_400}),
 ]),
-Ladder(Tick, {"symbol": "NOPE", "mark_price": Decimal(-1), "source_time": AHEAD}, [
+Ladder(Tick, {
+    "symbol": "NOPE", "mark_price": Decimal(-1), "index_price": HUNDRED, "source_time": AHEAD,
+}, [
     ("unknown_contract", {"symbol": "OLD"}),
-    ("contract_not_trading", {"symbol": "HELD"}),
+    ("contract_not_trading", {"symbol": "MADE"}),
+    ("mark_is_derived", do(UpdateContract("MADE", {"mark_mode": "given"}))),
+    ("index_has_sources", {"index_price": None}),
     ("price_not_positive", {"mark_price": Decimal(300)}),
     ("future_tick", {"source_time": START}),
     ("stale_tick", {"source_time": None}),
     ("tick_out_of_band", {"mark_price": HUNDRED, "funding_rate": Decimal("0.03")}),
-    ("no_funding", do(UpdateContract("HELD", HOURLY | {"funding_mode": "derived"}))),
-    ("funding_rate_is_derived", do(UpdateContract("HELD", {"funding_mode": "given"}))),
+    ("no_funding", do(UpdateContract("MADE", HOURLY | {"funding_mode": "derived"}))),
+    ("funding_rate_is_derived", do(UpdateContract("MADE", {"funding_mode": "given"}))),
     ("funding_rate_out_of_range", {"funding_rate": Decimal("0.02")}),
+]),
+Ladder(IndexTick, {
+    "symbol": "NOPE", "source": "b", "price": Decimal(-1), "source_time": AHEAD,
+}, [
+    ("unknown_contract", {"symbol": "OLD"}),
+    ("contract_not_trading", {"symbol": "MADE"}),
+    ("unknown_index_source", {"source": "a"}),
+    ("price_not_positive", {"price": Decimal(300)}),
+    ("future_tick", {"source_time": START}),
+    ("stale_tick", {"source_time": None}),
+    ("tick_out_of_band", {"price": HUNDRED}),
 ]),
 Ladder(SetFundingRate, {"symbol": "NOPE", "rate": Decimal("0.03")}, [
     ("unknown_contract", {"symbol": "TEST"}),

@@ -52,6 +52,7 @@ from tests.engine.markets import (
     traders,
 )
 from tests.engine.oracles import foretell
+from tests.engine.priced import Priced
 from tests.engine.readings import check_readings
 from tests.engine.triggering import Triggering
 from tests.engine.world import World, differences, dump, replayed
@@ -60,7 +61,7 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Faults, Funded, Hedged, Triggering):
+class Exchange(Faults, Funded, Hedged, Triggering, Priced):
     """Four traders and a whale, eight contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
@@ -146,10 +147,6 @@ class Exchange(Faults, Funded, Hedged, Triggering):
         steps = (mark.price * Decimal(factor) / tick).to_integral_value(ROUND_HALF_EVEN)
         return max(steps, Decimal(1)) * tick
 
-    def mark(self, symbol: str, factor: str) -> Tick:
-        """A tick at `factor` of mark, away from an index that stays where that was."""
-        return Tick(symbol, self.price(symbol, factor), self.price(symbol, "1"))
-
     def size(self, symbol: str, count: int) -> Decimal:
         """A quantity of some lots, about alike in value over the contracts."""
         return TERMS[symbol].lot_size * count * SCALE[symbol]
@@ -234,18 +231,6 @@ class Exchange(Faults, Funded, Hedged, Triggering):
         size = self.size(symbol, sum(count for count, _ in rungs))
         self.send(PlaceOrder(taker, symbol, opposite(side), "market", size, None, "ioc"))
 
-    @rule(symbol=symbols, factor=moves, later=moves)
-    def jump_while_halted(self, symbol: str, factor: str, later: str) -> None:
-        """A contract is halted through a jump of its mark; who fell below zero waits for a tick."""
-        symbol = self.pick(symbol)
-        if not self.may_tick(symbol):
-            return
-        self.send(UpdateContract(symbol, {"status": "halted"}))
-        self.send(Tick(symbol, self.price(symbol, factor)))
-        self.send(UpdateContract(symbol, {"status": "trading"}))
-        if self.may_tick(symbol):
-            self.send(Tick(symbol, self.price(symbol, later)))
-
     @precondition(lambda self: self.world.state.orders)
     @rule(data=st.data(), count=lots | st.none(), factor=offers | st.none())
     def change_order(self, data: st.DataObject, count: int | None, factor: str | None) -> None:
@@ -268,29 +253,6 @@ class Exchange(Faults, Funded, Hedged, Triggering):
     def keep_house(self, command: Command) -> None:
         """Leverage, margin mode, isolated margin, cancelling everything."""
         self.send(command)
-
-    def may_tick(self, symbol: str) -> bool:
-        """The runner holds ticks back while their asset's cascade goes on (MRK-2)."""
-        return TERMS[symbol].settlement_asset not in self.world.state.cascades
-
-    @rule(symbol=symbols, factor=moves, hold=st.booleans())
-    def tick_again(self, symbol: str, factor: str, hold: bool) -> None:
-        """More ticks than anything else."""
-        self.tick(symbol, factor, hold)
-
-    @rule(symbol=symbols, factor=moves, hold=st.booleans())
-    def tick(self, symbol: str, factor: str, hold: bool) -> None:
-        """A new mark; violent ones among them."""
-        symbol = self.pick(symbol)
-        if self.may_tick(symbol):
-            self.send(self.mark(symbol, factor), hold=hold)
-
-    @rule(factor=moves)
-    def crash(self, factor: str) -> None:
-        """All marks move together."""
-        for symbol in TERMS:
-            if self.may_tick(symbol):
-                self.send(self.mark(symbol, factor))
 
     @rule(asset=assets)
     def go_on(self, asset: str) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from decimal import Decimal
 
 from app.engine.commands.leaders import Recover, ReleaseIncident
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import Price
 from app.engine.commands.triggered import PlaceTriggered
 from app.engine.events import Trade
 from app.engine.outcome import Outcome
@@ -58,7 +58,7 @@ class Untriggered:
         for trade in outcome.of(Trade):
             assert trade.time == outcome.time, trade
             self._price(trade.symbol, "last", trade.price, state)
-        if isinstance(outcome.command, Tick | Recover | ReleaseIncident):
+        if isinstance(outcome.command, Price | Recover | ReleaseIncident):
             for symbol, market in state.markets.items():
                 contract, mark = market.contract, market.mark
                 alone = contract.settlement_asset in state.halted

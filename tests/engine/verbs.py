@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, get_args
 
@@ -28,9 +28,9 @@ from app.engine.commands.orders import (
     CancelOrders,
     PlaceOrder,
 )
-from app.engine.commands.prices import ReportClock, Tick
+from app.engine.commands.prices import IndexTick, ReportClock, Tick
 from app.engine.commands.triggered import PlaceTriggered
-from app.engine.contracts import Contract
+from app.engine.contracts import Contract, IndexSource
 from tests.engine import world
 from tests.engine.expectations import Expectations
 from tests.engine.world import START, World
@@ -40,6 +40,7 @@ TERMS = {"band": "price_band", "cap": "funding_rate_cap", "floor": "funding_rate
          "interest": "interest_rate", "clearance": "clearance_fee_rate",
          "fund": "insurance_fund",
          "jump": "tick_jump_limit", "lot": "lot_size", "maker": "maker_fee_rate",
+         "mark": "mark_mode", "sources": "index_sources", "window": "mid_window_seconds",
          "restore": "liquidation_restore_ratio", "size": "contract_size",
          "stale": "mark_staleness_seconds", "taker": "taker_fee_rate",
          "tick": "tick_size"}  # fmt: skip
@@ -131,14 +132,11 @@ class Verbs(Expectations):
         """A mark price."""
         given = pairs(options)
         sequence = int(given["sequence"]) if "sequence" in given else None
-        time = None
-        if "age" in given:  # of the tick when it is applied, in seconds
-            time = self.world.next_time() - timedelta(seconds=int(given["age"]))
         index, rate = (
             Decimal(given[name]) if name in given else None for name in ("index", "rate")
         )
         return [Tick(
-            symbol, Decimal(price), index, time, sequence,
+            symbol, Decimal(price), index, self._source_time(given), sequence,
             sequence_reset="reset" in options, funding_rate=rate,
         )]  # fmt: skip
 
@@ -147,6 +145,16 @@ class Verbs(Expectations):
         for _ in range(int(pairs(options)["for"]) // 60):
             self.line(f"tick {symbol} {price} {' '.join(options)}")
             self.do_later("59.999")  # it took a millisecond itself
+
+    def do_index(self, symbol: str, source: str, price: str, *options: str) -> list[object]:
+        """What a source of an index says."""
+        return [IndexTick(symbol, source, Decimal(price), self._source_time(pairs(options)))]
+
+    def _source_time(self, given: dict[str, str]) -> datetime | None:
+        """So many seconds before the price is applied."""
+        if "age" not in given:
+            return None
+        return self.world.next_time() - timedelta(seconds=int(given["age"]))
 
     def do_rate(self, symbol: str, rate: str) -> list[object]:
         """The funding rate for the next funding time."""
@@ -302,7 +310,10 @@ def _terms(options: Any) -> dict[str, Any]:
         elif name == "brackets":
             rows = re.findall(r"([\d.]+)-([\d.]+)@(\d+)\*([\d.]+)", text)
             terms[name] = world.brackets(tuple((f, c, int(n), r) for f, c, n, r in rows))
-        elif name in ("mark_staleness_seconds", "funding_interval_hours"):
+        elif name == "index_sources":
+            named = [source.split("*") for source in text.split(",") if text != "none"]
+            terms[name] = tuple(IndexSource(source, Decimal(weight)) for source, weight in named)
+        elif name in ("mark_staleness_seconds", "funding_interval_hours", "mid_window_seconds"):
             terms[name] = int(text)
         else:
             try:

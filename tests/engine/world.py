@@ -16,7 +16,7 @@ from app.engine.commands.funds import ContributeToFund, CreateFund, FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import ContinueCascade, Incident, Recover
 from app.engine.commands.orders import PlaceOrder
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import Price
 from app.engine.contracts import Bracket, Contract, build_brackets
 from app.engine.engine import Engine
 from app.engine.events import (
@@ -100,11 +100,11 @@ class World:
         """One command, checked, behind what is due by then; a cascade it begins is left pending."""
         if not isinstance(command, Recover):  # always a leader's first
             self.catch_up()
-        if isinstance(command, Tick) and self._holds_up(command):
+        if isinstance(command, Price) and self._holds_up(command):
             self.finish()
         return self._apply(command)
 
-    def _holds_up(self, tick: Tick) -> bool:
+    def _holds_up(self, tick: Price) -> bool:
         """Whether what was due has begun a cascade that the tick waits for, as with a runner."""
         market = self.state.markets.get(tick.symbol)
         return market is not None and market.contract.settlement_asset in self.state.cascades

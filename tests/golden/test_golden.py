@@ -24,7 +24,7 @@ FORGOTTEN = (
 )
 
 ADDED_SINCE = {
-    "AmendOrder", "BeginFunding", "CancelAllAfter", "CancelAllDue", "CorrectFunding",
+    "AmendOrder", "BeginFunding", "CancelAllAfter", "CancelAllDue", "CorrectFunding", "IndexTick",
     "PlaceTriggered", "ReleaseIncident", "SetFundingRate",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""

@@ -17,11 +17,10 @@ from app.engine.bounds import Bounds
 from app.engine.commands import Command
 from app.engine.engine import Engine
 from app.engine.events import Trade
-from app.engine.marks import Mark
 from app.engine.state import State
 from app.store import answers, codec
 from app.store.answers import Known
-from app.store.candles import Candles, candles, join
+from app.store.candles import Candles, candles, join, new_marks
 from app.store.rows import TableRow, Writes
 from app.store.tables import metadata
 from app.store.writer import StaleLeader
@@ -144,8 +143,8 @@ class Disk:
         results, grown = {}, Candles()
         for outcome in replayed(engine, self.log):
             results[codec.encode_command(outcome.command)] = outcome.result
-            marks = [kept for kept in outcome.touched if isinstance(kept, Mark)]
-            join(grown, candles(marks, outcome.index_prices, outcome.of(Trade)))
+            found = candles(new_marks(outcome), outcome.index_prices, outcome.of(Trade))
+            join(grown, found)
         assert grown == self.candles
         return engine, results
 

@@ -13,7 +13,7 @@ from app.engine.commands.accounts import Deposit
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident
-from app.engine.contracts import Contract, build_brackets
+from app.engine.contracts import Contract, IndexSource, build_brackets
 from app.engine.events import (
     AdlEvent,
     ClearanceFee,
@@ -26,7 +26,7 @@ from app.engine.events import (
     Trade,
 )
 from app.engine.markets import Funding, Market
-from app.engine.marks import Mark
+from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import Outcome
 from app.engine.results import Done
 from app.engine.scopes import wallet_key
@@ -72,7 +72,8 @@ class Exchange:
                 (Decimal(0), Decimal(50000), 125, Decimal("0.004"), None),
                 (Decimal(50000), Decimal(600000), 100, Decimal("0.005"), None),
             ]), mark_staleness_seconds=60, price_band=Decimal("0.25"),
-            tick_jump_limit=Decimal("0.35"),
+            tick_jump_limit=Decimal("0.35"), mark_mode="derived", mid_window_seconds=60,
+            index_sources=(IndexSource("a", Decimal("1.5")), IndexSource(NASTY, Decimal(1))),
         )  # fmt: skip
         step.list_contract(contract)
         market = self.state.markets[symbol]
@@ -80,6 +81,13 @@ class Exchange:
             symbol=symbol, price=Decimal("60000.5"), time=step.now, index_price=Decimal(59999),
             source_time=step.now - timedelta(seconds=1), sequence=2**40,
         ))  # fmt: skip
+        for name, told in (("a", step.now), (NASTY, None)):
+            price = Decimal("59999.125")
+            step.set_source_price(market, SourcePrice(symbol, name, price, step.now, told))
+        for place in (149, 0):
+            step.add_mid(market, MidSample(
+                symbol, place, step.now - timedelta(seconds=place), Decimal("-0.125"),
+            ))  # fmt: skip
         step.set_funding(market, Funding(
             symbol, step.now + timedelta(hours=1), Decimal("0.0001"), step.now, Decimal("-0.0002"),
             Decimal("60000.5"), "alice", "both", Decimal("0.00000001"), Decimal("-0.00012345"),
@@ -176,6 +184,7 @@ class Exchange:
         step.outcome.records.append(trade)
         step.set_last(self.state.markets[order.symbol], order.price)
         step.fill_order(order, amount, value)
+        step.set_agreed_price(self.state.markets[order.symbol], order.price)
         return trade
 
     def wait(self, account: Account, symbol: str, trigger: str, *, fired: bool = False) -> None:

@@ -13,10 +13,21 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.engine.commands.prices import Tick
 from app.engine.events import Trade
 from app.engine.marks import Mark
-from app.engine.outcome import IndexPrice
-from app.store.candles import WIDTHS, CandleRow, Candles, CandleSource, begin_of, candles, join
+from app.engine.outcome import IndexPrice, Outcome
+from app.store.candles import (
+    MINUTE,
+    WIDTHS,
+    CandleRow,
+    Candles,
+    CandleSource,
+    begin_of,
+    candles,
+    join,
+    new_marks,
+)
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MARK = Mark("A", Decimal(100), NOON)
@@ -68,6 +79,13 @@ def test_a_mark_under_new_terms_is_no_new_mark() -> None:
     """It stems from before a halt (MRK-4), and so does its time."""
     assert len(candles([MARK], [], [])) == len(WIDTHS)
     assert candles([replace(MARK, awaited=True)], [], []) == []
+
+
+def test_a_mark_with_a_newer_index_price_is_no_new_mark() -> None:
+    """It is touched again, when its time has passed (MRK-3)."""
+    for time, found in ((NOON, [MARK]), (NOON + MINUTE, [])):
+        outcome = Outcome(1, time, Tick("A", Decimal(100)), touched={MARK: None})
+        assert new_marks(outcome) == found
 
 
 def test_every_digit_of_a_volume_counts() -> None:

@@ -105,7 +105,11 @@ async def test_every_row_arrives_as_it_was_sent(connection: Connection) -> None:
     batch = batch_of(small_exchange())
     leader = await lead(connection)
     await leader.commit(batch)
-    sent = {**batch.upserts, **batch.appends}
+    sent: dict[str, Sequence[Sequence[object]]] = {
+        **batch.upserts,
+        **batch.appends,
+        "candles": batch.candles,
+    }
     sent["commands"] = [
         CommandRow(sequence=sequence, time=time, epoch=1, kind=kind, body=body, rules_version=7)
         for sequence, time, kind, body in batch.commands

@@ -26,9 +26,9 @@ from app.engine.commands.funds import (
 )
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import IndexTick, Price, Tick
 from app.engine.commands.triggered import PlaceTriggered
-from app.engine.contracts import Contract
+from app.engine.contracts import Contract, IndexSource
 from app.runner.clock import Clock
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
@@ -44,7 +44,8 @@ def _contracts() -> list[Contract]:
         replace(contract("BUSDT", "rich"), maker_fee_rate=Decimal("-0.0001"),
                 taker_fee_rate=Decimal("0.0005")),
         replace(contract("CUSDC", "rich"), quote_asset="USDC", settlement_asset="USDC",
-                brackets=STEEP, lot_size=Decimal("0.03")),
+                brackets=STEEP, lot_size=Decimal("0.03"), mark_mode="derived",
+                index_sources=(IndexSource("a", Decimal(1)),)),
         replace(inverse("DBTC", "rich"), contract_size=Decimal(100),
                 taker_fee_rate=Decimal("0.0005"), funding_interval_hours=1,
                 funding_mode="derived"),
@@ -54,6 +55,13 @@ def _contracts() -> list[Contract]:
 SYMBOLS = [terms.symbol for terms in _contracts()]
 
 
+def priced(symbol: str, price: Decimal, index: Decimal | None = None) -> Price:
+    """What gives a contract a mark, or moves that which is derived."""
+    if symbol == "CUSDC":
+        return IndexTick(symbol, "a", price)
+    return Tick(symbol, price, index)
+
+
 def opening() -> list[Command]:
     """A fund that can take positions over and one that cannot, contracts, traders with money, and
     an account that nothing happens to.
@@ -61,7 +69,7 @@ def opening() -> list[Command]:
     generous = FundPolicy(max_net_notional_ratio=Decimal(1000))
     commands: list[Command] = [CreateFund("poor", "P"), CreateFund("rich", "R", generous)]
     commands += [CreateContract(terms) for terms in _contracts()]
-    commands += [Tick(symbol, Decimal(100)) for symbol in SYMBOLS]
+    commands += [priced(symbol, Decimal(100)) for symbol in SYMBOLS]
     commands += [
         ContributeToFund("poor", "main", "USDT", Decimal(5), "seed_capital"),
         ContributeToFund("rich", "main", "USDT", Decimal(5000), "seed_capital"),
@@ -96,10 +104,10 @@ class Market:
         factor = Decimal(self.chance.choice((88, 93, 97) if down else (103, 107, 113))) / 100
         return [self._tick(symbol, factor) for symbol in SYMBOLS]
 
-    def _tick(self, symbol: str, factor: Decimal) -> Tick:
+    def _tick(self, symbol: str, factor: Decimal) -> Price:
         index = self.marks[symbol]
         self.marks[symbol] = (index * factor).quantize(Decimal("0.01"))
-        return Tick(symbol, self.marks[symbol], index)
+        return priced(symbol, self.marks[symbol], index)
 
     def _anything(self) -> Command:
         chance = self.chance

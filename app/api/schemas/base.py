@@ -166,11 +166,13 @@ ASSET_PATTERN = r"^[A-Z0-9]{1,20}$"
 ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 FUND_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
 KEY_PATTERN = r"^[a-z0-9-]{1,64}$"
+SOURCE_PATTERN = ACCOUNT_PATTERN
 
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])]
 Asset = Annotated[str, Field(pattern=ASSET_PATTERN, examples=["USDT"])]
 AccountId = Annotated[str, Field(pattern=ACCOUNT_PATTERN, examples=["alice"])]
 FundId = Annotated[str, Field(pattern=FUND_PATTERN, examples=["usdt-major"])]
+SourceName = Annotated[str, Field(pattern=SOURCE_PATTERN, examples=["a"])]
 WalletName = Annotated[str, Field(pattern=FUND_PATTERN, examples=["main"])]
 ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,64}$", examples=["a-1"])]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,100}$", examples=["desk 1"])]

@@ -14,12 +14,13 @@ from app.api.schemas.base import (
     FundId,
     Number,
     Sequence,
+    SourceName,
     Symbol,
     Time,
     View,
     example,
 )
-from app.engine.contracts import ContractStatus, FundingMode, Kind
+from app.engine.contracts import ContractStatus, FundingMode, Kind, MarkMode
 from app.engine.valuation import Margining
 
 BRACKET = {
@@ -64,6 +65,14 @@ class BracketBody(Body):
     cum: Number | None = Field(default=None, description="Computed when left out.")
 
 
+class IndexSourceBody(Body):
+    """A source of a contract's index, and how much it counts (MRK-3)."""
+
+    name: SourceName
+    weight: Number = Field(description="Above 0.")
+
+
+IndexSources = Annotated[list[IndexSourceBody], Field(max_length=20)]
 Brackets = Annotated[list[BracketBody], Field(min_length=1, max_length=100)]
 
 
@@ -112,6 +121,16 @@ class ContractBody(Body):
         default=None,
         description="Of one interval, in a derived rate; 0.0001 for 8 hours when null.",
     )
+    mark_mode: MarkMode = Field(
+        default="given", description="`derived`: with each price of an index source (MRK-3)."
+    )
+    index_sources: IndexSources = Field(
+        default=[],
+        description="A derived mark needs one; without any, index prices come with ticks.",
+    )
+    mid_window_seconds: Seconds | None = Field(
+        default=None, description="At most a day; 150 when null or left out."
+    )
 
     model_config = example(CONTRACT)
 
@@ -138,6 +157,9 @@ class ContractPatch(Body):
     funding_rate_floor: Number | None = LEFT_OUT
     funding_mode: FundingMode = LEFT_OUT
     interest_rate: Number | None = LEFT_OUT
+    mark_mode: MarkMode = LEFT_OUT
+    index_sources: IndexSources = LEFT_OUT
+    mid_window_seconds: Seconds | None = LEFT_OUT
 
     model_config = example({"funding_interval_hours": 8})
 
@@ -176,6 +198,13 @@ class BracketView(View):
     cum: Exact
 
 
+class IndexSourceView(View):
+    """A source of a contract's index (MRK-3)."""
+
+    name: str
+    weight: Exact
+
+
 class ContractView(View):
     """The terms of a contract (CON-1)."""
 
@@ -205,6 +234,9 @@ class ContractView(View):
     funding_rate_floor: Exact | None
     funding_mode: FundingMode
     interest_rate: Exact | None
+    mark_mode: MarkMode
+    index_sources: list[IndexSourceView]
+    mid_window_seconds: int
 
 
 Level = Annotated[list[Exact], Field(min_length=2, max_length=2, examples=[["60000", "0.25"]])]
@@ -224,7 +256,9 @@ class PriceView(View):
     symbol: str
     mark_price: Exact
     time: Time
+    mode: MarkMode = Field(description="Whether marks are given or derived from the index.")
     index_price: Exact | None
+    last_price: Exact | None = Field(description="Of the last trade.")
     source_time: Time | None
     sequence: int | None
     funding_rate: Exact | None = Field(
@@ -275,15 +309,65 @@ class TicksBody(Body):
 
 
 class RefusedTick(View):
-    """A tick of a batch that a rule refused."""
+    """A price of a batch that a rule refused."""
 
     index: int
     code: str
 
 
 class TicksView(View):
-    """What a batch of ticks did."""
+    """What a batch of prices did."""
 
     accepted: int
     refused: list[RefusedTick]
     accounts_at_risk: int
+
+
+class IndexPriceBody(Body):
+    """What a source of a contract's index says (MRK-3).
+
+    Refused are a source time before the last one's or more than ten seconds old (`stale_tick`), or
+    more than a minute ahead (`future_tick`).
+    """
+
+    symbol: Symbol
+    source: SourceName
+    price: Number
+    source_time: Time | None = None
+
+
+class IndexPricesBody(Body):
+    """Prices of index sources, applied in order, each as if alone; a derived mark follows each."""
+
+    prices: Annotated[list[IndexPriceBody], Field(min_length=1, max_length=1_000)]
+
+    model_config = example(
+        {
+            "prices": [
+                {"symbol": "BTCUSDT", "source": "a", "price": "60000"},
+                {"symbol": "BTCUSDT", "source": "b", "price": "60002.5"},
+            ]
+        }
+    )
+
+
+class SourceView(View):
+    """A source of an index as it counts now; null is what it has not said."""
+
+    source: str
+    weight: Exact = Field(description="0: too old, or too far from the median.")
+    price: Exact | None
+    age_seconds: Exact | None
+    deviation: Exact | None = Field(
+        description="From the median of the fresh sources, a fraction; null without any."
+    )
+    source_time: Time | None
+
+
+class IndexView(View):
+    """A contract's index now, and its sources; `index_price` is null where none has weight."""
+
+    symbol: str
+    time: Time
+    index_price: Exact | None
+    sources: list[SourceView]

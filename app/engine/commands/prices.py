@@ -32,6 +32,23 @@ class Tick(CommandOf["Ticked"]):
 
 
 @dataclass(frozen=True, slots=True)
+class IndexTick(CommandOf["Done | Ticked"]):
+    """What a source of a contract's index says (MRK-3), with its own time where it has it.
+
+    Where that derives a mark, it is a tick.
+    """
+
+    symbol: str
+    source: str
+    price: Decimal
+    source_time: datetime | None = None
+
+
+Price = Tick | IndexTick
+"""What waits for its asset's cascade, and can begin one (MRK-2)."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportClock(CommandOf["Done"]):
     """Engine time is `ahead_seconds` ahead of the system's clock (MRK-6); negative: behind.
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.engine.contracts import FundingTerms
 from app.engine.valuation import Terms
 from app.store.queries import Rows
-from app.store.tables import contracts, funding, marks
+from app.store.tables import contracts, funding, marks, trades
 
 
 async def list_contracts(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:
@@ -36,11 +36,20 @@ async def contract_exists(connection: AsyncConnection, symbol: str) -> bool:
 
 FUNDING = ("next_at", "rate", "premium", "premium_total", "premium_seconds")
 FUNDING_TERMS = tuple(field.name for field in fields(FundingTerms))
+_LAST_PRICE = (
+    select(trades.c.price)
+    .where(trades.c.symbol == marks.c.symbol)
+    .order_by(trades.c.trade_id.desc())
+    .limit(1)
+    .scalar_subquery()
+)
 _MARKS = (
     select(
         marks,
         *(funding.c[name] for name in FUNDING),
         *(contracts.c[name] for name in FUNDING_TERMS),
+        contracts.c.mark_mode.label("mode"),
+        _LAST_PRICE.label("last_price"),
     )
     .join(contracts, contracts.c.symbol == marks.c.symbol)
     .outerjoin(funding, funding.c.symbol == marks.c.symbol)
@@ -48,18 +57,20 @@ _MARKS = (
 
 
 async def list_marks(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:
-    """Newest marks by symbol, with what funding rates follow from (`FUNDING`, `FUNDING_TERMS`);
-    a contract without one is left out."""
+    """Newest marks by symbol, with the last trade's price and what funding rates follow from
+    (`FUNDING`, `FUNDING_TERMS`); a contract without one is left out."""
     query = _MARKS.order_by(marks.c.symbol).limit(limit)
     if after is not None:
         query = query.where(marks.c.symbol > after)
-    return (await connection.execute(query)).mappings().all()
+    rows: Rows = (await connection.execute(query)).mappings().all()
+    return rows
 
 
 async def get_mark(connection: AsyncConnection, symbol: str) -> RowMapping | None:
     """The newest mark of a contract, as in `list_marks`."""
     query = _MARKS.where(marks.c.symbol == symbol)
-    return (await connection.execute(query)).mappings().one_or_none()
+    row: RowMapping | None = (await connection.execute(query)).mappings().one_or_none()
+    return row
 
 
 async def price_terms(connection: AsyncConnection, symbols: Collection[str]) -> dict[str, Terms]:

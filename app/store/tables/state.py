@@ -10,7 +10,7 @@ from app.engine import contracts as k
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.markets import Funding
-from app.engine.marks import Mark
+from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.state import ApiKey, Fund, Inventory
 from app.engine.traders import (
     Account,
@@ -37,6 +37,8 @@ ALIVE = {
     "triggered_orders": f"WHERE {UNTRIGGERED}",
     "contracts": "",
     "marks": "",
+    "source_prices": "",
+    "mid_samples": "",
     "funding": "",
     "funds": "",
     "inventory": "",
@@ -52,6 +54,8 @@ contracts = Table(
         within="contract",
         key=1,
         brackets=JSONB(),
+        index_sources=JSONB(),
+        mid_window_seconds=Integer(),
         mark_staleness_seconds=Integer(),
         funding_interval_hours=Integer(),
     ),
@@ -61,7 +65,8 @@ contracts = Table(
     law("restore_ratio", "liquidation_restore_ratio >= 1"),
     law("brackets", "jsonb_array_length(brackets) >= 1"),
 )
-"""`brackets` lists objects with the fields of `Bracket`, decimals as strings."""
+"""`brackets` and `index_sources` list objects with the fields of `Bracket` and `IndexSource`,
+decimals as strings."""
 
 marks = Table(
     "marks",
@@ -70,6 +75,23 @@ marks = Table(
     positive("price"),
     postgresql_with={"fillfactor": "50"},
 )
+
+source_prices = Table(
+    "source_prices",
+    metadata,
+    *columns(SourcePrice, key=2),
+    positive("price"),
+    postgresql_with={"fillfactor": "50"},
+)
+"""What the sources of an index said last (MRK-3)."""
+
+mid_samples = Table(
+    "mid_samples",
+    metadata,
+    *columns(MidSample, key=2, place=Integer()),
+    postgresql_with={"fillfactor": "50"},
+)
+"""How far a contract's book was from its index; `place` goes round (MRK-3)."""
 
 funding = Table(
     "funding",
