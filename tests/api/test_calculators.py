@@ -103,83 +103,9 @@ async def test_what_makes_no_sense(api: Api) -> None:
     await api(CALL, {**ETH, "maintenance_margin_rate": "1", "side": "short"}, key=None)
 
 
-# What the routes say of a listed contract is what the engine does with it.
-
 ORDER: dict[str, Any] = {
     "symbol": "BTCUSDT", "side": "buy", "price": "60100", "mark_price": "60000", "leverage": 20,
 }  # fmt: skip
-
-
-async def test_ord_5_of_a_listed_contract_cost_and_quantity_are_the_engines(api: Api) -> None:
-    """ORD-4, ORD-5: the preview's figures, and the last lot that is accepted."""
-    await api.mark("BTCUSDT", "60000")
-    await api.open("alice", "1000")
-    wanted = {"account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
-              "quantity": "0.1", "price": "60100"}  # fmt: skip
-    seen = await api("POST /v1/orders/preview", wanted, key="alice")
-    cost = await api(COST, {**ORDER, "quantity": "0.1"}, key=None)
-    assert cost == {
-        "initial_margin": seen["requirement"], "open_loss": seen["open_loss"],
-        "fee": seen["fee"], "cost": seen["required"],
-    }  # fmt: skip
-    most = await api(MOST, {**ORDER, "available_balance": "1000"}, key=None)
-    more = str(Decimal(most["quantity"]) + Decimal("0.001"))
-    beyond = {**wanted, "quantity": more}
-    assert await api.refused("POST /v1/orders", beyond, key="alice") == (422, "insufficient_margin")
-    await api("POST /v1/orders", {**wanted, **most}, key="alice", status=201)
-
-
-async def test_ord_5_a_market_order_costs_what_its_preview_requires(api: Api) -> None:
-    """ORD-4: at the worst price of the book."""
-    await api.mark("BTCUSDT", "60000")
-    await api.open("alice", "1000")
-    await api.open("bob", "100000")
-    await api.order("bob", "sell", "1", "60050")
-    wanted = {"account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "market",
-              "quantity": "0.2", "time_in_force": "ioc"}  # fmt: skip
-    seen = await api("POST /v1/orders/preview", wanted, key="alice")
-    body = {**ORDER, "type": "market", "price": None, "best_opposite_price": "60050",
-            "quantity": "0.2"}  # fmt: skip
-    cost = await api(COST, body, key=None)
-    assert cost["cost"] == seen["required"]
-    assert cost["fee"] == seen["fee"]
-
-
-async def test_liq_1_of_a_listed_contract_prices_are_the_positions(api: Api) -> None:
-    """LIQ-1, LIQ-3: cross beside another contract's position, and isolated, as they are listed."""
-    for symbol, price in (("BTCUSDT", "60000"), ("ETHUSDT", "3000")):
-        await api.mark(symbol, price)
-    for name in ("alice", "bob", "carol"):
-        await api.open(name, "5000")
-    await api.configure("carol", 10, "isolated")
-    for name, side, symbol, quantity, price in (
-        ("bob", "sell", "BTCUSDT", "0.3", "60000"), ("bob", "buy", "ETHUSDT", "1.5", "3000"),
-        ("alice", "buy", "BTCUSDT", "0.2", "60000"), ("alice", "sell", "ETHUSDT", "1.5", "3000"),
-        ("carol", "buy", "BTCUSDT", "0.1", "60000"),
-    ):  # fmt: skip
-        await api.order(name, side, quantity, price, symbol=symbol)
-    await api.mark("BTCUSDT", "59000")
-    await api.mark("ETHUSDT", "3010")
-    (btc, eth) = (await api("GET /v1/accounts/alice/positions", key="alice"))["items"]
-    (wallet,) = (await api("GET /v1/accounts/alice", key="alice"))["wallets"]
-    for mine, other in ((btc, eth), (eth, btc)):
-        body = {
-            "symbol": mine["symbol"], "wallet_balance": wallet["wallet_balance"],
-            "side": "long" if mine is btc else "short", "quantity": mine["quantity"].lstrip("-"),
-            "entry_price": mine["entry_price"],
-            "other_unrealized_profit": other["unrealized_profit"],
-            "other_maintenance_margin": other["maintenance_margin"],
-        }  # fmt: skip
-        answer = await api(CALL, body, key=None)
-        assert answer == {name: mine[name] for name in answer}
-        assert await api(BANKRUPTCY, body, key=None) == {
-            "bankruptcy_price": mine["bankruptcy_price"]
-        }
-    (alone,) = (await api("GET /v1/accounts/carol/positions", key="carol"))["items"]
-    body = {"symbol": "BTCUSDT", "margin_mode": "isolated", "side": "long", "quantity": "0.1",
-            "entry_price": "60000", "leverage": 10}  # fmt: skip
-    answer = await api(CALL, body, key=None)
-    assert answer == {name: alone[name] for name in answer}
 
 
 async def test_liq_1_both_legs_share_a_price(api: Api) -> None:

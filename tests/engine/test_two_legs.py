@@ -12,12 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import calculator
-from app.engine.contracts import Bracket
+from app.engine import calculator, margin
+from app.engine.commands.accounts import ConfigureContract, SetPositionMode
+from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.prices import Tick
+from app.engine.contracts import Bracket, Contract
 from app.engine.numbers import EXACT
+from app.engine.rejections import Rejection
 from app.engine.valuation import Margining, Terms
 from tests.engine.arithmetic import exact_value, maintenance
-from tests.engine.world import brackets, contract
+from tests.engine.world import World, brackets, contract, inverse
 
 FLAT = brackets((("0", "1000000000", 20, "0.01"),))
 STEEP = brackets((("0", "1000", 50, "0.01"), ("1000", "1000000000", 2, "0.4")))
@@ -100,3 +104,48 @@ def test_liq_1_between_and_beyond_its_prices_a_hedge_is_whole_or_not(
     for low, high in pairwise(edges):
         inside = [low + (high - low) * Fraction(at, 1000) for at in (1, 10, 100, 500, 900, 999)]
         assert len({slack(price) >= 0 for price in inside}) == 1, (low, high)
+
+
+PRICES = st.integers(9000, 11000).map(lambda cents: Decimal(cents) / 100)
+LOTS = st.integers(1, 400).map(Decimal)
+
+
+@given(
+    st.sampled_from((contract("TEST", "F"), inverse("TEST", "F"))),
+    LOTS, LOTS, PRICES, PRICES, PRICES, st.integers(100, 10000),
+)  # fmt: skip
+def test_liq_1_a_hedge_is_liquidated_where_the_calculator_says(
+    terms: Contract, long: Decimal, short: Decimal, bought: Decimal, sold: Decimal, mark: Decimal,
+    wallet: int,
+) -> None:  # fmt: skip
+    """LIQ-1, LIQ-3: the positions list says of both legs what their calculator does."""
+    world = World()
+    world.fund("F")
+    world.contract(terms)
+    world.must(Tick("TEST", bought))
+    for name, amount in (("alice", wallet), ("bob", 10**9)):
+        world.account(name)
+        world.deposit(name, str(amount), terms.settlement_asset)
+        world.must(ConfigureContract(name, "TEST", 50, "cross"))
+    world.must(SetPositionMode("alice", "hedge"))
+    for order in (
+        PlaceOrder("bob", "TEST", "sell", "limit", long, bought),
+        PlaceOrder("alice", "TEST", "buy", "limit", long, bought, position_side="long"),
+        PlaceOrder("bob", "TEST", "buy", "limit", short, sold),
+        PlaceOrder("alice", "TEST", "sell", "limit", short, sold, position_side="short"),
+    ):
+        if isinstance(world.run(order), Rejection):
+            return
+    world.run(Tick("TEST", mark))
+    if world.liquidations:
+        return
+    account = world.state.accounts["alice"]
+    cost = terms.value(long, bought) + terms.value(-short, sold)
+    balance = account.wallets[terms.settlement_asset].balance
+    found = calculator.hedged_prices(terms.brackets, terms, (long, -short), cost, balance)
+    nearer = min(found, key=lambda price: abs(price - mark), default=None)
+    bankrupt = calculator.bankruptcy_price(terms, long - short, cost, balance)
+    for position in account.positions.values():
+        summary = margin.position_summary(world.state, account, position)
+        assert summary.liquidation_price == terms.shown(nearer)
+        assert summary.bankruptcy_price == terms.shown(bankrupt)
