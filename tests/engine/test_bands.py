@@ -1,21 +1,19 @@
-"""Liquidation prices and safe bands at work, linear and inverse (LIQ-1): who a tick liquidates."""
+"""Safe bands at work, linear and inverse (LIQ-1): who a tick liquidates."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
+from decimal import Decimal, localcontext
 from typing import Any
 
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.engine.commands.accounts import ConfigureContract, Withdraw
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
-from app.engine.contracts import Contract
-from app.engine.margin import position_summary, spendable
+from app.engine.margin import spendable
 from app.engine.numbers import EXACT
-from app.engine.results import Ticked
 from tests.engine.oracles import foretell
 from tests.engine.world import World, brackets, contract, inverse
 
@@ -66,44 +64,6 @@ def keep(world: World, spare: Decimal) -> None:
     with localcontext(EXACT):
         free = spendable(world.state, world.state.accounts["alice"], "BTC")
     world.must(Withdraw("alice", "BTC", free - spare))
-
-
-def beside(terms: Contract, price: Decimal) -> tuple[Decimal, Decimal]:
-    """The ticks next to a price: the last below and the first above."""
-    ticks = price / terms.tick_size
-    return (
-        (ticks.to_integral_value(ROUND_CEILING) - 1) * terms.tick_size,
-        (ticks.to_integral_value(ROUND_FLOOR) + 1) * terms.tick_size,
-    )
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    symbol=st.sampled_from(sorted(TERMS)), long=st.booleans(),
-    mode=st.sampled_from(("cross", "isolated")), count=st.integers(3, 4000),
-    other=st.sampled_from((0, 0, 50, -50, 400)),
-)  # fmt: skip
-def test_liq_1_one_tick_beyond_the_liquidation_price_and_not_one_before(
-    symbol: str, long: bool, mode: Any, count: int, other: int
-) -> None:
-    """LIQ-1, CON-4: for every bracket, side, mode and margining."""
-    world = market()
-    if other and symbol != "COINS":
-        take(world, "COINS", other, "cross", leverage=1)
-    take(world, symbol, count if long else -count, mode)
-    keep(world, Decimal("0.5"))
-    alice = world.state.accounts["alice"]
-    with localcontext(EXACT):
-        shown = position_summary(world.state, alice, alice.positions[symbol, "both"])
-    price = shown.liquidation_price
-    assume(price is not None and price > 2 * TERMS[symbol].tick_size)
-    assert price is not None
-    below, above = beside(TERMS[symbol], price)
-    before, beyond = (above, below) if long else (below, above)
-    for mark, expected in ((before, 0), (beyond, 1)):
-        result = world.must(Tick(symbol, mark))
-        assert isinstance(result, Ticked)
-        assert result.accounts_at_risk == expected, (mark, price)
 
 
 @settings(max_examples=60, deadline=None)
