@@ -152,6 +152,16 @@ def bracket_table_cum(inputs: Inputs) -> dict[str, list[Decimal]]:
     return {"cum": [row.cum for row in build_brackets([(*row, None) for row in rows])]}
 
 
+def bracket_lookup(inputs: Inputs) -> dict[str, Decimal]:
+    """The rate of the bracket that a notional falls into (CON-4)."""
+    table = next(one["inputs"] for one in EXAMPLES if one["id"] == "BRK-001")
+    edges = [number(floor) for floor in table["floors"]]
+    rates = [number(rate) for rate in table["maintMarginRatio"]]
+    rows = zip(edges, [*edges[1:], LIMITLESS], table["initialLeverage"], rates, strict=True)
+    terms = replace(contract("TEST", "F"), brackets=build_brackets([(*r, None) for r in rows]))
+    return {"maintMarginRate": terms.bracket(number(inputs["notional"])).maintenance_margin_rate}
+
+
 def market_at(mark: Decimal, terms: Contract | None = None) -> Market:
     """A market with a mark and nothing else."""
     terms = terms or contract("TEST", "F")
@@ -228,6 +238,7 @@ KINDS: dict[str, Callable[[Inputs], dict[str, Any]]] = {
     "maintenance_margin_inverse": maintenance_margin_inverse,
     "maintenance_amount": maintenance_amount,
     "bracket_table_cum": bracket_table_cum,
+    "bracket_lookup": bracket_lookup,
     "margin_requirement_one_way": margin_requirement_one_way,
     "order_cost": order_cost,
     "adl_score_binance_current": adl_score_binance_current,
@@ -351,6 +362,8 @@ EXAMPLES: list[dict[str, Any]] = [
          "floors": [0, 100000, 500000, 1000000, 2000000, 5000000],
          "maintMarginRatio": ["0.025", "0.05", "0.1", "0.15", "0.25", "0.5"],
          "initialLeverage": [20, 10, 5, 3, 2, 1]}},
+    {"id": "MM-006", "kind": "bracket_lookup", "expected": {"maintMarginRate": "0.01"},
+     "inputs": {"notional": "264000"}},
     {"id": "COST-002", "kind": "order_cost", "tolerance": "0.006",
      "expected": {"initialMargin": "462.66", "openLoss": "6.54", "cost": "469.2"},
      "inputs": {"side": "SELL", "orderPrice": "9253.30", "qty": "1", "leverage": "20",
