@@ -171,7 +171,7 @@ async def _load_catalogue(runner: Runner) -> None:
     state = runner.engine.state
     if state.markets or state.funds:
         return
-    answer = await runner.submit(default_commands())
+    answer = await runner.submit(default_commands(runner.now()))
     for result in answer.results:
         if isinstance(result, Rejection):
             raise StartError(f"the default catalogue was refused: {result.detail}")

@@ -75,7 +75,7 @@ async def prepare(address: str, commands: Sequence[Command]) -> None:
     """Migrate, load the default catalogue and apply commands of which none may be refused."""
     await database.migrate(address)
     async with Runner(address) as runner:
-        answer = await runner.submit([*default_commands(), *commands])
+        answer = await runner.submit([*default_commands(runner.now()), *commands])
     refused = [result for result in answer.results if isinstance(result, Rejection)]
     if refused:
         raise RuntimeError(str(refused[0]))

@@ -29,6 +29,7 @@ from app.api.prices import PRICING, prices
 from app.api.problems import Problem
 from app.api.rates import Rates
 from app.api.services import Services
+from app.api.settlements import settlements
 from app.runner.runner import Runner
 
 LEAN = (*PLACING, *PRICING)
@@ -97,6 +98,7 @@ def create_app(
         treasury,
         history,
         funding,
+        settlements,
         calculators,
         incidents,
         health,

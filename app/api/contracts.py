@@ -71,6 +71,7 @@ async def _known_symbol(
 
 
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])]
+SymbolQuery = Annotated[str | None, Query(pattern=SYMBOL_PATTERN)]
 KnownSymbol = Annotated[str, Depends(_known_symbol)]
 """The `symbol` of the path, which is a contract's."""
 
@@ -139,16 +140,20 @@ async def update_contract(
         }
     },
 )
-async def import_contracts(_: Admin, changes: Posting, request: Request) -> ImportView:
+async def import_contracts(
+    _: Admin, changes: Posting, request: Request, services: ServicesDep
+) -> ImportView:
     """List or change many contracts from `exchangeInfo` and `leverageBracket`: all, or none.
 
-    Unknown fields are ignored; a symbol in only one of the two is skipped with a reason. Of a
-    listed contract only what the two say changes: status, fees, fund, staleness, funding and the
-    like stay.
+    Unknown fields are ignored; a symbol in only one of the two is skipped with a reason, as is a
+    contract whose delivery time has passed. Of a listed contract only what the two say changes:
+    status, fees, fund, staleness, funding and the like stay.
     """
     body = _exchange_body(await request.body())
     try:
-        found = parse_exchange(body["exchange_info"], body["leverage_brackets"])
+        found = parse_exchange(
+            body["exchange_info"], body["leverage_brackets"], services.runner.now()
+        )
     except NotTheFormat as error:
         raise Problem(Fault.malformed_body, str(error), error.where) from None
     result, _replayed = await changes.apply(ImportContracts(found.contracts, SAID))

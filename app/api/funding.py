@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import Query
-
 from app.api.access import Admin, Feed, OwnAccount
 from app.api.accounts import moved_view
 from app.api.changing import Posting
+from app.api.contracts import SymbolQuery
 from app.api.faults import Fault
 from app.api.paging import Paged
 from app.api.problems import Problem, unknown
 from app.api.routing import BY_POST, changing, keyed, problems, router
 from app.api.schemas.accounts import MovedView
-from app.api.schemas.base import SYMBOL_PATTERN, Page
+from app.api.schemas.base import Page
 from app.api.schemas.funding import (
     FundingCorrectionBody,
     FundingPaymentView,
@@ -29,8 +26,6 @@ from app.store.queries import accounts as account_queries
 from app.store.queries import funding as queries
 
 funding = router("funding")
-
-SymbolQuery = Annotated[str | None, Query(pattern=SYMBOL_PATTERN)]
 
 
 @funding.post(

@@ -48,6 +48,7 @@ TAGS = [
     {"name": "liquidations", "description": "Liquidations, clearance fees, ADL (LIQ, ADL)."},
     {"name": "insurance funds", "description": "Insurance funds and their history (FND, HIS)."},
     {"name": "funding", "description": "Rates, what was settled and paid (FPY)."},
+    {"name": "settlements", "description": "Delivery: what contracts were settled at (DLV)."},
     {"name": "treasury", "description": "The exchange's own money, and alerts."},
     {"name": "calculators", "description": "Public, no account needed."},
     {"name": "api keys", "description": "Who may do what."},

@@ -10,11 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any, TypeVar
 
 from app.catalogue.funds import fund_for
-from app.engine.contracts import Bracket, Contract, build_brackets, check_contract
+from app.engine.contracts import (
+    EPOCH,
+    Bracket,
+    Contract,
+    Kind,
+    build_brackets,
+    check_contract,
+)
 from app.engine.numbers import EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE, ZERO, in_range
 from app.engine.rejections import Code, Rejected
 from app.engine.valuation import Margining
@@ -29,6 +37,13 @@ SAID = (
     "delivery_at",
 )  # fmt: skip
 """The terms that the exchange's documents say; the others of a new contract are our own."""
+KINDS: dict[object, Kind] = {
+    "PERPETUAL": "perpetual",
+    **dict.fromkeys(("CURRENT_MONTH", "NEXT_MONTH", "CURRENT_QUARTER", "NEXT_QUARTER"), "delivery"),
+}
+"""The exchange's contract types."""
+LATEST = Decimal(253_402_300_800_000)
+"""Milliseconds after which a year has five digits."""
 
 NAME = re.compile(r"[0-9A-Z_]{1,32}", re.ASCII)
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([Ee][+-]?[0-9]{1,3})?")
@@ -60,8 +75,10 @@ class ParsedExchange:
     skipped: tuple[Skipped, ...]
 
 
-def parse_exchange(exchange_info: object, leverage_brackets: object) -> ParsedExchange:
-    """Contracts that both documents name.
+def parse_exchange(
+    exchange_info: object, leverage_brackets: object, now: datetime
+) -> ParsedExchange:
+    """Contracts that both documents name, and that are not delivered `now`.
 
     Raises `NotTheFormat`, or `Rejected` (`invalid_contract`, `invalid_brackets`) for a row that
     breaks a rule; context names the symbol and the field or row.
@@ -75,8 +92,12 @@ def parse_exchange(exchange_info: object, leverage_brackets: object) -> ParsedEx
             reason = _skip_reason(symbol, symbols.get(symbol), tables.get(symbol))
             if reason:
                 skipped.append(Skipped(symbol, reason))
+                continue
+            contract = _contract(symbol, symbols[symbol], tables[symbol])
+            if contract.delivery_at is not None and contract.delivery_at <= now:
+                skipped.append(Skipped(symbol, f"delivered {contract.delivery_at:%Y-%m-%d}"))
             else:
-                contracts.append(_contract(symbol, symbols[symbol], tables[symbol]))
+                contracts.append(contract)
     return ParsedExchange(tuple(contracts), tuple(skipped))
 
 
@@ -90,8 +111,8 @@ def _skip_reason(
     if table is None:
         return "not in leverage_brackets"
     kind = info.get("contractType")
-    if kind != "PERPETUAL":
-        return f"contract type {_shown(kind)}: only perpetual contracts can be traded yet"
+    if kind not in KINDS:
+        return f"contract type {_shown(kind)}: not one that is traded here"
     if _margining(info) is None:
         return "margined in neither its quote nor its base asset"
     status = info.get("status", info.get("contractStatus"))
@@ -123,7 +144,8 @@ def _contract(symbol: str, info: dict[str, Any], table: dict[str, Any]) -> Contr
         base_asset=_name(info, "baseAsset", symbol),
         quote_asset=_name(info, "quoteAsset", symbol),
         settlement_asset=settlement_asset,
-        kind="perpetual",
+        kind=KINDS[info["contractType"]],
+        delivery_at=_delivery_at(symbol, info),
         margining=margining,
         contract_size=_decimal(info, "contractSize", symbol) if inverse else ONE,
         tick_size=_required(filters, "PRICE_FILTER", "tickSize", symbol),
@@ -138,6 +160,16 @@ def _contract(symbol: str, info: dict[str, Any], table: dict[str, Any]) -> Contr
     )
     _named(symbol, lambda: check_contract(contract))
     return contract
+
+
+def _delivery_at(symbol: str, info: dict[str, Any]) -> datetime | None:
+    """When it is delivered; the exchange gives perpetual contracts a date far away."""
+    if KINDS[info["contractType"]] == "perpetual":
+        return None
+    milliseconds = _decimal(info, "deliveryDate", symbol)
+    if not 0 < milliseconds < LATEST or milliseconds % 1:
+        raise _malformed(f"{symbol}: deliveryDate is no time", symbol=symbol, field="deliveryDate")
+    return EPOCH + timedelta(milliseconds=int(milliseconds))
 
 
 def _brackets(symbol: str, table: dict[str, Any]) -> tuple[Bracket, ...]:

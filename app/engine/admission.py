@@ -105,10 +105,12 @@ def check_status(contract: Contract, *, only_reduces: bool) -> None:
 
 
 def check_mark(market: Market, command: PlaceOrder, now: datetime, *, only_reduces: bool) -> None:
-    """Risk is increased at a fresh mark only, and nothing traded far from it (MRK-4, FND-12), or
-    while a funding is settled (FPY-1)."""
+    """Risk is increased at a fresh mark only, and nothing traded far from it (MRK-4, FND-12), while
+    a funding is settled (FPY-1), or from the delivery time on (DLV-1)."""
     contract = market.contract
     assert market.mark is not None
+    if contract.delivery_at is not None:
+        check_delivery(market, now)
     if market.funding is not None and market.funding.time is not None:
         raise Rejected(
             Code.funding_under_way, f"{contract.symbol} trades again when its funding is settled"
@@ -131,6 +133,24 @@ def check_mark(market: Market, command: PlaceOrder, now: datetime, *, only_reduc
                 lowest=plain(lowest),
                 highest=plain(highest),
             )
+
+
+def check_delivery(market: Market, now: datetime) -> None:
+    """From its delivery time on a contract is not traded, and its terms stay (DLV-1)."""
+    contract = market.contract
+    if contract.delivery_at is None or now < contract.delivery_at:
+        return
+    if market.delivery is not None and market.delivery.phase == "held":
+        raise Rejected(
+            Code.settlement_held,
+            f"{contract.symbol} waits for its settlement price",
+            delivery_at=contract.delivery_at.isoformat(),
+        )
+    raise Rejected(
+        Code.settlement_under_way,
+        f"{contract.symbol} is being settled",
+        delivery_at=contract.delivery_at.isoformat(),
+    )
 
 
 def band_of(mark: Decimal, band: Decimal) -> tuple[Decimal, Decimal]:

@@ -35,7 +35,8 @@ the runs); scopes are looked at, while `finding` those behind triggers that the 
 those left `unarmed` get triggers; then one after the other is liquidated; then the orders that the
 marks of `watched` contracts trigger are fired, and what is fired is placed (TRG-2). All of a round
 are found, and have no orders any more, before the first is liquidated: or else it would sell to the
-second.
+second. When all that is done, `delivered` contracts are closed (DLV-1: `unclosed` is what is left
+of the first).
 
 `found` are the accounts that are counted in the tick's answer, `events` the liquidation events of
 those of which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes
@@ -54,6 +55,7 @@ from collections.abc import Sequence
 from heapq import heapify, heappop
 
 from app.engine import (
+    closings,
     liquidation,
     looking,
     margin,
@@ -64,6 +66,7 @@ from app.engine import (
     triggered,
     triggers,
 )
+from app.engine.commands.delivery import BeginDelivery
 from app.engine.commands.funding import BeginFunding
 from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
 from app.engine.commands.prices import IndexTick, Tick
@@ -139,7 +142,7 @@ def run(step: Step, asset: str | None) -> None:
 
     A trader's command does no part of one: should it come upon somebody at risk, that waits for the
     next `ContinueCascade`. So does what is released, for that must be durable before it is tried;
-    and a funding, for many are due at once.
+    and a funding or delivery, for many are due at once.
     """
     looking.check_touched(step)
     state = step.state
@@ -153,7 +156,7 @@ def run(step: Step, asset: str | None) -> None:
     if asset is None:
         return
     command = step.outcome.command
-    later = isinstance(command, ReleaseIncident | BeginFunding)
+    later = isinstance(command, ReleaseIncident | BeginFunding | BeginDelivery)
     if later or HANDLERS[type(command)].moves is not None:
         step.outcome.pending = tuple(state.cascades)
         return
@@ -171,8 +174,10 @@ def _do_part(step: Step, cascade: Cascade) -> None:
         _liquidate(step, cascade)
         if not _has_scopes(cascade):
             triggered.go_on(step, cascade)
+        if not _is_busy(step.state, cascade):
+            closings.go_on(step, cascade)
     step.blamed = next(iter(step.handled)) if whole and len(step.handled) == 1 else whole
-    if not (_has_scopes(cascade) or triggered.has_work(step.state, cascade)):
+    if not (cascade.delivered or _is_busy(step.state, cascade)):
         _end(step, cascade)
 
 
@@ -280,6 +285,11 @@ def _ranked(step: Step, cascade: Cascade) -> bool:
         return False
     case.awaits = None
     return True
+
+
+def _is_busy(state: State, cascade: Cascade) -> bool:
+    """Whether there is work that comes before deliveries."""
+    return _has_scopes(cascade) or triggered.has_work(state, cascade)
 
 
 def _has_scopes(cascade: Cascade) -> bool:

@@ -129,6 +129,7 @@ class Contract(Valued, Funded):
 
     funding_mode: FundingMode = field(default="given", metadata=LEFT_OUT)
     interest_rate: Decimal | None = field(default=None, metadata=LEFT_OUT)
+    settlement_fee_rate: Decimal | None = field(default=None, metadata=LEFT_OUT)
 
     def funding_after(self, time: datetime) -> datetime | None:
         """The first funding time after `time`: whole intervals since midnight UTC (FPY-1)."""
@@ -221,11 +222,12 @@ def check_contract(contract: Contract) -> None:
 
 def check_terms(contract: Contract) -> None:
     """Refuse terms that cannot be traded: `Rejected("invalid_contract")` naming the field,
-    `invalid_brackets` naming the row, `unsupported_contract`.
+    `invalid_brackets` naming the row. Whether a delivery time is still to come is `listing`'s.
     """
     numbers = [getattr(contract, one.name) for one in fields(contract)]
     assert all(in_range(number) for number in numbers if isinstance(number, Decimal)), contract
     lowest, highest = contract.funding_limits()
+    dated = contract.kind == "delivery"
     problems = {
         "contract_size": contract.contract_size <= 0,
         "tick_size": contract.tick_size <= 0,
@@ -239,9 +241,13 @@ def check_terms(contract: Contract) -> None:
         "mark_staleness_seconds": contract.mark_staleness_seconds is not None
         and contract.mark_staleness_seconds <= 0,
         "liquidation_restore_ratio": contract.liquidation_restore_ratio < ONE,
-        "funding_interval_hours": contract.funding_interval_hours not in (None, *FUNDING_HOURS),
         "interest_rate": contract.interest_rate is not None
         and not -ONE < contract.interest_rate < ONE,
+        "delivery_at": dated != (contract.delivery_at is not None),
+        "settlement_fee_rate": not 0 <= (contract.settlement_fee_rate or ZERO) < 1
+        or (contract.settlement_fee_rate is not None and not dated),
+        "funding_interval_hours": contract.funding_interval_hours not in (None, *FUNDING_HOURS)
+        or (contract.funding_interval_hours is not None and dated),
         "funding_rate_cap": not -ONE < highest < ONE,
         "funding_rate_floor": not -ONE < lowest <= highest,
         "index_sources": _sources_are_wrong(contract),
@@ -252,15 +258,6 @@ def check_terms(contract: Contract) -> None:
             raise _invalid(name, f"{name} is out of range")
     if contract.funding_mode == "derived" and contract.funding_interval_hours is None:
         raise _invalid("funding_mode", "a derived rate needs a funding interval")
-    if contract.kind != "perpetual":
-        raise Rejected(
-            Code.unsupported_contract,
-            "only perpetual contracts can be traded yet",
-            margining=contract.margining,
-            kind=contract.kind,
-        )
-    if contract.delivery_at is not None:
-        raise _invalid("delivery_at", "a perpetual contract has no delivery time")
     build_brackets(
         [
             (b.notional_floor, b.notional_cap, b.max_leverage, b.maintenance_margin_rate, b.cum)

@@ -13,6 +13,7 @@ from app.engine import (
     backing,  # noqa: F401
     cascade,
     countdown,
+    delivery,
     funding,
     invariants,
     listing,  # noqa: F401
@@ -37,7 +38,7 @@ Source = Callable[[State], Due | None]
 agrees. It is asked before each command and must know at once. To apply its command must move it on;
 one that has to wait (for a cascade of its asset, say) is not due until then."""
 
-SOURCES: tuple[Source, ...] = (countdown.due, funding.due)
+SOURCES: tuple[Source, ...] = (countdown.due, funding.due, delivery.due)
 """Of commands that are due at an engine time: a new one is named here."""
 
 

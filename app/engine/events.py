@@ -27,7 +27,7 @@ HistoryKind = Literal[
 
 LedgerKind = Literal[
     "deposit", "withdrawal", "contribution", "trading_fee", "realized_profit", "margin_in",
-    "margin_out", "funding", "funding_correction", FundMove,
+    "margin_out", "funding", "funding_correction", "settlement_fee", "settlement_residue", FundMove,
 ]  # fmt: skip
 
 
@@ -225,11 +225,12 @@ AlertKind = Literal[
     "clock_jump",
     "incident",
     "index_lost",
+    "settlement_held",
 ]
 
 
 class Alert(NamedTuple):
-    """Something the operators must know (FND-7, FND-11, REC-2)."""
+    """Something the operators must know (FND-7, FND-11, REC-2, DLV-1)."""
 
     alert_id: int
     time: datetime
@@ -279,3 +280,50 @@ class FundingSettled(NamedTuple):
     mark_price: Decimal
     residue: Decimal
     average_premium: Decimal | None = None
+
+
+class IndexSample(NamedTuple):
+    """An index price that counts for a settlement price (DLV-1), by command number `sequence`."""
+
+    sequence: int
+    symbol: str
+    time: datetime
+    price: Decimal
+
+
+class PositionSettled(NamedTuple):
+    """A position was closed at its contract's delivery (DLV-1), by command number `sequence`.
+
+    `time` is the delivery time; `quantity` is signed; `profit` is without the `fee`.
+    """
+
+    sequence: int
+    account_id: str
+    symbol: str
+    position_side: PositionSide
+    time: datetime
+    quantity: Decimal
+    entry_price: Decimal
+    settlement_price: Decimal
+    profit: Decimal
+    fee: Decimal
+
+
+class ContractSettled(NamedTuple):
+    """A delivery contract was settled (DLV-1), its last position closed by command `sequence`.
+
+    `time` is the delivery time, `samples` how many index prices there were and `index_mean` theirs
+    (None: there were none). The price is that mean, or an admin's, with his `reason`. `residue` is
+    what rounding left to revenue.
+    """
+
+    sequence: int
+    symbol: str
+    time: datetime
+    settled_at: datetime
+    settlement_price: Decimal
+    given_by: Literal["index", "admin"]
+    reason: str | None
+    samples: int
+    index_mean: Decimal | None
+    residue: Decimal

@@ -5,11 +5,15 @@ It comes with a tick, or from sources of its own; whoever needs index prices is 
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from app.engine import rates
-from app.engine.markets import Market
+from app.engine.markets import Delivery, Market
 from app.engine.step import Step
+
+WINDOW = timedelta(minutes=30)
+"""How long before its delivery time the index of a contract counts (DLV-1)."""
 
 
 def observe(step: Step, market: Market, price: Decimal) -> None:
@@ -20,3 +24,15 @@ def observe(step: Step, market: Market, price: Decimal) -> None:
     assert price > 0, (step.now, market.contract.symbol, price)
     rates.observe(step, market, price)
     step.tell_index_price(market.contract.symbol, price)
+    if market.delivery is not None:
+        _sample(step, market, market.delivery, price)
+
+
+def _sample(step: Step, market: Market, delivery: Delivery, price: Decimal) -> None:
+    """Of each second of the half hour before delivery, the first price counts (DLV-1)."""
+    at, last = market.contract.delivery_at, delivery.sampled_at
+    assert at is not None, delivery
+    if not at - WINDOW <= step.now < at:
+        return
+    if last is None or last.replace(microsecond=0) < step.now.replace(microsecond=0):
+        step.add_sample(delivery, price)

@@ -134,6 +134,9 @@ def _check_sums(state: State, market: Market) -> None:
         if symbol in fund.inventory:
             quantity += fund.inventory[symbol].quantity
             cost += fund.inventory[symbol].cost
+    if market.delivery is not None:
+        quantity += market.delivery.quantity
+        cost += market.delivery.cost
     longs = sum(p.quantity > 0 for p in market.positions.values())
     if market.long_count != longs:
         raise LawBroken(f"{symbol}: {market.long_count} longs are counted, {longs} there")
@@ -227,6 +230,8 @@ def _market_lines(market: Market) -> Iterator[str]:
         yield _line("mid", sample)
     if market.contract.mark_mode == "derived":
         yield _line("last", market.contract.symbol, market.agreed_price or "")
+    if market.delivery:
+        yield _line("delivery", market.delivery)
     for position in market.positions.values():
         yield _line(
             "position",

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import localcontext
 from itertools import chain
 
-from app.engine import looking, margin, recovery, triggered, triggers
+from app.engine import closings, looking, margin, recovery, triggered, triggers
 from app.engine.commands import Command
 from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
 from app.engine.commands.prices import ReportClock
@@ -27,8 +27,8 @@ CHECKED = 100
 
 
 class Unsettled(Exception):
-    """Somebody is at risk and may be liquidated, a funding is settled, or a triggered order is to
-    be placed: a cascade is under way, whose order is not known.
+    """Somebody is at risk and may be liquidated, a funding or a contract is settled, or a triggered
+    order is to be placed: a cascade is under way, whose order is not known.
 
     The replay can begin when it is over.
     """
@@ -61,6 +61,8 @@ class Joining:
             raise Unsettled("a funding is under way")
         if triggered.are_due(state):
             raise Unsettled("triggered orders are placed")
+        if any(closings.goes_on(state, market) for market in state.markets.values()):
+            raise Unsettled("a contract is being settled")
         del self._left[-CHECKED:]
         with localcontext(EXACT):
             for scope in some:

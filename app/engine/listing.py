@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
 from app.engine import cascade, funds, margin, ranking, rates
+from app.engine.admission import check_delivery
 from app.engine.amounts import check_amount, check_asset, moved
 from app.engine.assessment import market_of
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
@@ -19,7 +21,7 @@ from app.engine.commands.funds import (
 )
 from app.engine.contracts import Contract, check_contract, check_terms
 from app.engine.handlers import handles
-from app.engine.markets import Funding, Market
+from app.engine.markets import Delivery, Funding, Market
 from app.engine.numbers import ZERO, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Imported, Moved
@@ -41,7 +43,6 @@ GRID_FIELDS = ("tick_size", "lot_size")
     CreateContract,
     Code.contract_exists,
     Code.invalid_contract,
-    Code.unsupported_contract,
     Code.invalid_brackets,
     Code.unknown_fund,
 )
@@ -50,14 +51,17 @@ def create_contract(step: Step, command: CreateContract) -> Done:
     contract = command.contract
     if contract.symbol in step.state.markets:
         raise Rejected(Code.contract_exists, f"there is a contract {contract.symbol} already")
-    _check_new(step.state, contract)
+    _check_new(step, contract)
     _list(step, contract)
     return Done(contract.symbol)
 
 
 def _list(step: Step, contract: Contract) -> None:
     step.list_contract(contract)
-    _schedule(step, step.state.markets[contract.symbol])
+    market = step.state.markets[contract.symbol]
+    _schedule(step, market)
+    if contract.delivery_at is not None:
+        step.set_delivery(market, Delivery(contract.symbol))
 
 
 def _schedule(step: Step, market: Market) -> None:
@@ -69,9 +73,22 @@ def _schedule(step: Step, market: Market) -> None:
         step.set_funding(market, Funding(market.contract.symbol, next_at))
 
 
-def _check_new(state: State, contract: Contract) -> None:
+def _check_new(step: Step, contract: Contract) -> None:
     check_contract(contract)
-    _check_fund(state, contract)
+    _check_time(contract, step.now)
+    _check_fund(step.state, contract)
+
+
+def _check_time(contract: Contract, now: datetime) -> None:
+    """Refuse a delivery time that has passed (DLV-1)."""
+    if contract.delivery_at is not None and contract.delivery_at <= now:
+        raise Rejected(
+            Code.invalid_contract,
+            "the delivery time has passed",
+            field="delivery_at",
+            delivery_at=contract.delivery_at.isoformat(),
+            time=now.isoformat(),
+        )
 
 
 def _check_fund(state: State, contract: Contract) -> None:
@@ -86,8 +103,10 @@ def _check_fund(state: State, contract: Contract) -> None:
 @handles(
     UpdateContract,
     Code.unknown_contract,
+    Code.contract_not_trading,
+    Code.settlement_held,
+    Code.settlement_under_way,
     Code.invalid_contract,
-    Code.unsupported_contract,
     Code.invalid_brackets,
     Code.unknown_fund,
     Code.field_not_changeable,
@@ -97,15 +116,20 @@ def update_contract(step: Step, command: UpdateContract) -> Done:
     """Change a contract's terms."""
     market = market_of(step.state, command.symbol)
     contract = replace(market.contract, **command.changes)
-    _check_change(step.state, market, contract)
+    _check_change(step, market, contract)
     _change(step, market, contract)
     return Done(contract.symbol)
 
 
-def _check_change(state: State, market: Market, contract: Contract) -> None:
+def _check_change(step: Step, market: Market, contract: Contract) -> None:
+    state, old = step.state, market.contract
+    if old.delivery_at is not None:
+        if old.status == "settled":
+            raise Rejected(Code.contract_not_trading, f"{old.symbol} is settled for good")
+        check_delivery(market, step.now)
     check_terms(contract)
+    _check_time(contract, step.now)
     _check_fund(state, contract)
-    old = market.contract
     held = contract.symbol in state.funds[old.insurance_fund].inventory
     for name in FIXED_FIELDS:
         if getattr(old, name) != getattr(contract, name):
@@ -146,6 +170,8 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
     step.set_contract(market, contract)
     if old.funding_mode != contract.funding_mode and market.funding is not None:
         step.set_funding(market, rates.forgotten(market.funding))
+    if old.delivery_at != contract.delivery_at:
+        step.set_delivery(market, Delivery(contract.symbol))
     if old.funding_after(step.now) != contract.funding_after(step.now):
         _schedule(step, market)
     if mark is None:
@@ -161,8 +187,10 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
 
 @handles(
     ImportContracts,
+    Code.contract_not_trading,
+    Code.settlement_held,
+    Code.settlement_under_way,
     Code.invalid_contract,
-    Code.unsupported_contract,
     Code.invalid_brackets,
     Code.unknown_fund,
     Code.field_not_changeable,
@@ -184,9 +212,9 @@ def import_contracts(step: Step, command: ImportContracts) -> Imported:
         seen.add(contract.symbol)
         market = state.markets.get(contract.symbol)
         if market is None:
-            _check_new(state, contract)
+            _check_new(step, contract)
         else:
-            _check_change(state, market, contract)
+            _check_change(step, market, contract)
     created = 0
     for contract in contracts:
         market = state.markets.get(contract.symbol)

@@ -164,11 +164,16 @@ def spendable(state: State, account: Account, asset: str) -> Decimal:
 
 
 def is_stale(market: Market, now: datetime) -> bool:
-    """Whether the newest mark is older than the contract's staleness limit, or awaited (MRK-4)."""
+    """Whether the newest mark is older than the contract's staleness limit, or awaited (MRK-4).
+
+    A settlement price never is: it is the last (DLV-1).
+    """
     limit = market.contract.mark_staleness_seconds
     if market.mark is None or market.mark.awaited:
         return True
-    return limit is not None and now - market.mark.time > timedelta(seconds=limit)
+    if limit is None or now - market.mark.time <= timedelta(seconds=limit):
+        return False
+    return market.delivery is None or not market.delivery.under_way
 
 
 def can_liquidate(market: Market, now: datetime) -> bool:

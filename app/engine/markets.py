@@ -1,4 +1,4 @@
-"""A contract's live side: its mark, book, positions and funding (part of the `state`)."""
+"""A contract's live side: its mark, book, positions, funding, delivery (part of the `state`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from app.engine.commands import TriggerBy
 from app.engine.contracts import LEFT_OUT, Contract
@@ -44,6 +45,36 @@ class Funding:
     premium_total: Decimal = field(default=ZERO, metadata=LEFT_OUT)
     premium_seconds: Decimal = field(default=ZERO, metadata=LEFT_OUT)
     settled_premium: Decimal | None = field(default=None, metadata=LEFT_OUT)
+
+
+DeliveryPhase = Literal["ahead", "held", "priced", "closing", "settled"]
+"""`held`: it waits for an admin's price; `priced`: it was given one, and is due at once."""
+
+
+@dataclass(slots=True, eq=False)
+class Delivery:
+    """A delivery contract's settlement (DLV-1).
+
+    `samples` index prices came in its last half hour, together `total`, the newest at `sampled_at`.
+    At `price` everything is closed: between those who are closed and those who are not yet stands
+    the exchange, with a `quantity` and what it `cost`; in the end with the residue of rounding.
+    `reason` is an admin's, who gave the price.
+    """
+
+    symbol: str
+    phase: DeliveryPhase = "ahead"
+    samples: int = 0
+    total: Decimal = ZERO
+    sampled_at: datetime | None = None
+    price: Decimal | None = None
+    reason: str | None = None
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the contract is being closed at its settlement price."""
+        return self.phase == "closing"
 
 
 @dataclass(slots=True, eq=False)
@@ -85,13 +116,14 @@ class PriceWatch:
 class Market:
     """A contract's live side: mark, book, open positions, clearing wallet, running totals.
 
-    `quantity_total` and `cost_total` sum all positions and inventory: zero, and minus clearing.
+    `quantity_total` and `cost_total` sum all positions and inventory (and a delivery's): zero, and
+    minus clearing.
     `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
-    `long_count` is how many positions are long. It has a `funding` from its first interval on.
-    `last_price` is that of its last trade; `watches` are there for prices that orders wait for.
-    `agreed_price` is that of its last trade that was no liquidation's (MRK-4), as records say.
-    `sources` are the newest prices of its index sources, by name, `mids` how far its book was from
-    the index by place, the oldest first (MRK-3).
+    `long_count` is how many positions are long. It has a `funding` from its first interval on, a
+    `delivery` where it is one of a date. `last_price` is that of its last trade; `watches` are
+    there for prices that orders wait for. `agreed_price` is that of its last trade that was no
+    liquidation's (MRK-4), as records say. `sources` are the newest prices of its index sources, by
+    name, `mids` how far its book was from the index by place, the oldest first (MRK-3).
     """
 
     contract: Contract
@@ -112,6 +144,7 @@ class Market:
     agreed_price: Decimal | None = None
     sources: dict[str, SourcePrice] = field(default_factory=dict)
     mids: dict[int, MidSample] = field(default_factory=dict)
+    delivery: Delivery | None = None
 
     def worth(self, quantity: Decimal) -> Decimal:
         """The value of a signed quantity at mark (CON-3)."""

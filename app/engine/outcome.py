@@ -12,15 +12,18 @@ from app.engine.events import (
     AdlEvent,
     Alert,
     ClearanceFee,
+    ContractSettled,
     FundEntry,
     FundingPayment,
     FundingSettled,
     IncidentRelease,
+    IndexSample,
     Liquidation,
+    PositionSettled,
     Trade,
     Transfer,
 )
-from app.engine.markets import Funding, Market
+from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
@@ -46,6 +49,7 @@ Kept = (
     | SourcePrice
     | MidSample
     | Funding
+    | Delivery
     | Fund
     | Inventory
     | ApiKey
@@ -62,6 +66,9 @@ Record = (
     | IncidentRelease
     | FundingPayment
     | FundingSettled
+    | IndexSample
+    | PositionSettled
+    | ContractSettled
 )
 """What happened, append-only."""
 R = TypeVar("R", bound=Record)

@@ -22,8 +22,9 @@ def settle(
     value: Decimal,
     price: Decimal,
     manner: Manner,
+    fee: Decimal = ZERO,
 ) -> Settlement:
-    """Work out, without fee, what the rules force on a position as it stands (LIQ, FND-1, ADL)."""
+    """Work out what the rules force on a position as it stands (LIQ, FND-1, ADL, DLV-1)."""
     market = state.markets[position.symbol]
     balance = None
     if position.isolated:
@@ -31,14 +32,20 @@ def settle(
     leverage = exposure.leverage_of(account, market.contract)
     held = Held(position.quantity, position.cost, balance, leverage)
     return settlement.settle(
-        market, held, quantity, value=value, price=price, fee=ZERO, manner=manner
+        market, held, quantity, value=value, price=price, fee=fee, manner=manner
     )
 
 
 def book(
-    step: Step, account: Account, position: Position, settled: Settlement, reference: str
+    step: Step,
+    account: Account,
+    position: Position,
+    settled: Settlement,
+    reference: str,
+    fee: LedgerKind = "trading_fee",
 ) -> None:
-    """Book a settlement: money first, then the position, then what depends on it."""
+    """Book a settlement: money first (its fee as that kind), then the position, then what depends
+    on it."""
     state = step.state
     market = state.markets[position.symbol]
     contract = market.contract
@@ -49,7 +56,7 @@ def book(
     revenue = step.wallet("revenue", "", asset)
     moves: list[tuple[LedgerKind, Wallet, Wallet, Decimal]] = [
         ("realized_profit", market.clearing, wallet, settled.profit),
-        ("trading_fee", wallet, revenue, settled.fee),
+        (fee, wallet, revenue, settled.fee),
     ]
     if isolated:
         moves = [

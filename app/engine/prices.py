@@ -26,6 +26,7 @@ SECOND = timedelta(seconds=1)
     Tick,
     Code.unknown_contract,
     Code.contract_not_trading,
+    Code.settlement_under_way,
     Code.mark_is_derived,
     Code.index_has_sources,
     Code.price_not_positive,
@@ -90,6 +91,7 @@ def _given(step: Step, command: Tick, market: Market) -> Mark:
     IndexTick,
     Code.unknown_contract,
     Code.contract_not_trading,
+    Code.settlement_under_way,
     Code.unknown_index_source,
     Code.price_not_positive,
     Code.future_tick,
@@ -171,6 +173,8 @@ def _market_of(step: Step, symbol: str) -> Market:
     market = market_of(step.state, symbol)
     if market.contract.status == "settled":
         raise Rejected(Code.contract_not_trading, f"{symbol} is settled")
+    if market.delivery is not None and market.delivery.under_way:
+        raise Rejected(Code.settlement_under_way, f"{symbol} has its last mark")
     return market
 
 

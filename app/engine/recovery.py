@@ -12,7 +12,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from operator import attrgetter
 
-from app.engine import cascade, liquidation, margin, payments, ranking, triggered, triggers
+from app.engine import (
+    cascade,
+    closings,
+    liquidation,
+    margin,
+    payments,
+    ranking,
+    triggered,
+    triggers,
+)
 from app.engine.commands.leaders import Incident, Recover, ReleaseIncident
 from app.engine.handlers import handles
 from app.engine.rejections import Code, Rejected
@@ -39,6 +48,7 @@ def recover(step: Step, command: Recover) -> Done:
         if market.contract.status == "reduce_only":
             cascade.sweep(state, market)
     payments.fund_again(state)
+    closings.deliver_again(state)
     scopes = every_scope(state)
     for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
         cascade.look_at(state, scopes[asset])
@@ -119,6 +129,7 @@ def release(step: Step, command: ReleaseIncident) -> Done:
     step.release(incident, command.reason)
     payments.fund_again(state)
     triggered.begin_again(state)
+    closings.deliver_again(state)
     scope = blamed_scope(incident)
     if scope is not None:
         step.blamed = scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
@@ -14,9 +15,9 @@ from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident, Limits
 from app.engine.contracts import Contract
-from app.engine.events import IncidentRelease
+from app.engine.events import IncidentRelease, IndexSample
 from app.engine.ledger import Ledger
-from app.engine.markets import Funding, Market
+from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import IndexPrice
 from app.engine.state import ApiKey, Fund
@@ -39,6 +40,7 @@ class Register(Ledger):
     def set_contract(self, market: Market, contract: Contract) -> None:
         """Give a contract new terms."""
         market.contract = contract
+        self.state.deliveries = None
         self._touch(market)
 
     def set_mark(self, market: Market, mark: Mark) -> None:
@@ -94,6 +96,37 @@ class Register(Ledger):
         funding.paid_account, funding.paid_side = position.account_id, position.side
         funding.residue -= amount
         self._touch(funding)
+
+    def set_delivery(self, market: Market, delivery: Delivery) -> None:
+        """Give a delivery contract's settlement its phase and price (DLV-1)."""
+        market.delivery = delivery
+        self.state.deliveries = None
+        self._touch(delivery)
+
+    def add_sample(self, delivery: Delivery, price: Decimal) -> None:
+        """An index price counts for a settlement price (DLV-1)."""
+        delivery.samples += 1
+        delivery.total += price
+        delivery.sampled_at = self.now
+        self._touch(delivery)
+        self.outcome.records.append(
+            IndexSample(self.outcome.sequence, delivery.symbol, time=self.now, price=price)
+        )
+
+    def settle_contract(self, market: Market, delivery: Delivery) -> None:
+        """A delivery contract is over: nothing of it is open (DLV-1)."""
+        self.set_delivery(market, replace(delivery, phase="settled"))
+        self.set_contract(market, replace(market.contract, status="settled"))
+
+    def deliver(self, market: Market, quantity: Decimal, cost: Decimal) -> None:
+        """The exchange takes a signed quantity that is closed, at that signed value (DLV-1)."""
+        delivery = market.delivery
+        assert delivery is not None, market.contract.symbol
+        market.quantity_total += quantity
+        market.cost_total += cost
+        delivery.quantity += quantity
+        delivery.cost += cost
+        self._touch(delivery)
 
     def add_fund(self, fund_id: str, name: str, policy: FundPolicy) -> None:
         """Open an insurance fund."""

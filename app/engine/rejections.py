@@ -37,6 +37,8 @@ class Code(Enum):
     price_off_tick = Refusal(422, "CON-1", "a price must be a multiple of the tick size")
     contract_not_trading = Refusal(422, "CON-1", "the contract's status does not allow this")
     no_mark = Refusal(422, "ORD-5", "the contract has no mark price yet")
+    settlement_held = Refusal(422, "DLV-1", "the contract waits for its settlement price")
+    settlement_under_way = Refusal(422, "DLV-1", "the contract is being settled")
     funding_under_way = Refusal(422, "FPY-1", "the contract's funding is just being settled")
     stale_mark = Refusal(422, "MRK-4", "the mark price is too old for what can increase risk")
     price_out_of_band = Refusal(422, "FND-12", "the price is too far from mark")
@@ -75,6 +77,8 @@ class Code(Enum):
     )
     funding_rate_out_of_range = Refusal(422, "FPY-1", "the rate is beyond the contract's limits")
 
+    settlement_not_held = Refusal(422, "DLV-1", "the contract doesn't wait for a settlement price")
+
     account_exists = Refusal(409, None, "there is such an account already")
     position_mode_fixed = Refusal(422, "ORD-3", "positions or orders are open in the other mode")
     would_be_at_risk = Refusal(422, "ORD-3", "it would put what is cross or isolated then at risk")
@@ -92,7 +96,6 @@ class Code(Enum):
 
     contract_exists = Refusal(409, None, "there is such a contract already")
     invalid_contract = Refusal(422, "CON-1", "a term of the contract is out of its range")
-    unsupported_contract = Refusal(422, "CON-1", "such contracts can't be traded yet")
     invalid_brackets = Refusal(422, "CON-4", "a row of the bracket table does not follow the rule")
     unknown_fund = Refusal(404, None, "there is no such insurance fund")
     field_not_changeable = Refusal(422, "CON-1", "what identifies a contract never changes")

@@ -100,6 +100,14 @@ class FundingRateSet(NamedTuple):
     time: datetime
 
 
+class SettlementPriced(NamedTuple):
+    """A settlement price that was given, and the delivery time that it is for."""
+
+    symbol: str
+    price: Decimal
+    time: datetime
+
+
 class Imported(NamedTuple):
     """How many contracts an import created and updated."""
 

@@ -12,8 +12,9 @@ from typing import Literal, NamedTuple
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, divide_up, round_down, share
 
-Manner = Literal["trade", "liquidation", "deleveraging"]
-"""Why a position changes: its owner's order, its own liquidation, or somebody else's (ADL)."""
+Manner = Literal["trade", "liquidation", "deleveraging", "delivery"]
+"""Why a position changes: its owner's order, its own liquidation, or somebody else's (ADL), or its
+contract's delivery."""
 
 
 class Held(NamedTuple):
@@ -134,7 +135,7 @@ def _released(
         return ZERO
     net = share(wallet, closing, -held.quantity) + gained
     if net < 0:
-        return ZERO if manner == "deleveraging" else -min(-net, held.spendable)
+        return -min(-net, held.spendable) if manner == "trade" else ZERO
     if held.quantity + closing == 0:
         return net
     return max(ZERO, min(net, round_down(wallet + gained + own)))

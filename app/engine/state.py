@@ -103,6 +103,8 @@ class Cascade:
     unordered: Iterator[Leg] | None = None
     ordered: list[list[Leg]] = field(default_factory=list)
     unpaid: Iterator[Leg] | None = None
+    delivered: list[str] = field(default_factory=list)
+    unclosed: list[Order | TriggeredOrder | Position] = field(default_factory=list)
 
     @property
     def looking(self) -> bool:
@@ -163,5 +165,7 @@ class State:
     unranked: dict[str, None] = field(default_factory=dict)
     schedule: list[Due] | None = None
     """The fundings that are due, sorted; None: to be made anew (`funding`)."""
+    deliveries: list[Due] | None = None
+    """The same of deliveries (`delivery`)."""
     time: datetime | None = None
     ahead: timedelta = timedelta()

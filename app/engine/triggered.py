@@ -13,11 +13,18 @@ triggered      it became an order with a number of its own; or it ends as none: 
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from heapq import heappop
 
 from app.engine import firing, looking, margin, meeting, watching
-from app.engine.admission import against_leg, check_price, check_status, check_terms
+from app.engine.admission import (
+    against_leg,
+    check_delivery,
+    check_price,
+    check_status,
+    check_terms,
+)
 from app.engine.assessment import account_of, assess, market_of, reducible
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.triggered import BECOME_MARKET, PlaceTriggered, rises
@@ -51,6 +58,8 @@ from app.engine.traders import Account, TriggeredOrder, scope_of
     Code.trigger_price_required,
     Code.contract_not_trading,
     Code.no_mark,
+    Code.settlement_held,
+    Code.settlement_under_way,
     Code.account_in_liquidation,
     Code.too_many_open_orders,
     Code.would_trigger_immediately,
@@ -58,7 +67,7 @@ from app.engine.traders import Account, TriggeredOrder, scope_of
 )
 def place(step: Step, command: PlaceTriggered) -> TriggeredReceipt:
     """Have an order wait for its price; what it needs is asked when it is triggered (TRG-1)."""
-    _check(step.state, command)
+    _check(step.state, command, step.now)
     assert command.trigger_price is not None
     order = TriggeredOrder(
         order_id=step.next_id("order"),
@@ -103,7 +112,7 @@ def receipt(order: TriggeredOrder) -> TriggeredReceipt:
     )
 
 
-def _check(state: State, command: PlaceTriggered) -> None:
+def _check(state: State, command: PlaceTriggered, now: datetime) -> None:
     """What can be said of it now: its terms, and that its price is not there yet."""
     account, market = account_of(state, command.account_id), market_of(state, command.symbol)
     contract = market.contract
@@ -115,6 +124,7 @@ def _check(state: State, command: PlaceTriggered) -> None:
     check_status(contract, only_reduces=_only_reduces(command))
     if market.mark is None:
         raise Rejected(Code.no_mark, f"{command.symbol} has no mark price yet")
+    check_delivery(market, now)
     if margin.is_waiting(state, account.account_id):
         raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
     _check_count(state, account, command.symbol)

@@ -23,7 +23,7 @@ from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Limits
 from app.engine.contracts import Bracket, Contract, IndexSource
-from app.engine.markets import Funding, Market
+from app.engine.markets import Delivery, Funding, Market
 from app.engine.numbers import EXACT
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
 from app.engine.state import ApiKey, Counters, Fund, Inventory, State
@@ -239,6 +239,11 @@ async def _load_markets(source: RowSource, state: State, where: str = "", *value
         state.markets[symbol] = Market(contract, clearing)
     for row in await source.fetch("funding", where, *values):
         state.markets[row["symbol"]].funding = exact(Funding(*row), "funding")
+    for row in await source.fetch("deliveries", where, *values):
+        market = state.markets[row["symbol"]]
+        market.delivery = exact(Delivery(*row), "deliveries")
+        market.quantity_total += market.delivery.quantity
+        market.cost_total += market.delivery.cost
     await prices.load(source, state, where, *values)
 
 
@@ -323,12 +328,7 @@ async def _load_positions(
             scope = scope_of(account, market.contract, leg[1])
             scope = scopes.setdefault(scope, scope)
             position = Position(
-                account.account_id,
-                leg[0],
-                leg[1],
-                scope,
-                quantity=Decimal(quantity),
-                cost=Decimal(cost),
+                account.account_id, *leg, scope, quantity=Decimal(quantity), cost=Decimal(cost)
             )
             account.positions[leg] = position
             market.positions[account.account_id, leg[1]] = position

@@ -22,16 +22,19 @@ from app.engine.events import (
     AdlEvent,
     Alert,
     ClearanceFee,
+    ContractSettled,
     FundEntry,
     FundingPayment,
     FundingSettled,
     IncidentRelease,
+    IndexSample,
     Liquidation,
+    PositionSettled,
     QueueEntry,
     Trade,
     Transfer,
 )
-from app.engine.markets import Funding, Market
+from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.numbers import plain
 from app.engine.outcome import IndexPrice, Kept, Outcome, Record
@@ -212,6 +215,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     SourcePrice: _state(tables.source_prices),
     MidSample: _state(tables.mid_samples),
     Funding: _state(tables.funding),
+    Delivery: _state(tables.deliveries),
     Fund: _state(tables.funds, required_minimum=_minimum, wallets=_keys),
     ApiKey: _state(tables.api_keys),
 }
@@ -240,6 +244,9 @@ _RECORDS: dict[type, tuple[str, RowOf | None]] = {
     IncidentRelease: _record(tables.incident_releases, IncidentRelease),
     FundingPayment: _record(tables.funding_payments, FundingPayment),
     FundingSettled: _record(tables.funding_rates, FundingSettled),
+    IndexSample: _record(tables.index_samples, IndexSample),
+    PositionSettled: _record(tables.position_settlements, PositionSettled),
+    ContractSettled: _record(tables.settlements, ContractSettled),
 }
 _COUNTERS = attrgetter(*tables.COUNTERS)
 _ANSWER = _row_of(tables.answers, results=codec.encode_results)

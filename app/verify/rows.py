@@ -73,6 +73,7 @@ def _whole(state: State) -> Outcome:
         *(market.sources.values() for market in state.markets.values()),
         *(market.mids.values() for market in state.markets.values()),
         (market.funding for market in state.markets.values() if market.funding),
+        (market.delivery for market in state.markets.values() if market.delivery),
         state.funds.values(),
         *(fund.inventory.values() for fund in state.funds.values()),
         state.keys.values(),

@@ -143,7 +143,7 @@ async def api(address: str) -> AsyncIterator[Api]:
             app = create_app(runner, pool, open_metrics=True)
             admin, admin_secret = make_key("test", "admin")
             feed, feed_secret = make_key("test", "feed")
-            commands = [*default_commands(), CreateKey(admin), CreateKey(feed)]
+            commands = [*default_commands(runner.now()), CreateKey(admin), CreateKey(feed)]
             answer = await runner.submit(commands)
             assert not any(isinstance(result, Rejection) for result in answer.results)
             async with client_of(app) as client:

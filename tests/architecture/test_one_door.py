@@ -50,7 +50,12 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         "which orders wait for which price, sorted",
         {"watches"},
     ),
+    "engine/closings.py": (
+        "what a cascade has to close: a start begins it again (`Recover`)",
+        {"delivered", "unclosed"},
+    ),
     "engine/funding.py": ("when which funding is due, sorted", {"schedule"}),
+    "engine/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
     "engine/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
     "engine/liquidation.py": (
@@ -86,14 +91,14 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 """What may be written past the door, by file: why, and which fields. None of it is a row's."""
 
 STORED = {
-    "Account", "ApiKey", "ContractSettings", "Counters", "Fund", "Funding", "Inventory", "Mark",
-    "MidSample", "Order", "SourcePrice", "TriggeredOrder", "Wallet",
+    "Account", "ApiKey", "ContractSettings", "Counters", "Delivery", "Fund", "Funding", "Inventory",
+    "Mark", "MidSample", "Order", "SourcePrice", "TriggeredOrder", "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
     "Market": {
         "contract", "clearing", "mark", "positions", "long_count", "quantity_total", "cost_total",
-        "funding", "last_price", "agreed_price", "sources", "mids",
+        "funding", "last_price", "agreed_price", "sources", "mids", "delivery",
     },
     "Position": {
         "account_id", "symbol", "side", "scope", "quantity", "cost", "wallet", "orders",

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from app.catalogue.default import default_commands, default_contracts
+from app.catalogue.default import (
+    dated_contracts,
+    default_commands,
+    default_contracts,
+    next_quarters,
+)
 from app.catalogue.funds import COINS, FUNDS, SEVENTY_FIVE, fund_for
 from app.engine.commands.contracts import ImportContracts
 from app.engine.commands.funds import CreateFund
 
+NOW = datetime(2026, 11, 28, tzinfo=UTC)
 CONTRACTS = {contract.symbol: contract for contract in default_contracts()}
 
 
 def test_funds_come_first_and_the_contracts_in_one_import() -> None:
-    commands = default_commands()
+    commands = default_commands(NOW)
     assert all(isinstance(command, CreateFund) for command in commands[:-1])
     assert isinstance(commands[-1], ImportContracts)
     created = {command.fund_id for command in commands[:-1] if isinstance(command, CreateFund)}
@@ -101,3 +108,43 @@ def test_own_values_name_fields_of_a_contract() -> None:
     marked = {field for row in rows for field in row.get("own", [])}
     assert marked
     assert all(field in row for row in rows for field in row.get("own", []))
+
+
+@pytest.mark.parametrize(
+    ("now", "first", "second"),
+    [
+        ("2026-11-28T00:00", "2026-12-25", "2027-03-26"),
+        ("2026-12-25T07:59", "2026-12-25", "2027-03-26"),
+        ("2026-12-25T08:00", "2027-03-26", "2027-06-25"),
+        ("2026-12-31T23:59", "2027-03-26", "2027-06-25"),
+        ("2027-01-01T00:00", "2027-03-26", "2027-06-25"),
+        ("2025-09-26T08:00", "2025-12-26", "2026-03-27"),
+    ],
+)
+def test_the_next_quarters(now: str, first: str, second: str) -> None:
+    """DLV-1: the last Friday of March, June, September and December, always still to come."""
+    found = next_quarters(datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert [f"{date:%Y-%m-%dT%H}" for date in found] == [f"{first}T08", f"{second}T08"]
+
+
+def test_whenever_it_begins_both_dates_are_to_come() -> None:
+    """A year and more, by the hour."""
+    for hours in range(0, 24 * 400, 7):
+        now = NOW + timedelta(hours=hours)
+        first, second = next_quarters(now)
+        assert now < first < second <= now + timedelta(days=190)
+        assert first.weekday() == second.weekday() == 4
+
+
+def test_bitcoin_and_ether_have_two_delivery_dates() -> None:
+    """CON-5, DLV-1: on the coin's own fund, beside the perpetual and on its terms."""
+    found = {contract.symbol: contract for contract in dated_contracts(NOW)}
+    assert found.keys() == {
+        "BTCUSD_261225", "BTCUSD_270326", "ETHUSD_261225", "ETHUSD_270326",
+    }  # fmt: skip
+    for symbol, contract in found.items():
+        perpetual = CONTRACTS[f"{symbol[:6]}_PERP"]
+        assert contract.kind == "delivery"
+        assert contract.insurance_fund == perpetual.insurance_fund == f"coin-{symbol[:3].lower()}"
+        assert contract.brackets == perpetual.brackets
+        assert f"{contract.delivery_at:%y%m%d%H}" == f"{symbol[7:]}08"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from app.catalogue.default import default_contracts
-from app.catalogue.exchange import NotTheFormat, parse_exchange
+from app.catalogue.exchange import NotTheFormat, ParsedExchange, parse_exchange
 from app.engine.contracts import Contract
 from app.engine.rejections import Rejected
 
@@ -53,7 +54,7 @@ def changed(document: Any, path: tuple[str | int, ...], value: object) -> Any:
 
 
 def test_a_contract_is_read_exactly() -> None:
-    parsed = parse_exchange(INFO, BRACKETS)
+    parsed = parse(INFO, BRACKETS)
     assert parsed.skipped == ()
     (contract,) = parsed.contracts
     assert contract.tick_size == Decimal("0.1")
@@ -65,16 +66,22 @@ def test_a_contract_is_read_exactly() -> None:
 
 def test_numbers_may_be_strings() -> None:
     brackets = changed(BRACKETS, (0, "brackets", 1, "cum"), "50.0")
-    assert parse_exchange(INFO, brackets) == parse_exchange(INFO, BRACKETS)
+    assert parse(INFO, brackets) == parse(INFO, BRACKETS)
 
 
 SYMBOL: tuple[str | int, ...] = ("symbols", 0)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def parse(exchange_info: object, leverage_brackets: object) -> ParsedExchange:
+    """As on the first of January."""
+    return parse_exchange(exchange_info, leverage_brackets, NOW)
 
 
 @pytest.mark.parametrize(
     ("path", "value", "reason"),
     [
-        (("contractType",), "CURRENT_QUARTER", "contract type CURRENT_QUARTER"),
+        (("contractType",), "PERPETUAL DELIVERING", "contract type unknown"),
         (("contractType",), None, "contract type unknown"),
         (("marginAsset",), "BTC", "neither its quote nor its base"),
         (("status",), "SETTLING", "status SETTLING"),
@@ -82,7 +89,7 @@ SYMBOL: tuple[str | int, ...] = ("symbols", 0)
     ],
 )
 def test_skipped_with_a_reason(path: tuple[str], value: object, reason: str) -> None:
-    parsed = parse_exchange(changed(INFO, (*SYMBOL, *path), value), BRACKETS)
+    parsed = parse(changed(INFO, (*SYMBOL, *path), value), BRACKETS)
     assert parsed.contracts == ()
     assert reason in parsed.skipped[0].reason
 
@@ -104,7 +111,7 @@ COIN_BRACKETS = loads("""[{"symbol": "LTCUSD_PERP", "notionalCoef": 1.0, "bracke
 
 def test_a_coin_margined_contract_is_read_exactly() -> None:
     """CON-2, CON-5: sizes in USD, brackets in the coin."""
-    parsed = parse_exchange(COIN_INFO, COIN_BRACKETS)
+    parsed = parse(COIN_INFO, COIN_BRACKETS)
     assert parsed.skipped == ()
     (contract,) = parsed.contracts
     assert (contract.margining, contract.settlement_asset) == ("inverse", "LTC")
@@ -115,34 +122,63 @@ def test_a_coin_margined_contract_is_read_exactly() -> None:
     assert contract.brackets[1].notional_floor == 4000
     assert contract.brackets[1].cum == 14
     settling = changed(COIN_INFO, (*SYMBOL, "contractStatus"), "DELIVERING")
-    assert "status DELIVERING" in parse_exchange(settling, COIN_BRACKETS).skipped[0].reason
+    assert "status DELIVERING" in parse(settling, COIN_BRACKETS).skipped[0].reason
+
+
+def dated(date: object, kind: str = "CURRENT_QUARTER") -> Any:
+    """The coin-margined contract, delivered at so many milliseconds."""
+    info = changed(COIN_INFO, (*SYMBOL, "contractType"), kind)
+    return changed(info, (*SYMBOL, "deliveryDate"), date)
+
+
+@pytest.mark.parametrize("kind", ["CURRENT_MONTH", "NEXT_MONTH", "CURRENT_QUARTER", "NEXT_QUARTER"])
+def test_a_delivery_contract_has_its_date(kind: str) -> None:
+    """CON-5, DLV-1: to the millisecond; a perpetual's date, which is far away, is none."""
+    (contract,) = parse(dated(1774598400001, kind), COIN_BRACKETS).contracts
+    assert (contract.kind, contract.insurance_fund) == ("delivery", "coin-ltc")
+    assert contract.delivery_at == datetime(2026, 3, 27, 8, tzinfo=UTC) + timedelta(milliseconds=1)
+    (perpetual,) = parse(dated(4133404800000, "PERPETUAL"), COIN_BRACKETS).contracts
+    assert (perpetual.kind, perpetual.delivery_at) == ("perpetual", None)
+
+
+def test_what_is_delivered_already_is_skipped() -> None:
+    """DLV-1: an older document can be imported all the same."""
+    parsed = parse(dated(1767225600000), COIN_BRACKETS)
+    assert parsed.contracts == ()
+    assert parsed.skipped[0].reason == "delivered 2026-01-01"
+
+
+@pytest.mark.parametrize("date", [0, -1, "x", Decimal("1774598400000.5"), 10**15, None])
+def test_a_date_that_is_none_refuses_everything(date: object) -> None:
+    with pytest.raises(NotTheFormat):
+        parse(dated(date), COIN_BRACKETS)
 
 
 @pytest.mark.parametrize(("field", "value"), [("contractSize", 0), ("contractSize", -10)])
 def test_a_size_that_is_none_refuses_everything(field: str, value: int) -> None:
     """CON-1, CON-5."""
     with pytest.raises(Rejected) as caught:
-        parse_exchange(changed(COIN_INFO, (*SYMBOL, field), value), COIN_BRACKETS)
+        parse(changed(COIN_INFO, (*SYMBOL, field), value), COIN_BRACKETS)
     assert caught.value.rejection.code == "invalid_contract"
     with pytest.raises(NotTheFormat):
-        parse_exchange(changed(COIN_INFO, (*SYMBOL, field), KeyError), COIN_BRACKETS)
+        parse(changed(COIN_INFO, (*SYMBOL, field), KeyError), COIN_BRACKETS)
 
 
 def test_no_fund_no_contract() -> None:
     info = changed(INFO, (*SYMBOL, "quoteAsset"), "USD1")
-    parsed = parse_exchange(changed(info, (*SYMBOL, "marginAsset"), "USD1"), BRACKETS)
+    parsed = parse(changed(info, (*SYMBOL, "marginAsset"), "USD1"), BRACKETS)
     assert "no insurance fund" in parsed.skipped[0].reason
 
 
 def test_symbols_in_one_document_only_are_skipped() -> None:
-    parsed = parse_exchange(INFO, [])
+    parsed = parse(INFO, [])
     assert [entry.reason for entry in parsed.skipped] == ["not in leverage_brackets"]
-    parsed = parse_exchange({"symbols": []}, BRACKETS)
+    parsed = parse({"symbols": []}, BRACKETS)
     assert [entry.reason for entry in parsed.skipped] == ["not in exchange_info"]
 
 
 def test_a_symbol_outside_ascii_is_skipped() -> None:
-    parsed = parse_exchange({"symbols": [{"symbol": "币USDT"}]}, [])
+    parsed = parse({"symbols": [{"symbol": "币USDT"}]}, [])
     assert parsed.skipped[0].symbol == "币USDT"
 
 
@@ -170,7 +206,7 @@ def test_a_table_that_does_not_follow_refuses_everything(
 ) -> None:
     """CON-4: naming symbol and row."""
     with pytest.raises(Rejected) as caught:
-        parse_exchange(INFO, changed(BRACKETS, (*ROWS, *path), value))
+        parse(INFO, changed(BRACKETS, (*ROWS, *path), value))
     rejection = caught.value.rejection
     assert rejection.code == "invalid_brackets"
     assert rejection.context["symbol"] == "ABCUSDT"
@@ -197,14 +233,14 @@ def test_terms_that_cannot_be_traded_refuse_everything(
     path: tuple[str | int, ...], value: object
 ) -> None:
     with pytest.raises(Rejected) as caught:
-        parse_exchange(changed(INFO, (*SYMBOL, *path), value), BRACKETS)
+        parse(changed(INFO, (*SYMBOL, *path), value), BRACKETS)
     assert caught.value.rejection.code == "invalid_contract"
     assert caught.value.rejection.context["symbol"] == "ABCUSDT"
 
 
 def test_an_empty_bracket_table_refuses_everything() -> None:
     with pytest.raises(Rejected) as caught:
-        parse_exchange(INFO, changed(BRACKETS, ROWS, []))
+        parse(INFO, changed(BRACKETS, ROWS, []))
     assert caught.value.rejection.code == "invalid_brackets"
 
 
@@ -214,7 +250,7 @@ def test_an_empty_bracket_table_refuses_everything() -> None:
                                   {"symbols": [{"symbol": "A\0"}]}])  # fmt: skip
 def test_another_document_than_the_exchange_sends(info: object) -> None:
     with pytest.raises(NotTheFormat):
-        parse_exchange(info, BRACKETS)
+        parse(info, BRACKETS)
 
 
 @pytest.mark.parametrize("table", [None, {}, "x", [None], [[]], [{"symbol": "ABCUSDT"}],
@@ -224,7 +260,7 @@ def test_another_document_than_the_exchange_sends(info: object) -> None:
                                    BRACKETS * 2])  # fmt: skip
 def test_other_brackets_than_the_exchange_sends(table: object) -> None:
     with pytest.raises(NotTheFormat):
-        parse_exchange(INFO, table)
+        parse(INFO, table)
 
 
 @pytest.mark.parametrize(
@@ -236,13 +272,13 @@ def test_other_brackets_than_the_exchange_sends(table: object) -> None:
 @pytest.mark.parametrize("field", ["notionalCap", "initialLeverage", "cum"])
 def test_what_is_no_number_is_malformed(field: str, value: object) -> None:
     with pytest.raises(NotTheFormat):
-        parse_exchange(INFO, changed(BRACKETS, (*ROWS, 0, field), value))
+        parse(INFO, changed(BRACKETS, (*ROWS, 0, field), value))
 
 
 @pytest.mark.parametrize("field", ["baseAsset", "filters", "liquidationFee"])
 def test_a_missing_field_is_malformed(field: str) -> None:
     with pytest.raises(NotTheFormat):
-        parse_exchange(changed(INFO, (*SYMBOL, field), KeyError), BRACKETS)
+        parse(changed(INFO, (*SYMBOL, field), KeyError), BRACKETS)
 
 
 RECORDED = [
@@ -257,7 +293,7 @@ def test_the_recorded_documents() -> None:
     for info_path, table_path in RECORDED:
         info = loads(info_path.read_text(encoding="utf-8"))
         table = loads(gzip.decompress(table_path.read_bytes()).decode())
-        parsed = parse_exchange(info, table)
+        parsed = parse(info, table)
         assert len(parsed.contracts) == 25
         listed = {contract.symbol: contract for contract in default_contracts()}
         common = [contract for contract in parsed.contracts if contract.symbol in listed]
@@ -270,7 +306,7 @@ def test_the_recorded_coin_margined_document() -> None:
     for path in DATA.glob("coinm_exchange_info.json"):
         info = loads(path.read_text(encoding="utf-8"))
         listed = {c.symbol: c for c in default_contracts() if c.margining == "inverse"}
-        parsed = parse_exchange(info, [_brackets_of(contract) for contract in listed.values()])
+        parsed = parse(info, [_brackets_of(contract) for contract in listed.values()])
         assert {one.symbol for one in parsed.skipped} == {"GALAUSD_PERP"}
         assert len(parsed.contracts) == 24
         assert all(contract == listed[contract.symbol] for contract in parsed.contracts)

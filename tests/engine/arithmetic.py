@@ -178,8 +178,11 @@ class Leg:
     def held_open(self, now: datetime, waiting: AbstractSet[str]) -> bool:
         """Whether a liquidation waits for this leg: stale mark or halted contract (MRK-4).
 
-        `waiting` are the contracts that were halted and have not ticked since.
+        `waiting` are the contracts that were halted and have not ticked since. The mark of a
+        contract that is being settled is its last (DLV-1).
         """
+        if self.market.delivery is not None and self.market.delivery.under_way:
+            return False
         limit = self.contract.mark_staleness_seconds
         assert self.market.mark is not None
         age = now - self.market.mark.time

@@ -199,6 +199,31 @@ class Expectations:
             with localcontext(EXACT):
                 assert rates.as_it_stands(market.contract, funding) == Decimal(rate), funding
 
+    def expect_settled(self, symbol: str, *options: str) -> None:
+        """`settled TEST settlement_price=101 samples=12 residue=0 given_by=index`, or `not`."""
+        found = [one for one in self.world.settled if one.symbol == symbol]
+        if options == ("not",):
+            assert not found, found
+            return
+        assert len(found) == 1, found
+        assert self.world.state.markets[symbol].contract.status == "settled", symbol
+        self._fields(found[0], options)
+
+    def expect_closed(self, account: str, symbol: str, *options: str) -> None:
+        """`closed alice TEST profit=-5 fee=0.1`: at its contract's delivery, or `not`."""
+        found = [c for c in self.world.closed if (c.account_id, c.symbol) == (account, symbol)]
+        if options == ("not",):
+            assert not found, found
+            return
+        assert len(found) == 1, found
+        self._fields(found[0], options)
+
+    def expect_sampled(self, symbol: str, count: str) -> None:
+        """How many index samples count for a settlement price so far."""
+        delivery = self.world.state.markets[symbol].delivery
+        assert delivery is not None, symbol
+        assert delivery.samples == int(count), delivery
+
     def expect_fundings(self, count: str) -> None:
         """How many fundings were settled."""
         assert len(self.world.fundings) == int(count), self.world.fundings

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from app.engine.commands import Command
-from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.funding import SetFundingRate
 from app.engine.markets import Funding
+from tests.engine.delivered import date
 from tests.engine.markets import rates, symbols
 from tests.engine.world import START, World
 
@@ -57,6 +57,6 @@ def fund(time: datetime | None) -> Callable[[World], object]:
 
 
 def a_funding_begins(world: World) -> None:
-    """TEST trades, but for a funding."""
-    world.must(UpdateContract("TEST", {"status": "trading"}))
+    """TEST is no contract of a date; a funding is under way."""
+    date("TEST", None)(world)
     fund(START)(world)

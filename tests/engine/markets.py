@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 from hypothesis import strategies as st
@@ -17,11 +18,13 @@ from app.engine.commands.accounts import (
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, UpdateFund
 from app.engine.commands.orders import CancelAllAfter, CancelOrders
 from app.engine.contracts import Contract
-from tests.engine.world import brackets, contract, inverse
+from tests.engine.world import START, brackets, contract, inverse
 
 ACCOUNTS = ("ann", "bob", "cyd", "dan")
 WHALE = "whale"
 """Quotes with deep pockets, so that liquidation orders find a book now and then."""
+DATED = ("DATED", "DATEC")
+"""Those that are delivered when the machine says so."""
 FUNDS = ("small", "large", "third", "coin")
 STEEP = brackets(
     (("0", "700", 50, "0.01"), ("700", "3000", 20, "0.03"), ("3000", "1000000", 4, "0.2"))
@@ -65,11 +68,19 @@ CONTRACTS: tuple[Contract, ...] = (
     replace(
         contract("ALT", "coin"), brackets=WALL, settlement_asset="BTC", quote_asset="BTC",
     ),
+    replace(
+        contract("DATED", "small"), kind="delivery", delivery_at=START + timedelta(days=10_000),
+        settlement_fee_rate=Decimal("0.01"), mark_staleness_seconds=60,
+    ),
+    replace(
+        inverse("DATEC", "coin"), kind="delivery", delivery_at=START + timedelta(days=10_000),
+        settlement_fee_rate=Decimal("0.0005"), brackets=STEEP, contract_size=Decimal("3.33"),
+    ),
 )  # fmt: skip
 TERMS = {terms.symbol: terms for terms in CONTRACTS}
 
 SCALE = {"PLAIN": 500, "WALL": 500, "STEEP": 2, "FINE": 40, "OTHER": 700, "COIN": 500,
-         "COINS": 400, "ALT": 500}  # fmt: skip
+         "COINS": 400, "ALT": 500, "DATED": 500, "DATEC": 1200}  # fmt: skip
 """Lots that make contracts about alike in value."""
 
 traders = st.sampled_from(ACCOUNTS)

@@ -208,9 +208,17 @@ def foretell(state: State, command: Command, now: datetime, waiting: AbstractSet
             return lambda result, records, after: judge_withdrawal(left, command, result)
         case ConfigureContract() if (switch := foretell_switch(state, command)) is not None:
             return lambda result, records, after: switch.judge(result)
-        case Tick() if state.markets[command.symbol].mark is not None and not state.cascades:
+        case Tick() if _is_foretold(state, command):
             halted = state.markets[command.symbol].contract.status == "halted"
             held = waiting if halted else waiting - {command.symbol}
             return TickForetold(state, command, now, held).judge
         case _:
             return lambda result, records, after: None
+
+
+def _is_foretold(state: State, tick: Tick) -> bool:
+    """Whether it is accepted, and nothing else is under way."""
+    market = state.markets[tick.symbol]
+    if market.contract.status == "settled" or (market.delivery and market.delivery.under_way):
+        return False
+    return market.mark is not None and not state.cascades

@@ -24,9 +24,11 @@ from app.engine.commands.orders import (
 )
 from app.engine.commands.prices import IndexTick, Tick
 from app.engine.contracts import Contract, IndexSource
+from app.engine.markets import DeliveryPhase
 from app.engine.outcome import Outcome
 from app.engine.scopes import wallet_key
 from app.engine.state import Cascade, State
+from tests.engine.delivered import date
 from tests.engine.funded import fund
 from tests.engine.naive import Books
 from tests.engine.world import START, World, brackets, contract
@@ -57,8 +59,9 @@ class NoBooks(Books):
 def market() -> World:
     """Ann is long 10 in HELD, which is halted, and waits for liquidation; so is eve, isolated.
 
-    TEST is halted too and has no mark; OLD is settled; the mark of MADE is derived; the treasury
-    owes USDT; no order may rest.
+    TEST is halted too and has no mark; OLD is settled, as GONE is, which was delivered; LATE is
+    being settled, and WAITS held; the mark of MADE is derived; the treasury owes USDT; no order may
+    rest.
     """
     world = World()
     world.books = NoBooks()
@@ -86,6 +89,10 @@ def market() -> World:
     world.must(UpdateContract("HELD", {"brackets": TOO_SMALL}))
     world.must(Recover(Limits(open_orders=0, untriggered_per_contract=0)))
     owe(-1)(world)
+    phases: dict[str, DeliveryPhase] = {"GONE": "settled", "LATE": "closing", "WAITS": "held"}
+    for symbol, phase in phases.items():
+        world.contract(contract(symbol, "F"))
+        date(symbol, phase)(world)
     return world
 
 
@@ -118,11 +125,18 @@ def begin(world: World) -> None:
     world.state.cascades["USDT"] = Cascade("USDT")
 
 
+def mark_of_one_that_is_held(world: World) -> None:
+    """A first mark; its settlement price is awaited."""
+    world.must(Tick("TEST", HUNDRED))
+    date("TEST", "held")(world)
+
+
 def mark_that_ages(world: World) -> None:
     """A first mark, and more than a minute."""
     world.must(Tick("TEST", HUNDRED))
     world.later(Decimal(61))
     fund(START)(world)
+    date("TEST", "held")(world)
 
 
 def orders_of_one_who_waits(world: World) -> None:
@@ -150,7 +164,7 @@ NO_MONEY = -TINY
 KNOWN_KEY = NewKey("key-ann", "k", "feed", "digest", "nobody")
 NEW_KEY = NewKey("new", "k", "trader", "digest", "ann")
 TERMS = contract("NEW", "F")
-LOT, DATED, NO_ROWS = ("lot_size", Decimal(0)), ("kind", "delivery"), ("brackets", ())
+LOT, NO_ROWS = ("lot_size", Decimal(0)), ("brackets", ())
 NO_FUND, SIZE, GRID = ("insurance_fund", "-"), ("contract_size", HUNDRED), ("tick_size", HUNDRED)
 TENTH = {"brackets": brackets((("0", "1000000", 10, "0.1"),))}
 

@@ -15,6 +15,8 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     correct alice TEST 5                          (a funding that was wrong, by the treasury)
     tick TEST 100 [sequence=1 age=5 reset index=99 rate=0.0001]         later 30   (seconds)
     feed TEST 100 index=99 for=3600               (that tick once a minute)
+    contract DATED delivery=3600 [fee=0.001]      at 3600               (seconds from the beginning)
+    sample DATED 101 [times=12 every=1]           settle DATED 100      (an admin's price)
     order alice TEST buy 10 @ 100 [gtc|ioc|fok|gtx] [reduce_only] [expire_maker] [id=a1]
     ladder alice TEST buy 1 @ 99 times=200        (the same order many times)
     limits matched_orders=10                      (a new leader that keeps other limits)

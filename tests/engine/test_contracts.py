@@ -68,7 +68,7 @@ def test_con_4_a_table_that_does_not_follow_is_refused_naming_the_row(
     ("field", "value"),
     [
         ("settlement_asset", "BTC"), ("quote_asset", "USDC"), ("base_asset", "USDT"),
-        ("delivery_at", START), ("min_notional", "100000000.01"),
+        ("delivery_at", START), ("settlement_fee_rate", "0.1"), ("min_notional", "100000000.01"),
         ("contract_size", "0"), ("tick_size", "-1"), ("lot_size", "0"), ("min_notional", "-1"),
         ("taker_fee_rate", "1"), ("taker_fee_rate", "-0.1"), ("maker_fee_rate", "-0.1"),
         ("clearance_fee_rate", "-0.1"), ("price_band", "0"), ("tick_jump_limit", "-0.1"),
@@ -88,17 +88,6 @@ def test_con_1_terms_that_make_no_sense_are_refused(field: str, value: Any) -> N
         assert isinstance(result, Rejection)
         assert (result.code, result.context["field"]) == ("invalid_contract", named)
         assert world.state.markets == {}
-
-
-def test_con_2_what_cannot_be_traded_yet_is_refused() -> None:
-    """CON-2: never half done."""
-    world = World()
-    world.fund("F")
-    for terms in (GOOD, inverse("COIN", "F")):
-        result = world.run(CreateContract(replace(terms, kind="delivery")))
-        assert isinstance(result, Rejection)
-        assert result.code == "unsupported_contract"
-    assert world.state.markets == {}
 
 
 def test_con_2_an_inverse_value_of_nothing_has_no_price() -> None:

@@ -15,7 +15,7 @@ from app.engine.commands.orders import AmendOrder, CancelAllAfter, PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation, Trade, Transfer
 from app.engine.handlers import HANDLERS
-from app.engine.markets import Funding, Triggers
+from app.engine.markets import Delivery, Funding, Triggers
 from app.engine.numbers import EXACT
 from app.engine.results import Done
 from app.engine.state import Counters, State
@@ -259,6 +259,24 @@ def test_a_funding_is_in_the_hash() -> None:
         market.funding = funding
         hashes.add(invariants.state_hash(world.state))
     assert len(hashes) == 4
+
+
+def test_a_delivery_is_in_the_hash() -> None:
+    """DLV-1: samples, phase and price."""
+    world, hashes = World(), set[str]()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    market = world.state.markets["TEST"]
+    for delivery in (
+        None,
+        Delivery("TEST"),
+        Delivery("TEST", samples=1, total=Decimal(100), sampled_at=START),
+        Delivery("TEST", "held"),
+        Delivery("TEST", "closing", price=Decimal(100)),
+    ):
+        market.delivery = delivery
+        hashes.add(invariants.state_hash(world.state))
+    assert len(hashes) == 5
 
 
 def test_the_place_of_an_amended_order_is_in_the_hash() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from app.engine.commands import Command, Side
 from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.delivery import SettleContract
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import ReportClock, Tick
@@ -79,8 +80,8 @@ def fallen(state: State, *, awaited: bool) -> None:
     market.mark = replace(market.mark, price=Decimal(80), awaited=awaited)
 
 
-def join(state: State) -> None:
-    joining = Joining(state, TERM)
+def join(state: State, incidents: tuple[Incident, ...] = ()) -> None:
+    joining = Joining(state, [Recover(LIMITS, incidents), *TERM[1:]])
     while joining.go_on():
         pass
 
@@ -191,3 +192,26 @@ def test_while_triggered_orders_are_placed_nobody_joins(world: World) -> None:
         joined(world)
     world.finish()
     joined(world)
+
+
+def test_while_a_contract_is_settled_nobody_joins(world: World) -> None:
+    """DLV-1: which positions are left is the leader's cascade's to know; but not while all that is
+    left waits for a release."""
+    at = world.now + timedelta(seconds=60)
+    world.contract(replace(contract("DATED", "fund"), kind="delivery", delivery_at=at))
+    world.must(Tick("DATED", Decimal(100)))
+    sides: tuple[tuple[str, Side], ...] = (("short", "sell"), ("long-0", "buy"))
+    for owner, side in sides:
+        world.must(PlaceOrder(owner, "DATED", side, "limit", Decimal(1), Decimal(100)))
+    joined(world)
+    world.restart(Incident(1, "Tick", asset="USDT", account_id="long-0"))
+    world.finish()
+    world.later(Decimal(60))
+    world.catch_up()
+    world.must(SettleContract("DATED", Decimal(100), "no index"))
+    world.catch_up()
+    with pytest.raises(Unsettled, match="a contract is being settled"):
+        join(loaded(world.state), tuple(world.state.incidents.values()))
+    world.finish()
+    assert len(world.state.markets["DATED"].positions) == 1
+    join(loaded(world.state), tuple(world.state.incidents.values()))

@@ -20,6 +20,7 @@ from app.engine.commands.accounts import (
     Withdraw,
 )
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
+from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
 from app.engine.commands.funds import (
     ContributeToFund,
@@ -41,12 +42,12 @@ from app.engine.commands.prices import IndexTick, Tick
 from app.engine.commands.triggered import PlaceTriggered
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection
+from tests.engine.delivered import a_delivery_is_held, date
 from tests.engine.funded import a_funding_begins, fund
 from tests.engine.rungs import (
     AHEAD,
     AMOUNTS,
     ASK,
-    DATED,
     GRID,
     HOURLY,
     HUNDRED,
@@ -65,6 +66,7 @@ from tests.engine.rungs import (
     changed,
     do,
     listed,
+    mark_of_one_that_is_held,
     mark_that_ages,
     market,
     orders_of_one_who_waits,
@@ -90,6 +92,8 @@ LADDERS = [Ladder(PlaceOrder, {
     ("price_off_tick", {"price": Decimal(200)}),
     ("contract_not_trading", do(UpdateContract("TEST", {"status": "trading"}))),
     ("no_mark", mark_that_ages),
+    ("settlement_held", date("TEST", "closing")),
+    ("settlement_under_way", date("TEST", None)),
     ("funding_under_way", fund(None)),
     ("stale_mark", do(Tick("TEST", HUNDRED))),
     ("price_out_of_band", {"price": HUNDRED}),
@@ -123,7 +127,9 @@ Ladder(PlaceTriggered, {
     ("price_off_tick", {"price": Decimal(200)}),
     ("trigger_price_required", {"trigger_price": HUNDRED}),
     ("contract_not_trading", do(UpdateContract("TEST", {"status": "trading"}))),
-    ("no_mark", do(Tick("TEST", HUNDRED))),
+    ("no_mark", mark_of_one_that_is_held),
+    ("settlement_held", date("TEST", "closing")),
+    ("settlement_under_way", date("TEST", None)),
     ("account_in_liquidation", do(Deposit("ann", "USDT", Decimal(1000)))),
     ("too_many_open_orders", do(Recover(Limits()))),
     ("would_trigger_immediately", {"trigger_price": HUNDRED + 1}),
@@ -135,7 +141,9 @@ Ladder(AmendOrder, {"order_id": 9, "quantity": Decimal("-0.0005"), "price": Deci
     ("quantity_filled", {"quantity": Decimal(2_000_000)}),
     ("price_not_positive", {"price": Decimal("200.005")}),
     ("price_off_tick", {"price": Decimal(200)}),
-    ("contract_not_trading", a_funding_begins),
+    ("contract_not_trading", a_delivery_is_held),
+    ("settlement_held", date("TEST", "closing")),
+    ("settlement_under_way", a_funding_begins),
     ("funding_under_way", fund(None)),
     ("stale_mark", do(Tick("TEST", HUNDRED))),
     ("price_out_of_band", {"price": HUNDRED, "order_id": 8}),
@@ -161,7 +169,8 @@ Ladder(Tick, {
     "symbol": "NOPE", "mark_price": Decimal(-1), "index_price": HUNDRED, "source_time": AHEAD,
 }, [
     ("unknown_contract", {"symbol": "OLD"}),
-    ("contract_not_trading", {"symbol": "MADE"}),
+    ("contract_not_trading", {"symbol": "LATE"}),
+    ("settlement_under_way", {"symbol": "MADE"}),
     ("mark_is_derived", do(UpdateContract("MADE", {"mark_mode": "given"}))),
     ("index_has_sources", {"index_price": None}),
     ("price_not_positive", {"mark_price": Decimal(300)}),
@@ -176,7 +185,8 @@ Ladder(IndexTick, {
     "symbol": "NOPE", "source": "b", "price": Decimal(-1), "source_time": AHEAD,
 }, [
     ("unknown_contract", {"symbol": "OLD"}),
-    ("contract_not_trading", {"symbol": "MADE"}),
+    ("contract_not_trading", {"symbol": "LATE"}),
+    ("settlement_under_way", {"symbol": "MADE"}),
     ("unknown_index_source", {"source": "a"}),
     ("price_not_positive", {"price": Decimal(300)}),
     ("future_tick", {"source_time": START}),
@@ -198,6 +208,11 @@ Ladder(CorrectFunding, {
     ("too_many_decimals", {"amount": Decimal(10_000)}),
     ("account_in_liquidation", do(Deposit("ann", "USDT", Decimal(1000)))),
     ("insufficient_balance", {"amount": Decimal(-1)}),
+]),
+Ladder(SettleContract, {"symbol": "NOPE", "price": Decimal(0), "reason": "-"}, [
+    ("unknown_contract", {"symbol": "LATE"}),
+    ("settlement_not_held", date("LATE", "held")),
+    ("price_not_positive", {"price": HUNDRED}),
 ]),
 Ladder(ContinueCascade, {"asset": "USDT"}, [("no_cascade", begin)]),
 Ladder(ReleaseIncident, {"incident_id": 1, "reason": "mended"}, [
@@ -254,31 +269,34 @@ Ladder(AdjustMargin, {
     ("insufficient_balance", {"amount": Decimal(-10_000)}),
     ("insufficient_margin", {"amount": Decimal(1)}),
 ]),
-Ladder(CreateContract, {"contract": listed("TEST", LOT, DATED, NO_ROWS, NO_FUND)}, [
-    ("contract_exists", {"contract": listed("NEW", LOT, DATED, NO_ROWS, NO_FUND)}),
-    ("invalid_contract", {"contract": listed("NEW", DATED, NO_ROWS, NO_FUND)}),
-    ("unsupported_contract", {"contract": listed("NEW", NO_ROWS, NO_FUND)}),
+Ladder(CreateContract, {"contract": listed("TEST", LOT, NO_ROWS, NO_FUND)}, [
+    ("contract_exists", {"contract": listed("NEW", LOT, NO_ROWS, NO_FUND)}),
+    ("invalid_contract", {"contract": listed("NEW", NO_ROWS, NO_FUND)}),
     ("invalid_brackets", {"contract": listed("NEW", NO_FUND)}),
     ("unknown_fund", {"contract": listed("NEW")}),
 ]),
 Ladder(UpdateContract, {
-    "symbol": "NOPE", **changed("changes", LOT, DATED, NO_ROWS, NO_FUND, SIZE, GRID),
+    "symbol": "NOPE", **changed("changes", LOT, NO_ROWS, NO_FUND, SIZE, GRID),
 }, [
-    ("unknown_contract", {"symbol": "HELD"}),
-    ("invalid_contract", changed("changes", DATED, NO_ROWS, NO_FUND, SIZE, GRID)),
-    ("unsupported_contract", changed("changes", NO_ROWS, NO_FUND, SIZE, GRID)),
+    ("unknown_contract", {"symbol": "GONE"}),
+    ("contract_not_trading", {"symbol": "WAITS"}),
+    ("settlement_held", {"symbol": "LATE"}),
+    ("settlement_under_way", {"symbol": "HELD"}),
+    ("invalid_contract", changed("changes", NO_ROWS, NO_FUND, SIZE, GRID)),
     ("invalid_brackets", changed("changes", NO_FUND, SIZE, GRID)),
     ("unknown_fund", changed("changes", SIZE, GRID)),
     ("field_not_changeable", changed("changes", GRID)),
     ("contract_in_use", changed("changes")),
 ]),
-Ladder(ImportContracts, {
-    "contracts": (listed("HELD", LOT, DATED, NO_ROWS, NO_FUND, SIZE, GRID),),
-}, [
-    ("invalid_contract", {
-        "contracts": (listed("HELD", DATED, NO_ROWS, NO_FUND, SIZE, GRID),),
+Ladder(ImportContracts, {"contracts": (listed("GONE"),)}, [
+    ("contract_not_trading", {"contracts": (listed("WAITS"),)}),
+    ("settlement_held", {"contracts": (listed("LATE"),)}),
+    ("settlement_under_way", {
+        "contracts": (listed("HELD", LOT, NO_ROWS, NO_FUND, SIZE, GRID),),
     }),
-    ("unsupported_contract", {"contracts": (listed("HELD", NO_ROWS, NO_FUND, SIZE, GRID),)}),
+    ("invalid_contract", {
+        "contracts": (listed("HELD", NO_ROWS, NO_FUND, SIZE, GRID),),
+    }),
     ("invalid_brackets", {"contracts": (listed("HELD", NO_FUND, SIZE, GRID),)}),
     ("unknown_fund", {"contracts": (listed("HELD", SIZE, GRID),)}),
     ("field_not_changeable", {"contracts": (listed("HELD", GRID),)}),

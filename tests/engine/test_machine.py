@@ -28,6 +28,7 @@ from app.engine.invariants import check_all, state_hash
 from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import affordable
+from tests.engine.delivered import Delivered
 from tests.engine.faults import Faults
 from tests.engine.funded import Funded
 from tests.engine.hedged import Hedged
@@ -61,8 +62,8 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Faults, Funded, Hedged, Triggering, Priced):
-    """Four traders and a whale, eight contracts, four funds, three settlement assets; most runs
+class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered):
+    """Four traders and a whale, ten contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 
     bounds = Bounds()
@@ -313,7 +314,9 @@ class Exchange(Faults, Funded, Hedged, Triggering, Priced):
 class Crowd(Exchange):
     """The same with bounds so small that every cascade has parts and every ADL queue is large."""
 
-    bounds = Bounds(finds=2, liquidations=1, closed=1, ranks=1, large=1, payers=1, placements=1)
+    bounds = Bounds(
+        finds=2, liquidations=1, closed=1, ranks=1, large=1, payers=1, placements=1, closes=1
+    )
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from decimal import Decimal
 
+from app.engine.commands.delivery import BeginDelivery
 from app.engine.commands.leaders import Recover, ReleaseIncident
 from app.engine.commands.prices import Price
 from app.engine.commands.triggered import PlaceTriggered
@@ -58,7 +59,7 @@ class Untriggered:
         for trade in outcome.of(Trade):
             assert trade.time == outcome.time, trade
             self._price(trade.symbol, "last", trade.price, state)
-        if isinstance(outcome.command, Price | Recover | ReleaseIncident):
+        if isinstance(outcome.command, Price | BeginDelivery | Recover | ReleaseIncident):
             for symbol, market in state.markets.items():
                 contract, mark = market.contract, market.mark
                 alone = contract.settlement_asset in state.halted

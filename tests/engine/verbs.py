@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -18,6 +18,7 @@ from app.engine.commands.accounts import (
     Withdraw,
 )
 from app.engine.commands.contracts import CreateContract, UpdateContract
+from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, FundPolicy, UpdateFund
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
@@ -38,6 +39,7 @@ from tests.engine.world import START, World
 TERMS = {"band": "price_band", "cap": "funding_rate_cap", "floor": "funding_rate_floor",
          "funding": "funding_interval_hours", "mode": "funding_mode",
          "interest": "interest_rate", "clearance": "clearance_fee_rate",
+         "fee": "settlement_fee_rate",
          "fund": "insurance_fund",
          "jump": "tick_jump_limit", "lot": "lot_size", "maker": "maker_fee_rate",
          "mark": "mark_mode", "sources": "index_sources", "window": "mid_window_seconds",
@@ -71,9 +73,15 @@ class Verbs(Expectations):
         self.world.fund(fund_id, FundPolicy(**{names[k]: Decimal(v) for k, v in given.items()}))
 
     def do_contract(self, symbol: str, *options: str) -> list[object]:
-        """A contract: the defaults of `world.contract`, or `inverse`, and the given terms."""
+        """A contract: the defaults of `world.contract`, or `inverse`, and the given terms.
+
+        With a delivery time it is one of that date, but for `kind=perpetual`.
+        """
         plain = (world.inverse if "inverse" in options else world.contract)(symbol, "F")
-        return [CreateContract(replace(plain, **_terms(options)))]
+        terms = _terms(options)
+        if "delivery_at" in terms:
+            terms = {"kind": "delivery", **terms}
+        return [CreateContract(replace(plain, **terms))]
 
     def do_change(self, symbol: str, *options: str) -> list[object]:
         """Other terms of a contract."""
@@ -155,6 +163,26 @@ class Verbs(Expectations):
         if "age" not in given:
             return None
         return self.world.next_time() - timedelta(seconds=int(given["age"]))
+
+    def do_sample(self, symbol: str, price: str, *options: str) -> Iterator[object]:
+        """An index price, `times` of them, one `every` so many seconds, each with the mark as it
+        is."""
+        given = pairs(options)
+        for _ in range(int(given.get("times", "1"))):
+            self.world.later(Decimal(given.get("every", "1")))
+            mark = self.world.state.markets[symbol].mark
+            assert mark is not None
+            yield Tick(symbol, mark.price, Decimal(price))
+
+    def do_settle(self, symbol: str, price: str) -> list[object]:
+        """An admin's settlement price."""
+        return [SettleContract(symbol, Decimal(price), "the index failed")]
+
+    def do_at(self, seconds: str) -> None:
+        """Time passes: the next command is at so many seconds after the world's beginning."""
+        passed = START + timedelta(seconds=int(seconds)) - self.world.next_time()
+        assert passed >= timedelta(), "time does not go back"
+        self.world.later(Decimal(passed // timedelta(microseconds=1)) / 1_000_000)
 
     def do_rate(self, symbol: str, rate: str) -> list[object]:
         """The funding rate for the next funding time."""
@@ -307,6 +335,8 @@ def _terms(options: Any) -> dict[str, Any]:
         name = TERMS.get(short, short)
         if short == "asset":  # a linear contract settles in its quote asset
             terms |= {"quote_asset": text, "settlement_asset": text}
+        elif short == "delivery":
+            terms["delivery_at"] = START + timedelta(seconds=int(text))
         elif name == "brackets":
             rows = re.findall(r"([\d.]+)-([\d.]+)@(\d+)\*([\d.]+)", text)
             terms[name] = world.brackets(tuple((f, c, int(n), r) for f, c, n, r in rows))

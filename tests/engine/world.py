@@ -23,10 +23,12 @@ from app.engine.events import (
     AdlEvent,
     Alert,
     ClearanceFee,
+    ContractSettled,
     FundEntry,
     FundingPayment,
     FundingSettled,
     Liquidation,
+    PositionSettled,
     Trade,
 )
 from app.engine.markets import Triggers
@@ -66,6 +68,7 @@ DERIVED = (
     "free",
     "schedule",
     "to_place",
+    "deliveries",
     "value",
     "margin",
 )
@@ -88,6 +91,8 @@ class World:
         self.alerts: list[Alert] = []
         self.payments: list[FundingPayment] = []
         self.fundings: list[FundingSettled] = []
+        self.closed: list[PositionSettled] = []
+        self.settled: list[ContractSettled] = []
         self.orders: dict[int, tuple[str, str | None]] = {}
         self.became: dict[int, int] = {}
 
@@ -130,6 +135,8 @@ class World:
         self.alerts += outcome.of(Alert)
         self.payments += outcome.of(FundingPayment)
         self.fundings += outcome.of(FundingSettled)
+        self.closed += outcome.of(PositionSettled)
+        self.settled += outcome.of(ContractSettled)
         for record in outcome.of(Liquidation):
             self.liquidations[record.liquidation_id] = record
         for order in outcome.touched:
@@ -184,7 +191,7 @@ class World:
             market.triggers, market.rankings = Triggers(), {}
             for position in market.positions.values():
                 position.trigger_version = 0
-        state.schedule = None
+        state.schedule = state.deliveries = None
         state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
         state.to_place = {}
         return self.apply(Recover(incidents=(*known, *new)))

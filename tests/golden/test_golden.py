@@ -24,8 +24,9 @@ FORGOTTEN = (
 )
 
 ADDED_SINCE = {
-    "AmendOrder", "BeginFunding", "CancelAllAfter", "CancelAllDue", "CorrectFunding", "IndexTick",
-    "PlaceTriggered", "ReleaseIncident", "SetFundingRate",
+    "AmendOrder", "BeginDelivery", "BeginFunding", "CancelAllAfter", "CancelAllDue",
+    "CorrectFunding", "IndexTick", "PlaceTriggered", "ReleaseIncident", "SetFundingRate",
+    "SettleContract",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 

@@ -35,7 +35,7 @@ async def service(address: str) -> AsyncIterator[Service]:
     try:
         async with Runner(address) as runner:
             key, secret = make_key("test", "admin")
-            await runner.submit([*default_commands(), CreateKey(key)])
+            await runner.submit([*default_commands(runner.now()), CreateKey(key)])
             app = create_app(runner, pool, open_metrics=True)
             async with httpx.AsyncClient(
                 transport=httpx.ASGITransport(app),

@@ -59,7 +59,7 @@ async def accepted(runner: Runner, commands: Sequence[Command]) -> list[object]:
 
 async def a_market(runner: Runner) -> None:
     """The default catalogue, a fund with money, a mark, and a long against a short."""
-    await accepted(runner, default_commands())
+    await accepted(runner, default_commands(runner.now()))
     seed = ContributeToFund("usdt-major", "main", "USDT", Decimal(100_000), "seed_capital")
     opened = [open_account(name) for name in ("alice", "bob", "carol")]
     money = [deposit("alice", "4000"), deposit("bob", "100000"), deposit("carol", "100000")]
@@ -242,7 +242,7 @@ async def test_every_acknowledged_change_survives_a_broken_leader(
     """Deposits are sent while commits are made to fail; those answered are there, once each."""
     acknowledged = 0
     async with Runner(address) as runner:
-        await accepted(runner, [*default_commands(), open_account("alice")])
+        await accepted(runner, [*default_commands(runner.now()), open_account("alice")])
 
         async def pay() -> None:
             nonlocal acknowledged

@@ -17,15 +17,18 @@ from app.engine.contracts import Contract, IndexSource, build_brackets
 from app.engine.events import (
     AdlEvent,
     ClearanceFee,
+    ContractSettled,
     Deleveraged,
     FundingPayment,
     FundingSettled,
+    IndexSample,
     Liquidation,
     LiquidationStep,
+    PositionSettled,
     QueueEntry,
     Trade,
 )
-from app.engine.markets import Funding, Market
+from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import Outcome
 from app.engine.results import Done
@@ -92,6 +95,9 @@ class Exchange:
             symbol, step.now + timedelta(hours=1), Decimal("0.0001"), step.now, Decimal("-0.0002"),
             Decimal("60000.5"), "alice", "both", Decimal("0.00000001"), Decimal("-0.00012345"),
             step.now, Decimal("1.00000000123456"), Decimal("3599.123456"), Decimal("0.00000001"),
+        ))  # fmt: skip
+        step.set_delivery(market, Delivery(
+            symbol, "held", 12, Decimal("720006.5"), step.now, Decimal("60000.25"), NASTY,
         ))  # fmt: skip
         return market
 
@@ -244,6 +250,14 @@ class Exchange:
         outcome.records.append(FundingSettled(
             outcome.sequence, symbol, step.now, one, price, Decimal(0),
         ))  # fmt: skip
+        outcome.records.append(IndexSample(outcome.sequence, symbol, step.now, price))
+        outcome.records.append(PositionSettled(
+            outcome.sequence, "alice", symbol, "both", step.now, Decimal(-3), price, one, one, one,
+        ))  # fmt: skip
+        outcome.records.append(ContractSettled(
+            outcome.sequence, symbol, step.now, step.now, price, "admin", NASTY, 12, one,
+            Decimal("-0.00000002"),
+        ))  # fmt: skip
         step.alert("adl", fund.fund_id, "USDT", quantity=one, note=NASTY)
         step.release(Incident(1, "Deposit", digest="d"), NASTY)
         step.set_inventory(fund, symbol, one, price)
@@ -276,7 +290,7 @@ def small_exchange() -> Exchange:
 
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
-    "margin", "armed", "base", "weighed", "free", "schedule",
+    "margin", "armed", "base", "weighed", "free", "schedule", "deliveries",
     "to_place",
 }  # fmt: skip
 """What the engine makes again after a start."""

@@ -103,7 +103,12 @@ class ContractBody(Body):
     )
     brackets: Brackets
     status: ContractStatus = "trading"
-    delivery_at: Time | None = None
+    delivery_at: Time | None = Field(
+        default=None, description="Of a delivery contract, and of no other: still to come (DLV-1)."
+    )
+    settlement_fee_rate: Number | None = Field(
+        default=None, description="What is charged at delivery, of the value; none when null."
+    )
     mark_staleness_seconds: Seconds | None = None
     tick_jump_limit: Number | None = None
     liquidation_restore_ratio: Number | None = Field(
@@ -149,6 +154,7 @@ class ContractPatch(Body):
     brackets: Brackets = LEFT_OUT
     status: ContractStatus = LEFT_OUT
     delivery_at: Time | None = LEFT_OUT
+    settlement_fee_rate: Number | None = LEFT_OUT
     mark_staleness_seconds: Seconds | None = LEFT_OUT
     tick_jump_limit: Number | None = LEFT_OUT
     liquidation_restore_ratio: Number | None = LEFT_OUT
@@ -226,6 +232,7 @@ class ContractView(View):
     brackets: list[BracketView]
     status: ContractStatus
     delivery_at: Time | None
+    settlement_fee_rate: Exact | None
     mark_staleness_seconds: int | None
     tick_jump_limit: Exact | None
     liquidation_restore_ratio: Exact

@@ -135,3 +135,32 @@ funding_rates = Table(
     booked("residue"),
     Index(None, "symbol", "sequence"),
 )
+
+index_samples = Table(
+    "index_samples",
+    metadata,
+    *columns(e.IndexSample, key=2),
+    positive("price"),
+    Index(None, "symbol", "sequence"),
+)
+"""The index prices that count for a settlement price (DLV-1): one a second, for half an hour."""
+
+position_settlements = Table(
+    "position_settlements",
+    metadata,
+    *columns(e.PositionSettled, key=4),
+    positive("settlement_price"),
+    law("fee", "fee >= 0"),
+    booked("profit", "fee"),
+    Index(None, "account_id", "sequence"),
+)
+
+settlements = Table(
+    "settlements",
+    metadata,
+    *columns(e.ContractSettled, key=2),
+    positive("settlement_price"),
+    law("reason", "(given_by = 'admin') = (reason IS NOT NULL)"),
+    booked("residue"),
+    Index(None, "symbol", "sequence"),
+)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from app.engine import contracts as k
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
-from app.engine.markets import Funding
+from app.engine.markets import Delivery, Funding
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.state import ApiKey, Fund, Inventory
 from app.engine.traders import (
@@ -40,6 +40,7 @@ ALIVE = {
     "source_prices": "",
     "mid_samples": "",
     "funding": "",
+    "deliveries": "",
     "funds": "",
     "inventory": "",
     "api_keys": "",
@@ -101,6 +102,15 @@ funding = Table(
     postgresql_with={"fillfactor": "50"},
 )
 """When it is due next, and how far the one that is under way has come (FPY-1)."""
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    *columns(Delivery, key=1),
+    booked("cost"),
+    postgresql_with={"fillfactor": "50"},
+)
+"""Index samples so far, and how far a contract's settlement has come (DLV-1)."""
 
 funds = Table(
     "funds",
