@@ -68,6 +68,7 @@ def waiting_of(body: OrderBody) -> PlaceTriggered:
         trigger_price=body.trigger_price,
         trigger_by=body.trigger_by or "mark",
         close_position=body.close_position,
+        callback_rate=body.callback_rate,
     )
 
 

@@ -104,7 +104,7 @@ def begin_tick(step: Step, tick: Tick) -> Ticked | Drives:
     asset = market.contract.settlement_asset
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
-    is_there = bool(market.watches) and triggered.is_there(state, market)
+    is_there = bool(market.watches) and triggered.marked(step, market)
     unchecked: list[Scope] = []
     if market.triggers.watched:
         unchecked += triggers.pop_watched(market.triggers)

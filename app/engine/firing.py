@@ -9,7 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 from heapq import heapify, heappush
 
-from app.engine import watching
+from app.engine import trailing, watching
 from app.engine.markets import Market
 from app.engine.state import State
 from app.engine.step import Step
@@ -17,22 +17,27 @@ from app.engine.step import Step
 
 def traded(step: Step, market: Market, price: Decimal) -> None:
     """A trade at this price: the orders that wait for `last`."""
-    if watching.any_crossed(market, "last", price):
-        _fire(step, market, watching.crossed(market, "last", price))
+    trailing.moved(step, market, "last", price)
+    while watching.any_crossed(market, "last", price):
+        _fire(step, market, watching.crossed(market, "last", price), price)
 
 
 def marked(step: Step, market: Market, most: int) -> int:
-    """The orders that the mark triggers, no more than so many; returns how many."""
+    """Some orders that the mark triggers, no more than so many; returns how many, or none."""
     assert market.mark is not None, market.contract.symbol
     found = watching.crossed(market, "mark", market.mark.price, most)
-    _fire(step, market, found)
+    _fire(step, market, found, market.mark.price)
     return len(found)
 
 
-def _fire(step: Step, market: Market, numbers: list[int]) -> None:
+def _fire(step: Step, market: Market, numbers: list[int], price: Decimal) -> None:
     state = step.state
     for number in numbers:
-        step.fire(state.untriggered[number])
+        order = state.untriggered[number]
+        if order.callback_rate is not None and order.trail is None:
+            step.follow(order, price)
+            continue
+        step.fire(order)
         heap = state.to_place.setdefault(market.contract.settlement_asset, [])
         heappush(heap, number)
 

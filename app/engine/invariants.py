@@ -203,11 +203,17 @@ def _lines(state: State) -> Iterator[str]:
             yield _line("settings", account.account_id, symbol, settings)
     for order in state.orders.values():
         yield from _order_lines(order)
-    for waiting in state.untriggered.values():
-        yield _line("untriggered", waiting)
+    yield from _untriggered_lines(state)
     for key in state.keys.values():
         yield _line("key", key)
     yield from _fund_lines(state)
+
+
+def _untriggered_lines(state: State) -> Iterator[str]:
+    for order in state.untriggered.values():
+        yield _line("untriggered", order)
+    for trail in state.trails.values():
+        yield _line("trail", trail.trail_id, trail.best, trail.orders)
 
 
 def _order_lines(order: Order) -> Iterator[str]:

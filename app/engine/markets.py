@@ -8,13 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine.commands import TriggerBy
+from app.engine.commands import Side, TriggerBy
 from app.engine.contracts import LEFT_OUT, Contract
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.numbers import ZERO
 from app.engine.queues import Leg, Ranking
 from app.engine.scopes import Scope
-from app.engine.traders import Order, Position, Wallet
+from app.engine.traders import Order, Position, Trail, Wallet
 
 
 @dataclass(slots=True, eq=False)
@@ -104,12 +104,14 @@ class Triggers:
 class PriceWatch:
     """The orders that one of a contract's prices triggers, the next to be triggered last (TRG-1).
 
-    Derived (see `watching`): a key, which is the trigger price or, of those that `rise`, minus
-    that, and the order's number.
+    Derived (see `watching`): a key, which is the trigger price or, of those that are `rising`,
+    minus that, and the order's number; of a trail, its first order's. `followed` are by side the
+    trails, the one whose best price is beaten first last.
     """
 
     falling: list[tuple[Decimal, int]] = field(default_factory=list)
     rising: list[tuple[Decimal, int]] = field(default_factory=list)
+    followed: dict[Side, list[Trail]] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False)

@@ -33,6 +33,7 @@ from app.engine.traders import (
     ContractSettings,
     Order,
     Position,
+    Trail,
     TriggeredOrder,
     Wallet,
 )
@@ -44,6 +45,7 @@ Kept = (
     | Position
     | Order
     | TriggeredOrder
+    | Trail
     | Market
     | Mark
     | SourcePrice

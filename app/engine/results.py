@@ -70,10 +70,11 @@ class TriggeredReceipt(NamedTuple):
     reduce_only: bool
     price: Decimal | None
     quantity: Decimal | None
-    trigger_price: Decimal
+    trigger_price: Decimal | None
     trigger_by: TriggerBy
     status: TriggeredStatus
     created_at: datetime
+    callback_rate: Decimal | None = None
 
 
 class Done(NamedTuple):

@@ -23,7 +23,7 @@ from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
 from app.engine.queues import Leg
 from app.engine.scopes import Scope
-from app.engine.traders import Account, Order, Position, TriggeredOrder, Wallet
+from app.engine.traders import Account, Order, Position, Trail, TriggeredOrder, Wallet
 
 
 @dataclass(slots=True, eq=False)
@@ -130,8 +130,9 @@ class Counters:
 class State:
     """Everything the engine knows; `keys` are by digest, `key_ids` the same by identifier.
 
-    `untriggered` are the orders that wait for a price, by number and by account (TRG-1); `to_place`
-    are those of them that are fired, a heap of numbers for each asset: derived.
+    `untriggered` are the orders that wait for a price, by number and by account (TRG-1), `trails`
+    what the trailing stops among them follow; `to_place` are those of them that are fired, a heap
+    of numbers for each asset: derived.
 
     `countdowns` say when whose orders end, sorted (ORD-14); by `ahead`, as told, is `time` ahead of
     the system's clock (MRK-6). `held` are scopes at risk whose liquidation waits for a tick
@@ -151,6 +152,7 @@ class State:
     orders: dict[int, Order] = field(default_factory=dict)
     untriggered: dict[int, TriggeredOrder] = field(default_factory=dict)
     untriggered_of: dict[str, dict[int, TriggeredOrder]] = field(default_factory=dict)
+    trails: dict[int, Trail] = field(default_factory=dict)
     to_place: dict[str, list[int]] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     key_ids: dict[str, ApiKey] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.register import Register
 from app.engine.scopes import Scope, cross_scope
 from app.engine.state import Fund, Inventory, State
-from app.engine.traders import Account, Order, Position, TriggeredOrder, scope_of
+from app.engine.traders import Account, Order, Position, Trail, TriggeredOrder, scope_of
 
 
 class Step(Register):
@@ -232,12 +232,65 @@ class Step(Register):
         state = self.state
         state.untriggered[order.order_id] = order
         state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
-        watching.insert(state.markets[order.symbol], order)
+        if order.trigger_price is not None:
+            watching.insert(state.markets[order.symbol], order)
         self._touch(order)
+
+    def follow(self, order: TriggeredOrder, price: Decimal) -> None:
+        """A trailing stop follows the price from here on, with others whose best it is (TRG-1)."""
+        state = self.state
+        market = state.markets[order.symbol]
+        if order.trigger_price is not None:
+            watching.remove(market, order)
+        trail = watching.at(market, order.trigger_by, order.side, price)
+        if trail is None:
+            trail = Trail(
+                trail_id=order.order_id,
+                symbol=order.symbol,
+                side=order.side,
+                trigger_by=order.trigger_by,
+                best=price,
+            )
+            state.trails[trail.trail_id] = trail
+        watching.join(market, trail, order)
+        trail.orders += 1
+        order.trail = trail.trail_id
+        order.updated_at = self.now
+        self.outcome.touched[trail] = self.outcome.touched[order] = None
+
+    def merge_trail(self, trail: Trail, into: Trail) -> None:
+        """Two trails have the same best price now: the orders of one are the other's."""
+        for _, number in trail.waiting:
+            order = self.state.untriggered[number]
+            order.trail = into.trail_id
+            self._touch(order)
+        watching.merge(trail, into)
+        into.orders += trail.orders
+        trail.orders = 0
+        del self.state.trails[trail.trail_id]
+        self._touch(trail)
+
+    def set_best(self, trail: Trail, price: Decimal) -> None:
+        """Give a trail its best price."""
+        trail.best = price
+        self._touch(trail)
+
+    def _unwatch(self, order: TriggeredOrder) -> None:
+        market = self.state.markets[order.symbol]
+        if order.trail is None:
+            watching.remove(market, order)
+            return
+        trail = self.state.trails[order.trail]
+        watching.leave(market, trail, order)
+        order.trail = None
+        trail.orders -= 1
+        if not trail.orders:
+            del self.state.trails[trail.trail_id]
+        self._touch(trail)
 
     def fire(self, order: TriggeredOrder) -> None:
         """Its price is there: it is placed when its turn comes, wherever the price is by then."""
-        watching.remove(self.state.markets[order.symbol], order)
+        self._unwatch(order)
         order.fired = True
         order.updated_at = self.now
         self._touch(order)
@@ -257,7 +310,7 @@ class Step(Register):
         if not own:
             del state.untriggered_of[order.account_id]
         if not order.fired:
-            watching.remove(state.markets[order.symbol], order)
+            self._unwatch(order)
         order.status, order.reason, order.became = status, reason, became
         order.updated_at = self.now
         self._touch(order)

@@ -78,7 +78,8 @@ class TriggeredOrder:
     """An order that waits for a price (TRG-1); without a `quantity` it closes what is there then.
 
     `fired`: the price was there, so it is placed when its turn comes (TRG-2). `became` is the
-    number of the order that it became; `reason` says why it ended as none.
+    number of the order that it became; `reason` says why it ended as none. A trailing stop, of a
+    `callback_rate`, waits for its trigger price first, where it has one; then it is in a `trail`.
     """
 
     order_id: int
@@ -87,7 +88,7 @@ class TriggeredOrder:
     position_side: PositionSide
     side: Side
     type: TriggeredType
-    trigger_price: Decimal
+    trigger_price: Decimal | None
     trigger_by: TriggerBy
     quantity: Decimal | None
     price: Decimal | None
@@ -101,11 +102,30 @@ class TriggeredOrder:
     fired: bool = False
     became: int | None = None
     reason: str | None = None
+    callback_rate: Decimal | None = None
+    trail: int | None = None
 
     @property
     def rising(self) -> bool:
-        """Whether it triggers at or above its price, not at or below."""
+        """Whether it waits for a price at or above its trigger price, not at or below."""
         return rises(self.side, self.type)
+
+
+@dataclass(slots=True, eq=False)
+class Trail:
+    """The best price that trailing stops of one side have had, the same for all of them (TRG-1).
+
+    `orders` says how many those are: without any it is gone. `waiting` are their callback rates and
+    numbers, sorted: the first is triggered first. So a price that is better changes one row.
+    """
+
+    trail_id: int
+    symbol: str
+    side: Side
+    trigger_by: TriggerBy
+    best: Decimal
+    orders: int = 0
+    waiting: list[tuple[Decimal, int]] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)

@@ -17,7 +17,7 @@ from datetime import datetime
 from decimal import Decimal
 from heapq import heappop
 
-from app.engine import firing, looking, margin, meeting, watching
+from app.engine import firing, looking, margin, meeting, trailing, watching
 from app.engine.admission import (
     against_leg,
     check_delivery,
@@ -38,6 +38,8 @@ from app.engine.state import Cascade, State
 from app.engine.step import Step
 from app.engine.traders import Account, TriggeredOrder, scope_of
 
+LOWEST_CALLBACK, HIGHEST_CALLBACK = Decimal("0.001"), Decimal("0.1")
+
 
 @handles(
     PlaceTriggered,
@@ -46,6 +48,9 @@ from app.engine.traders import Account, TriggeredOrder, scope_of
     Code.close_position_not_allowed,
     Code.quantity_not_allowed,
     Code.quantity_required,
+    Code.callback_rate_not_allowed,
+    Code.callback_rate_required,
+    Code.callback_rate_out_of_range,
     Code.position_side_required,
     Code.position_side_mismatch,
     Code.quantity_not_positive,
@@ -67,8 +72,7 @@ from app.engine.traders import Account, TriggeredOrder, scope_of
 )
 def place(step: Step, command: PlaceTriggered) -> TriggeredReceipt:
     """Have an order wait for its price; what it needs is asked when it is triggered (TRG-1)."""
-    _check(step.state, command, step.now)
-    assert command.trigger_price is not None
+    price = _check(step.state, command, step.now)
     order = TriggeredOrder(
         order_id=step.next_id("order"),
         account_id=command.account_id,
@@ -86,8 +90,11 @@ def place(step: Step, command: PlaceTriggered) -> TriggeredReceipt:
         client_order_id=command.client_order_id,
         created_at=step.now,
         updated_at=step.now,
+        callback_rate=command.callback_rate,
     )
     step.accept_triggered(order)
+    if order.trigger_price is None:
+        step.follow(order, price)
     return receipt(order)
 
 
@@ -109,18 +116,21 @@ def receipt(order: TriggeredOrder) -> TriggeredReceipt:
         trigger_by=order.trigger_by,
         status=order.status,
         created_at=order.created_at,
+        callback_rate=order.callback_rate,
     )
 
 
-def _check(state: State, command: PlaceTriggered, now: datetime) -> None:
-    """What can be said of it now: its terms, and that its price is not there yet."""
+def _check(state: State, command: PlaceTriggered, now: datetime) -> Decimal:
+    """What can be said of it now: its terms, and that its price is not there yet. Returns that."""
     account, market = account_of(state, command.account_id), market_of(state, command.symbol)
     contract = market.contract
     _check_quantity(command)
+    _check_callback(command)
     check_terms(contract, account, _as_order(command, command.quantity or contract.lot_size))
-    if command.trigger_price is None:
+    if command.trigger_price is not None:
+        check_price(contract, command.trigger_price)
+    elif command.callback_rate is None:
         raise Rejected(Code.trigger_price_required, "it needs a price to wait for")
-    check_price(contract, command.trigger_price)
     check_status(contract, only_reduces=_only_reduces(command))
     if market.mark is None:
         raise Rejected(Code.no_mark, f"{command.symbol} has no mark price yet")
@@ -128,7 +138,7 @@ def _check(state: State, command: PlaceTriggered, now: datetime) -> None:
     if margin.is_waiting(state, account.account_id):
         raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
     _check_count(state, account, command.symbol)
-    _check_not_there(market, command, command.trigger_price)
+    return _check_not_there(market, command)
 
 
 def _only_reduces(command: PlaceTriggered) -> bool:
@@ -149,6 +159,27 @@ def _check_quantity(command: PlaceTriggered) -> None:
         raise Rejected(Code.quantity_not_allowed, "what closes a position takes no quantity")
 
 
+def _check_callback(command: PlaceTriggered) -> None:
+    """A trailing stop has a callback rate, and no other order."""
+    rate = command.callback_rate
+    if command.type != "trailing_stop":
+        if rate is not None:
+            raise Rejected(
+                Code.callback_rate_not_allowed, "only a trailing stop has a callback rate"
+            )
+        return
+    if rate is None:
+        raise Rejected(Code.callback_rate_required, "a trailing stop needs a callback rate")
+    if not LOWEST_CALLBACK <= rate <= HIGHEST_CALLBACK:
+        raise Rejected(
+            Code.callback_rate_out_of_range,
+            "a callback rate is from 0.1 % to 10 %",
+            callback_rate=plain(rate),
+            lowest=plain(LOWEST_CALLBACK),
+            highest=plain(HIGHEST_CALLBACK),
+        )
+
+
 def _check_count(state: State, account: Account, symbol: str) -> None:
     """ORD-10: few wait, so that cancelling all is bounded."""
     own = state.untriggered_of.get(account.account_id, {}).values()
@@ -162,12 +193,15 @@ def _check_count(state: State, account: Account, symbol: str) -> None:
         )
 
 
-def _check_not_there(market: Market, command: PlaceTriggered, trigger: Decimal) -> None:
-    """Before its first trade, a contract's last price is its mark."""
+def _check_not_there(market: Market, command: PlaceTriggered) -> Decimal:
+    """Before its first trade, a contract's last price is its mark. Returns the price it waits for,
+    as it is now."""
     assert market.mark is not None
-    price = market.mark.price
+    price, trigger = market.mark.price, command.trigger_price
     if command.trigger_by == "last" and market.last_price is not None:
         price = market.last_price
+    if trigger is None:
+        return price
     if price >= trigger if rises(command.side, command.type) else price <= trigger:
         raise Rejected(
             Code.would_trigger_immediately,
@@ -175,6 +209,7 @@ def _check_not_there(market: Market, command: PlaceTriggered, trigger: Decimal) 
             trigger_price=plain(trigger),
             price=plain(price),
         )
+    return price
 
 
 def _as_order(order: PlaceTriggered | TriggeredOrder, quantity: Decimal) -> PlaceOrder:
@@ -196,31 +231,45 @@ def _as_order(order: PlaceTriggered | TriggeredOrder, quantity: Decimal) -> Plac
 # A part of the asset's cascade
 
 
-def is_there(state: State, market: Market) -> bool:
+def marked(step: Step, market: Market) -> bool:
+    """A new mark: trailing stops follow it. Whether it triggers orders."""
+    assert market.mark is not None, market.contract.symbol
+    if not _counts(step.state, market):
+        return False
+    trailing.moved(step, market, "mark", market.mark.price)
+    return watching.any_crossed(market, "mark", market.mark.price)
+
+
+def _counts(state: State, market: Market) -> bool:
     """Whether the mark triggers orders: those of a halted contract wait for a tick after the halt.
 
     So does all of an asset that is left alone (REC-2), until its release.
     """
     contract, mark = market.contract, market.mark
-    if not market.watches or mark is None or mark.awaited or contract.status == "halted":
+    if mark is None or mark.awaited or contract.status == "halted":
         return False
-    if contract.settlement_asset in state.halted:
+    return contract.settlement_asset not in state.halted
+
+
+def _is_there(state: State, market: Market) -> bool:
+    if not market.watches or not _counts(state, market):
         return False
-    return watching.any_crossed(market, "mark", mark.price)
+    assert market.mark is not None, market.contract.symbol
+    return watching.any_crossed(market, "mark", market.mark.price)
 
 
 def begin_again(state: State) -> None:
     """What was fired is placed, and what the mark triggered is fired: asked of the state alone."""
     firing.begin_again(state)
     for symbol, market in state.markets.items():
-        if is_there(state, market):
+        if _is_there(state, market):
             looking.cascade_of(state, market.contract.settlement_asset).watched.append(symbol)
 
 
 def are_due(state: State) -> bool:
     """Whether any order is fired, or is to be."""
     fired = any(order.fired for order in state.untriggered.values())
-    return fired or any(is_there(state, market) for market in state.markets.values())
+    return fired or any(_is_there(state, market) for market in state.markets.values())
 
 
 def has_work(state: State, cascade: Cascade) -> bool:
@@ -237,7 +286,7 @@ def go_on(step: Step, cascade: Cascade) -> None:
     left = looking.room(step, cascade, state.bounds.finds)
     while cascade.watched and left > 0:
         found = firing.marked(step, state.markets[cascade.watched[-1]], left)
-        if found < left:
+        if not found:
             cascade.watched.pop()
         left -= found
     heap = state.to_place.get(cascade.asset)

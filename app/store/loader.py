@@ -17,7 +17,7 @@ from typing import Any
 
 import asyncpg
 
-from app.engine import margin, orderbook, watching
+from app.engine import margin, orderbook
 from app.engine.commands import PositionSide, Side
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
@@ -32,7 +32,6 @@ from app.engine.traders import (
     ContractSettings,
     Order,
     Position,
-    TriggeredOrder,
     Wallet,
     scope_of,
 )
@@ -40,6 +39,7 @@ from app.store import codec, incidents, prices
 from app.store.rowsource import CHUNK, DECIMALS, RowSource, exact
 from app.store.snapshots import Snapshot
 from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
+from app.store.untriggered import load_untriggered
 
 PLACE = "COALESCE(requeued, order_id)"
 """Of an open order among those at its price: the lowest is met first (ORD-2, ORD-15)."""
@@ -64,7 +64,7 @@ async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None =
             await _load_orders(source, state)
             for order in state.orders.values():
                 orderbook.insert(state.markets[order.symbol], order)
-            await _load_untriggered(source, state)
+            await load_untriggered(source, state)
     return state
 
 
@@ -354,18 +354,6 @@ async def _load_orders(source: RowSource, state: State, where: str = "", *values
             else:
                 contract = state.markets[order.symbol].contract
                 orderbook.reserve(contract, position, order, order.remaining)
-
-
-async def _load_untriggered(source: RowSource, state: State) -> None:
-    """The orders that wait for a price; those that are fired wait for it no more."""
-    for row in await source.fetch(
-        "triggered_orders", f"{ALIVE['triggered_orders']} ORDER BY order_id"
-    ):
-        order = exact(TriggeredOrder(*row), "triggered_orders")
-        state.untriggered[order.order_id] = order
-        state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
-        if not order.fired:
-            watching.insert(state.markets[order.symbol], order)
 
 
 def _leg(state: State, account_id: str, symbol: str, side: Any) -> Position:

@@ -44,6 +44,7 @@ from app.engine.traders import (
     ContractSettings,
     Order,
     Position,
+    Trail,
     TriggeredOrder,
     Wallet,
 )
@@ -84,7 +85,8 @@ def collect(
 ) -> Writes:
     """The rows of outcomes that were applied in this order; `counters` are the engine's now.
 
-    Refused commands leave no row. A position or inventory without quantity is a delete.
+    Refused commands leave no row. A position or inventory without quantity is a
+    delete, and a trail without orders.
     """
     batch = Writes(counters.command, None, _COUNTERS(counters))
     touched: dict[Kept, None] = {}
@@ -210,6 +212,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Inventory: _state(tables.inventory),
     Order: _state(tables.orders),
     TriggeredOrder: _state(tables.triggered_orders),
+    Trail: _state(tables.trails),
     Market: _state(tables.contracts, brackets=_brackets, index_sources=_sources),
     Mark: _state(tables.marks),
     SourcePrice: _state(tables.source_prices),
@@ -221,10 +224,14 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
 }
 """Of what is kept: its table, what makes its row, how many columns lead as its key."""
 QUANTITY = {
-    table.name: table.columns.keys().index("quantity")
-    for table in (tables.positions, tables.inventory)
+    table.name: table.columns.keys().index(name)
+    for table, name in (
+        (tables.positions, "quantity"),
+        (tables.inventory, "quantity"),
+        (tables.trails, "orders"),
+    )
 }
-"""Where the quantity is in rows that are a delete without one."""
+"""Where the quantity, or number, is in rows that are a delete without one."""
 
 
 def _record(table: Table, kind: type, **written: Callable[[Any], str]) -> tuple[str, RowOf | None]:

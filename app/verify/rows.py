@@ -68,6 +68,7 @@ def _whole(state: State) -> Outcome:
         *(market.positions.values() for market in state.markets.values()),
         state.orders.values(),
         state.untriggered.values(),
+        state.trails.values(),
         state.markets.values(),
         (market.mark for market in state.markets.values() if market.mark),
         *(market.sources.values() for market in state.markets.values()),

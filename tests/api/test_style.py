@@ -60,7 +60,7 @@ async def test_decimals_are_strings(api: Api) -> None:
 NOT_FIELDS: list[tuple[str, Any]] = [
         ("account_id", "a b"), ("account_id", ""), ("account_id", "../x"), ("account_id", "a\x00"),
         ("account_id", "x" * 65), ("account_id", 5), ("symbol", "btcusdt"), ("symbol", "B/C"),
-        ("side", "long"), ("side", None), ("type", "stop"), ("time_in_force", "GTC"),
+        ("side", "long"), ("side", None), ("type", "stop_loss"), ("time_in_force", "GTC"),
         ("reduce_only", "true"), ("reduce_only", 1), ("position_side", "up"),
         ("client_order_id", "x" * 65), ("client_order_id", "a\x00b"), ("client_order_id", 7),
         ("self_trade_prevention", "none"), ("surprise", 1),

@@ -33,8 +33,8 @@ async def test_trg_1_an_order_waits_and_becomes_another(market: Api) -> None:
         "order_id": "4", "client_order_id": "s-1", "account_id": "alice", "symbol": "BTCUSDT",
         "side": "sell", "position_side": "both", "type": "stop_market", "time_in_force": "ioc",
         "reduce_only": False, "price": None, "quantity": "0.01", "trigger_price": "59000",
-        "trigger_by": "mark", "close_position": False, "status": "untriggered",
-        "became_order_id": None, "reason": None,
+        "trigger_by": "mark", "callback_rate": None, "close_position": False,
+        "status": "untriggered", "became_order_id": None, "reason": None,
     }  # fmt: skip
     assert await api("GET /v1/orders/4", key="alice") == placed
     await api.mark("BTCUSDT", "59000")
@@ -63,6 +63,18 @@ async def test_trg_1_a_refusal_is_the_reason(market: Api) -> None:
     assert ended["became_order_id"] is None
 
 
+async def test_trg_1_a_trailing_stop_follows(market: Api) -> None:
+    api = market
+    body = {**STOP, "type": "trailing_stop", "callback_rate": "0.02", "trigger_price": None}
+    placed = await api("POST /v1/orders", body, key="alice", status=201)
+    assert (placed["callback_rate"], placed["trigger_price"]) == ("0.02", None)
+    for mark, status in (
+        ("62000", "untriggered"), ("60760.1", "untriggered"), ("60760", "triggered"),
+    ):  # fmt: skip
+        await api.mark("BTCUSDT", mark)
+        assert (await api("GET /v1/orders/4", key="alice"))["status"] == status
+
+
 async def test_refusals_say_why(market: Api) -> None:
     api = market
     for change, refused in (
@@ -76,6 +88,10 @@ async def test_refusals_say_why(market: Api) -> None:
         ({"type": "take_profit", "trigger_price": "61000"}, (422, "price_required")),
         ({"symbol": "ETHUSDT"}, (422, "no_mark")),
         ({"trigger_by": "index"}, (400, "malformed_body")),
+        ({"type": "trailing_stop"}, (422, "callback_rate_required")),
+        ({"type": "trailing_stop", "callback_rate": "0.0009"},
+         (422, "callback_rate_out_of_range")),
+        ({"callback_rate": "0.01"}, (422, "callback_rate_not_allowed")),
         ({"type": "limit", "price": "59000"}, (400, "malformed_body")),
         ({"type": "limit", "price": "59000", "trigger_price": None, "quantity": None},
          (400, "malformed_body")),

@@ -22,6 +22,7 @@ DOOR = {
     "store/loader.py",
     "store/prices.py",
     "store/rowsource.py",
+    "store/untriggered.py",
 }
 """A `Step`, the part of it that moves money, and what makes a state from rows for an engine."""
 
@@ -48,7 +49,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     ),
     "engine/watching.py": (
         "which orders wait for which price, sorted",
-        {"watches"},
+        {"watches", "followed", "waiting"},
     ),
     "engine/closings.py": (
         "what a cascade has to close: a start begins it again (`Recover`)",
@@ -104,9 +105,10 @@ KEPT = {
         "account_id", "symbol", "side", "scope", "quantity", "cost", "wallet", "orders",
         "reducing",
     },
+    "Trail": {"trail_id", "symbol", "side", "trigger_by", "best", "orders"},
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "countdowns", "untriggered", "untriggered_of", "time", "ahead",
+        "key_ids", "countdowns", "untriggered", "untriggered_of", "trails", "time", "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

@@ -23,6 +23,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     order alice TEST sell 10 market               trade alice bob TEST 10 @ 100   (alice buys)
     cancel a1                                     cancel-all alice [TEST]
     amend a1 [quantity=2 price=99]                (an open order)
+    trail alice TEST sell 10|all 0.01 [from 105] [last] [reduce_only] [id=s1]
     wait alice TEST sell 10|all stop|take_profit 95 [@ 94] [last] [reduce_only] [id=s1]
     countdown alice 30                            (cancel all in so many seconds; 0: never)
     index TEST a 100 [age=5]                      (what a source of an index says)

@@ -172,6 +172,12 @@ def test_a_replay_has_the_orders_that_wait(world: World) -> None:
     """TRG-1: they are state like any other; the same price triggers them."""
     without = state_hash(world.state)
     world.must(stop("95"))
+    world.must(
+        PlaceTriggered(
+            "short", "BTC", "sell", "trailing_stop", Decimal(1), time_in_force="ioc",
+            callback_rate=Decimal("0.05"),
+        )
+    )  # fmt: skip
     assert state_hash(world.state) != without
     follower = joined(world)
     assert state_hash(follower.state) == state_hash(world.state)

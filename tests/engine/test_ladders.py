@@ -109,13 +109,16 @@ LADDERS = [Ladder(PlaceOrder, {
 Ladder(PlaceTriggered, {
     "account_id": "nobody", "symbol": "NOPE", "side": "buy", "type": "stop",
     "quantity": Decimal("-0.0005"), "price": Decimal("-0.005"), "time_in_force": "gtx",
-    "position_side": "both", "close_position": True,
+    "position_side": "both", "close_position": True, "callback_rate": Decimal("0.2"),
 }, [
     ("unknown_account", {"account_id": "hal"}),
     ("unknown_contract", {"symbol": "TEST"}),
     ("close_position_not_allowed", {"type": "stop_market"}),
     ("quantity_not_allowed", {"quantity": None, "close_position": False}),
     ("quantity_required", {"quantity": Decimal("-0.0005")}),
+    ("callback_rate_not_allowed", {"type": "trailing_stop", "callback_rate": None}),
+    ("callback_rate_required", {"callback_rate": Decimal("0.2")}),
+    ("callback_rate_out_of_range", {"type": "stop_market", "callback_rate": None}),
     ("position_side_required", {"account_id": "ann", "position_side": "long"}),
     ("position_side_mismatch", {"position_side": "both"}),
     ("quantity_not_positive", {"quantity": Decimal("0.0005")}),

@@ -14,7 +14,8 @@ from app.engine.commands.triggered import BECOME_MARKET, PlaceTriggered, rises
 from tests.engine.markets import everyone, lots, seldom, sides, symbols
 from tests.engine.world import World
 
-KINDS = ("stop_market", "take_profit_market", "stop", "take_profit")
+KINDS = ("stop_market", "take_profit_market", "stop", "take_profit", "trailing_stop")
+RATES = ("0.001", "0.01", "0.01", "0.05", "0.1")
 AWAY = ("0.3", "1", "1.005", "1.01", "1.02", "1.02", "1.05", "1.2")
 
 
@@ -43,15 +44,16 @@ class Triggering(RuleBasedStateMachine):
         account=everyone, symbol=symbols, side=sides, count=lots, kind=st.sampled_from(KINDS),
         away=st.sampled_from(AWAY), limit=st.sampled_from(("0.97", "1", "1.03")),
         by=st.sampled_from(("mark", "last")), closes=seldom, reduce_only=st.booleans(),
+        rate=st.sampled_from(RATES), at_once=st.booleans(),
     )  # fmt: skip
     def wait(
         self, account: str, symbol: str, side: Any, count: int, kind: Any, away: str, limit: str,
-        by: Any, closes: bool, reduce_only: bool,
+        by: Any, closes: bool, reduce_only: bool, rate: str, at_once: bool,
     ) -> None:  # fmt: skip
         """An order that waits for a price on its side of the mark, or on the wrong one."""
         symbol = self.pick(symbol)
         factor = away if rises(side, kind) else str(1 / Decimal(away))
-        market = kind in BECOME_MARKET
+        market, trails = kind in BECOME_MARKET, kind == "trailing_stop"
         self.send(
             PlaceTriggered(
                 account, symbol, side, kind,
@@ -59,9 +61,10 @@ class Triggering(RuleBasedStateMachine):
                 price=None if market else self.price(symbol, limit),
                 time_in_force="ioc" if market else "gtc",
                 reduce_only=reduce_only,
-                trigger_price=self.price(symbol, factor),
+                trigger_price=None if trails and at_once else self.price(symbol, factor),
                 trigger_by=by,
                 close_position=closes,
+                callback_rate=Decimal(rate) if trails else None,
             )
         )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from fractions import Fraction
 
 from app.engine.commands.delivery import BeginDelivery
 from app.engine.commands.leaders import Recover, ReleaseIncident
@@ -17,7 +18,7 @@ from app.engine.traders import Order, TriggeredOrder
 
 AT_OR_ABOVE = {
     ("buy", "stop"), ("buy", "stop_market"),
-    ("sell", "take_profit"), ("sell", "take_profit_market"),
+    ("sell", "take_profit"), ("sell", "take_profit_market"), ("sell", "trailing_stop"),
 }  # fmt: skip
 
 
@@ -27,6 +28,7 @@ class Untriggered:
     def __init__(self) -> None:
         self.orders: dict[int, PlaceTriggered] = {}
         self.due: dict[str, set[int]] = defaultdict(set)
+        self.best: dict[int, Decimal] = {}
 
     def observe(self, outcome: Outcome, state: State) -> None:
         """An accepted outcome: who is triggered, in which order, and what becomes of each."""
@@ -45,7 +47,11 @@ class Untriggered:
         market = state.markets[command.symbol]
         assert market.mark is not None, command
         last = market.last_price if command.trigger_by == "last" else None
-        assert not self._is_there(command, last or market.mark.price), f"{command} was accepted"
+        price = last or market.mark.price
+        if command.trigger_price is None:
+            self.best[result.order_id] = price
+        else:
+            assert not self._is_there(command, price), f"{command} was accepted"
         self.orders[result.order_id] = command
 
     @staticmethod
@@ -67,9 +73,26 @@ class Untriggered:
                     self._price(symbol, "mark", mark.price, state)
 
     def _price(self, symbol: str, by: str, price: Decimal, state: State) -> None:
+        due = self.due[state.markets[symbol].contract.settlement_asset]
         for number, order in self.orders.items():
-            if (order.symbol, order.trigger_by) == (symbol, by) and self._is_there(order, price):
-                self.due[state.markets[symbol].contract.settlement_asset].add(number)
+            if (order.symbol, order.trigger_by) != (symbol, by) or number in due:
+                continue
+            if self._triggers(number, order, price):
+                due.add(number)
+
+    def _triggers(self, number: int, order: PlaceTriggered, price: Decimal) -> bool:
+        if order.callback_rate is None:
+            return self._is_there(order, price)
+        best = self.best.get(number)
+        if best is None:
+            if self._is_there(order, price):
+                self.best[number] = price
+            return False
+        if order.side == "sell":
+            self.best[number] = max(best, price)
+            return Fraction(price) <= Fraction(best) * (1 - Fraction(order.callback_rate))
+        self.best[number] = min(best, price)
+        return Fraction(price) >= Fraction(best) * (1 + Fraction(order.callback_rate))
 
     def _placed(self, outcome: Outcome, state: State, before: dict[str, set[int]]) -> None:
         """Older ones first, but for those that this outcome's own trades have triggered."""
@@ -90,6 +113,7 @@ class Untriggered:
 
     def _ended(self, order: TriggeredOrder, outcome: Outcome, state: State) -> None:
         command = self.orders.pop(order.order_id)
+        self.best.pop(order.order_id, None)
         due = self.due[state.markets[order.symbol].contract.settlement_asset]
         if order.status == "canceled":
             assert order.reason, order
@@ -125,7 +149,26 @@ class Untriggered:
             is_due = number in self.due[market.contract.settlement_asset]
             assert is_due or not order.fired, order
             assert order.fired or not is_due or order.trigger_by == "mark", order
+            follows = number in self.best and not order.fired
+            if market.contract.settlement_asset not in state.cascades:
+                assert follows == (order.trail is not None), order
+            if order.trail is not None:
+                assert state.trails[order.trail].best == self.best[number], order
+        self._trails(state)
         self._watched(state)
+
+    @staticmethod
+    def _trails(state: State) -> None:
+        """Each trail has its orders, and no two of a price have the same best."""
+        kinds = set()
+        for trail in state.trails.values():
+            own = [o for o in state.untriggered.values() if o.trail == trail.trail_id]
+            assert trail.orders == len(own) > 0, trail
+            kinds.add((trail.symbol, trail.trigger_by, trail.side, trail.best))
+            for order in own:
+                terms = (order.symbol, order.trigger_by, order.side)
+                assert terms == (trail.symbol, trail.trigger_by, trail.side), order
+        assert len(kinds) == len(state.trails), state.trails
 
     @staticmethod
     def _watched(state: State) -> None:
@@ -137,7 +180,25 @@ class Untriggered:
                 for entries, sign in ((watch.falling, 1), (watch.rising, -1)):
                     assert entries == sorted(entries), symbol
                     for key, number in entries:
-                        assert key == sign * state.untriggered[number].trigger_price, symbol
+                        assert key == sign * _price_of(state, state.untriggered[number]), symbol
                         found.add(number)
             own = [o for o in state.untriggered.values() if o.symbol == symbol and not o.fired]
-            assert found == {order.order_id for order in own}, symbol
+            assert found == {o.order_id for o in own if o is _first(o, own)}, symbol
+
+
+def _first(order: TriggeredOrder, own: list[TriggeredOrder]) -> TriggeredOrder:
+    """The order that stands for it: of a trail the one with the lowest rate, then number."""
+    if order.trail is None:
+        return order
+    trail = [o for o in own if o.trail == order.trail and o.callback_rate is not None]
+    return min(trail, key=lambda o: (o.callback_rate or 0, o.order_id))
+
+
+def _price_of(state: State, order: TriggeredOrder) -> Decimal:
+    """What an order waits for."""
+    if order.trail is None:
+        assert order.trigger_price is not None, order
+        return order.trigger_price
+    assert order.callback_rate is not None, order
+    sign = -1 if order.side == "sell" else 1
+    return state.trails[order.trail].best * (1 + sign * order.callback_rate)

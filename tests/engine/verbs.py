@@ -281,6 +281,19 @@ class Verbs(Expectations):
             trigger_by="last" if "last" in options else "mark", close_position=quantity == "all",
         )]  # fmt: skip
 
+    def do_trail(
+        self, account: str, symbol: str, side: Any, quantity: str, rate: str, *rest: str
+    ) -> list[object]:
+        """A trailing stop: its callback rate, and `from 105` which price on it follows."""
+        trigger = Decimal(rest[rest.index("from") + 1]) if "from" in rest else None
+        return [PlaceTriggered(
+            account, symbol, side, "trailing_stop",
+            None if quantity == "all" else Decimal(quantity), time_in_force="ioc",
+            reduce_only="reduce_only" in rest, client_order_id=pairs(rest).get("id"),
+            trigger_price=trigger, trigger_by="last" if "last" in rest else "mark",
+            close_position=quantity == "all", callback_rate=Decimal(rate),
+        )]  # fmt: skip
+
     def do_ladder(self, account: str, symbol: str, *rest: str) -> list[object]:
         """The same order many times: `times=200`."""
         times = int(pairs(rest)["times"])

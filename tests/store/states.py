@@ -209,6 +209,17 @@ class Exchange:
         if fired:
             step.fire(orders[0])
 
+    def trail(self, account: Account, symbol: str, price: str) -> None:
+        """A trailing stop that follows from this price."""
+        step = self.step()
+        order = TriggeredOrder(
+            step.next_id("order"), account.account_id, symbol, "both", "buy", "trailing_stop",
+            None, "mark", Decimal("0.50"), None, "ioc", False, "expire_taker", NASTY,
+            step.now, step.now, callback_rate=Decimal("0.010"),
+        )  # fmt: skip
+        step.accept_triggered(order)
+        step.follow(order, Decimal(price))
+
     def requeue(self, order: Order, quantity: str) -> None:
         """Put an order behind the others at its price, with another quantity."""
         step, account = self.step(), self.state.accounts[order.account_id]
@@ -283,6 +294,8 @@ def small_exchange() -> Exchange:
     exchange.requeue(exchange.rest(bob, "BTCUSDT", "buy", "59000.0"), "0.7")
     exchange.wait(alice, "BTCUSDT", "58000.0")
     exchange.wait(bob, "BTCUSDT", "58000.5", fired=True)
+    for price in ("59999.0", "59999.0", "59998.5"):
+        exchange.trail(bob, "BTCUSDT", price)
     exchange.fill(exchange.rest(alice, "ETHUSDT", "sell", "4000"), "0.5")
     exchange.liquidate(funds[0], "BTCUSDT")
     return exchange

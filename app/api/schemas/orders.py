@@ -58,7 +58,8 @@ class OrderBody(Body):
     type: OrderType | TriggeredType = Field(
         description="A stop sells at or below its trigger price and buys at or above; take_profit"
         " is the other way round. Triggered, stop and take_profit are limit orders, those with"
-        " _market market orders."
+        " _market, and trailing_stop, market orders. A trailing_stop sells where the price has"
+        " fallen by its callback rate from the best it had since, and buys where it has risen so."
     )
     quantity: Number | None = Field(
         default=None,
@@ -75,7 +76,14 @@ class OrderBody(Body):
     client_order_id: ClientOrderId | None = None
     self_trade_prevention: SelfTradePrevention = "expire_taker"
     trigger_price: Number | None = Field(
-        default=None, description="What it waits for: orders that wait need one, others none."
+        default=None,
+        description="What it waits for: orders that wait need one, others none. A trailing stop"
+        " may have one: from when it is there it follows the price, else at once.",
+    )
+    callback_rate: Number | None = Field(
+        default=None,
+        description="Of a trailing stop, which needs one: a fraction from 0.001 to 0.1.",
+        examples=["0.01"],
     )
     trigger_by: TriggerBy | None = Field(default=None, description="mark when left out.")
     close_position: bool = Field(
@@ -95,7 +103,8 @@ class OrderBody(Body):
             return self
         if self.quantity is None:
             raise ValueError("quantity is needed")
-        if self.trigger_price is not None or self.trigger_by or self.close_position:
+        waits = self.trigger_by or self.close_position
+        if waits or self.trigger_price is not None or self.callback_rate is not None:
             raise ValueError(f"a {self.type} order waits for no price")
         return self
 
@@ -176,8 +185,9 @@ class TriggeredOrderView(View):
     reduce_only: bool
     price: Exact | None
     quantity: Exact | None = Field(description="Null: it closes what is there.")
-    trigger_price: Exact
+    trigger_price: Exact | None
     trigger_by: TriggerBy
+    callback_rate: Exact | None
     close_position: bool
     status: TriggeredStatus
     became_order_id: Id | None

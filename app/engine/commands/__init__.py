@@ -16,7 +16,9 @@ Side = Literal["buy", "sell"]
 OrderType = Literal["limit", "market"]
 TimeInForce = Literal["gtc", "ioc", "fok", "gtx"]
 OrderStatus = Literal["new", "partially_filled", "filled", "canceled", "expired"]
-TriggeredType = Literal["stop_market", "take_profit_market", "stop", "take_profit"]
+TriggeredType = Literal[
+    "stop_market", "take_profit_market", "stop", "take_profit", "trailing_stop"
+]  # fmt: skip
 TriggerBy = Literal["mark", "last"]
 TriggeredStatus = Literal["untriggered", "triggered", "canceled", "expired"]
 SelfTradePrevention = Literal["expire_taker", "expire_maker", "expire_both"]

@@ -19,7 +19,9 @@ from app.engine.commands import (
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.results import TriggeredReceipt  # noqa: F401 - ruff looks into no string
 
-BECOME_MARKET: frozenset[TriggeredType] = frozenset({"stop_market", "take_profit_market"})
+BECOME_MARKET: frozenset[TriggeredType] = frozenset(
+    {"stop_market", "take_profit_market", "trailing_stop"}
+)
 """The others become limit orders."""
 
 
@@ -27,7 +29,9 @@ BECOME_MARKET: frozenset[TriggeredType] = frozenset({"stop_market", "take_profit
 class PlaceTriggered(CommandOf["TriggeredReceipt"]):
     """An order that waits for a price, and is then placed as any other (TRG-1).
 
-    With `close_position` it has no `quantity`, and closes what is there by then.
+    With `close_position` it has no `quantity`, and closes what is there by then. A trailing stop
+    triggers where the price has come back by `callback_rate` from the best it has had since it was
+    placed, or since the `trigger_price` was there, where it has one.
     """
 
     account_id: str
@@ -44,8 +48,12 @@ class PlaceTriggered(CommandOf["TriggeredReceipt"]):
     trigger_price: Decimal | None = None
     trigger_by: TriggerBy = "mark"
     close_position: bool = False
+    callback_rate: Decimal | None = None
 
 
 def rises(side: Side, kind: TriggeredType) -> bool:
-    """Whether an order triggers at or above its price, not at or below (TRG-1)."""
+    """Whether an order waits for a price at or above its own, not at or below (TRG-1).
+
+    A trailing stop waits so for the price from which on it follows.
+    """
     return (side == "buy") == (kind in ("stop", "stop_market"))

@@ -52,6 +52,7 @@ from app.store.tables.state import (
     orders,
     positions,
     source_prices,
+    trails,
     triggered_orders,
     wallets,
 )
@@ -96,6 +97,7 @@ __all__ = [
     "snapshots",
     "source_prices",
     "trades",
+    "trails",
     "transfers",
     "triggered_orders",
     "wallets",

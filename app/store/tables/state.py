@@ -17,6 +17,7 @@ from app.engine.traders import (
     ContractSettings,
     Order,
     Position,
+    Trail,
     TriggeredOrder,
     Wallet,
 )
@@ -35,6 +36,7 @@ ALIVE = {
     "positions": "",
     "orders": f"WHERE {OPEN}",
     "triggered_orders": f"WHERE {UNTRIGGERED}",
+    "trails": "",
     "contracts": "",
     "marks": "",
     "source_prices": "",
@@ -201,7 +203,8 @@ triggered_orders = Table(
     "triggered_orders",
     metadata,
     *columns(TriggeredOrder, key=1),
-    positive("trigger_price"),
+    law("trigger_price", "trigger_price IS NULL OR trigger_price > 0"),
+    law("waits", "trigger_price IS NOT NULL OR callback_rate IS NOT NULL"),
     law("quantity", "quantity IS NULL OR quantity > 0"),
     law("limit_price", "price IS NULL OR price > 0"),
     law("became", "(status = 'triggered') = (became IS NOT NULL)"),
@@ -215,6 +218,16 @@ triggered_orders = Table(
     ),
 )
 """Numbered with the orders, which they may become (TRG-1)."""
+
+trails = Table(
+    "trails",
+    metadata,
+    *columns(Trail, but="waiting", key=1),
+    positive("best"),
+    law("orders", "orders >= 1"),
+    postgresql_with={"fillfactor": "50"},
+)
+"""Without a row no trailing stop has that best price."""
 
 api_keys = Table(
     "api_keys",

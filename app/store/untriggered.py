@@ -1,0 +1,27 @@
+"""Orders that wait for a price, as they are loaded (TRG-1)."""
+
+from __future__ import annotations
+
+from app.engine import watching
+from app.engine.state import State
+from app.engine.traders import Trail, TriggeredOrder
+from app.store.rowsource import RowSource, exact
+from app.store.tables import ALIVE
+
+
+async def load_untriggered(source: RowSource, state: State) -> None:
+    """The orders that wait for a price; those that are fired wait for it no more."""
+    for row in await source.fetch("trails"):
+        trail = exact(Trail(*row), "trails")
+        state.trails[trail.trail_id] = trail
+    for row in await source.fetch(
+        "triggered_orders", f"{ALIVE['triggered_orders']} ORDER BY order_id"
+    ):
+        order = exact(TriggeredOrder(*row), "triggered_orders")
+        state.untriggered[order.order_id] = order
+        state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
+        market = state.markets[order.symbol]
+        if order.trail is not None:
+            watching.join(market, state.trails[order.trail], order)
+        elif not order.fired:
+            watching.insert(market, order)
