@@ -125,6 +125,11 @@ def misremember(state: State) -> None:
     position.value += 1
 
 
+def turn_leg(state: State) -> None:
+    """A short leg that is long."""
+    state.accounts["cyd"].positions["TEST", "both"].side = "short"
+
+
 def misweigh(state: State) -> None:
     """A position that says it requires more than it does."""
     state.accounts["bob"].positions["TEST", "both"].free -= 1
@@ -140,7 +145,7 @@ def misweigh(state: State) -> None:
         move("clearing/TEST/USDT", "cross/bob/USDT", "0.00000001"),
         move("isolated/cyd/USDT/TEST:both", "cross/cyd/USDT", "60"),
         change_position, change_cost, change_inventory, change_both, miscount, lose_position,
-        crash, misremember, misweigh,
+        crash, misremember, turn_leg, misweigh,
     ],
 )  # fmt: skip
 def test_num_4_every_broken_law_is_noticed(corrupt: Callable[[State], None]) -> None:

@@ -22,6 +22,7 @@ from app.engine.contracts import Contract
 from app.engine.margin import PositionSummary, cross_summary, position_summary, spendable
 from app.engine.numbers import EXACT
 from app.engine.results import Ticked
+from app.engine.traders import OTHER_LEG
 from tests.engine.arithmetic import exact_value, maintenance, value, worth_of_price_unit
 from tests.engine.world import World, brackets, contract, inverse
 
@@ -141,3 +142,42 @@ def test_liq_1_at_the_liquidation_price_equity_is_the_maintenance_margin(
         if not found:
             now, required = equity(world, read(world, symbol, side))
             assert now >= required
+
+
+near = st.integers(30, 4000).map(lambda lots: (lots, lots - lots // 30))
+"""Nearly hedged: at risk where the margins of both legs grow."""
+
+
+@settings(max_examples=150)
+@given(
+    symbol=st.sampled_from(("COIN", "ALT")), mode=st.sampled_from(("cross", "isolated")),
+    lots=st.tuples(st.integers(3, 4000), st.integers(3, 4000)) | near,
+    spare=st.sampled_from(("0.5", "30")), side=st.sampled_from(("long", "short")),
+)  # fmt: skip
+def test_liq_1_two_legs_at_their_price_and_the_ticks_beside_it(
+    symbol: str, mode: Any, lots: tuple[int, int], spare: str, side: Any
+) -> None:
+    """LIQ-1, LIQ-2: cross legs have one price, below the mark or above, and are netted beyond it;
+    isolated ones a price each.
+    """
+    world, terms, other = market(), TERMS[symbol], OTHER_LEG[side]
+    notional = abs(terms.value(max(lots) * terms.lot_size, MARKS[symbol]))
+    leverage = terms.max_leverage(notional)
+    take(world, symbol, "long", lots[0], mode, leverage)
+    take(world, symbol, "short", lots[1], mode, leverage)
+    with localcontext(EXACT):
+        free = spendable(world.state, world.state.accounts["ann"], "BTC")
+    world.must(Withdraw("ann", "BTC", free - Decimal(spare)))
+    price, its = (read(world, symbol, leg).liquidation_price for leg in (side, other))
+    assert mode == "isolated" or price == its
+    assume(price is not None and price > 2 * terms.tick_size)
+    assert price is not None
+    below, above = beside(terms, price)
+    before, beyond = (above, below) if price < MARKS[symbol] else (below, above)
+    for mark, found in ((before, 0), (beyond, 1)):
+        result = world.must(Tick(symbol, mark))
+        assert isinstance(result, Ticked)
+        assert result.accounts_at_risk == found, (mark, price)
+    netted = [record.netted_quantity for record in world.liquidations.values()]
+    size = min(lots) * terms.lot_size
+    assert netted == ([size, size] if mode == "cross" else [0]), netted

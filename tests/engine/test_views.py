@@ -47,12 +47,16 @@ def told(*lines: str) -> Scenario:
     return scenario
 
 
-def preview(scenario: Scenario, side: Any, quantity: str, price: str | None) -> Preview | Rejection:
+def preview(
+    scenario: Scenario, side: Any, quantity: str, price: str | None, leg: Any = "both"
+) -> Preview | Rejection:
     """What alice's order would do."""
     worth = None if price is None else Decimal(price)
     kind: Any = "market" if price is None else "limit"
     in_force: Any = "ioc" if price is None else "gtc"
-    command = PlaceOrder("alice", "TEST", side, kind, Decimal(quantity), worth, in_force)
+    command = PlaceOrder(
+        "alice", "TEST", side, kind, Decimal(quantity), worth, in_force, position_side=leg
+    )
     world = scenario.world
     return judged(world.state, command, world.next_time())
 
@@ -67,6 +71,25 @@ def test_ord_5_a_preview_says_what_an_order_needs_and_where_it_would_be_liquidat
         required=Decimal("61.51"), available_balance=Decimal(100), worst_price=Decimal(101),
         liquidation_price=Decimal("91.55879397"),
     )  # fmt: skip
+
+
+def test_liq_1_a_preview_of_a_leg_counts_the_other_one() -> None:
+    """LIQ-1, ORD-3: 6 are long and 6 short, for a fee of 0.6. With 10 short, for 0.4 more,
+    99 - 4 x (p - 100) is 0.005 x 16 p at 499 / 4.08; with 4 short, for 0.2, 99.2 + 2 x (p - 100)
+    is 0.005 x 10 p at 100.8 / 1.95.
+    """
+    hedged = told(
+        "mode alice hedge",
+        "trade alice/long bob TEST 6 @ 100",
+        "trade bob alice/short TEST 6 @ 100",
+    )
+    seen = preview(hedged, "sell", "4", "100", "short")
+    assert isinstance(seen, Preview)
+    assert (seen.requirement, seen.liquidation_price) == (Decimal(20), Decimal("122.30392157"))
+    closing = preview(hedged, "buy", "2", "100", "short")
+    assert isinstance(closing, Preview)
+    assert not closing.requirement
+    assert closing.liquidation_price == Decimal("51.69230769")
 
 
 def test_ord_11_a_preview_of_what_finds_nothing_to_trade_with() -> None:
