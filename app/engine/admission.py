@@ -56,14 +56,15 @@ def _check_side(account: Account, command: PlaceOrder) -> None:
 
 def by_nature(command: PlaceOrder) -> PlaceOrder:
     """The order as it is kept: one that works against its leg only reduces it (ORD-3)."""
-    if command.reduce_only or not against_leg(command):
+    if command.position_side == "both" or command.reduce_only or not against_leg(command):
         return command
     return replace(command, reduce_only=True)
 
 
 def against_leg(command: PlaceOrder | PlaceTriggered) -> bool:
     """Whether an order works against a leg of hedge mode, which never turns."""
-    return (command.position_side, command.side) in AGAINST
+    side = command.position_side
+    return side != "both" and (side, command.side) in AGAINST
 
 
 def check_quantity(contract: Contract, quantity: Decimal) -> None:

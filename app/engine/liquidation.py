@@ -80,14 +80,18 @@ Act = Callable[[Work], None]
 
 
 class Stage(NamedTuple):
-    """A stage goes through the positions of a scope, and does its acts with each."""
+    """A stage goes through the positions of a scope, and does its acts with each.
+
+    Some are only for accounts in hedge mode.
+    """
 
     name: str
     acts: tuple[Act, ...]
+    hedged: bool = False
 
 
 STAGES = (
-    Stage("net", (net_legs,)),  # LIQ-2
+    Stage("net", (net_legs,), hedged=True),  # LIQ-2
     Stage("rank", (await_queue,)),  # ADL-5
     Stage("reduce", (offer_what_restores, offer_the_rest)),  # LIQ-4
     Stage("close", (offer_the_rest, await_queue, take_over, deleverage)),  # LIQ-7, FND-1, ADL-2
@@ -135,7 +139,7 @@ def advance(step: Step, case: Case) -> bool:
     if not work.legs or not work.at_risk():
         return True  # it was healed while it waited, or emptied by an ADL, which then settled it
     deficits.find_cause(step, case.scope, work.legs.values())
-    while case.stage < len(STAGES) and _goes_through(work, STAGES[case.stage].acts):
+    while case.stage < len(STAGES) and _goes_through(work, STAGES[case.stage]):
         case.stage, case.todo = case.stage + 1, None
     if work.waits:
         work.fees.clear()  # what is left may end bankrupt: then nothing may be charged (LIQ-5)
@@ -150,8 +154,10 @@ def advance(step: Step, case: Case) -> bool:
     return not work.waits
 
 
-def _goes_through(work: Work, acts: tuple[Act, ...]) -> bool:
+def _goes_through(work: Work, stage: Stage) -> bool:
     """Go through the positions of a stage; returns whether the case goes on to the next stage."""
+    if stage.hedged and work.account.position_mode == "one_way":
+        return True
     case, now = work.case, work.step.now
     if case.todo is None:
         case.todo = [leg.position for leg in margin.in_order(work.legs.values())]
@@ -160,7 +166,7 @@ def _goes_through(work: Work, acts: tuple[Act, ...]) -> bool:
         market = work.step.state.markets[position.symbol]
         if position.quantity and margin.can_liquidate(market, now):
             work.take(market, position)
-            if not _goes_on(work, acts):
+            if not _goes_on(work, stage.acts):
                 return False
         del case.todo[0]
     return True

@@ -226,8 +226,10 @@ def _making(state: State, makers: dict[Leg, Standing], maker: Order) -> Standing
     account = state.accounts[maker.account_id]
     making = Standing.of(state, account, _position(state, maker))
     making.forget_orders()
+    if maker.position_side == "both":
+        return making
     other = account.positions.get((maker.symbol, OTHER_LEG[maker.position_side]))
-    if other is not None and other is not making.position:
+    if other is not None:
         twin = makers[account.account_id, other.side] = Standing.of(state, account, other)
         twin.forget_orders()
         making.join(twin)

@@ -201,8 +201,8 @@ class Account:
     cancel_at: datetime | None = None
 
 
-OTHER_LEG: dict[PositionSide, PositionSide] = {"both": "both", "long": "short", "short": "long"}
-"""The leg that an account in hedge mode has beside one, in the same contract; else that one."""
+OTHER_LEG: dict[PositionSide, PositionSide] = {"long": "short", "short": "long"}
+"""The leg that an account in hedge mode has beside one, in the same contract."""
 
 
 def scope_of(account: Account, contract: Contract, side: PositionSide) -> Scope:
