@@ -91,7 +91,9 @@ def _funding_rate(row: Row) -> Decimal:
     summary="A contract's index and its sources",
 )
 async def get_index(
-    services: ServicesDep, reading: Reading, symbol: Annotated[str, Query(pattern=SYMBOL_PATTERN)]
+    services: ServicesDep,
+    reading: Reading,
+    symbol: Annotated[str, Query(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])],
 ) -> IndexView:
     """How much each source counts now, how old its price is and how far from the median (MRK-3)."""
     market = await load_market(await raw(reading), symbol)
