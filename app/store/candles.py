@@ -62,6 +62,9 @@ class CandleRow(NamedTuple):
         )
 
 
+Came = defaultdict[tuple[str, CandleSource], list[tuple[Decimal, Decimal]]]
+"""Prices with their volumes, by symbol and source."""
+
 Candles = dict[tuple[str, CandleSource, KeptInterval, datetime], CandleRow]
 """By symbol, source, interval and time: the key of a row."""
 
@@ -92,40 +95,40 @@ def candles(
 
     A mark that is `awaited` is an old one under new terms of its contract.
     """
-    minutes: defaultdict[tuple[str, CandleSource, datetime], list[tuple[Decimal, Decimal]]]
-    minutes = defaultdict(list)
+    minutes = _Minutes()
     for mark in marks:
         if not mark.awaited:
-            minutes[mark.symbol, "mark", begin_of(mark.time, MINUTE)].append((mark.price, ZERO))
+            minutes.of(mark.time)[mark.symbol, "mark"].append((mark.price, ZERO))
     for index in index_prices:
-        minutes[index.symbol, "index", begin_of(index.time, MINUTE)].append((index.price, ZERO))
+        minutes.of(index.time)[index.symbol, "index"].append((index.price, ZERO))
     for trade in trades:
-        minute = begin_of(trade.time, MINUTE)
-        minutes[trade.symbol, "trades", minute].append((trade.price, trade.quantity))
+        minutes.of(trade.time)[trade.symbol, "trades"].append((trade.price, trade.quantity))
     found: Candles = {}
     with localcontext(EXACT):
-        for (symbol, source, minute), came in minutes.items():
-            join(found, _kept(symbol, source, minute, came))
+        for minute in sorted(minutes):
+            for interval, width in WIDTHS.items():
+                join(found, _parts(interval, begin_of(minute, width), minutes[minute]))
     return list(found.values())
 
 
-def _kept(
-    symbol: str, source: CandleSource, minute: datetime, came: list[tuple[Decimal, Decimal]]
-) -> Iterator[CandleRow]:
-    """What prices and volumes of a minute add to it and to what is longer."""
-    prices = [price for price, _ in came]
-    first, high, low, last = prices[0], max(prices), min(prices), prices[-1]
-    volume, count = sum((volume for _, volume in came), ZERO), len(prices)
-    for interval, width in WIDTHS.items():
-        yield CandleRow(
-            symbol,
-            source,
-            interval,
-            begin_of(minute, width),
-            open=first,
-            high=high,
-            low=low,
-            close=last,
-            volume=volume,
-            count=count,
-        )
+class _Minutes(defaultdict[datetime, Came]):
+    """What came, by minute: a batch has one minute, or two."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: defaultdict(list))
+        self._begin = self._end = EPOCH
+
+    def of(self, time: datetime) -> Came:
+        """What came in the minute that a time lies in."""
+        if not self._begin <= time < self._end:
+            self._begin = begin_of(time, MINUTE)
+            self._end = self._begin + MINUTE
+        return self[self._begin]
+
+
+def _parts(interval: KeptInterval, begin: datetime, came: Came) -> Iterator[CandleRow]:
+    """What came within an interval adds this to its candles."""
+    for (symbol, source), those in came.items():
+        prices, volumes = zip(*those, strict=True)
+        ends = prices[0], max(prices), min(prices), prices[-1]
+        yield CandleRow(symbol, source, interval, begin, *ends, sum(volumes, ZERO), len(those))
