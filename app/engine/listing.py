@@ -179,7 +179,7 @@ def _change(step: Step, market: Market, contract: Contract) -> None:
     if margins_changed:
         mark = replace(mark)  # what positions remember of their margin is void
     if mark is not market.mark:
-        step.set_mark(market, mark)
+        step.renew_mark(market, mark)
     if margins_changed:
         ranking.forget_rooms(step.state, contract.settlement_asset)
         cascade.look_again(step.state, market)

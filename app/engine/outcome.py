@@ -104,7 +104,7 @@ class OutcomeOf(Generic[R_co]):
     `pending` are the settlement assets whose cascades must go on after it (LIQ-10), where it began
     one or did a part of one. `touched` is the state it changed, in the order first touched (a dict
     as a set): where two stand for the same row, the later holds. Positions and inventory with
-    quantity 0 are gone. `records` and `index_prices` are in order.
+    quantity 0 are gone. `records` are in order; so are `marks` and `index_prices`, those that came.
     """
 
     sequence: int
@@ -114,6 +114,7 @@ class OutcomeOf(Generic[R_co]):
     pending: tuple[str, ...] = ()
     touched: dict[Kept, None] = field(default_factory=dict)
     records: list[Record] = field(default_factory=list)
+    marks: tuple[Mark, ...] = ()
     index_prices: tuple[IndexPrice, ...] = ()
 
     @property

@@ -44,7 +44,12 @@ class Register(Ledger):
         self._touch(market)
 
     def set_mark(self, market: Market, mark: Mark) -> None:
-        """Give a contract a mark: always a new one, by which remembered figures are void."""
+        """Give a contract a mark that it was not given before: its candles grow (MRK-5)."""
+        self.outcome.marks += (mark,)
+        self.renew_mark(market, mark)
+
+    def renew_mark(self, market: Market, mark: Mark) -> None:
+        """Give a contract its mark as another object, by which remembered figures are void."""
         market.mark = mark
         self.outcome.touched[mark] = None
 

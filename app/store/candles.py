@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
+from functools import reduce
 from typing import Literal, NamedTuple
 
 from app.engine.events import Trade
 from app.engine.marks import Mark
 from app.engine.numbers import EXACT, ZERO
-from app.engine.outcome import IndexPrice, Outcome
+from app.engine.outcome import IndexPrice
 
 CandleSource = Literal["mark", "index", "trades"]
 KeptInterval = Literal["1m", "1h"]
@@ -82,32 +83,21 @@ def join(whole: Candles, parts: Iterable[CandleRow]) -> None:
         whole[key] = earlier.then(part) if earlier else part
 
 
-def new_marks(outcome: Outcome) -> list[Mark]:
-    """The marks that it gave: not those of before, under new terms or with a newer index price."""
-    time = outcome.time
-    return [kept for kept in outcome.touched if isinstance(kept, Mark) and kept.time == time]
-
-
 def candles(
     marks: Iterable[Mark], index_prices: Iterable[IndexPrice], trades: Iterable[Trade]
 ) -> list[CandleRow]:
-    """What these, each in order of time, add to which candles; at most one row of each key.
-
-    A mark that is `awaited` is an old one under new terms of its contract.
-    """
+    """What these, each in order of time, add to which candles; at most one row of each key."""
     minutes = _Minutes()
     for mark in marks:
-        if not mark.awaited:
-            minutes.of(mark.time)[mark.symbol, "mark"].append((mark.price, ZERO))
+        minutes.of(mark.time)[mark.symbol, "mark"].append((mark.price, ZERO))
     for index in index_prices:
         minutes.of(index.time)[index.symbol, "index"].append((index.price, ZERO))
     for trade in trades:
         minutes.of(trade.time)[trade.symbol, "trades"].append((trade.price, trade.quantity))
     found: Candles = {}
-    with localcontext(EXACT):
-        for minute in sorted(minutes):
-            for interval, width in WIDTHS.items():
-                join(found, _parts(interval, begin_of(minute, width), minutes[minute]))
+    for minute in sorted(minutes):
+        for interval, width in WIDTHS.items():
+            join(found, _parts(interval, begin_of(minute, width), minutes[minute]))
     return list(found.values())
 
 
@@ -131,4 +121,5 @@ def _parts(interval: KeptInterval, begin: datetime, came: Came) -> Iterator[Cand
     for (symbol, source), those in came.items():
         prices, volumes = zip(*those, strict=True)
         ends = prices[0], max(prices), min(prices), prices[-1]
-        yield CandleRow(symbol, source, interval, begin, *ends, sum(volumes, ZERO), len(those))
+        volume = reduce(EXACT.add, volumes)
+        yield CandleRow(symbol, source, interval, begin, *ends, volume=volume, count=len(those))

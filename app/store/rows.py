@@ -49,7 +49,7 @@ from app.engine.traders import (
     Wallet,
 )
 from app.store import codec, tables
-from app.store.candles import CandleRow, candles, new_marks
+from app.store.candles import CandleRow, candles
 from app.store.tables.log import StoredAnswer
 
 TableRow = tuple[Any, ...]
@@ -101,7 +101,7 @@ def collect(
         touched.update(outcome.touched)
         for record in outcome.records:
             _add_record(batch.appends, record)
-        marks += new_marks(outcome)
+        marks += outcome.marks
         index_prices += outcome.index_prices
     for table, rows in state_rows(touched).items():
         _add_state(batch, table, rows)

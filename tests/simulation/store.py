@@ -20,7 +20,7 @@ from app.engine.events import Trade
 from app.engine.state import State
 from app.store import answers, codec
 from app.store.answers import Known
-from app.store.candles import Candles, candles, join, new_marks
+from app.store.candles import Candles, candles, join
 from app.store.rows import TableRow, Writes
 from app.store.tables import metadata
 from app.store.writer import StaleLeader
@@ -143,7 +143,7 @@ class Disk:
         results, grown = {}, Candles()
         for outcome in replayed(engine, self.log):
             results[codec.encode_command(outcome.command)] = outcome.result
-            found = candles(new_marks(outcome), outcome.index_prices, outcome.of(Trade))
+            found = candles(outcome.marks, outcome.index_prices, outcome.of(Trade))
             join(grown, found)
         assert grown == self.candles
         return engine, results

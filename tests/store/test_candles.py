@@ -13,12 +13,13 @@ from typing import NamedTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine.commands.prices import Tick
+from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.prices import IndexTick, Tick
+from app.engine.contracts import IndexSource
 from app.engine.events import Trade
 from app.engine.marks import Mark
-from app.engine.outcome import IndexPrice, Outcome
+from app.engine.outcome import IndexPrice
 from app.store.candles import (
-    MINUTE,
     WIDTHS,
     CandleRow,
     Candles,
@@ -26,8 +27,8 @@ from app.store.candles import (
     begin_of,
     candles,
     join,
-    new_marks,
 )
+from tests.engine.world import World, brackets, contract
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 MARK = Mark("A", Decimal(100), NOON)
@@ -75,17 +76,24 @@ def test_minutes_an_hour_and_a_gap() -> None:
     ]  # fmt: skip
 
 
-def test_a_mark_under_new_terms_is_no_new_mark() -> None:
-    """It stems from before a halt (MRK-4), and so does its time."""
-    assert len(candles([MARK], [], [])) == len(WIDTHS)
-    assert candles([replace(MARK, awaited=True)], [], []) == []
-
-
-def test_a_mark_with_a_newer_index_price_is_no_new_mark() -> None:
-    """It is touched again, when its time has passed (MRK-3)."""
-    for time, found in ((NOON, [MARK]), (NOON + MINUTE, [])):
-        outcome = Outcome(1, time, Tick("A", Decimal(100)), touched={MARK: None})
-        assert new_marks(outcome) == found
+def test_a_mark_counts_once() -> None:
+    """Not again under its contract's new terms (MRK-4), nor with a newer index price (MRK-3)."""
+    world = World()
+    world.fund("f")
+    world.contract(replace(contract("A", "f"), index_sources=(IndexSource("a", Decimal(1)),)))
+    steep = brackets((("0", "100000000", 10, "0.06"),))
+    counts = [
+        (len(outcome.marks), len(outcome.index_prices))
+        for outcome in (
+            world.apply(Tick("A", Decimal(100))),
+            world.apply(UpdateContract("A", {"brackets": steep})),
+            world.apply(UpdateContract("A", {"status": "halted"})),
+            world.apply(UpdateContract("A", {"status": "trading"})),
+            world.apply(IndexTick("A", "a", Decimal(101))),
+            world.apply(Tick("A", Decimal(100))),
+        )
+    ]
+    assert counts == [(1, 0), (0, 0), (0, 0), (0, 0), (0, 1), (1, 0)]
 
 
 def test_every_digit_of_a_volume_counts() -> None:

@@ -119,7 +119,10 @@ async def test_what_came_before_candles_has_them(address: str) -> None:
     with short_cascade_steps():
         await live(address, seed=8, terms=2, batches=4)
     connection = await database.connect(address)
-    query = "SELECT * FROM candles ORDER BY symbol, source, interval, time"
+    query = """
+        SELECT * FROM candles WHERE symbol <> 'CUSDC' OR source = 'trades' -- its marks are derived
+        ORDER BY symbol, source, interval, time
+    """
     grown = await connection.fetch(query)
     assert {row["source"] for row in grown} == {"mark", "index", "trades"}
     await migrate(address, command.downgrade, "0015")
