@@ -14,7 +14,8 @@ import pytest
 from app.engine.bounds import Bounds
 from app.engine.commands import Command
 from app.engine.commands.contracts import UpdateContract
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import IndexTick, Tick
+from app.engine.contracts import IndexSource
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.runner import follower
@@ -104,6 +105,35 @@ async def test_it_takes_over_without_a_load(
         state = standby.engine.state
         assert state.counters.command > before
         check_all(state)
+        assert state_hash(state) == state_hash(await load_state(connection))
+
+
+async def test_it_follows_derived_marks(
+    address: str, leader: Runner, connection: asyncpg.Connection
+) -> None:
+    """MRK-3: it joins between two samples of the book, and goes on with what was said."""
+
+    def said(name: str, price: str) -> IndexTick:
+        return IndexTick("BTCUSDT", name, Decimal(price))
+
+    sources = tuple(IndexSource(name, Decimal(1)) for name in "ab")
+    terms = {"mark_mode": "derived", "index_sources": sources, "mid_window_seconds": 1}
+    await accepted(leader, [UpdateContract("BTCUSDT", terms), said("a", "60000")])
+    await accepted(leader, [order("bob", "sell", "1", "60200"), said("b", "60010")])
+    await accepted(leader, [order("carol", "buy", "0.5", "59900"), said("a", "60020")])
+    async with Runner(address) as standby:
+        await until(lambda: level(standby, leader))
+        await accepted(leader, [order("carol", "buy", "0.5", "60200"), said("b", "60050")])
+        await until(lambda: level(standby, leader))
+        await leader.stop()
+        await until(lambda: standby.leading)
+        await accepted(standby, [said("a", "60100"), said("b", "60080")])
+        state = standby.engine.state
+        market = state.markets["BTCUSDT"]
+        assert market.mark
+        assert market.agreed_price == 60200
+        assert market.mark.index_price == 60090
+        assert market.mids
         assert state_hash(state) == state_hash(await load_state(connection))
 
 
