@@ -136,7 +136,7 @@ async def post_prices(_: Identity, changes: Changes, body: TicksBody) -> Documen
 
 
 async def post_index_prices(_: Identity, changes: Changes, body: IndexPricesBody) -> Document:
-    """Apply up to 1,000 prices of index sources in order, each as if alone (MRK-3)."""
+    """Apply up to 10,000 prices of index sources in order, each as if alone (MRK-3)."""
     commands = [
         IndexTick(one.symbol, one.source, one.price, one.source_time) for one in body.prices
     ]

@@ -134,7 +134,8 @@ async def replay(
         if watch:
             watch(step)
 
-    await run.run(steps(args.files, window, args.ticks_per_candle, args.every), done)
+    inputs = steps(args.files, window, args.ticks_per_candle, args.every, found.traded)
+    await run.run(inputs, done)
     progress.show(found.end, last=True)
     progress.say("reading the books ...")
     report = await write_report(service, before, run.tally, list(contracts))

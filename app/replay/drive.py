@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from app.engine.commands import Side
 from app.engine.contracts import Contract
-from app.engine.numbers import floor_to, plain
-from app.replay import makers, setup
+from app.engine.numbers import floor_to
+from app.replay import feed, makers, setup
 from app.replay.behaviour import Decision, TraderMemory, decide, turns
 from app.replay.client import Json, Service
 from app.replay.makers import STYLES, QuotedMarket, Style
@@ -80,7 +80,7 @@ class Replay:
             self.tally,
         )
         await setup.open_accounts(self._service, self._openings(), self.tally)
-        await self._tick(self._plan.prices)
+        await self._tick(self._plan.prices, self._plan.prices)
         book: list[Json] = []
         sides: tuple[Side, ...] = ("buy", "sell")
         for symbol, market in self.markets.items():
@@ -107,7 +107,7 @@ class Replay:
                 self.markets[symbol].move(step.time, price)
                 self.markets[symbol].quote = step.quotes.get(symbol)
             await self._place(await self._renewed() + await self._moves(step.time))
-            await self._tick(step.marks)
+            await self._tick(step.marks, step.indexes)
             report(step)
 
     def _openings(self) -> list[Opening]:
@@ -129,21 +129,24 @@ class Replay:
             for trader in self.traders
         ]
 
-    async def _tick(self, prices: dict[str, Decimal]) -> None:
-        """New mark prices; whoever they put at risk is liquidated before the answer comes.
+    async def _tick(self, marks: dict[str, Decimal], indexes: dict[str, Decimal]) -> None:
+        """New prices; whoever they put at risk is liquidated before the answer comes.
 
-        Without the recorded times: a service that saw later ones would refuse them (MRK-1).
+        An index first: the mark of the same moment is later.
         """
+        await self._feed("/v1/index-prices", "prices", feed.said(self._contracts, marks, indexes))
+        await self._feed("/v1/prices/batch", "ticks", feed.ticks(self._contracts, marks, indexes))
+
+    async def _feed(self, path: str, name: str, prices: list[Json]) -> None:
         if not prices:
             return
-        ticks = [{"symbol": symbol, "mark_price": plain(price)} for symbol, price in prices.items()]
-        answer = await self._service.post("/v1/prices/batch", {"ticks": ticks})
+        answer = await self._service.post(path, {name: prices})
         self.tally.ticks += answer["accepted"]
         self.tally.ticks_refused.update(refused["code"] for refused in answer["refused"])
         self.tally.at_risk += answer["accounts_at_risk"]
         if answer["accounts_at_risk"]:
-            for symbol in prices:
-                self.markets[symbol].hit = True
+            for price in prices:
+                self.markets[price["symbol"]].hit = True
 
     async def _renewed(self) -> list[Json]:
         """New quotes of every maker whose quotes are out of date; those are canceled first."""

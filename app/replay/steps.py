@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import pairwise
@@ -35,25 +36,31 @@ class Point:
 
 @dataclass(slots=True)
 class ReplayStep:
-    """One second: the trades printed in it, the newest quotes, and the mark prices.
+    """One second: the trades printed in it, the newest quotes, mark and index prices.
 
-    The mark is the middle of the quote where there is one, else the last trade's price.
+    The mark is the middle of the quote where there is one, else the last trade's price. Candles are
+    the index; and the mark too, of a contract that has neither quotes nor trades.
     """
 
     time: int
     prints: list[Print] = field(default_factory=list)
     quotes: dict[str, Quote] = field(default_factory=dict)
     marks: dict[str, Decimal] = field(default_factory=dict)
+    indexes: dict[str, Decimal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the inputs hold: counts, the first price of each symbol, the first and last time."""
+    """What the inputs hold: counts, the first price of each symbol, the first and last time.
+
+    `traded` are the symbols of which there are quotes or trades.
+    """
 
     candles: int
     quotes: int
     prints: int
     first_prices: dict[str, Decimal]
+    traded: frozenset[str]
     start: int
     end: int
 
@@ -62,11 +69,14 @@ def survey(paths: Sequence[Path], window: Window) -> Survey:
     """Read everything once, so that a bad row is found before the service is touched."""
     counts = {Candle: 0, Quote: 0, Print: 0}
     first: dict[str, tuple[int, Decimal]] = {}
+    traded: set[str] = set()
     start, end = window.end, window.start
     for path in paths:
         for event in read_events(path, window):
             counts[type(event)] += 1
             length = CANDLE_MS if isinstance(event, Candle) else 0
+            if not length:
+                traded.add(event.symbol)
             start, end = min(start, event.time), max(end, event.time + length)
             if event.symbol not in first or event.time < first[event.symbol][0]:
                 first[event.symbol] = (event.time, _price(event))
@@ -78,15 +88,23 @@ def survey(paths: Sequence[Path], window: Window) -> Survey:
         quotes=counts[Quote],
         prints=counts[Print],
         first_prices=prices,
+        traded=frozenset(traded),
         start=start,
         end=end,
     )
 
 
 def steps(
-    paths: Sequence[Path], window: Window, ticks_per_candle: int, every: int
+    paths: Sequence[Path],
+    window: Window,
+    ticks_per_candle: int,
+    every: int,
+    traded: AbstractSet[str] = frozenset(),
 ) -> Iterator[ReplayStep]:
-    """The inputs in time order; `every` joins that many candles to one."""
+    """The inputs in time order; `every` joins that many candles to one.
+
+    `traded` are the contracts whose marks come from quotes or trades.
+    """
     streams = [_points(path, window, ticks_per_candle, every) for path in paths]
     current: ReplayStep | None = None
     for event in heapq.merge(*streams, key=lambda event: event.time):
@@ -95,14 +113,16 @@ def steps(
             if current is not None:
                 yield current
             current = ReplayStep(second)
-        _add(current, event)
+        _add(current, event, traded)
     if current is not None:
         yield current
 
 
-def _add(step: ReplayStep, event: Point | Quote | Print) -> None:
+def _add(step: ReplayStep, event: Point | Quote | Print, traded: AbstractSet[str]) -> None:
     if isinstance(event, Point):
-        step.marks[event.symbol] = event.price
+        step.indexes[event.symbol] = event.price
+        if event.symbol not in traded:
+            step.marks[event.symbol] = event.price
     elif isinstance(event, Quote):
         step.quotes[event.symbol] = event
         step.marks[event.symbol] = event.mid

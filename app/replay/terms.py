@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from app.engine.contracts import Bracket, Contract
+from app.engine.contracts import Bracket, Contract, IndexSource
 from app.engine.numbers import ONE, UNIT, ZERO, floor_to, plain
 
 
@@ -28,6 +28,11 @@ def read_contract(answer: dict[str, Any]) -> Contract:
         insurance_fund=answer["insurance_fund"],
         brackets=tuple(_bracket(row) for row in answer["brackets"]),
         status=answer["status"],
+        mark_mode=answer["mark_mode"],
+        index_sources=tuple(
+            IndexSource(source["name"], Decimal(source["weight"]))
+            for source in answer["index_sources"]
+        ),
     )
 
 

@@ -106,6 +106,23 @@ async def test_a_coin_margined_contract_beside_a_linear_one(
     assert Decimal(report["takeovers"]["value"]["BTC"]) > 0
 
 
+async def test_candles_are_the_index_that_a_mark_is_derived_from(
+    service: Service, tmp_path: Path
+) -> None:
+    """MRK-3: beside a contract whose marks are given, with the candles as its index."""
+    sources = [{"name": name, "weight": "1"} for name in ("a", "b")]
+    terms = {"mark_mode": "derived", "index_sources": sources}
+    await service._call("PATCH", "/v1/contracts/BTCUSDT", body=terms)
+    files = [str(crash(tmp_path)), str(crash(tmp_path, "ETHUSDT", 20))]
+    report = await replay(service, *files, "--traders", "30", "--fund-seed-capital", "2000")
+    assert report["ticks"]["refused"] == {}
+    assert sum(report["liquidations"]["by_outcome"].values()) > 0
+    derived = await service.get("/v1/prices/BTCUSDT")
+    assert (derived["mode"], derived["index_price"]) == ("derived", "33000")
+    given = await service.get("/v1/prices/ETHUSDT")
+    assert (given["mode"], given["mark_price"], given["index_price"]) == ("given", "1650", "1650")
+
+
 async def test_trades_and_quotes(service: Service, tmp_path: Path) -> None:
     """Recorded trades trade with the recorded quotes; small ones wait for more."""
     quotes = ["ts_ms,symbol,bid,bid_qty,ask,ask_qty\n"]

@@ -72,6 +72,22 @@ def test_every_joins_candles(tmp_path: Path) -> None:
     assert len(list(steps([write(tmp_path, CANDLES)], Window(), 4, 2))) == 4
 
 
+def test_candles_are_the_index(tmp_path: Path) -> None:
+    """And the mark, of a contract that nothing else is known of."""
+    quotes, files = write(tmp_path, QUOTES, "q.csv"), [write(tmp_path, CANDLES)]
+    (first, *_) = steps(files, Window(), 4, 1)
+    assert first.marks == first.indexes
+    both = survey([quotes, *files], Window())
+    assert both.traded == {"BTCUSDT"}
+    found = list(steps([quotes, *files], Window(), 4, 1, both.traded))
+    assert [step.indexes for step in found if step.indexes] == [
+        step.indexes for step in steps(files, Window(), 4, 1)
+    ]
+    assert [step.marks for step in found if step.marks] == [
+        step.marks for step in steps([quotes], Window(), 4, 1)
+    ]
+
+
 def test_quotes_set_the_mark_and_trades_only_without_them(tmp_path: Path) -> None:
     tape = write(tmp_path, TRADES, "t.csv")
     (alone,) = steps([tape], Window(), 4, 1)

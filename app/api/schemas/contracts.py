@@ -346,7 +346,7 @@ class IndexPriceBody(Body):
 class IndexPricesBody(Body):
     """Prices of index sources, applied in order, each as if alone; a derived mark follows each."""
 
-    prices: Annotated[list[IndexPriceBody], Field(min_length=1, max_length=1_000)]
+    prices: Annotated[list[IndexPriceBody], Field(min_length=1, max_length=10_000)]
 
     model_config = example(
         {
