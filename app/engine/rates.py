@@ -102,7 +102,7 @@ def forgotten(funding: Funding) -> Funding:
 def observe(step: Step, market: Market, index: Decimal) -> None:
     """Sample the premium of a contract whose rate is derived; not while its book stands still."""
     contract, funding = market.contract, market.funding
-    if contract.funding_mode != "derived" or contract.status == "halted":
+    if contract.funding_mode != "derived" or contract.status in ("halted", "settled"):
         return
     assert funding is not None, contract.symbol
     if funding.sampled_at is not None and step.now - funding.sampled_at < APART:

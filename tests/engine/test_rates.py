@@ -9,6 +9,7 @@ from decimal import Decimal, localcontext
 import pytest
 
 from app.engine import rates
+from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.prices import Tick
 from app.engine.markets import Funding, Market
 from app.engine.numbers import EXACT
@@ -49,6 +50,12 @@ def test_an_index_that_comes_alone_is_measured_with_a_fresh_mark(world: World) -
     funding = observed(world, market, Decimal(100))
     assert funding.premium == Decimal(0), "the mark is too old"
     assert (funding.premium_total, funding.premium_seconds) == (Decimal("0.2"), Decimal(20))
+
+
+def test_what_is_settled_has_no_premium(world: World) -> None:
+    world.must(Tick("TEST", Decimal(101)))
+    world.must(UpdateContract("TEST", {"status": "settled"}))
+    assert observed(world, world.state.markets["TEST"], Decimal(100)).premium is None
 
 
 def test_nothing_is_worth_an_impact_notional_at_a_price_beyond_all_reason(world: World) -> None:
