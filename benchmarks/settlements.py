@@ -1,7 +1,4 @@
-"""What settles all positions of a contract at one time, over HTTP, durable; others are served.
-
-A funding today: another kind is a `Kind` more, and a line in `rows`.
-"""
+"""What settles all positions of a contract at one time, over HTTP, durable; others are served."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from app.engine.commands.contracts import UpdateContract
 from app.store.database import connect
 from benchmarks import orders, servers
 from benchmarks.cascades import PING_SECONDS, probe
@@ -27,18 +23,31 @@ LOOK_SECONDS = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A settlement of BTCUSDT: the statement that makes it due at a time, written for `due` as
-    positions are, and the count that is not zero when it is done and durable."""
+    """A settlement of BTCUSDT: the statements that make it `due` at a time, which is written into
+    the tables as positions are, and the count that is not zero when it is done and durable."""
 
     name: str
-    due: str
+    due: tuple[str, ...]
     done: str
 
 
 FUNDING = Kind(
     "funding",
-    "UPDATE funding SET next_at = '{due}', rate = 0.0001 WHERE symbol = 'BTCUSDT'",
+    (
+        "UPDATE contracts SET funding_interval_hours = 8 WHERE symbol = 'BTCUSDT'",
+        """INSERT INTO funding (symbol, next_at, rate, settled_rate, mark_price, paid_account,
+            paid_side, residue) VALUES ('BTCUSDT', '{due}', 0.0001, 0, 0, '', '', 0)""",
+    ),
     "SELECT count(*) FROM funding_rates WHERE rate <> 0",
+)
+DELIVERY = Kind(
+    "delivery",
+    (
+        "UPDATE contracts SET kind = 'delivery', delivery_at = '{due}' WHERE symbol = 'BTCUSDT'",
+        """INSERT INTO deliveries (symbol, phase, samples, total, sampled_at, quantity, cost)
+            VALUES ('BTCUSDT', 'ahead', 10, 600000, '{due}', 0, 0)""",
+    ),
+    "SELECT count(*) FROM settlements",
 )
 
 
@@ -54,12 +63,12 @@ class Run:
 
 
 async def rows(server: str, options: Options) -> list[Row]:
-    """A funding of many positions."""
+    """A funding of many positions, and a delivery."""
     async with servers.new_database(server) as template:
-        terms = UpdateContract("BTCUSDT", {"funding_interval_hours": 8})
-        await servers.prepare(template, [*setting(), terms, *orders.accounts(1)])
+        await servers.prepare(template, [*setting(), *orders.accounts(1)])
         await populate(template, options.settled, margin=spread(20))
-        return await _measured(server, template, FUNDING, options)
+        found = [await _measured(server, template, kind, options) for kind in (FUNDING, DELIVERY)]
+    return [row for rows in found for row in rows]
 
 
 async def _measured(server: str, template: str, kind: Kind, options: Options) -> list[Row]:
@@ -99,7 +108,8 @@ async def _settle(server: str, template: str, kind: Kind, options: Options) -> R
     while True:
         async with servers.new_database(server, template) as database:
             due = datetime.now(UTC) + timedelta(seconds=ready + options.seconds)
-            await servers.execute(database, kind.due.format(due=due.isoformat()))
+            statements = [statement.format(due=due.isoformat()) for statement in kind.due]
+            await servers.execute(database, *statements)
             async with servers.service(database) as found:
                 await _begun(found)
                 idle, idle_pings = await probe(found, seconds=options.seconds)
