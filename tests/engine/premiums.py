@@ -9,8 +9,8 @@ from fractions import Fraction
 from itertools import pairwise
 
 from app.engine.commands.contracts import UpdateContract
-from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
+from app.engine.markets import Market
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.engine.traders import Order
@@ -31,18 +31,16 @@ class Premiums:
     modes: dict[str, str] = field(default_factory=dict)
 
     def observe(self, outcome: Outcome, state: State) -> None:
-        """A tick may bring a sample, of the book before its liquidations."""
-        match outcome.command:
-            case Tick(symbol=symbol, mark_price=mark, index_price=index) if index:
-                contract = state.markets[symbol].contract
-                if contract.funding_mode == "derived" and contract.status != "halted":
-                    self._sample(contract, outcome.time, Fraction(mark), Fraction(index))
-            case UpdateContract(symbol=symbol):
-                mode = state.markets[symbol].contract.funding_mode
-                if self.modes.get(symbol) != mode:
-                    self.samples.pop(symbol, None)
-            case _:
-                pass
+        """An index price may bring a sample, of the book before the liquidations of its mark."""
+        for told in outcome.index_prices:
+            market = state.markets[told.symbol]
+            contract = market.contract
+            if contract.funding_mode == "derived" and contract.status not in ("halted", "settled"):
+                self._sample(market, outcome.time, Fraction(told.price))
+        if isinstance(outcome.command, UpdateContract):
+            symbol = outcome.command.symbol
+            if self.modes.get(symbol) != state.markets[symbol].contract.funding_mode:
+                self.samples.pop(symbol, None)
         derived = [s for s, m in state.markets.items() if m.contract.funding_mode == "derived"]
         self.books = {symbol: ([], []) for symbol in derived}
         self.modes = {symbol: m.contract.funding_mode for symbol, m in state.markets.items()}
@@ -51,7 +49,8 @@ class Premiums:
                 bids, asks = self.books[order.symbol]
                 (bids if order.side == "buy" else asks).append(_resting(order))
 
-    def _sample(self, contract: Contract, now: datetime, mark: Fraction, index: Fraction) -> None:
+    def _sample(self, market: Market, now: datetime, index: Fraction) -> None:
+        contract, mark = market.contract, market.mark
         samples = self.samples[contract.symbol]
         if samples and (now - samples[-1][0]).total_seconds() < 1:
             return
@@ -59,9 +58,13 @@ class Premiums:
         best = sorted((-price, place, price, left) for price, place, left in bids)
         bid = _impact(contract, index, [(price, left) for _, _, price, left in best])
         ask = _impact(contract, index, [(price, left) for price, _, left in sorted(asks)])
-        premium = mark - index
+        limit = contract.mark_staleness_seconds
         if bid is not None and ask is not None:
             premium = max(Fraction(0), bid - index) - max(Fraction(0), index - ask)
+        elif mark is None or mark.awaited or (limit and _seconds(mark.time, now) > limit):
+            return
+        else:
+            premium = Fraction(mark.price) - index
         samples.append((now, rounded(premium / index)))
 
     def average(self, contract: Contract, due: datetime) -> Fraction:
