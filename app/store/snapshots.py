@@ -39,7 +39,7 @@ async def store(connection: asyncpg.Connection, epoch: int, snapshot: Snapshot) 
     """Keep the state tables as they are, whole or not at all; raises `StaleLeader`.
 
     Only for the leader of this epoch, before its first commit: nothing changes meanwhile. Does
-    nothing where a leader before it did the same and was lost.
+    nothing where a leader before it did the same and was lost. Of a version the newest is kept.
     """
     key = snapshot.sequence, snapshot.rules_version
     async with connection.transaction():
@@ -51,6 +51,11 @@ async def store(connection: asyncpg.Connection, epoch: int, snapshot: Snapshot) 
             await connection.execute(_copy(name, alive), *key)
         if not await connection.fetchval(_FINISH, epoch, *key, snapshot.state_hash):
             raise StaleLeader(f"epoch {epoch} no longer leads")
+        # Those of leaders of this version that were lost before they committed anything: an older
+        # release went on behind them, so no part of the log begins or ends there.
+        for name in ("snapshots", "snapshot_parts"):
+            query = f"DELETE FROM {name} WHERE sequence < $1 AND rules_version = $2"  # noqa: S608 - names of our own
+            await connection.execute(query, *key)
 
 
 def _copy(name: str, alive: str) -> str:
