@@ -20,6 +20,7 @@ from app.engine import (
     orders,  # noqa: F401
     prices,  # noqa: F401
     recovery,  # noqa: F401
+    silence,
 )
 from app.engine.bounds import Bounds
 from app.engine.commands import Command, CommandOf, Due
@@ -38,7 +39,7 @@ Source = Callable[[State], Due | None]
 agrees. It is asked before each command and must know at once. To apply its command must move it on;
 one that has to wait (for a cascade of its asset, say) is not due until then."""
 
-SOURCES: tuple[Source, ...] = (countdown.due, funding.due, delivery.due)
+SOURCES: tuple[Source, ...] = (countdown.due, funding.due, delivery.due, silence.due)
 """Of commands that are due at an engine time: a new one is named here."""
 
 

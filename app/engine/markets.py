@@ -125,7 +125,8 @@ class Market:
     `delivery` where it is one of a date. `last_price` is that of its last trade; `watches` are
     there for prices that orders wait for. `agreed_price` is that of its last trade that was no
     liquidation's (MRK-4), as records say. `sources` are the newest prices of its index sources, by
-    name, `mids` how far its book was from the index by place, the oldest first (MRK-3).
+    name, `mids` how far its book was from the index by place, the oldest first (MRK-3);
+    at `silent_at` no price of a source is fresh any more.
     """
 
     contract: Contract
@@ -146,6 +147,7 @@ class Market:
     agreed_price: Decimal | None = None
     sources: dict[str, SourcePrice] = field(default_factory=dict)
     mids: dict[int, MidSample] = field(default_factory=dict)
+    silent_at: datetime | None = None
     delivery: Delivery | None = None
 
     def worth(self, quantity: Decimal) -> Decimal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 
@@ -24,6 +24,10 @@ class Mark:
     awaited: bool = False
 
 
+FRESH = timedelta(seconds=10)
+"""How old a source's price may be."""
+
+
 @dataclass(slots=True, eq=False)
 class SourcePrice:
     """The newest price of a source of a contract's index (MRK-3).
@@ -37,6 +41,11 @@ class SourcePrice:
     price: Decimal
     as_of: datetime
     source_time: datetime | None = None
+
+    @property
+    def stale_at(self) -> datetime:
+        """From when on it is too old to count."""
+        return self.as_of + FRESH + timedelta.resolution
 
 
 @dataclass(slots=True, eq=False)

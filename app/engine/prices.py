@@ -10,7 +10,7 @@ from app.engine.assessment import market_of
 from app.engine.commands.prices import IndexTick, ReportClock, Tick
 from app.engine.handlers import Drives, handles
 from app.engine.markets import Market
-from app.engine.marks import Mark, SourcePrice
+from app.engine.marks import FRESH, Mark, SourcePrice
 from app.engine.numbers import INTEGER_DIGITS, ONE, plain, ratio
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Ticked
@@ -145,7 +145,7 @@ def _check_source(step: Step, command: IndexTick, market: Market) -> timedelta:
         )
     if command.price <= 0:
         raise Rejected(Code.price_not_positive, "a price must be positive")
-    age = _age(step, command.source_time, sources.FRESH // SECOND)
+    age = _age(step, command.source_time, FRESH // SECOND)
     last = market.sources.get(command.source)
     if last is not None:
         _check_later(command.source_time, last.source_time)
@@ -156,7 +156,7 @@ def _lose_index(step: Step, market: Market) -> None:
     """Tell the operators, once: the sources that are left contradict each other (MRK-3)."""
     before = sources.weigh(market.contract, market.sources, step.now)
     if sources.index_of(before) is not None:
-        step.alert("index_lost", None, None, symbol=market.contract.symbol)
+        step.alert("index_lost", None, None, symbol=market.contract.symbol, cause="contradiction")
 
 
 @handles(ReportClock)

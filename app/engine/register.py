@@ -63,9 +63,23 @@ class Register(Ledger):
         self.outcome.touched[mark] = None
 
     def set_source_price(self, market: Market, price: SourcePrice) -> None:
-        """Keep the newest price of a source of a contract's index (MRK-3)."""
+        """Keep the newest price of a source of a contract's index, which is silent later (MRK-3).
+
+        Never earlier: where this price is older than another source's, that counts.
+        """
         market.sources[price.source] = price
         self.outcome.touched[price] = None
+        if market.silent_at is None or price.stale_at > market.silent_at:
+            self.end_silence(market)
+            market.silent_at = price.stale_at
+            insort(self.state.silences, (price.stale_at, price.symbol))
+
+    def end_silence(self, market: Market) -> None:
+        """An index has fallen silent, or speaks again."""
+        silences, symbol = self.state.silences, market.contract.symbol
+        if market.silent_at is not None:
+            del silences[bisect_left(silences, (market.silent_at, symbol))]
+        market.silent_at = None
 
     def add_mid(self, market: Market, sample: MidSample) -> None:
         """Keep a sample of the book's middle, in the place of an older one (MRK-3)."""

@@ -15,11 +15,9 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from app.engine.contracts import Contract
-from app.engine.marks import SourcePrice
+from app.engine.marks import FRESH, SourcePrice
 from app.engine.numbers import HALF, ONE, ZERO, ratio
 
-FRESH = timedelta(seconds=10)
-"""How old a source's price may be."""
 DEVIATION = Decimal("0.05")
 """How far it may be from the median."""
 

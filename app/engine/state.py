@@ -157,6 +157,8 @@ class State:
     keys: dict[str, ApiKey] = field(default_factory=dict)
     key_ids: dict[str, ApiKey] = field(default_factory=dict)
     countdowns: list[tuple[datetime, str]] = field(default_factory=list)
+    silences: list[tuple[datetime, str]] = field(default_factory=list)
+    """When which index falls silent, sorted (MRK-3)."""
     cascades: dict[str, Cascade] = field(default_factory=dict)
     held: dict[Scope, int] = field(default_factory=dict)
     incidents: dict[int, Incident] = field(default_factory=dict)

@@ -17,9 +17,20 @@ async def load(source: RowSource, state: State, where: str, *values: object) -> 
     for row in await source.fetch("source_prices", where, *values):
         price = exact(SourcePrice(*row), "source_prices")
         markets[price.symbol].sources[price.source] = price
+    _await_silence(state)
     for row in await source.fetch("mid_samples", f"{where} ORDER BY time", *values):
         sample = exact(MidSample(*row), "mid_samples")
         markets[sample.symbol].mids[sample.place] = sample
+
+
+def _await_silence(state: State) -> None:
+    """Those indexes fall silent that had not when the last command was applied (MRK-3)."""
+    for symbol, market in state.markets.items():
+        silent_at = max((price.stale_at for price in market.sources.values()), default=None)
+        if silent_at is not None and state.time is not None and silent_at > state.time:
+            market.silent_at = silent_at
+            state.silences.append((silent_at, symbol))
+    state.silences.sort()
 
 
 async def load_traded(source: RowSource, state: State) -> None:

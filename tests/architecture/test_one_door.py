@@ -99,7 +99,7 @@ STORED = {
 KEPT = {
     "Market": {
         "contract", "clearing", "mark", "positions", "long_count", "quantity_total", "cost_total",
-        "funding", "last_price", "agreed_price", "sources", "mids", "delivery",
+        "funding", "last_price", "agreed_price", "sources", "mids", "silent_at", "delivery",
     },
     "Position": {
         "account_id", "symbol", "side", "scope", "quantity", "cost", "wallet", "orders",
@@ -108,7 +108,8 @@ KEPT = {
     "Trail": {"trail_id", "symbol", "side", "trigger_by", "best", "orders"},
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "countdowns", "untriggered", "untriggered_of", "trails", "time", "ahead",
+        "key_ids", "countdowns", "silences", "untriggered", "untriggered_of", "trails", "time",
+        "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

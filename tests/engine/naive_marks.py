@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from app.engine.commands.prices import IndexTick
+from app.engine.commands.prices import IndexTick, LoseIndex
 from app.engine.events import Trade
 from app.engine.markets import Market
 from app.engine.marks import Mark
@@ -31,6 +31,9 @@ class Marks:
         """Compare the mark and the index price that an accepted command has left."""
         if isinstance(outcome.command, IndexTick):
             self._take(outcome.command, outcome.time, state.markets[outcome.command.symbol])
+        if isinstance(outcome.command, LoseIndex):
+            said = self.said[outcome.command.symbol].values()
+            assert all(outcome.time - since > 10 * SECOND for _, since in said), said
         for trade in outcome.of(Trade):
             if trade.liquidation_id is None:
                 self.agreed[trade.symbol] = Fraction(trade.price)

@@ -25,8 +25,8 @@ FORGOTTEN = (
 
 ADDED_SINCE = {
     "AmendOrder", "BeginDelivery", "BeginFunding", "CancelAllAfter", "CancelAllDue",
-    "CorrectFunding", "IndexTick", "PlaceTriggered", "ReleaseIncident", "SetFundingRate",
-    "SettleContract",
+    "CorrectFunding", "IndexTick", "LoseIndex", "PlaceTriggered", "ReleaseIncident",
+    "SetFundingRate", "SettleContract",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 

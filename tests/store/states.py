@@ -85,8 +85,8 @@ class Exchange:
             source_time=step.now - timedelta(seconds=1), sequence=2**40,
         ))  # fmt: skip
         for name, told in (("a", step.now), (NASTY, None)):
-            price = Decimal("59999.125")
-            step.set_source_price(market, SourcePrice(symbol, name, price, step.now, told))
+            price, as_of = Decimal("59999.125"), step.now + timedelta(hours=1)  # not silent yet
+            step.set_source_price(market, SourcePrice(symbol, name, price, as_of, told))
         for place in (149, 0):
             step.add_mid(market, MidSample(
                 symbol, place, step.now - timedelta(seconds=place), Decimal("-0.125"),

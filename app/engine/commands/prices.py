@@ -44,6 +44,13 @@ class IndexTick(CommandOf["Done | Ticked"]):
     source_time: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class LoseIndex(CommandOf["Done"]):
+    """No source of a contract's index has a fresh price any more (MRK-3). Nobody sends it."""
+
+    symbol: str
+
+
 Price = Tick | IndexTick
 """What waits for its asset's cascade, and can begin one (MRK-2)."""
 
