@@ -64,7 +64,7 @@ def priced(symbol: str, price: Decimal, index: Decimal | None = None) -> Price:
 
 def opening() -> list[Command]:
     """A fund that can take positions over and one that cannot, contracts, traders with money, and
-    an account that nothing happens to.
+    an account that nothing happens to: its order trails a contract that nobody moves.
     """
     generous = FundPolicy(max_net_notional_ratio=Decimal(1000))
     commands: list[Command] = [CreateFund("poor", "P"), CreateFund("rich", "R", generous)]
@@ -84,7 +84,12 @@ def opening() -> list[Command]:
         for symbol in SYMBOLS:
             mode: Any = "isolated" if (number + len(commands)) % 3 == 0 else "cross"
             commands.append(ConfigureContract(trader, symbol, 50, mode))
-    return [*commands, open_account("idle")]
+    trailing = PlaceTriggered(
+        "idle", "QUIET", "sell", "trailing_stop", Decimal(1), time_in_force="ioc",
+        callback_rate=Decimal("0.1"),
+    )  # fmt: skip
+    quiet: list[Command] = [CreateContract(contract("QUIET", "rich")), Tick("QUIET", Decimal(100))]
+    return [*commands, open_account("idle"), *quiet, trailing]
 
 
 class Market:
