@@ -16,7 +16,8 @@ from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.funding import SetFundingRate
 from app.engine.commands.funds import ContributeToFund
 from app.engine.commands.orders import CancelAllAfter, PlaceOrder
-from app.engine.commands.prices import Tick
+from app.engine.commands.prices import IndexTick, Tick
+from app.engine.contracts import IndexSource
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection
 from app.engine.results import Moved, OrderReceipt, Ticked
@@ -94,6 +95,33 @@ async def test_a_contract_that_was_changed_back_and_forth_at_once(
         assert await connection.fetchval(STATUS) == "halted"
         await accepted(runner, [status("trading"), status("halted"), status("trading")])
         assert await connection.fetchval(STATUS) == "trading"
+
+
+async def test_an_index_price_is_answered_when_its_cascade_has_ended(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MRK-2, MRK-3: the next one waits for it, as ticks do; then nobody says anything more."""
+    source = IndexSource("a", Decimal(1))
+    terms = {"mark_mode": "derived", "index_sources": (source,)}
+    prices = [IndexTick("BTCUSDT", "a", Decimal(price)) for price in (60000, 56500, 59000)]
+    async with Runner(address) as runner:
+        await a_market(runner)
+        names = [f"herd-{number}" for number in range(150)]
+        commands = [UpdateContract("BTCUSDT", terms), order("bob", "sell", "0.3", "60000")]
+        commands += [open_account(name) for name in names]
+        commands += [deposit(name, "7") for name in names]
+        commands += [order(name, "buy", "0.002", "60000") for name in names]
+        await accepted(runner, commands)
+        found = await accepted(runner, prices)
+        assert [result.accounts_at_risk for result in found if isinstance(result, Ticked)] == [
+            0, 150, 0
+        ]  # fmt: skip
+        state, now = runner.engine.state, Clock.now
+        assert len(state.silences) == 1
+        monkeypatch.setattr(Clock, "now", lambda clock: now(clock) + timedelta(seconds=11))
+        alerts = state.counters.alert
+        await accepted(runner, [deposit("carol", "1")])
+        assert (state.silences, state.counters.alert) == ([], alerts + 1)
 
 
 async def test_a_countdown_runs_out_under_the_next_leader(address: str) -> None:
