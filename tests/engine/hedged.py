@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
-from app.engine.commands.accounts import ConfigureContract, SetPositionMode
+from app.engine.commands.accounts import ConfigureContract, Deposit, SetPositionMode
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.triggered import PlaceTriggered
 from app.engine.orderbook import opposite
@@ -54,6 +54,8 @@ class Hedged(RuleBasedStateMachine):
             self.send(SetPositionMode(account, "hedge"))
         if own.position_mode == "one_way":
             return
+        asset = self.world.state.markets[symbol].contract.settlement_asset
+        self.send(Deposit(account, asset, Decimal(100)))
         self.send(ConfigureContract(account, symbol, leverage))
         legs: Any = (("buy", "long"), ("sell", "short"))
         for (side, leg), count, factor in zip(legs, counts, factors, strict=True):

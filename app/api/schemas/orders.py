@@ -72,7 +72,11 @@ class OrderBody(Body):
         default=None, description="gtc when left out, ioc for a market order."
     )
     reduce_only: bool = False
-    position_side: PositionSide = "both"
+    position_side: PositionSide = Field(
+        default="both",
+        description="The leg that it is of: both in one-way mode; in hedge mode long or short. What"
+        " works against a leg, a sell of long or a buy of short, is reduce-only.",
+    )
     client_order_id: ClientOrderId | None = None
     self_trade_prevention: SelfTradePrevention = "expire_taker"
     trigger_price: Number | None = Field(
