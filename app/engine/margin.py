@@ -302,7 +302,7 @@ def position_summary(state: State, account: Account, position: Position) -> Posi
     )
     return PositionSummary(
         position=position,
-        entry_price=contract.price_of(position.cost, position.quantity),
+        entry_price=contract.paid_price(position.cost, position.quantity),
         mark_price=market.mark.price,
         notional=notional,
         unrealized_profit=position.profit,

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 from app.engine.numbers import (
     INTEGER_DIGITS,
     ONE,
+    UNIT,
     ZERO,
     ceil_quotient,
     derived_price,
@@ -40,6 +41,9 @@ Margining = Literal["linear", "inverse"]
 
 HIGHEST_PRICE = Decimal(10) ** INTEGER_DIGITS
 """Above all prices that come in."""
+
+ROUNDINGS = 2 * UNIT
+"""What the values of four fills are off by at most, each by half a unit of the coin."""
 
 
 class Valued:
@@ -108,8 +112,22 @@ class Valued:
         return derived_price(-quantity * self.contract_size, value, self.tick_size)
 
     def average_price(self, notional: Decimal, quantity: Decimal) -> Decimal:
-        """The price at which an unsigned quantity has that notional, as readers are shown it."""
-        return self.price_of(notional if self.is_positive(quantity) else -notional, quantity)
+        """The average price of an unsigned quantity's fills, as readers are shown it."""
+        return self.paid_price(notional if self.is_positive(quantity) else -notional, quantity)
+
+    def paid_price(self, cost: Decimal, quantity: Decimal) -> Decimal:
+        """The average price at which a signed quantity came to cost that, as readers are shown it.
+
+        An inverse value is rounded where its price is not: a price on the tick that costs the same,
+        but for these roundings, is the one that was paid.
+        """
+        price = self.price_of(cost, quantity)
+        if self.margining == "linear":
+            return price
+        on_tick = ratio(price, self.tick_size).to_integral_value() * self.tick_size
+        if on_tick and abs(self.value(quantity, on_tick) - cost) <= ROUNDINGS:
+            return on_tick
+        return price
 
     def shown(self, price: Decimal | None) -> Decimal | None:
         """A price worked out, as readers are shown it."""

@@ -15,7 +15,7 @@ from app.engine import calculator
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import Bracket, Contract
 from app.engine.markets import Market
-from app.engine.numbers import EXACT, ZERO
+from app.engine.numbers import EXACT, UNIT, ZERO
 from app.engine.rejections import Rejection
 from app.engine.results import Imported
 from app.engine.traders import Wallet
@@ -106,6 +106,31 @@ def test_con_2_an_inverse_value_of_nothing_has_no_price() -> None:
         assert terms.limit_price(Decimal(3), -ten) == Decimal("33.33")
         assert terms.limit_price(Decimal(10**9), -ten) is None  # less than a tick
         assert terms.limit_price(Decimal(-(10**9)), ten) == Decimal("0.01")
+
+
+@given(st.integers(100, 10**7), st.lists(st.integers(20, 10**5), min_size=1, max_size=4))
+def test_num_1_what_one_price_filled_is_shown_at_that_price(ticks: int, fills: list[int]) -> None:
+    """NUM-1, CON-2: as far as the coin's last digit tells one tick from the next."""
+    terms = inverse("COIN", "F")
+    price, quantity = ticks * terms.tick_size, Decimal(sum(fills))
+    with localcontext(EXACT):
+        cost = sum((terms.value(Decimal(fill), price) for fill in fills), ZERO)
+        next_to_it = terms.value(quantity, price + terms.tick_size)
+        shown = terms.paid_price(cost, quantity)
+        if next_to_it - cost > 2 * len(fills) * UNIT:
+            assert shown == price
+        else:
+            assert abs(shown - terms.price_of(cost, quantity)) <= terms.tick_size / 2
+
+
+def test_num_1_what_two_prices_filled_is_shown_at_neither() -> None:
+    """NUM-1: 1,000 contracts of 10 USD at 100 and as many at 200 are 150 coin for 20,000 USD."""
+    terms, many = inverse("COIN", "F"), Decimal(2000)
+    with localcontext(EXACT):
+        assert terms.paid_price(Decimal(-150), many) == Decimal("133.33333333")
+        assert terms.average_price(Decimal(150), many) == Decimal("133.33333333")
+        assert terms.paid_price(ZERO, many) == 0
+        assert GOOD.average_price(Decimal("0.00000003"), Decimal("0.001")) == Decimal("0.00003")
 
 
 @given(
