@@ -82,11 +82,8 @@ def _open(state: State, market: Market) -> list[One]:
         for level in side.levels.values()
         for order in level.values()
     ]
-    orders += [
-        state.untriggered[number]
-        for watch in market.watches.values()
-        for _, number in (*watch.falling, *watch.rising)
-    ]
+    symbol = market.contract.symbol
+    orders += [order for order in state.untriggered.values() if order.symbol == symbol]
     orders.sort(key=lambda order: order.order_id, reverse=True)
     legs = sorted(market.positions, reverse=True)
     found: list[One] = [*map(market.positions.__getitem__, legs), *orders]
