@@ -11,17 +11,19 @@ from fastapi import Body, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_account
-from app.api.changing import Changing
+from app.api.changing import Changing, Posting
 from app.api.faults import Fault
 from app.api.paging import Paged
-from app.api.placing import at_once_of, order_json
+from app.api.placing import at_once_of, group_json, group_of, order_json
 from app.api.problems import malformed, refused, unknown
-from app.api.routing import changing, keyed, router
+from app.api.routing import BY_POST, changing, keyed, router
 from app.api.schemas.base import ACCOUNT_PATTERN, ID_PATTERN, SYMBOL_PATTERN, Page
 from app.api.schemas.orders import (
     ORDER,
     AmendBody,
     CanceledView,
+    GroupBody,
+    GroupView,
     OrderBody,
     PlacedOrderView,
     PreviewView,
@@ -36,6 +38,7 @@ from app.engine.commands import (
     TriggeredStatus,
 )
 from app.engine.commands.orders import AmendOrder, CancelOrder, CancelOrders, PlaceOrder
+from app.engine.commands.triggered import PlaceGroup
 from app.engine.engine import Engine
 from app.engine.numbers import EXACT
 from app.engine.preview import preview
@@ -87,6 +90,24 @@ async def preview_order(
     if isinstance(found, Rejection):
         raise refused(found)
     return PreviewView(**asdict(found))
+
+
+@orders.post(
+    "/orders/groups",
+    status_code=201,
+    responses=changing(PlaceGroup, *BY_POST),
+    summary="Place orders that decide about each other",
+)
+async def place_group(identity: Trader, changes: Posting, body: GroupBody) -> GroupView:
+    """Place two orders of which one cancels the other, or a bracket: all of them or none (TRG-2).
+
+    One that is refused refuses all. What a bracket's entry fills, the others close: they wait for
+    their prices from its first fill on.
+    """
+    for order in body.orders:
+        identity.check_account(order.account_id)
+    placed, _ = await changes.apply(group_of(body))
+    return GroupView.model_validate(group_json(body, placed))
 
 
 @orders.get(

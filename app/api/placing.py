@@ -9,6 +9,7 @@ from app.api.changing import Changes
 from app.api.lean import Document, Lean
 from app.api.problems import Problem, refused
 from app.api.schemas.orders import (
+    GroupBody,
     OrderBody,
     OrdersBody,
     OrdersView,
@@ -17,10 +18,10 @@ from app.api.schemas.orders import (
 )
 from app.engine.commands import CommandOf, TimeInForce, TriggeredType
 from app.engine.commands.orders import PlaceOrder
-from app.engine.commands.triggered import BECOME_MARKET, PlaceTriggered
+from app.engine.commands.triggered import BECOME_MARKET, PlaceGroup, PlaceTriggered
 from app.engine.numbers import plain, time_text
-from app.engine.rejections import Rejection
-from app.engine.results import OrderReceipt, TriggeredReceipt
+from app.engine.rejections import Code, Rejected, Rejection
+from app.engine.results import GroupReceipt, OrderReceipt, TriggeredReceipt
 
 Placing = CommandOf[OrderReceipt | TriggeredReceipt]
 
@@ -145,7 +146,6 @@ def _triggered_json(receipt: TriggeredReceipt) -> dict[str, Any]:
         receipt._asdict(),
         close_position=receipt.quantity is None,
         became_order_id=None,
-        reason=None,
         updated_at=receipt.created_at,
     )
     return view.model_dump(mode="json")
@@ -183,3 +183,25 @@ PLACING = (
         summary="Place orders",
     ),
 )
+
+
+def group_of(body: GroupBody) -> PlaceGroup:
+    """A group as a command: one of its orders at most is placed at once."""
+    at_once = [order for order in body.orders if not order.waits]
+    if len(at_once) > 1 or (at_once and body.kind == "bracket" and body.orders[0].waits):
+        raise Rejected(
+            Code.invalid_group, "one order at most, a bracket's entry, waits for no price"
+        )
+    waiting = tuple(waiting_of(order) for order in body.orders if order.waits)
+    return PlaceGroup(body.kind, at_once_of(at_once[0]) if at_once else None, waiting)
+
+
+def group_json(body: GroupBody, receipt: GroupReceipt) -> dict[str, Any]:
+    """The orders of a group as they were sent."""
+    waiting = iter(receipt.waiting)
+    orders = [next(waiting) if order.waits else receipt.first for order in body.orders]
+    return {
+        "group_id": str(receipt.group_id),
+        "kind": receipt.kind,
+        "orders": [order_json(order) for order in orders if order is not None],
+    }

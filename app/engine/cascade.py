@@ -56,14 +56,15 @@ from heapq import heapify, heappop
 
 from app.engine import (
     closings,
+    groups,
     liquidation,
     looking,
     margin,
     payments,
+    placing,
     positions,
     ranking,
     resting,
-    triggered,
     triggers,
 )
 from app.engine.commands.delivery import BeginDelivery
@@ -104,7 +105,7 @@ def begin_tick(step: Step, tick: Tick) -> Ticked | Drives:
     asset = market.contract.settlement_asset
     assert asset not in state.cascades, "a tick waits for the asset's cascade"
     ranking.forget(state, asset)
-    is_there = bool(market.watches) and triggered.marked(step, market)
+    is_there = bool(market.watches) and placing.marked(step, market)
     unchecked: list[Scope] = []
     if market.triggers.watched:
         unchecked += triggers.pop_watched(market.triggers)
@@ -144,6 +145,7 @@ def run(step: Step, asset: str | None) -> None:
     next `ContinueCascade`. So does what is released, for that must be durable before it is tried;
     and a funding or delivery, for many are due at once.
     """
+    groups.decide(step)
     looking.check_touched(step)
     state = step.state
     for one in state.to_place:
@@ -173,9 +175,11 @@ def _do_part(step: Step, cascade: Cascade) -> None:
         _find(step, cascade)
         _liquidate(step, cascade)
         if not _has_scopes(cascade):
-            triggered.go_on(step, cascade)
+            placing.go_on(step, cascade)
         if not _is_busy(step.state, cascade):
             closings.go_on(step, cascade)
+    groups.decide(step)
+    looking.check_touched(step)
     step.blamed = next(iter(step.handled)) if whole and len(step.handled) == 1 else whole
     if not (cascade.delivered or _is_busy(step.state, cascade)):
         _end(step, cascade)
@@ -289,7 +293,7 @@ def _ranked(step: Step, cascade: Cascade) -> bool:
 
 def _is_busy(state: State, cascade: Cascade) -> bool:
     """Whether there is work that comes before deliveries."""
-    return _has_scopes(cascade) or triggered.has_work(state, cascade)
+    return _has_scopes(cascade) or placing.has_work(state, cascade)
 
 
 def _has_scopes(cascade: Cascade) -> bool:

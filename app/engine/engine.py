@@ -15,12 +15,14 @@ from app.engine import (
     countdown,
     delivery,
     funding,
+    grouping,  # noqa: F401
     invariants,
     listing,  # noqa: F401
     orders,  # noqa: F401
     prices,  # noqa: F401
     recovery,  # noqa: F401
     silence,
+    triggered,  # noqa: F401
 )
 from app.engine.bounds import Bounds
 from app.engine.commands import Command, CommandOf, Due

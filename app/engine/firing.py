@@ -10,6 +10,7 @@ from decimal import Decimal
 from heapq import heapify, heappush
 
 from app.engine import trailing, watching
+from app.engine.commands import TriggerBy
 from app.engine.markets import Market
 from app.engine.state import State
 from app.engine.step import Step
@@ -42,6 +43,14 @@ def _fire(step: Step, market: Market, numbers: list[int], price: Decimal) -> Non
         heappush(heap, number)
 
 
+def price_of(market: Market, by: TriggerBy) -> Decimal:
+    """The price that orders wait for, as it is now; before the first trade the mark is the last."""
+    assert market.mark is not None, market.contract.symbol
+    if by == "last" and market.last_price is not None:
+        return market.last_price
+    return market.mark.price
+
+
 def begin_again(state: State) -> None:
     """Who waits to be placed follows from the orders that are fired."""
     state.to_place.clear()
@@ -51,3 +60,22 @@ def begin_again(state: State) -> None:
             state.to_place.setdefault(asset, []).append(number)
     for heap in state.to_place.values():
         heapify(heap)
+
+
+def counts(state: State, market: Market) -> bool:
+    """Whether the mark triggers orders: those of a halted contract wait for a tick after the halt.
+
+    So does all of an asset that is left alone (REC-2), until its release.
+    """
+    contract, mark = market.contract, market.mark
+    if mark is None or mark.awaited or contract.status == "halted":
+        return False
+    return contract.settlement_asset not in state.halted
+
+
+def is_there(state: State, market: Market) -> bool:
+    """Whether the mark that there is triggers any order."""
+    if not market.watches or not counts(state, market):
+        return False
+    assert market.mark is not None, market.contract.symbol
+    return watching.any_crossed(market, "mark", market.mark.price)

@@ -213,6 +213,8 @@ def _lines(state: State) -> Iterator[str]:
 def _untriggered_lines(state: State) -> Iterator[str]:
     for order in state.untriggered.values():
         yield _line("untriggered", order)
+    for group in state.groups.values():
+        yield _line("group", group)
     for trail in state.trails.values():
         yield _line("trail", trail.trail_id, trail.best, trail.orders)
 

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import localcontext
 from itertools import chain
 
-from app.engine import closings, looking, margin, recovery, triggered, triggers
+from app.engine import closings, looking, margin, placing, recovery, triggers
 from app.engine.commands import Command
 from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
 from app.engine.commands.prices import ReportClock
@@ -59,7 +59,7 @@ class Joining:
         state, some = self._state, self._left[-CHECKED:]
         if any(market.funding and market.funding.time for market in state.markets.values()):
             raise Unsettled("a funding is under way")
-        if triggered.are_due(state):
+        if placing.are_due(state):
             raise Unsettled("triggered orders are placed")
         if any(closings.goes_on(state, market) for market in state.markets.values()):
             raise Unsettled("a contract is being settled")

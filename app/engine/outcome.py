@@ -31,6 +31,7 @@ from app.engine.state import ApiKey, Fund, Inventory
 from app.engine.traders import (
     Account,
     ContractSettings,
+    Group,
     Order,
     Position,
     Trail,
@@ -46,6 +47,7 @@ Kept = (
     | Order
     | TriggeredOrder
     | Trail
+    | Group
     | Market
     | Mark
     | SourcePrice

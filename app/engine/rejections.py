@@ -56,6 +56,7 @@ class Code(Enum):
     callback_rate_not_allowed = Refusal(422, "TRG-1", "only a trailing stop has a callback rate")
     callback_rate_required = Refusal(422, "TRG-1", "a trailing stop needs a callback rate")
     callback_rate_out_of_range = Refusal(422, "TRG-1", "a callback rate is from 0.1 % to 10 %")
+    invalid_group = Refusal(422, "TRG-2", "the orders are no group of that kind")
     trigger_price_required = Refusal(422, "TRG-1", "it needs a price to wait for")
     would_trigger_immediately = Refusal(422, "TRG-1", "its trigger price is there already")
     client_order_id_conflict = Refusal(409, "ORD-1", "the client order id is another order's")

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from app.engine.commands import (
+    GroupKind,
     OrderStatus,
     OrderType,
     PositionSide,
@@ -75,6 +76,17 @@ class TriggeredReceipt(NamedTuple):
     status: TriggeredStatus
     created_at: datetime
     callback_rate: Decimal | None = None
+    group_id: int | None = None
+    reason: str | None = None
+
+
+class GroupReceipt(NamedTuple):
+    """Orders of which the first decides the rest, as they stood in the end (TRG-2)."""
+
+    group_id: int
+    kind: GroupKind
+    first: OrderReceipt | None
+    waiting: tuple[TriggeredReceipt, ...]
 
 
 class Done(NamedTuple):

@@ -23,7 +23,7 @@ from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
 from app.engine.queues import Leg
 from app.engine.scopes import Scope
-from app.engine.traders import Account, Order, Position, Trail, TriggeredOrder, Wallet
+from app.engine.traders import Account, Group, Order, Position, Trail, TriggeredOrder, Wallet
 
 
 @dataclass(slots=True, eq=False)
@@ -131,7 +131,8 @@ class State:
     """Everything the engine knows; `keys` are by digest, `key_ids` the same by identifier.
 
     `untriggered` are the orders that wait for a price, by number and by account (TRG-1), `trails`
-    what the trailing stops among them follow; `to_place` are those of them that are fired, a heap
+    what the trailing stops among them follow, `groups` what decides about some, `grouped` the same
+    by its leader; `to_place` are those of them that are fired, a heap
     of numbers for each asset: derived.
 
     `countdowns` say when whose orders end, sorted (ORD-14); by `ahead`, as told, is `time` ahead of
@@ -153,6 +154,8 @@ class State:
     untriggered: dict[int, TriggeredOrder] = field(default_factory=dict)
     untriggered_of: dict[str, dict[int, TriggeredOrder]] = field(default_factory=dict)
     trails: dict[int, Trail] = field(default_factory=dict)
+    groups: dict[int, Group] = field(default_factory=dict)
+    grouped: dict[int, Group] = field(default_factory=dict)
     to_place: dict[str, list[int]] = field(default_factory=dict)
     keys: dict[str, ApiKey] = field(default_factory=dict)
     key_ids: dict[str, ApiKey] = field(default_factory=dict)

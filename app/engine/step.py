@@ -18,7 +18,7 @@ from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.register import Register
 from app.engine.scopes import Scope, cross_scope
 from app.engine.state import Fund, Inventory, State
-from app.engine.traders import Account, Order, Position, Trail, TriggeredOrder, scope_of
+from app.engine.traders import Account, Group, Order, Position, Trail, TriggeredOrder, scope_of
 
 
 class Step(Register):
@@ -232,9 +232,37 @@ class Step(Register):
         state = self.state
         state.untriggered[order.order_id] = order
         state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
-        if order.trigger_price is not None:
+        if order.trigger_price is not None and not order.dormant:
             watching.insert(state.markets[order.symbol], order)
         self._touch(order)
+
+    def wake(self, order: TriggeredOrder) -> None:
+        """The entry of its group has filled: from now on it waits for its price (TRG-2)."""
+        order.dormant = False
+        if order.trigger_price is not None:
+            watching.insert(self.state.markets[order.symbol], order)
+        self._touch(order)
+
+    def add_group(self, group: Group) -> None:
+        """Keep a group, whose orders are accepted."""
+        self.state.groups[group.group_id] = group
+        self.lead_group(group, group.leader)
+
+    def lead_group(self, group: Group, leader: int | None) -> None:
+        """Another order is a group's first, or none any more."""
+        grouped = self.state.grouped
+        if group.leader is not None:
+            grouped.pop(group.leader, None)
+        group.leader = leader
+        if leader is not None:
+            grouped[leader] = group
+        self._touch(group)
+
+    def end_group(self, group: Group) -> None:
+        """A group is decided, and nothing waits for that any more."""
+        self.lead_group(group, None)
+        group.orders = 0
+        del self.state.groups[group.group_id]
 
     def follow(self, order: TriggeredOrder, price: Decimal) -> None:
         """A trailing stop follows the price from here on, with others whose best it is (TRG-1)."""
@@ -277,6 +305,8 @@ class Step(Register):
 
     def _unwatch(self, order: TriggeredOrder) -> None:
         market = self.state.markets[order.symbol]
+        if order.dormant:
+            return
         if order.trail is None:
             watching.remove(market, order)
             return

@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.engine.commands import (
+    GroupKind,
     MarginMode,
     OrderStatus,
     OrderType,
@@ -80,6 +81,7 @@ class TriggeredOrder:
     `fired`: the price was there, so it is placed when its turn comes (TRG-2). `became` is the
     number of the order that it became; `reason` says why it ended as none. A trailing stop, of a
     `callback_rate`, waits for its trigger price first, where it has one; then it is in a `trail`.
+    One of a group that is `dormant` waits for the group's entry to fill, and for no price yet.
     """
 
     order_id: int
@@ -104,11 +106,28 @@ class TriggeredOrder:
     reason: str | None = None
     callback_rate: Decimal | None = None
     trail: int | None = None
+    group_id: int | None = None
+    dormant: bool = False
 
     @property
     def rising(self) -> bool:
         """Whether it waits for a price at or above its trigger price, not at or below."""
         return rises(self.side, self.type)
+
+
+@dataclass(slots=True, eq=False)
+class Group:
+    """Orders of which the first that fills or is cancelled decides the rest (TRG-2).
+
+    `leader` is the number of the one that was placed at once, or of a bracket's entry, while that
+    lives. With no `orders` the group is over. The others name it: `TriggeredOrder.group_id`.
+    """
+
+    group_id: int
+    kind: GroupKind
+    account_id: str
+    leader: int | None
+    orders: int
 
 
 @dataclass(slots=True, eq=False)

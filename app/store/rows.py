@@ -42,6 +42,7 @@ from app.engine.state import ApiKey, Counters, Fund, Inventory
 from app.engine.traders import (
     Account,
     ContractSettings,
+    Group,
     Order,
     Position,
     Trail,
@@ -86,7 +87,7 @@ def collect(
     """The rows of outcomes that were applied in this order; `counters` are the engine's now.
 
     Refused commands leave no row. A position or inventory without quantity is a
-    delete, and a trail without orders.
+    delete, and a trail or group without orders.
     """
     batch = Writes(counters.command, None, _COUNTERS(counters))
     touched: dict[Kept, None] = {}
@@ -213,6 +214,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Order: _state(tables.orders),
     TriggeredOrder: _state(tables.triggered_orders),
     Trail: _state(tables.trails),
+    Group: _state(tables.order_groups),
     Market: _state(tables.contracts, brackets=_brackets, index_sources=_sources),
     Mark: _state(tables.marks),
     SourcePrice: _state(tables.source_prices),
@@ -229,6 +231,7 @@ QUANTITY = {
         (tables.positions, "quantity"),
         (tables.inventory, "quantity"),
         (tables.trails, "orders"),
+        (tables.order_groups, "orders"),
     )
 }
 """Where the quantity, or number, is in rows that are a delete without one."""

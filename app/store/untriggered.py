@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from app.engine import watching
 from app.engine.state import State
-from app.engine.traders import Trail, TriggeredOrder
+from app.engine.traders import Group, Trail, TriggeredOrder
 from app.store.rowsource import RowSource, exact
 from app.store.tables import ALIVE
 
 
 async def load_untriggered(source: RowSource, state: State) -> None:
     """The orders that wait for a price; those that are fired wait for it no more."""
+    for row in await source.fetch("order_groups"):
+        group = Group(*row)
+        state.groups[group.group_id] = group
+        if group.leader is not None:
+            state.grouped[group.leader] = group
     for row in await source.fetch("trails"):
         trail = exact(Trail(*row), "trails")
         state.trails[trail.trail_id] = trail
@@ -21,6 +26,8 @@ async def load_untriggered(source: RowSource, state: State) -> None:
         state.untriggered[order.order_id] = order
         state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
         market = state.markets[order.symbol]
+        if order.dormant:
+            continue
         if order.trail is not None:
             watching.join(market, state.trails[order.trail], order)
         elif not order.fired:

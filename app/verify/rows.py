@@ -69,6 +69,7 @@ def _whole(state: State) -> Outcome:
         state.orders.values(),
         state.untriggered.values(),
         state.trails.values(),
+        state.groups.values(),
         state.markets.values(),
         (market.mark for market in state.markets.values() if market.mark),
         *(market.sources.values() for market in state.markets.values()),

@@ -34,7 +34,7 @@ async def test_trg_1_an_order_waits_and_becomes_another(market: Api) -> None:
         "side": "sell", "position_side": "both", "type": "stop_market", "time_in_force": "ioc",
         "reduce_only": False, "price": None, "quantity": "0.01", "trigger_price": "59000",
         "trigger_by": "mark", "callback_rate": None, "close_position": False,
-        "status": "untriggered", "became_order_id": None, "reason": None,
+        "status": "untriggered", "became_order_id": None, "group_id": None, "reason": None,
     }  # fmt: skip
     assert await api("GET /v1/orders/4", key="alice") == placed
     await api.mark("BTCUSDT", "59000")
@@ -151,3 +151,58 @@ async def test_trg_2_a_trade_triggers_what_waits_for_last(market: Api) -> None:
     assert triggered["status"] == "triggered"
     became = await api(f"GET /v1/orders/{triggered['became_order_id']}", key="alice")
     assert became["status"] == "filled"
+
+
+async def test_trg_2_a_bracket(market: Api) -> None:
+    """Its entry fills, what closes wakes, and the first of that decides."""
+    api = market
+    closing = {**STOP, "client_order_id": None, "reduce_only": True}
+    orders = [
+        {"account_id": "alice", "symbol": "BTCUSDT", "side": "buy", "type": "limit",
+         "quantity": "0.01", "price": "59500"},
+        {**closing, "type": "take_profit_market", "trigger_price": "61000"},
+        closing,
+    ]  # fmt: skip
+    body = {"kind": "bracket", "orders": orders}
+    key = {"Idempotency-Key": "g-1"}
+    placed = await api("POST /v1/orders/groups", body, key="alice", status=201, headers=key)
+    assert [order["status"] for order in placed["orders"]] == ["new", "untriggered", "untriggered"]
+    assert [order["order_id"] for order in placed["orders"]] == ["4", "5", "6"]
+    assert placed["group_id"] == placed["orders"][1]["group_id"] == "4"
+    again = await api("POST /v1/orders/groups", body, key="alice", status=201, headers=key)
+    assert again == placed
+    await api.order("bob", "sell", "0.01", "59500")
+    await api.mark("BTCUSDT", "59000")
+    listed = (await api("GET /v1/orders?account_id=alice", key="alice"))["items"]
+    assert [(order["order_id"], order["status"], order["reason"]) for order in listed[:4]] == [
+        ("8", "filled", None), ("6", "triggered", None), ("5", "canceled", "group"),
+        ("4", "filled", None),
+    ]  # fmt: skip
+
+
+async def test_trg_2_what_is_no_group(market: Api) -> None:
+    api = market
+    limit = {"account_id": "alice", "symbol": "BTCUSDT", "side": "sell", "type": "limit",
+             "quantity": "0.01", "price": "61000"}  # fmt: skip
+    stop = {**STOP, "client_order_id": None}
+    for orders, refused in (
+        ([limit, limit], (422, "invalid_group")),
+        ([limit, STOP], (422, "invalid_group")),
+        ([stop, stop, stop], (422, "invalid_group")),
+        ([limit, {**stop, "trigger_price": "60000"}], (422, "would_trigger_immediately")),
+        ([{**limit, "quantity": "5", "side": "buy"}, stop], (422, "insufficient_margin")),
+        ([limit], (400, "malformed_body")),
+        ([limit, {**stop, "account_id": "bob"}], (404, "unknown_account")),
+    ):  # fmt: skip
+        body = {"kind": "oco", "orders": orders}
+        assert await api.refused("POST /v1/orders/groups", body, key="alice") == refused
+    bracket = {"kind": "bracket", "orders": [stop, stop, limit]}
+    assert await api.refused("POST /v1/orders/groups", bracket, key="alice") == (
+        422, "invalid_group",
+    )  # fmt: skip
+    one = await api(
+        "POST /v1/orders/groups", {"kind": "oco", "orders": [stop, limit]}, key="alice", status=201
+    )
+    assert [order["type"] for order in one["orders"]] == ["stop_market", "limit"]
+    await api("DELETE /v1/orders/4", key="alice")
+    assert (await api("GET /v1/orders/5", key="alice"))["reason"] == "group"

@@ -43,10 +43,11 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         {"funded", "ordered", "unordered", "unpaid"},
     ),
     "engine/firing.py": ("which fired orders wait for their turn", {"to_place"}),
-    "engine/triggered.py": (
+    "engine/placing.py": (
         "which fired orders wait for their turn, and which contracts' marks fire more",
         {"to_place", "watched"},
     ),
+    "engine/groups.py": ("which contracts' marks fire more", {"watched"}),
     "engine/watching.py": (
         "which orders wait for which price, sorted",
         {"watches", "followed", "waiting"},
@@ -93,7 +94,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 
 STORED = {
     "Account", "ApiKey", "ContractSettings", "Counters", "Delivery", "Fund", "Funding", "Inventory",
-    "Mark", "MidSample", "Order", "SourcePrice", "TriggeredOrder", "Wallet",
+    "Mark", "MidSample", "Order", "SourcePrice", "TriggeredOrder", "Group", "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
@@ -108,8 +109,8 @@ KEPT = {
     "Trail": {"trail_id", "symbol", "side", "trigger_by", "best", "orders"},
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "countdowns", "silences", "untriggered", "untriggered_of", "trails", "time",
-        "ahead",
+        "key_ids", "countdowns", "silences", "untriggered", "untriggered_of", "trails", "groups",
+        "grouped", "time", "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

@@ -23,6 +23,7 @@ from app.engine.commands.orders import (
     PlaceOrder,
 )
 from app.engine.commands.prices import IndexTick, Tick
+from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
 from app.engine.markets import DeliveryPhase
 from app.engine.outcome import Outcome
@@ -177,3 +178,45 @@ def changed(name: str, *changes: tuple[str, object]) -> dict[str, object]:
 def listed(symbol: str, *changes: tuple[str, object]) -> Any:
     """A contract with these terms."""
     return replace(contract(symbol, "F"), **dict(changes))  # type: ignore[arg-type]
+
+
+def group_ladder(waiting: Ladder) -> Ladder:
+    """An oco of an order that is placed at once and one that waits: its rungs, then the other's."""
+    one: dict[str, Any] = dict(waiting.fields)
+    first: dict[str, Any] = {
+        "side": "buy", "type": "limit", "quantity": Decimal("0.001"), "price": Decimal(200),
+        "time_in_force": "gtx", "reduce_only": True,
+    }  # fmt: skip
+
+    def orders() -> dict[str, object]:
+        same = {name: one[name] for name in ("account_id", "symbol", "position_side")}
+        return {
+            "first": PlaceOrder(**first, **same),
+            "waiting": (PlaceTriggered(**one),),
+        }
+
+    rungs: list[tuple[str, Mend]] = [("invalid_group", orders())]
+    for code, mend in waiting.rungs:
+        if isinstance(mend, Mapping):
+            one |= mend
+            rungs.append((code, orders()))
+        elif code == "too_many_open_orders":  # a new leader settles fundings under way
+            rungs.append((code, lambda world: [do(Recover(Limits()))(world), fund(START)(world)]))
+        else:
+            rungs.append((code, mark_that_ages if code == "no_mark" else mend))
+    for code, changes in (
+        ("price_out_of_band", {"price": HUNDRED}),
+        ("reduce_only_rejected", {"reduce_only": False}),
+        ("below_min_notional", {"quantity": Decimal(2_000_000)}),
+        ("position_too_large", {"quantity": Decimal(20_000)}),
+        ("leverage_too_high", {"quantity": Decimal(9_000)}),
+        ("insufficient_margin", {"quantity": Decimal(1)}),
+        ("would_trade_immediately", {"time_in_force": "gtc"}),
+    ):
+        if code == "price_out_of_band":
+            rungs += [
+                ("funding_under_way", fund(None)), ("stale_mark", do(Tick("TEST", HUNDRED), ASK)),
+            ]  # fmt: skip
+        first |= changes
+        rungs.append((code, orders()))
+    return Ladder(PlaceGroup, {"kind": "oco", "first": None, "waiting": ()}, rungs)

@@ -23,6 +23,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     order alice TEST sell 10 market               trade alice bob TEST 10 @ 100   (alice buys)
     cancel a1                                     cancel-all alice [TEST]
     amend a1 [quantity=2 price=99]                (an open order)
+    group oco|bracket g alice TEST / order sell 1 @ 110 / wait sell 1 stop 95   (g1, g2, ...)
     trail alice TEST sell 10|all 0.01 [from 105] [last] [reduce_only] [id=s1]
     wait alice TEST sell 10|all stop|take_profit 95 [@ 94] [last] [reduce_only] [id=s1]
     countdown alice 30                            (cancel all in so many seconds; 0: never)
@@ -48,7 +49,7 @@ from typing import get_args
 
 from app.engine import commands
 from app.engine.rejections import Rejection
-from app.engine.results import OrderReceipt, Ticked, TriggeredReceipt
+from app.engine.results import GroupReceipt, OrderReceipt, Ticked, TriggeredReceipt
 from app.engine.traders import Position
 from tests.engine.verbs import Verbs, pairs
 from tests.engine.world import World
@@ -114,6 +115,10 @@ class Scenario(Verbs):
     def _meets(self, result: object, expected: str) -> None:
         if not expected:
             assert not isinstance(result, Rejection), f"refused: {result}"
+            if isinstance(result, GroupReceipt):
+                count = len(result.waiting) + (result.first is not None)
+                for place in range(count):
+                    self.names[f"{self.group}{place + 1}"] = result.group_id + place
             if isinstance(result, OrderReceipt | TriggeredReceipt):
                 self.names[result.client_order_id or str(result.order_id)] = result.order_id
             return

@@ -15,11 +15,12 @@ from app.engine.commands.delivery import SettleContract
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import ReportClock, Tick
-from app.engine.commands.triggered import PlaceTriggered
+from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
 from app.engine.joining import Joining, Unsettled, admit
 from app.engine.markets import Triggers
+from app.engine.rejections import Rejection
 from app.engine.state import State
 from tests.engine.world import World, contract
 
@@ -178,13 +179,14 @@ def test_a_replay_has_the_orders_that_wait(world: World) -> None:
             callback_rate=Decimal("0.05"),
         )
     )  # fmt: skip
+    world.must(PlaceGroup("oco", order("short", "buy", "1", "90"), (stop("94"),)))
     assert state_hash(world.state) != without
     follower = joined(world)
     assert state_hash(follower.state) == state_hash(world.state)
     tick = Tick("BTC", Decimal(95))
     follower.apply(tick, world.next_time())
     world.must(tick)
-    assert not world.state.untriggered
+    assert len(world.state.untriggered) == 1
     assert state_hash(follower.state) == state_hash(world.state)
 
 
@@ -221,3 +223,10 @@ def test_while_a_contract_is_settled_nobody_joins(world: World) -> None:
     world.finish()
     assert len(world.state.markets["DATED"].positions) == 1
     join(loaded(world.state), tuple(world.state.incidents.values()))
+
+
+def test_trg_2_orders_of_two_accounts_are_no_group(world: World) -> None:
+    other = replace(stop("94"), account_id="long-1")
+    told = world.apply(PlaceGroup("oco", None, (stop("95"), other))).result
+    assert isinstance(told, Rejection)
+    assert told.code == "invalid_group"

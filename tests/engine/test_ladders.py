@@ -65,6 +65,7 @@ from tests.engine.rungs import (
     begin,
     changed,
     do,
+    group_ladder,
     listed,
     mark_of_one_that_is_held,
     mark_that_ages,
@@ -329,6 +330,9 @@ Ladder(ContributeToTreasury, {"asset": "-", "amount": NO_MONEY}, [
     *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),
 ]),
 ]  # fmt: skip
+
+
+LADDERS.append(group_ladder(next(one for one in LADDERS if one.kind is PlaceTriggered)))
 
 
 @pytest.mark.parametrize("ladder", LADDERS, ids=lambda ladder: str(ladder.kind.__name__))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from app.engine.commands import Command
-from app.engine.commands.orders import CancelOrder
-from app.engine.commands.triggered import BECOME_MARKET, PlaceTriggered, rises
+from app.engine.commands.orders import CancelOrder, PlaceOrder
+from app.engine.commands.triggered import BECOME_MARKET, PlaceGroup, PlaceTriggered, rises
+from app.engine.orderbook import opposite
 from tests.engine.markets import everyone, lots, seldom, sides, symbols
 from tests.engine.world import World
 
@@ -67,6 +69,40 @@ class Triggering(RuleBasedStateMachine):
                 callback_rate=Decimal(rate) if trails else None,
             )
         )  # fmt: skip
+
+    @rule(
+        account=everyone, symbol=symbols, side=sides, count=lots,
+        kind=st.sampled_from(("oco", "oco", "bracket")), entry=st.sampled_from(("limit", "stop")),
+        near=st.sampled_from(("0.99", "1", "1.005", "1.02")),
+        aways=st.tuples(st.sampled_from(AWAY), st.sampled_from(AWAY)), rate=st.sampled_from(RATES),
+        by=st.sampled_from(("mark", "last")),
+    )  # fmt: skip
+    def group(
+        self, account: str, symbol: str, side: Any, count: int, kind: Any, entry: str, near: str,
+        aways: tuple[str, str], rate: str, by: Any,
+    ) -> None:  # fmt: skip
+        """A bracket, or two orders of which one cancels the other."""
+        symbol = self.pick(symbol)
+        size, other = self.size(symbol, count), opposite(side)
+        first: Any = PlaceOrder(account, symbol, side, "limit", size, self.price(symbol, near))
+        up, down = self.price(symbol, aways[0]), self.price(symbol, str(1 / Decimal(aways[1])))
+        begins = PlaceTriggered(
+            account, symbol, side, "stop_market", size, time_in_force="ioc",
+            trigger_price=up if side == "buy" else down, trigger_by=by,
+        )  # fmt: skip
+        profit = replace(
+            begins, side=other, type="take_profit_market", reduce_only=True,
+            trigger_price=up if other == "sell" else down,
+        )  # fmt: skip
+        stops = replace(
+            profit, type="trailing_stop", trigger_price=None, callback_rate=Decimal(rate)
+        )
+        waiting: tuple[PlaceTriggered, ...]
+        if kind == "oco":
+            waiting = (begins,) if entry == "limit" else (begins, stops)
+        else:
+            waiting = (profit, stops) if entry == "limit" else (begins, profit, stops)
+        self.send(PlaceGroup(kind, first if entry == "limit" else None, waiting))
 
     @precondition(lambda self: self.world.state.untriggered)
     @rule(data=st.data())

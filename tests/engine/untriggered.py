@@ -9,10 +9,10 @@ from fractions import Fraction
 from app.engine.commands.delivery import BeginDelivery
 from app.engine.commands.leaders import Recover, ReleaseIncident
 from app.engine.commands.prices import Price
-from app.engine.commands.triggered import PlaceTriggered
+from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
 from app.engine.events import Trade
 from app.engine.outcome import Outcome
-from app.engine.results import TriggeredReceipt
+from app.engine.results import GroupReceipt, TriggeredReceipt
 from app.engine.state import State
 from app.engine.traders import Order, TriggeredOrder
 
@@ -29,24 +29,60 @@ class Untriggered:
         self.orders: dict[int, PlaceTriggered] = {}
         self.due: dict[str, set[int]] = defaultdict(set)
         self.best: dict[int, Decimal] = {}
+        self.dormant: set[int] = set()
+        self.last: dict[str, Decimal] = {}
 
     def observe(self, outcome: Outcome, state: State) -> None:
         """An accepted outcome: who is triggered, in which order, and what becomes of each."""
         before = {asset: set(due) for asset, due in self.due.items()}
         if isinstance(outcome.command, PlaceTriggered):
             self._accept(outcome.command, outcome.result, state)
+        if isinstance(outcome.command, PlaceGroup):
+            self._accept_group(outcome.command, outcome.result, state)
         self._prices(outcome, state)
+        self._wake(outcome, state)
         self._placed(outcome, state, before)
         for order in outcome.touched:
             if isinstance(order, TriggeredOrder) and order.status != "untriggered":
                 self._ended(order, outcome, state)
+        self.last |= {trade.symbol: trade.price for trade in outcome.of(Trade)}
         self._compare(state)
+        self._groups(state)
+
+    def _accept_group(self, command: PlaceGroup, result: object, state: State) -> None:
+        assert isinstance(result, GroupReceipt), result
+        entry = command.kind == "bracket" and command.first is None
+        for place, (one, receipt) in enumerate(zip(command.waiting, result.waiting, strict=True)):
+            if command.kind == "bracket" and not (entry and place == 0):
+                self.dormant.add(receipt.order_id)
+                self.orders[receipt.order_id] = one
+            else:
+                self._accept(one, receipt, state)
+
+    def _wake(self, outcome: Outcome, state: State) -> None:
+        """The entry of a bracket has filled: what closes waits for its price, or has it."""
+        for order in outcome.touched:
+            if not isinstance(order, TriggeredOrder) or order.order_id not in self.dormant:
+                continue
+            if order.dormant:
+                continue
+            number, market = order.order_id, state.markets[order.symbol]
+            self.dormant.discard(number)
+            assert market.mark is not None, order
+            prices = [market.mark.price]
+            if order.trigger_by == "last":
+                prices = [t.price for t in outcome.of(Trade) if t.symbol == order.symbol][-1:]
+            for price in prices:
+                if order.trigger_price is None:
+                    self.best[number] = price
+                elif self._triggers(number, self.orders[number], price):
+                    self.due[market.contract.settlement_asset].add(number)
 
     def _accept(self, command: PlaceTriggered, result: object, state: State) -> None:
         assert isinstance(result, TriggeredReceipt), result
         market = state.markets[command.symbol]
         assert market.mark is not None, command
-        last = market.last_price if command.trigger_by == "last" else None
+        last = self.last.get(command.symbol) if command.trigger_by == "last" else None
         price = last or market.mark.price
         if command.trigger_price is None:
             self.best[result.order_id] = price
@@ -75,7 +111,7 @@ class Untriggered:
     def _price(self, symbol: str, by: str, price: Decimal, state: State) -> None:
         due = self.due[state.markets[symbol].contract.settlement_asset]
         for number, order in self.orders.items():
-            if (order.symbol, order.trigger_by) != (symbol, by) or number in due:
+            if (order.symbol, order.trigger_by) != (symbol, by) or number in due | self.dormant:
                 continue
             if self._triggers(number, order, price):
                 due.add(number)
@@ -114,6 +150,7 @@ class Untriggered:
     def _ended(self, order: TriggeredOrder, outcome: Outcome, state: State) -> None:
         command = self.orders.pop(order.order_id)
         self.best.pop(order.order_id, None)
+        self.dormant.discard(order.order_id)
         due = self.due[state.markets[order.symbol].contract.settlement_asset]
         if order.status == "canceled":
             assert order.reason, order
@@ -135,7 +172,8 @@ class Untriggered:
         reduces = command.reduce_only or command.close_position or against
         assert became.reduce_only == reduces, became
         assert command.quantity is None or became.quantity <= command.quantity, became
-        assert became.reduce_only or became.quantity == command.quantity, became
+        exactly = not became.reduce_only and order.group_id is None
+        assert not exactly or became.quantity == command.quantity, became
 
     def _compare(self, state: State) -> None:
         """The same wait; fired are those that are due; none is left when the cascade has ended."""
@@ -156,6 +194,25 @@ class Untriggered:
                 assert state.trails[order.trail].best == self.best[number], order
         self._trails(state)
         self._watched(state)
+
+    @staticmethod
+    def _groups(state: State) -> None:
+        """Whatever waits in a group has one that is not decided; what closes sleeps until the entry
+        has filled something (TRG-2)."""
+        for order in state.untriggered.values():
+            assert order.group_id is None or order.group_id in state.groups, order
+        for group in state.groups.values():
+            waiting = [o for o in state.untriggered.values() if o.group_id == group.group_id]
+            first = state.orders.get(group.leader or 0)
+            closing = [o for o in waiting if o.order_id != group.leader]
+            if group.kind == "oco":
+                assert len(waiting) + (first is not None) == 2, group
+                assert not any(order.dormant for order in waiting), group
+                continue
+            assert len(closing) == 2, group
+            filled = group.leader is None or (first is not None and first.filled_quantity > 0)
+            assert all(order.dormant != filled for order in closing), group
+            assert (group.leader is None) or first or len(waiting) == 3, group
 
     @staticmethod
     def _trails(state: State) -> None:
@@ -182,7 +239,8 @@ class Untriggered:
                     for key, number in entries:
                         assert key == sign * _price_of(state, state.untriggered[number]), symbol
                         found.add(number)
-            own = [o for o in state.untriggered.values() if o.symbol == symbol and not o.fired]
+            own = [o for o in state.untriggered.values()
+                   if o.symbol == symbol and not o.fired and not o.dormant]  # fmt: skip
             assert found == {o.order_id for o in own if o is _first(o, own)}, symbol
 
 

@@ -30,7 +30,7 @@ from app.engine.commands.orders import (
     PlaceOrder,
 )
 from app.engine.commands.prices import IndexTick, ReportClock, Tick
-from app.engine.commands.triggered import PlaceTriggered
+from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
 from tests.engine import world
 from tests.engine.expectations import Expectations
@@ -55,6 +55,7 @@ class Verbs(Expectations):
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.incidents = 0
+        self.group = ""
 
     def line(self, line: str) -> None:
         """One line of the scenario."""
@@ -293,6 +294,16 @@ class Verbs(Expectations):
             trigger_price=trigger, trigger_by="last" if "last" in rest else "mark",
             close_position=quantity == "all", callback_rate=Decimal(rate),
         )]  # fmt: skip
+
+    def do_group(self, kind: Any, name: str, account: str, symbol: str, *rest: str) -> list[object]:
+        """Orders of a group, each as its own verb has it behind `/`, named by their places."""
+        orders: list[Any] = []
+        for text in " ".join(rest).split("/")[1:]:
+            verb, *arguments = text.split()
+            orders += getattr(self, f"do_{verb}")(account, symbol, *arguments)
+        first = orders.pop(0) if isinstance(orders[0], PlaceOrder) else None
+        self.group = name
+        return [PlaceGroup(kind, first, tuple(orders))]
 
     def do_ladder(self, account: str, symbol: str, *rest: str) -> list[object]:
         """The same order many times: `times=200`."""

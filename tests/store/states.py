@@ -38,6 +38,7 @@ from app.engine.step import Step
 from app.engine.traders import (
     Account,
     ContractSettings,
+    Group,
     Order,
     Position,
     TriggeredOrder,
@@ -220,6 +221,20 @@ class Exchange:
         step.accept_triggered(order)
         step.follow(order, Decimal(price))
 
+    def group(self, order: Order) -> None:
+        """A bracket of an open order, of which nothing was filled yet."""
+        step = self.step()
+        group = Group(order.order_id, "bracket", order.account_id, order.order_id, 3)
+        for rate in ("0.01", "0.02"):
+            waiting = TriggeredOrder(
+                step.next_id("order"), order.account_id, order.symbol, "both", "sell",
+                "trailing_stop", None, "mark", Decimal("0.50"), None, "ioc", False, "expire_taker",
+                NASTY, step.now, step.now, callback_rate=Decimal(rate), group_id=group.group_id,
+                dormant=True,
+            )  # fmt: skip
+            step.accept_triggered(waiting)
+        step.add_group(group)
+
     def requeue(self, order: Order, quantity: str) -> None:
         """Put an order behind the others at its price, with another quantity."""
         step, account = self.step(), self.state.accounts[order.account_id]
@@ -294,6 +309,7 @@ def small_exchange() -> Exchange:
     exchange.requeue(exchange.rest(bob, "BTCUSDT", "buy", "59000.0"), "0.7")
     exchange.wait(alice, "BTCUSDT", "58000.0")
     exchange.wait(bob, "BTCUSDT", "58000.5", fired=True)
+    exchange.group(exchange.rest(bob, "ETHUSDT", "buy", "1.4"))
     for price in ("59999.0", "59999.0", "59998.5"):
         exchange.trail(bob, "BTCUSDT", price)
     exchange.fill(exchange.rest(alice, "ETHUSDT", "sell", "4000"), "0.5")

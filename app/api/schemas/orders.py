@@ -21,6 +21,7 @@ from app.api.schemas.base import (
 )
 from app.api.schemas.problem import ProblemBody
 from app.engine.commands import (
+    GroupKind,
     OrderStatus,
     OrderType,
     PositionSide,
@@ -130,6 +131,30 @@ class OrdersBody(Body):
     model_config = example({"orders": [ORDER]})
 
 
+CLOSING = {"account_id": "alice", "symbol": "BTCUSDT", "side": "sell", "quantity": "0.1"}
+BRACKET = {
+    "kind": "bracket",
+    "orders": [
+        {**CLOSING, "side": "buy", "type": "limit", "price": "60000"},
+        {**CLOSING, "type": "take_profit_market", "trigger_price": "63000", "reduce_only": True},
+        {**CLOSING, "type": "stop_market", "trigger_price": "59000", "reduce_only": True},
+    ],
+}
+
+
+class GroupBody(Body):
+    """Orders of which the first that fills or is cancelled decides the rest (TRG-2).
+
+    oco: two, of which at least one waits for a price. bracket: an entry, what takes profit and what
+    stops, in this order. All of one account and contract, without client order ids.
+    """
+
+    kind: GroupKind
+    orders: Annotated[list[OrderBody], Field(min_length=2, max_length=3)]
+
+    model_config = example(BRACKET)
+
+
 class FillView(View):
     """A fill, as the order's owner sees it."""
 
@@ -195,9 +220,18 @@ class TriggeredOrderView(View):
     close_position: bool
     status: TriggeredStatus
     became_order_id: Id | None
+    group_id: Id | None
     reason: str | None
     created_at: Time
     updated_at: Time
+
+
+class GroupView(View):
+    """The orders of a group, as they stood when the first had been matched."""
+
+    group_id: Id
+    kind: GroupKind
+    orders: list[PlacedOrderView | TriggeredOrderView]
 
 
 class PlacedResult(View):

@@ -19,6 +19,7 @@ OrderStatus = Literal["new", "partially_filled", "filled", "canceled", "expired"
 TriggeredType = Literal[
     "stop_market", "take_profit_market", "stop", "take_profit", "trailing_stop"
 ]  # fmt: skip
+GroupKind = Literal["oco", "bracket"]
 TriggerBy = Literal["mark", "last"]
 TriggeredStatus = Literal["untriggered", "triggered", "canceled", "expired"]
 SelfTradePrevention = Literal["expire_taker", "expire_maker", "expire_both"]

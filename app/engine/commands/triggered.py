@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.engine.commands import (
     CommandOf,
+    GroupKind,
     PositionSide,
     SelfTradePrevention,
     Side,
@@ -15,9 +16,10 @@ from app.engine.commands import (
     TriggerBy,
     TriggeredType,
 )
+from app.engine.commands.orders import PlaceOrder
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
-    from app.engine.results import TriggeredReceipt  # noqa: F401 - ruff looks into no string
+    from app.engine.results import GroupReceipt, TriggeredReceipt  # noqa: F401 - ruff looks into no string
 
 BECOME_MARKET: frozenset[TriggeredType] = frozenset(
     {"stop_market", "take_profit_market", "trailing_stop"}
@@ -49,6 +51,19 @@ class PlaceTriggered(CommandOf["TriggeredReceipt"]):
     trigger_by: TriggerBy = "mark"
     close_position: bool = False
     callback_rate: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceGroup(CommandOf["GroupReceipt"]):
+    """Orders of which the first that fills or is cancelled decides the rest (TRG-2).
+
+    oco: two, of which at most the `first` is placed at once. bracket: an entry, which is the
+    `first` where that is placed at once, and then what takes profit and what stops.
+    """
+
+    kind: GroupKind
+    first: PlaceOrder | None
+    waiting: tuple[PlaceTriggered, ...]
 
 
 def rises(side: Side, kind: TriggeredType) -> bool:

@@ -15,6 +15,7 @@ from app.engine.state import ApiKey, Fund, Inventory
 from app.engine.traders import (
     Account,
     ContractSettings,
+    Group,
     Order,
     Position,
     Trail,
@@ -37,6 +38,7 @@ ALIVE = {
     "orders": f"WHERE {OPEN}",
     "triggered_orders": f"WHERE {UNTRIGGERED}",
     "trails": "",
+    "order_groups": "",
     "contracts": "",
     "marks": "",
     "source_prices": "",
@@ -228,6 +230,14 @@ trails = Table(
     postgresql_with={"fillfactor": "50"},
 )
 """Without a row no trailing stop has that best price."""
+
+order_groups = Table(
+    "order_groups",
+    metadata,
+    *columns(Group, key=1),
+    law("orders", "orders >= 2"),
+)
+"""Without a row nothing is to be decided about its orders any more (TRG-2)."""
 
 api_keys = Table(
     "api_keys",
