@@ -1,4 +1,4 @@
-"""Candles: what mark, index and trades of a contract did in a minute or an hour (MRK-5).
+"""Candles: what mark, index and trades of a contract did in a minute, an hour or a day (MRK-5).
 
 They are made of what a batch commits: its new marks, its index prices and its trades. What it adds
 to a candle is merged into the row that is there, in the same transaction, so that no leader needs
@@ -20,13 +20,17 @@ from app.engine.numbers import EXACT, ZERO
 from app.engine.outcome import IndexPrice
 
 CandleSource = Literal["mark", "index", "trades"]
-KeptInterval = Literal["1m", "1h"]
+KeptInterval = Literal["1m", "1h", "1d"]
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
-WIDTHS: dict[KeptInterval, timedelta] = {"1m": MINUTE, "1h": timedelta(hours=1)}
+WIDTHS: dict[KeptInterval, timedelta] = {
+    "1m": MINUTE,
+    "1h": timedelta(hours=1),
+    "1d": timedelta(days=1),
+}
 """What is kept. Others are made of these as they are read: a page of any interval then reads at
-most 24 times as many rows as it gives, and what a contract does in a batch costs two rows."""
+most 15 times as many rows as it gives, and what a contract does in a batch costs three rows."""
 
 
 class CandleRow(NamedTuple):

@@ -20,7 +20,7 @@ STATEMENTS = (
         count BIGINT NOT NULL,
         CONSTRAINT candles_pkey PRIMARY KEY (symbol, source, interval, time),
         CONSTRAINT candles_source CHECK (source IN ('mark', 'index', 'trades')),
-        CONSTRAINT candles_interval CHECK (interval IN ('1m', '1h')),
+        CONSTRAINT candles_interval CHECK (interval IN ('1m', '1h', '1d')),
         CONSTRAINT candles_range CHECK (
             0 < low AND low <= LEAST(open, close) AND GREATEST(open, close) <= high
             AND high < 'Infinity'
@@ -44,7 +44,8 @@ STATEMENTS = (
         UNION ALL
         SELECT symbol, 'trades', time, trade_id, price, quantity FROM trades
     ) AS came,
-    (VALUES ('1m', interval '1 minute'), ('1h', interval '1 hour')) AS kept (interval, width)
+    (VALUES ('1m', interval '1 minute'), ('1h', interval '1 hour'), ('1d', interval '1 day'))
+        AS kept (interval, width)
     GROUP BY 1, 2, 3, 4
     """,
 )

@@ -19,7 +19,7 @@ from app.engine.results import Done, OrderReceipt
 from app.engine.state import State
 from app.runner.runner import CANNOT_LEAD
 from app.store.answers import Known
-from app.store.candles import Candles, join
+from app.store.candles import WIDTHS, Candles, join
 from app.store.rows import Writes, collect
 from app.store.store import Store
 from app.store.tables.log import StoredAnswer
@@ -146,7 +146,7 @@ class StoreContract:
         names = {candle[:4] for candle in grown.values()}
         assert names == {
             ("BTCUSDT", source, interval, START)
-            for source in ("mark", "index") for interval in ("1m", "1h")
+            for source in ("mark", "index") for interval in WIDTHS
         }  # fmt: skip
         minute = grown["BTCUSDT", "mark", "1m", START]
         ends = Decimal("60000.5"), Decimal(60001), Decimal(5), Decimal(6)

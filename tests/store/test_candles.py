@@ -70,6 +70,7 @@ def test_minutes_an_hour_and_a_gap() -> None:
         trade(60, "101", "1"), trade(180, "98.50", "1"), trade(3600, "97", "4"),
     ]  # fmt: skip
     assert shown(candles([], [], trades)) == [
+        "1d 00:00 100 103 97 97 9.5 6",
         "1h 12:00 100 103 98.50 98.50 5.5 5", "1h 13:00 97 97 97 97 4 1",
         "1m 12:00 100 103 99 99 3.5 3", "1m 12:01 101 101 101 101 1 1",
         "1m 12:03 98.50 98.50 98.50 98.50 1 1", "1m 13:00 97 97 97 97 4 1",
@@ -99,8 +100,8 @@ def test_a_mark_counts_once() -> None:
 def test_every_digit_of_a_volume_counts() -> None:
     """Whoever asks, in whatever context (NUM-1)."""
     volumes = ["999999999999999.000000000001", "0.000000000001", "1"]
-    (minute, hour) = candles([], [], [trade(1, "1", volume) for volume in volumes])
-    assert minute.volume == hour.volume == Decimal("1000000000000000.000000000002")
+    (minute, hour, day) = candles([], [], [trade(1, "1", volume) for volume in volumes])
+    assert minute.volume == hour.volume == day.volume == Decimal("1000000000000000.000000000002")
     assert minute.then(minute).volume == Decimal("2000000000000000.000000000004")
 
 

@@ -31,13 +31,13 @@ async def stored(connection: asyncpg.Connection, rows: list[CandleRow]) -> None:
 
 
 async def test_a_candle_is_compared_once_it_is_over(connection: asyncpg.Connection) -> None:
-    """The minute is over, the hour is not; at the end all are."""
+    """The minute is over, the hour and the day are not; at the end all are."""
     await stored(connection, prices(0, 3, 61))
     table = CandleTable(connection, None)
     assert await table.check(prices(0), after(0.5)) == (0, [])
     assert await table.check(prices(3), after(3)) == (1, [])
     assert await table.check(prices(61), after(61)) == (2, [])
-    assert await table.check([], None) == (2, [])
+    assert await table.check([], None) == (3, [])
     await table.finish()
 
 

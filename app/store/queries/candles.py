@@ -18,7 +18,7 @@ MADE_OF: dict[Interval, tuple[timedelta, KeptInterval, int]] = {
     "15m": (timedelta(minutes=15), "1m", 15),
     "1h": (timedelta(hours=1), "1h", 1),
     "4h": (timedelta(hours=4), "1h", 4),
-    "1d": (timedelta(days=1), "1h", 24),
+    "1d": (timedelta(days=1), "1d", 1),
 }
 """The width of an interval, of which kept ones its candle is made, and of how many at most."""
 
