@@ -25,7 +25,7 @@ class Bounds:
     """Positions that one part puts in order before the first is settled (FPY-1)."""
     placements: int = 20
     """Triggered orders that one part places (TRG-2)."""
-    closes: int = 200
+    closes: int = 100
     """Positions and orders that one part closes at their contract's delivery (DLV-1)."""
     ranks: int = 1_000
     """Positions of either side that one part ranks for an ADL queue."""

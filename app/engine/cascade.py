@@ -30,13 +30,13 @@ One life of a scope, and the collections of a `Cascade` that it passes through:
 
 The work is done in this order, as much in each part as one may: `unswept` orders of a reduce-only
 contract are cancelled (ORD-13); the positions of `funded` contracts are settled, of one after the
-other (FPY-1: of the first, the `unordered` become `ordered` a run at a time, and `unpaid` merges
-the runs); scopes are looked at, while `finding` those behind triggers that the tick crossed, too;
-those left `unarmed` get triggers; then one after the other is liquidated; then the orders that the
-marks of `watched` contracts trigger are fired, and what is fired is placed (TRG-2). All of a round
-are found, and have no orders any more, before the first is liquidated: or else it would sell to the
-second. When all that is done, `delivered` contracts are closed (DLV-1: `unclosed` is what is left
-of the first).
+other (FPY-1: `unpaid` are those of the first, put in order in parts); scopes are looked at, while
+`finding` those behind triggers that the tick crossed, too; those left `unarmed` get triggers; then
+one after the other is liquidated; then the orders that the marks of `watched` contracts trigger are
+fired, and what is fired is placed (TRG-2). All of a round are found, and have no orders any more,
+before the first is liquidated: or else it would sell to the second. When all that is done,
+`delivered` contracts are closed (DLV-1: of the first, `uncanceled` orders, then `unclosed`
+positions).
 
 `found` are the accounts that are counted in the tick's answer, `events` the liquidation events of
 those of which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes

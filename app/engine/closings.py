@@ -14,6 +14,7 @@ from app.engine import deficits, funds, looking, margin, positions, resting
 from app.engine.events import ContractSettled, PositionSettled
 from app.engine.markets import Delivery, Market
 from app.engine.numbers import ZERO, derived_price, round_value
+from app.engine.queues import Ordering
 from app.engine.scopes import Scope
 from app.engine.state import Cascade, State
 from app.engine.step import Step
@@ -50,46 +51,62 @@ def goes_on(state: State, market: Market) -> bool:
     if not is_under_way(market) or contract.settlement_asset in state.halted:
         return False
     held = contract.symbol in funds.fund_of(state, contract).inventory
-    return held or not market.positions or bool(_open(state, market))
+    return held or not market.positions or _is_left(state, market)
 
 
 def go_on(step: Step, cascade: Cascade) -> None:
-    """Close what is delivered, a bounded number of orders and positions."""
+    """Close what is delivered, a bounded number of orders and positions.
+
+    Who is put at risk by a fee is liquidated before others are closed.
+    """
     state = step.state
     left = looking.room(step, cascade, state.bounds.closes)
-    while cascade.delivered and left > 0:
+    while cascade.delivered and left > 0 and not cascade.waiting:
         left -= 1
         market = state.markets[cascade.delivered[0]]
-        if not cascade.unclosed:
-            cascade.unclosed = _open(state, market)
-        if not cascade.unclosed:
-            step.blamed = cascade.asset
-            _end(step, market)
-            del cascade.delivered[0]
+        if cascade.uncanceled is None:
+            cascade.uncanceled = _orders(state, market)[::-1]
+        if cascade.uncanceled:
+            _close(step, cascade, market, cascade.uncanceled.pop())
             continue
-        _close(step, cascade, market, cascade.unclosed.pop())
-        if cascade.waiting:
-            break  # the fee put somebody at risk: who is liquidated before others are closed
+        if cascade.unclosed is None:
+            cascade.unclosed = Ordering(list(market.positions))
+        if not cascade.unclosed.go_on(state.bounds.ordered):
+            break
+        leg = cascade.unclosed.pop()
+        if leg is None:
+            step.blamed = cascade.asset
+            _finish(step, cascade, market)
+        elif (position := market.positions.get(leg)) is not None:
+            _close(step, cascade, market, position)
     step.blamed = cascade.asset
 
 
-def _open(state: State, market: Market) -> list[One]:
-    """What is open and not set aside, the next last: orders, then positions, in an order that no
-    restart changes."""
-    orders: list[Order | TriggeredOrder] = [
+def _finish(step: Step, cascade: Cascade, market: Market) -> None:
+    """All has been gone through; what was released meanwhile is not closed yet."""
+    cascade.uncanceled = cascade.unclosed = None
+    if not _is_left(step.state, market):
+        _end(step, market)
+        del cascade.delivered[0]
+
+
+def _is_left(state: State, market: Market) -> bool:
+    """Whether anything is open that is not set aside."""
+    left = (*_orders(state, market), *market.positions.values())
+    return any(not margin.is_aside(state, _scope(state, market, one)) for one in left)
+
+
+def _orders(state: State, market: Market) -> list[Order | TriggeredOrder]:
+    """The open and untriggered orders, in an order that no restart changes."""
+    found: list[Order | TriggeredOrder] = [
         order
         for side in (market.bids, market.asks)
-        for level in side.levels.values()
-        for order in level.values()
+        for price in side.prices
+        for order in side.levels[price].values()
     ]
     symbol = market.contract.symbol
-    orders += [order for order in state.untriggered.values() if order.symbol == symbol]
-    orders.sort(key=lambda order: order.order_id, reverse=True)
-    legs = sorted(market.positions, reverse=True)
-    found: list[One] = [*map(market.positions.__getitem__, legs), *orders]
-    if state.incidents:
-        found = [one for one in found if not margin.is_aside(state, _scope(state, market, one))]
-    return found
+    waiting = [one for one in state.untriggered.values() if one.symbol == symbol]
+    return found + sorted(waiting, key=lambda one: one.order_id)
 
 
 def _scope(state: State, market: Market, one: One) -> Scope:
@@ -102,9 +119,9 @@ def _scope(state: State, market: Market, one: One) -> Scope:
 def _close(step: Step, cascade: Cascade, market: Market, one: One) -> None:
     """Cancel an order, or close a position; its fee may put its scope at risk."""
     state = step.state
-    if not _is_open(state, one):
-        return  # who cancelled it, or a liquidation that came between, was quicker
     scope = _scope(state, market, one)
+    if not _is_open(state, one) or margin.is_aside(state, scope):
+        return
     looking.handle(step, scope)
     if isinstance(one, Position):
         _settle(step, market, one)
@@ -116,8 +133,9 @@ def _close(step: Step, cascade: Cascade, market: Market, one: One) -> None:
 
 
 def _is_open(state: State, one: One) -> bool:
+    """An order may have been cancelled since it was found."""
     if isinstance(one, Position):
-        return one.quantity != 0
+        return True
     return one.order_id in (state.orders if isinstance(one, Order) else state.untriggered)
 
 
@@ -169,7 +187,7 @@ def _settle(step: Step, market: Market, position: Position) -> None:
 def _end(step: Step, market: Market) -> None:
     """The fund's inventory closes; and, where nothing waits for a release, the contract is over."""
     _close_inventory(step, market)
-    if market.positions or market.bids.levels or market.asks.levels or market.watches:
+    if market.positions or _orders(step.state, market):
         return
     delivery, contract = market.delivery, market.contract
     assert delivery is not None, contract.symbol

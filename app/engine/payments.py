@@ -8,13 +8,12 @@ traded until the last has been settled: so who held a position then pays for it,
 from __future__ import annotations
 
 from decimal import Decimal
-from heapq import merge
-from itertools import islice
 
 from app.engine import deficits, funds, looking, margin
 from app.engine.events import FundingPayment, FundingSettled
 from app.engine.markets import Funding, Market
 from app.engine.numbers import ZERO, round_down
+from app.engine.queues import Ordering
 from app.engine.state import Cascade, State
 from app.engine.step import Step
 from app.engine.traders import Position
@@ -31,26 +30,11 @@ def received(market: Market, funding: Funding, quantity: Decimal) -> Decimal:
     return round_down(-share if quantity > 0 else share)
 
 
-def _order(cascade: Cascade, market: Market, most: int) -> bool:
-    """Put the legs that are not settled yet in order, some at a time; whether all of them are.
-
-    All at once would be two seconds of a million. They stay as they are meanwhile, for nothing of
-    the contract is traded.
-    """
-    if cascade.unpaid is not None:
-        return True
+def _unpaid(market: Market) -> Ordering:
+    """The legs that are not settled yet: they stay, for nothing of the contract is traded."""
     funding = market.funding
     assert funding is not None, market.contract.symbol
-    if cascade.unordered is None:
-        cascade.unordered = iter(market.positions)
-    done = funding.paid_account, funding.paid_side
-    some = list(islice(cascade.unordered, most))
-    cascade.ordered.append(sorted(leg for leg in some if leg > done))
-    if len(some) == most:
-        return False
-    cascade.unpaid = merge(*cascade.ordered)
-    cascade.unordered, cascade.ordered = None, []
-    return True
+    return Ordering(market.positions, (funding.paid_account, funding.paid_side))
 
 
 def settle(step: Step, market: Market, position: Position) -> None:
@@ -162,10 +146,11 @@ def go_on(step: Step, cascade: Cascade) -> bool:
     while cascade.funded and left > 0:
         left -= 1
         market = state.markets[cascade.funded[0]]
-        if not _order(cascade, market, state.bounds.ordered):
+        if cascade.unpaid is None:
+            cascade.unpaid = _unpaid(market)
+        if not cascade.unpaid.go_on(state.bounds.ordered):
             break
-        assert cascade.unpaid is not None, market.contract.symbol
-        leg = next(cascade.unpaid, None)
+        leg = cascade.unpaid.pop()
         if leg is None:
             step.blamed = cascade.asset
             finish(step, market)

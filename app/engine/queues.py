@@ -1,10 +1,14 @@
-"""ADL queues as the state holds them (ADL-1, ADL-5): derived, and made by `ranking` alone."""
+"""Positions in some order, as the state holds them: derived. ADL queues (ADL-1, ADL-5) are made by
+`ranking` alone."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from heapq import merge
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from app.engine.commands import PositionSide
@@ -16,6 +20,37 @@ if TYPE_CHECKING:  # the state holds queues, and queues hold what it has
 
 Leg = tuple[str, PositionSide]
 """A position within its contract: account and side."""
+
+
+class Ordering:
+    """Legs put in order some at a time, for all at once would be two seconds of a million.
+
+    Those up to `after` are left out. They stay as they are meanwhile.
+    """
+
+    __slots__ = ("_after", "_left", "_merged", "_runs")
+
+    def __init__(self, legs: Iterable[Leg], after: tuple[str, str] = ("", "")) -> None:
+        self._left = iter(legs)
+        self._after = after
+        self._runs: list[list[Leg]] = []
+        self._merged: Iterator[Leg] | None = None
+
+    def go_on(self, most: int) -> bool:
+        """Put some more in order; whether all of them are."""
+        if self._merged is None:
+            some = list(islice(self._left, most))
+            self._runs.append(sorted(leg for leg in some if leg > self._after))
+            if len(some) == most:
+                return False
+            self._merged = merge(*self._runs)
+        return True
+
+    def pop(self) -> Leg | None:
+        """The next one, once all are in order."""
+        assert self._merged is not None, self
+        return next(self._merged, None)
+
 
 RankingEntry = tuple[Decimal, Quotient, str, PositionSide]
 """(-score to 34 digits, -score exactly, account, side): in the order of ADL-1."""

@@ -5,7 +5,6 @@ What the store keeps, only a `Step` changes; what is derived from it, only the f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,7 +20,7 @@ from app.engine.commands.prices import Tick
 from app.engine.events import GENESIS_HASH
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
-from app.engine.queues import Leg
+from app.engine.queues import Ordering
 from app.engine.scopes import Scope
 from app.engine.traders import Account, Group, Order, Position, Trail, TriggeredOrder, Wallet
 
@@ -100,11 +99,10 @@ class Cascade:
     watched: list[str] = field(default_factory=list)
     case: Case | None = None
     funded: list[str] = field(default_factory=list)
-    unordered: Iterator[Leg] | None = None
-    ordered: list[list[Leg]] = field(default_factory=list)
-    unpaid: Iterator[Leg] | None = None
+    unpaid: Ordering | None = None
     delivered: list[str] = field(default_factory=list)
-    unclosed: list[Order | TriggeredOrder | Position] = field(default_factory=list)
+    uncanceled: list[Order | TriggeredOrder] | None = None
+    unclosed: Ordering | None = None
 
     @property
     def looking(self) -> bool:

@@ -40,7 +40,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     ),
     "engine/payments.py": (
         "what a cascade has to settle: a start begins it again (`Recover`)",
-        {"funded", "ordered", "unordered", "unpaid"},
+        {"funded", "unpaid"},
     ),
     "engine/firing.py": ("which fired orders wait for their turn", {"to_place"}),
     "engine/placing.py": (
@@ -54,7 +54,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     ),
     "engine/closings.py": (
         "what a cascade has to close: a start begins it again (`Recover`)",
-        {"delivered", "unclosed"},
+        {"delivered", "uncanceled", "unclosed"},
     ),
     "engine/funding.py": ("when which funding is due, sorted", {"schedule"}),
     "engine/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),

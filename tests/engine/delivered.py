@@ -47,7 +47,8 @@ class Delivered(RuleBasedStateMachine):
         if not on or delivery.phase != "ahead" or asset in world.state.cascades:
             return
         at = world.now + timedelta(seconds=15)
-        self.send(UpdateContract(symbol, {"delivery_at": at}))
+        terms = {"delivery_at": at, "mark_mode": "given", "index_sources": ()}
+        self.send(UpdateContract(symbol, terms))
         assert market.mark is not None
         for number in range(count):
             world.later(Decimal(1))

@@ -78,15 +78,16 @@ class Deliveries:
     def _samples(self, outcome: Outcome) -> None:
         """Of each second of the half hour before delivery the first index price, and no other."""
         told = {one.symbol: one for one in outcome.of(IndexSample)}
-        command = outcome.command
-        if isinstance(command, Tick) and command.index_price is not None:
-            symbol, now, at = command.symbol, outcome.time, self.at.get(command.symbol)
-            seconds = {time.replace(microsecond=0) for time, _ in self.samples[symbol]}
-            if at and at - HALF_AN_HOUR <= now < at and now.replace(microsecond=0) not in seconds:
+        if isinstance(outcome.command, Tick) and outcome.command.index_price is not None:
+            assert [one.price for one in outcome.index_prices] == [outcome.command.index_price]
+        for symbol, now, price in outcome.index_prices:
+            at, seconds = self.at.get(symbol), self.samples[symbol]
+            known = {time.replace(microsecond=0) for time, _ in seconds}
+            if at and at - HALF_AN_HOUR <= now < at and now.replace(microsecond=0) not in known:
                 sample = told.pop(symbol)
-                assert (sample.time, sample.price) == (now, command.index_price), sample
+                assert (sample.time, sample.price) == (now, price), sample
                 assert sample.sequence == outcome.sequence, sample
-                self.samples[symbol].append((now, Fraction(command.index_price)))
+                seconds.append((now, Fraction(price)))
         assert not told, told
 
     def _begin(self, symbol: str, time: datetime, outcome: Outcome, state: State) -> None:

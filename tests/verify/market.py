@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 from app.engine.commands import Command
 from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
 from app.engine.commands.contracts import CreateContract, UpdateContract
+from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import SetFundingRate
 from app.engine.commands.funds import (
     ContributeToFund,
@@ -90,6 +91,20 @@ def opening() -> list[Command]:
     )  # fmt: skip
     quiet: list[Command] = [CreateContract(contract("QUIET", "rich")), Tick("QUIET", Decimal(100))]
     return [*commands, open_account("idle"), *quiet, trailing]
+
+
+def delivered_soon() -> list[Command]:
+    """A contract that two trade, and nobody else."""
+    terms = replace(
+        contract("EUSDT", "rich"), kind="delivery", settlement_fee_rate=Decimal("0.001")
+    )
+    orders: list[Command] = [
+        PlaceOrder(trader, "EUSDT", side, "limit", Decimal("0.3"), Decimal(100))  # type: ignore[arg-type]
+        for trader, side in zip(TRADERS[1:], ("sell", "buy"), strict=False)
+    ]
+    soon = datetime.now(UTC) + timedelta(minutes=25)
+    listed = CreateContract(replace(terms, delivery_at=soon))
+    return [listed, Tick("EUSDT", Decimal(100), Decimal(100)), *orders]
 
 
 class Market:
@@ -185,13 +200,16 @@ class Market:
 async def live(address: str, seed: int, terms: int = 4, batches: int = 8) -> None:
     """A market's life: several leaders, each but the last stopped in the middle of a cascade.
 
-    Each begins an hour after the one before, when fundings are due.
+    Each begins an hour after the one before, when fundings are due. The index of EUSDT is sampled
+    by the first; that is too long ago when it is to be delivered, so an admin gives the price.
     """
     market = Market(seed)
     for term in range(terms):
         async with an_hour_later(term), Runner(address) as runner:
             if term == 0:
-                await runner.submit(opening())
+                await runner.submit([*opening(), *delivered_soon()])
+            else:
+                await runner.submit([SettleContract("EUSDT", Decimal("100.7"), "no index")])
             for _ in range(batches):
                 await runner.submit(market.batch())
                 await runner.submit(market.crash())
