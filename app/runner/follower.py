@@ -186,6 +186,8 @@ class Follower:
                 self._task = None
             elif self._connection:
                 self._connection.terminate()
+        if self._replay is None and self._standby.state == "loading":  # nobody finishes it now
+            self._set_cold(Adrift("its load was cut short"))
 
     async def hand_over(self, connection: asyncpg.Connection) -> Engine | None:
         """The engine, level with the log, when nobody else can commit; None: it must be loaded.

@@ -18,6 +18,7 @@ from app.engine.commands.prices import IndexTick, Tick
 from app.engine.contracts import IndexSource
 from app.engine.engine import Engine
 from app.engine.invariants import check_all, state_hash
+from app.engine.state import State
 from app.runner import follower
 from app.runner.clock import Clock
 from app.runner.follower import Adrift, Follower, FollowerDiffers
@@ -106,6 +107,24 @@ async def test_it_takes_over_without_a_load(
         assert state.counters.command > before
         check_all(state)
         assert state_hash(state) == state_hash(await load_state(connection))
+
+
+async def test_a_load_that_a_takeover_cuts_short_is_none(
+    address: str, leader: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """REC-3: who leads then is not told to be loading for ever."""
+
+    async def endless(connection: asyncpg.Connection) -> State:
+        return await asyncio.Future()
+
+    monkeypatch.setattr(follower, "load_state", endless)
+    async with Runner(address) as standby:
+        told = standby.metrics.standby
+        await until(lambda: told.state == "loading")
+        await leader.stop()
+        await until(lambda: standby.leading)
+        assert (told.state, told.why) == ("cold", "its load was cut short")
+        await accepted(standby, [deposit("alice", "2")])
 
 
 async def test_it_follows_derived_marks(
