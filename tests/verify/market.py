@@ -28,7 +28,7 @@ from app.engine.commands.funds import (
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
 from app.engine.commands.prices import IndexTick, Price, Tick
-from app.engine.commands.triggered import PlaceTriggered
+from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
 from app.runner.clock import Clock
 from app.runner.keys import make_key
@@ -65,7 +65,7 @@ def priced(symbol: str, price: Decimal, index: Decimal | None = None) -> Price:
 
 def opening() -> list[Command]:
     """A fund that can take positions over and one that cannot, contracts, traders with money, and
-    an account that nothing happens to: its order trails a contract that nobody moves.
+    an account that nothing happens to: its orders wait in a contract that nobody moves.
     """
     generous = FundPolicy(max_net_notional_ratio=Decimal(1000))
     commands: list[Command] = [CreateFund("poor", "P"), CreateFund("rich", "R", generous)]
@@ -90,7 +90,10 @@ def opening() -> list[Command]:
         callback_rate=Decimal("0.1"),
     )  # fmt: skip
     quiet: list[Command] = [CreateContract(contract("QUIET", "rich")), Tick("QUIET", Decimal(100))]
-    return [*commands, open_account("idle"), *quiet, trailing]
+    stop = replace(trailing, type="stop_market", callback_rate=None, trigger_price=Decimal(50))
+    return [
+        *commands, open_account("idle"), *quiet, trailing, PlaceGroup("oco", None, (trailing, stop))
+    ]  # fmt: skip
 
 
 def delivered_soon() -> list[Command]:
@@ -149,8 +152,9 @@ class Market:
                 return self._rare(trader, symbol)
             case 30:
                 return SetFundingRate("AUSDT", amount / 1000 - Decimal("0.01"))
-            case 31 | 32 | 33 | 34:
-                return self._wait(trader, symbol)
+            case 31 | 32 | 33 | 34 as number:
+                make = self._group if number == 34 else self._wait
+                return make(trader, symbol)
             case 9:
                 # The first account's row stays as it was when it was opened (test_versions).
                 return CancelAllAfter(max(trader, TRADERS[1]), chance.choice([0, 1, 60]))
@@ -164,6 +168,22 @@ class Market:
                     reduce_only=chance.random() < 0.1,
                     client_order_id=f"order-{chance.random()}",
                 )  # fmt: skip
+
+    def _group(self, trader: str, symbol: str) -> PlaceGroup:
+        """A bracket around a limit order near the mark, or that and a stop."""
+        stop = replace(self._wait(trader, symbol), reduce_only=False)
+        assert stop.quantity is not None
+        first = PlaceOrder(trader, symbol, stop.side, "limit", stop.quantity, self.marks[symbol])
+        if self.chance.random() < 0.5:
+            return PlaceGroup("oco", first, (stop,))
+        closing = replace(
+            stop, side="sell" if stop.side == "buy" else "buy", reduce_only=True,
+            type="take_profit_market",
+        )  # fmt: skip
+        trailing = replace(
+            closing, type="trailing_stop", trigger_price=None, callback_rate=Decimal("0.01")
+        )
+        return PlaceGroup("bracket", first, (closing, trailing))
 
     def _wait(self, trader: str, symbol: str) -> PlaceTriggered:
         chance, side = self.chance, self.chance.choice(("buy", "sell"))
