@@ -16,6 +16,7 @@ from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation, Trade, Transfer
 from app.engine.handlers import HANDLERS
 from app.engine.markets import Delivery, Funding, Triggers
+from app.engine.marks import MidSample, SourcePrice
 from app.engine.numbers import EXACT
 from app.engine.results import Done
 from app.engine.state import Counters, State
@@ -280,6 +281,24 @@ def test_a_delivery_is_in_the_hash() -> None:
         Delivery("TEST", "closing", price=Decimal(100)),
     ):
         market.delivery = delivery
+        hashes.add(invariants.state_hash(world.state))
+    assert len(hashes) == 5
+
+
+def test_what_marks_are_derived_from_is_in_the_hash() -> None:
+    """MRK-3: the prices of sources, the middle of the book, the last agreed price."""
+    world, hashes = World(), set[str]()
+    world.fund("F")
+    world.contract(contract("TEST", "F"))
+    market, one = world.state.markets["TEST"], Decimal(1)
+    hashes.add(invariants.state_hash(world.state))
+    market.sources["a"] = SourcePrice("TEST", "a", one, START)
+    hashes.add(invariants.state_hash(world.state))
+    market.mids[0] = MidSample("TEST", 0, START, one)
+    hashes.add(invariants.state_hash(world.state))
+    for price in (None, one):
+        market.contract = replace(market.contract, mark_mode="derived")
+        market.agreed_price = price
         hashes.add(invariants.state_hash(world.state))
     assert len(hashes) == 5
 
