@@ -125,7 +125,10 @@ def _shared_price(scope: Scope, leg: Leg, shown: Decimal | None) -> None:
     around = [_slack_at(scope, leg, at) for at in (price - hair, price + hair) if at > 0]
     assert len(around) < 2 or min(around) < ROUNDING, f"not at risk around {shown}: {around}"
     assert max(around) > -ROUNDING, f"at risk around {shown}: {around}"
-    for at in ((mark + price) / 2, mark + (mark - price) * (1 - HAIR) + hair):
+    far = abs(mark - price) * (1 - HAIR) - hair
+    if far <= 0:
+        return  # it is at mark, as good as
+    for at in ((mark + price) / 2, mark + far if mark > price else mark - far):
         if at > 0:
             there = _slack_at(scope, leg, at)
             assert (there > -ROUNDING) if now >= 0 else (there < ROUNDING), f"{shown}: {there}"
