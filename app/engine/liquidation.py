@@ -66,6 +66,7 @@ from app.engine import clearance, deficits, margin
 from app.engine.deleveraging import await_queue, deleverage
 from app.engine.events import Liquidation
 from app.engine.netting import net_legs
+from app.engine.numbers import ZERO
 from app.engine.offering import offer_the_rest, offer_what_restores
 from app.engine.resting import cancel_orders
 from app.engine.scopes import Scope
@@ -192,11 +193,10 @@ def _goes_on(work: Work, acts: tuple[Act, ...]) -> bool:
 def _close_scope(work: Work) -> None:
     """Nothing is open any more: a deficit is covered, a surplus is the trader's (FND-4, LIQ-8)."""
     contract, wallet = deficits.cause(work.step, work.scope), work.purse
-    assert wallet is not None, work.scope
     records = [*work.records.values()]
     # Where the cause was closed in an earlier part, the last record tells of what its fund pays.
     record = next((one for one in records if one.symbol == contract.symbol), records[-1])
-    if wallet.balance < 0:
+    if wallet is not None and wallet.balance < 0:
         paid, injected = deficits.cover(
             work.step, contract, wallet, -wallet.balance, record.liquidation_id
         )
@@ -205,11 +205,14 @@ def _close_scope(work: Work) -> None:
         _return_margin(work, record, wallet)
 
 
-def _return_margin(work: Work, record: Liquidation, wallet: Wallet) -> None:
-    """A finished isolated position gives what it has left back to the cross wallet (LIQ-8)."""
+def _return_margin(work: Work, record: Liquidation, wallet: Wallet | None) -> None:
+    """A finished isolated position gives what it has left back to the cross wallet (LIQ-8).
+
+    One that its profit alone backed has no wallet (ORD-3).
+    """
     step, account, asset = work.step, work.account, work.scope.asset
-    record.final_wallet = left = wallet.balance
-    if left:
+    record.final_wallet = left = ZERO if wallet is None else wallet.balance
+    if wallet is not None and left:
         step.transfer(
             "margin_out",
             wallet,
