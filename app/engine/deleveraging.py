@@ -16,7 +16,7 @@ from app.engine import (
 )
 from app.engine.events import AdlEvent, Deleveraged, Liquidation, QueueEntry
 from app.engine.health import health_after
-from app.engine.markets import Market
+from app.engine.markets import Delivery, Market
 from app.engine.numbers import ZERO, share
 from app.engine.queues import Ranking
 from app.engine.step import Step
@@ -303,7 +303,7 @@ def _close_own(
 
 def _close_at_mark(closing: _Closing) -> Decimal:
     """What nobody could bear, at mark value: against the same queue, then the account's own other
-    leg, then the fund's inventory.
+    leg, then what a delivery has closed already, then the fund's inventory.
 
     The deficit that remains is paid by the fund, then by the treasury (FND-4). Returns how much
     was closed so, unsigned.
@@ -315,6 +315,8 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     _against_ranked(closing, at_mark=True)
     if position.quantity and closing.own and not closing.full:
         _against_own(closing, *closing.own)
+    if position.quantity and closing.market.delivery is not None:
+        _against_delivered(closing, closing.market.delivery)
     if position.quantity and not closing.full:
         _against_inventory(closing)
     closed = abs(left - position.quantity)
@@ -335,6 +337,18 @@ def _against_own(closing: _Closing, rank: int, score: Decimal) -> None:
     own = account.positions[position.symbol, OTHER_LEG[position.side]]
     size = min(abs(own.quantity), abs(position.quantity))
     _close_against(closing, account, own, size, rank=rank, score=score, at_mark=True)
+
+
+def _against_delivered(closing: _Closing, delivery: Delivery) -> None:
+    """Counterparties that were closed at the settlement price, which is the mark: the exchange
+    stands for them (DLV-1)."""
+    left = closing.position.quantity
+    if left * delivery.quantity >= 0:
+        return
+    quantity = min(abs(left), abs(delivery.quantity)).copy_sign(left)
+    worth = closing.market.worth(quantity)
+    _close_own(closing, quantity, worth, _part(closing, quantity))
+    closing.step.deliver(closing.market, quantity, worth)
 
 
 def _against_inventory(closing: _Closing) -> None:

@@ -208,6 +208,9 @@ def _bankrupt_wallets_are_empty(outcome: Outcome, state: State) -> None:
             for part in event.counterparties
         ):
             continue  # at mark against its own other leg: what that leaves is the trader's (ADL-2)
+        delivery = state.markets[record.symbol].delivery
+        if record.deleveraged_quantity and delivery and delivery.price is not None:
+            continue  # or against what a delivery has closed of the others (DLV-1)
         closed = bankrupt + record.filled_quantity + record.netted_quantity
         if bankrupt == 0 or closed < record.quantity:
             continue  # none of it, or it goes on in the next part
