@@ -145,8 +145,7 @@ def run(step: Step, asset: str | None) -> None:
     next `ContinueCascade`. So does what is released, for that must be durable before it is tried;
     and a funding or delivery, for many are due at once.
     """
-    groups.decide(step)
-    looking.check_touched(step)
+    _settle_down(step)
     state = step.state
     for one in state.to_place:
         if one not in state.halted:
@@ -166,6 +165,15 @@ def run(step: Step, asset: str | None) -> None:
     step.outcome.pending = tuple(state.cascades)
 
 
+def _settle_down(step: Step) -> None:
+    """Decide groups and look at touched scopes, until neither leaves anything for the other: who is
+    found at risk has its orders cancelled, and what a group cancels is touched."""
+    groups.decide(step)
+    while step.scopes:
+        looking.check_touched(step)
+        groups.decide(step)
+
+
 def _do_part(step: Step, cascade: Cascade) -> None:
     """One bounded part, with what would be to blame if it failed (REC-2)."""
     whole = cascade.asset if isinstance(step.outcome.command, LEADERS) else None
@@ -178,8 +186,7 @@ def _do_part(step: Step, cascade: Cascade) -> None:
             placing.go_on(step, cascade)
         if not _is_busy(step.state, cascade):
             closings.go_on(step, cascade)
-    groups.decide(step)
-    looking.check_touched(step)
+    _settle_down(step)
     step.blamed = next(iter(step.handled)) if whole and len(step.handled) == 1 else whole
     if not (cascade.delivered or _is_busy(step.state, cascade)):
         _end(step, cascade)
