@@ -259,7 +259,12 @@ def order_view(row: Row, terms: Terms) -> StoredView:
     """An order from its row and its contract's size and tick."""
     if "trigger_price" in row:
         closes = row["quantity"] is None
-        return TriggeredOrderView.of(row, close_position=closes, became_order_id=row["became"])
+        return TriggeredOrderView.of(
+            row,
+            close_position=closes,
+            remaining_quantity=row["quantity"],
+            became_order_id=row["became"],
+        )
     filled = row["filled_quantity"]
     average = None
     if filled:

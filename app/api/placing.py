@@ -14,7 +14,7 @@ from app.api.schemas.orders import (
     OrdersBody,
     OrdersView,
     PlacedOrderView,
-    TriggeredOrderView,
+    PlacedTriggeredView,
 )
 from app.engine.commands import CommandOf, TimeInForce, TriggeredType
 from app.engine.commands.orders import PlaceOrder
@@ -107,7 +107,7 @@ async def place_orders(identity: Identity, changes: Changes, body: OrdersBody) -
 
 
 def order_json(receipt: OrderReceipt | TriggeredReceipt) -> dict[str, Any]:
-    """An accepted order as `PlacedOrderView` or `TriggeredOrderView` documents it."""
+    """An accepted order as `PlacedOrderView` or `PlacedTriggeredView` documents it."""
     if isinstance(receipt, TriggeredReceipt):
         return _triggered_json(receipt)
     price, average = receipt.price, receipt.average_price
@@ -142,9 +142,10 @@ def order_json(receipt: OrderReceipt | TriggeredReceipt) -> dict[str, Any]:
 
 
 def _triggered_json(receipt: TriggeredReceipt) -> dict[str, Any]:
-    view = TriggeredOrderView.of(
+    view = PlacedTriggeredView.of(
         receipt._asdict(),
         close_position=receipt.quantity is None,
+        remaining_quantity=receipt.quantity,
         became_order_id=None,
         updated_at=receipt.created_at,
     )
@@ -166,7 +167,7 @@ PLACING = (
         place_order,
         PlaceOrder,
         request=OrderBody,
-        response=PlacedOrderView | TriggeredOrderView,
+        response=PlacedOrderView | PlacedTriggeredView,
         status=201,
         tag="orders",
         summary="Place an order",
@@ -190,7 +191,8 @@ def group_of(body: GroupBody) -> PlaceGroup:
     at_once = [order for order in body.orders if not order.waits]
     if len(at_once) > 1 or (at_once and body.kind == "bracket" and body.orders[0].waits):
         raise Rejected(
-            Code.invalid_group, "one order at most, a bracket's entry, waits for no price"
+            Code.invalid_group,
+            "all its orders wait for a price, but for one of an oco, or the entry of a bracket",
         )
     waiting = tuple(waiting_of(order) for order in body.orders if order.waits)
     return PlaceGroup(body.kind, at_once_of(at_once[0]) if at_once else None, waiting)

@@ -12,7 +12,7 @@ from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.triggered import PlaceTriggered
 from app.engine.contracts import Contract
 from app.engine.markets import Market
-from app.engine.numbers import INTEGER_DIGITS, ONE, is_multiple, plain
+from app.engine.numbers import INTEGER_DIGITS, ONE, is_multiple, plain, time_text
 from app.engine.rejections import Code, Rejected
 from app.engine.state import State
 from app.engine.traders import Account
@@ -120,7 +120,7 @@ def check_mark(market: Market, command: PlaceOrder, now: datetime, *, only_reduc
         raise Rejected(
             Code.stale_mark,
             "the mark price is too old for an order that can increase risk",
-            mark_time=market.mark.time.isoformat(),
+            mark_time=time_text(market.mark.time),
             mark_staleness_seconds=contract.mark_staleness_seconds,
         )
     band = contract.price_band
@@ -145,12 +145,12 @@ def check_delivery(market: Market, now: datetime) -> None:
         raise Rejected(
             Code.settlement_held,
             f"{contract.symbol} waits for its settlement price",
-            delivery_at=contract.delivery_at.isoformat(),
+            delivery_at=time_text(contract.delivery_at),
         )
     raise Rejected(
         Code.settlement_under_way,
         f"{contract.symbol} is being settled",
-        delivery_at=contract.delivery_at.isoformat(),
+        delivery_at=time_text(contract.delivery_at),
     )
 
 

@@ -28,6 +28,30 @@ LONGEST_MID_WINDOW = 86_400
 MOST_SOURCES = 20
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+RANGES = {
+    "contract_size": "above 0",
+    "tick_size": "above 0",
+    "lot_size": "above 0, and of an inverse contract a whole number",
+    "min_notional": "at least 0",
+    "taker_fee_rate": "from 0 to below 1",
+    "maker_fee_rate": "from -taker_fee_rate to below 1",
+    "clearance_fee_rate": "from 0 to below 1",
+    "price_band": "above 0 and below 1, or null",
+    "tick_jump_limit": "above 0, or null",
+    "mark_staleness_seconds": "above 0, or null",
+    "liquidation_restore_ratio": "at least 1",
+    "interest_rate": "above -1 and below 1, or null",
+    "delivery_at": "a delivery contract needs it, and no other has it",
+    "settlement_fee_rate": "from 0 to below 1, and only of a delivery contract",
+    "funding_interval_hours": "1, 4 or 8, or null; a delivery contract has no funding",
+    "funding_rate_cap": "above -1 and below 1",
+    "funding_rate_floor": "above -1, and at most the cap",
+    "index_sources": f"at most {MOST_SOURCES} of different names, their weights above 0; a derived"
+    " mark needs one",
+    "mid_window_seconds": f"from 1 to {LONGEST_MID_WINDOW}",
+}
+"""What a term may be (CON-1), as a refusal says it."""
+
 LEFT_OUT = {"left_out": True}
 """Of a field that neither the log nor a hash of the state names while it has its default: as they
 were before there was such a field."""
@@ -255,7 +279,7 @@ def check_terms(contract: Contract) -> None:
     }
     for name, wrong in problems.items():
         if wrong:
-            raise _invalid(name, f"{name} is out of range")
+            raise _invalid(name, f"{name} is out of range: {RANGES[name]}")
     if contract.funding_mode == "derived" and contract.funding_interval_hours is None:
         raise _invalid("funding_mode", "a derived rate needs a funding interval")
     build_brackets(

@@ -122,7 +122,7 @@ def correct(step: Step, command: CorrectFunding) -> Moved:
     if abs(amount) > available:
         raise Rejected(
             Code.insufficient_balance,
-            "whoever would pay has less",
+            "the account has less" if amount < 0 else "the treasury has less",
             amount=plain(abs(amount)),
             available=plain(available),
         )

@@ -105,7 +105,7 @@ def _check_kind(command: PlaceGroup) -> None:
     if command.first is not None:
         orders.insert(0, command.first)
     if len(orders) != SIZE[command.kind]:
-        raise _invalid(f"{command.kind} is of {SIZE[command.kind]} orders")
+        raise _invalid(f"the kind {command.kind} has {SIZE[command.kind]} orders")
     if len({(one.account_id, one.symbol, one.position_side) for one in orders}) > 1:
         raise _invalid("its orders are of one account, contract and position side")
     if any(one.client_order_id is not None for one in orders):

@@ -22,7 +22,7 @@ from app.engine.commands.funds import (
 from app.engine.contracts import Contract, check_contract, check_terms
 from app.engine.handlers import handles
 from app.engine.markets import Delivery, Funding, Market
-from app.engine.numbers import ZERO, plain
+from app.engine.numbers import ZERO, plain, time_text
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Imported, Moved
 from app.engine.scopes import wallet_key
@@ -86,8 +86,8 @@ def _check_time(contract: Contract, now: datetime) -> None:
             Code.invalid_contract,
             "the delivery time has passed",
             field="delivery_at",
-            delivery_at=contract.delivery_at.isoformat(),
-            time=now.isoformat(),
+            delivery_at=time_text(contract.delivery_at),
+            time=time_text(now),
         )
 
 

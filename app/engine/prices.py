@@ -11,7 +11,7 @@ from app.engine.commands.prices import IndexTick, ReportClock, Tick
 from app.engine.handlers import Drives, handles
 from app.engine.markets import Market
 from app.engine.marks import FRESH, Mark, SourcePrice
-from app.engine.numbers import INTEGER_DIGITS, ONE, plain, ratio
+from app.engine.numbers import INTEGER_DIGITS, ONE, plain, ratio, time_text
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Ticked
 from app.engine.step import Step
@@ -192,15 +192,15 @@ def _age(step: Step, time: datetime | None, limit: int | None) -> timedelta:
         raise Rejected(
             Code.future_tick,
             "the source_time is more than a minute ahead",
-            source_time=time.isoformat(),
-            time=now.isoformat(),
+            source_time=time_text(time),
+            time=time_text(now),
         )
     if limit is not None and now - time > timedelta(seconds=limit):
         raise Rejected(
             Code.stale_tick,
             "the source_time is older than the limit",
-            source_time=time.isoformat(),
-            time=now.isoformat(),
+            source_time=time_text(time),
+            time=time_text(now),
             limit_seconds=limit,
         )
     return max(NO_TIME, now - time)
@@ -224,8 +224,8 @@ def _check_later(time: datetime | None, last: datetime | None) -> None:
         raise Rejected(
             Code.stale_tick,
             "the price is older than the last",
-            source_time=time.isoformat(),
-            last_source_time=last.isoformat(),
+            source_time=time_text(time),
+            last_source_time=time_text(last),
         )
 
 

@@ -34,9 +34,13 @@ async def test_trg_1_an_order_waits_and_becomes_another(market: Api) -> None:
         "side": "sell", "position_side": "both", "type": "stop_market", "time_in_force": "ioc",
         "reduce_only": False, "price": None, "quantity": "0.01", "trigger_price": "59000",
         "trigger_by": "mark", "callback_rate": None, "close_position": False,
-        "status": "untriggered", "became_order_id": None, "group_id": None, "reason": None,
+        "status": "untriggered", "filled_quantity": "0", "remaining_quantity": "0.01",
+        "average_price": None, "fills": [], "became_order_id": None, "group_id": None,
+        "reason": None,
     }  # fmt: skip
-    assert await api("GET /v1/orders/4", key="alice") == placed
+    assert {**await api("GET /v1/orders/4", key="alice"), "fills": []} == placed
+    amended = await api.refused("PATCH /v1/orders/4", {"quantity": "0.005"}, key="alice")
+    assert amended == (422, "order_not_open"), "it is cancelled and placed anew instead"
     await api.mark("BTCUSDT", "59000")
     triggered = await api("GET /v1/orders/4", key="alice")
     assert (triggered["status"], triggered["became_order_id"]) == ("triggered", "5")

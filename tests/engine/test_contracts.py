@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from app.engine import calculator
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
-from app.engine.contracts import Bracket, Contract
+from app.engine.contracts import RANGES, Bracket, Contract, IndexSource, check_terms
 from app.engine.markets import Market
-from app.engine.numbers import EXACT, UNIT, ZERO
-from app.engine.rejections import Rejection
+from app.engine.numbers import EXACT, ONE, UNIT, ZERO
+from app.engine.rejections import Rejected, Rejection
 from app.engine.results import Imported
 from app.engine.traders import Wallet
 from app.engine.valuation import Margining
@@ -88,6 +88,26 @@ def test_con_1_terms_that_make_no_sense_are_refused(field: str, value: Any) -> N
         assert isinstance(result, Rejection)
         assert (result.code, result.context["field"]) == ("invalid_contract", named)
         assert world.state.markets == {}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("contract_size", ZERO), ("tick_size", ZERO), ("lot_size", ZERO), ("min_notional", -UNIT),
+        ("taker_fee_rate", -UNIT), ("maker_fee_rate", ONE), ("clearance_fee_rate", ONE),
+        ("price_band", ONE), ("tick_jump_limit", ZERO), ("mark_staleness_seconds", 0),
+        ("liquidation_restore_ratio", ZERO), ("interest_rate", ONE), ("delivery_at", START),
+        ("settlement_fee_rate", ZERO), ("funding_interval_hours", 0), ("funding_rate_cap", ONE),
+        ("funding_rate_floor", -ONE), ("mid_window_seconds", 0),
+        ("index_sources", (IndexSource("a", ONE), IndexSource("a", ONE))),
+    ],
+)  # fmt: skip
+def test_con_1_a_refusal_says_what_the_term_may_be(field: str, value: Any) -> None:
+    """CON-1, MRK-3: of each term that has a range."""
+    with pytest.raises(Rejected) as refused:
+        check_terms(replace(GOOD, **{field: value}))
+    detail = refused.value.rejection.detail
+    assert detail == f"{field} is out of range: {RANGES[field]}"
 
 
 def test_con_2_an_inverse_value_of_nothing_has_no_price() -> None:

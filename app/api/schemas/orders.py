@@ -200,8 +200,9 @@ class StoredOrderView(OrderView):
 
 
 class TriggeredOrderView(View):
-    """An order that waits for a price (TRG-1). It fills nothing itself: the order that it becomes
-    does, which is `became_order_id`. `reason` says why it became none."""
+    """An order that waits for a price (TRG-1). It fills nothing itself, so its filled quantity
+    stays 0: the order that it becomes does, which is `became_order_id`. `reason` says why it
+    became none."""
 
     order_id: Id
     client_order_id: str | None
@@ -219,6 +220,9 @@ class TriggeredOrderView(View):
     callback_rate: Exact | None
     close_position: bool
     status: TriggeredStatus
+    filled_quantity: Literal["0"] = "0"
+    remaining_quantity: Exact | None = Field(description="As `quantity`.")
+    average_price: None = None
     became_order_id: Id | None
     group_id: Id | None
     reason: str | None
@@ -226,19 +230,25 @@ class TriggeredOrderView(View):
     updated_at: Time
 
 
+class PlacedTriggeredView(TriggeredOrderView):
+    """An accepted order that waits for a price, with the fields of any accepted order."""
+
+    fills: list[FillView] = Field(default=[], max_length=0)
+
+
 class GroupView(View):
     """The orders of a group, as they stood when the first had been matched."""
 
     group_id: Id
     kind: GroupKind
-    orders: list[PlacedOrderView | TriggeredOrderView]
+    orders: list[PlacedOrderView | PlacedTriggeredView]
 
 
 class PlacedResult(View):
     """An order of a batch that was accepted."""
 
     status: Literal[201]
-    order: PlacedOrderView | TriggeredOrderView
+    order: PlacedOrderView | PlacedTriggeredView
 
 
 class RefusedResult(View):
