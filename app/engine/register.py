@@ -63,16 +63,15 @@ class Register(Ledger):
         self.outcome.touched[mark] = None
 
     def set_source_price(self, market: Market, price: SourcePrice) -> None:
-        """Keep the newest price of a source of a contract's index, which is silent later (MRK-3).
-
-        Never earlier: where this price is older than another source's, that counts.
-        """
+        """Keep the newest price of a source of a contract's index, which is silent later (MRK-3):
+        when the last of the prices that are kept is too old, as a start works it out."""
         market.sources[price.source] = price
         self.outcome.touched[price] = None
-        if market.silent_at is None or price.stale_at > market.silent_at:
+        silent_at = max(one.stale_at for one in market.sources.values())
+        if silent_at != market.silent_at:
             self.end_silence(market)
-            market.silent_at = price.stale_at
-            insort(self.state.silences, (price.stale_at, price.symbol))
+            market.silent_at = silent_at
+            insort(self.state.silences, (silent_at, price.symbol))
 
     def end_silence(self, market: Market) -> None:
         """An index has fallen silent, or speaks again."""
