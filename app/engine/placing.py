@@ -54,11 +54,15 @@ def marked(step: Step, market: Market) -> bool:
     return watching.any_crossed(market, "mark", market.mark.price)
 
 
-def begin_again(state: State) -> None:
-    """What was fired is placed, and what the mark triggered is fired: asked of the state alone."""
+def begin_again(step: Step) -> None:
+    """What was fired is placed, and what the mark triggered is fired: asked of the state alone.
+
+    Trailing stops of an asset that was left alone follow the mark that there is by its release.
+    """
+    state = step.state
     firing.begin_again(state)
     for symbol, market in state.markets.items():
-        if firing.is_there(state, market):
+        if market.watches and marked(step, market):
             looking.cascade_of(state, market.contract.settlement_asset).watched.append(symbol)
 
 

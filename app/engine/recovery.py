@@ -52,7 +52,7 @@ def recover(step: Step, command: Recover) -> Done:
     scopes = every_scope(state)
     for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
         cascade.look_at(state, scopes[asset])
-    placing.begin_again(state)
+    placing.begin_again(step)
     _leave_alone(step, command.incidents)
     return Done()
 
@@ -128,7 +128,7 @@ def release(step: Step, command: ReleaseIncident) -> Done:
         raise Rejected(Code.unknown_incident, "there is no such open incident")
     step.release(incident, command.reason)
     payments.fund_again(state)
-    placing.begin_again(state)
+    placing.begin_again(step)
     closings.deliver_again(state)
     scope = blamed_scope(incident)
     if scope is not None:

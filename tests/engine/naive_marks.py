@@ -72,7 +72,7 @@ class Marks:
         first, hours, funding = index, market.contract.funding_interval_hours, market.funding
         if hours and funding and funding.next_at:
             rate = funding.settled_rate if funding.rate is None else funding.rate
-            left = Fraction((funding.next_at - now) / SECOND).limit_denominator(10**6)
+            left = Fraction(max(0.0, (funding.next_at - now) / SECOND)).limit_denominator(10**6)
             first = index * (1 + Fraction(rate) * left / (hours * 3600))
         return sorted((first, index + average, self.agreed.get(symbol, first)))[1]
 
