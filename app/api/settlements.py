@@ -1,4 +1,4 @@
-"""Delivery: contracts that were settled, an account's statement, a price for one held (DLV-1)."""
+"""Delivery: contracts that were settled, whose positions, a price for one held (DLV-1)."""
 
 from __future__ import annotations
 

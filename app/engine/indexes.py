@@ -1,6 +1,6 @@
-"""Index prices: what a contract's is known anew for.
+"""Index prices: whoever needs a contract's is told here of each (MRK-3, FPY-1, DLV-1).
 
-It comes with a tick, or from sources of its own; whoever needs index prices is told of each here.
+It comes with a tick, or from sources of its own.
 """
 
 from __future__ import annotations

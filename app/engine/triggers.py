@@ -1,4 +1,4 @@
-"""Who may be at risk: safe bands (LIQ-1).
+"""Triggers of positions: safe bands, beyond which a scope is looked at (LIQ-1).
 
 Every open position carries a trigger price: while none of a scope's triggers is crossed, the
 scope cannot be at risk. Of a scope's slack (equity - maintenance margin) each position gets a
