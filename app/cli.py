@@ -46,6 +46,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     _add_demo(commands, wanted="demo" in arguments[:1])
     _add_import(commands)
     _add_verify(commands)
+    _add_verify_history(commands)
     return parser
 
 
@@ -116,6 +117,27 @@ def _add_verify(commands: Any) -> None:
     )
     _add_data_dir(verify)
     verify.set_defaults(run=_verify)
+
+
+def _add_verify_history(commands: Any) -> None:
+    verify = commands.add_parser(
+        "verify-history",
+        help="check an exported fund history with the file alone",
+        description="Check every row of an exported history of insurance funds: hash chain,"
+        " sequence, order and balances. Needs neither database nor service. Exits with 0 if all"
+        " holds, and prints each fund's head; 1 at the first broken row, or if a pinned head is not"
+        " in it; 2 if the file cannot be read.",
+    )
+    verify.add_argument("file", metavar="FILE.csv", help="the export; - is standard input")
+    verify.add_argument(
+        "--head",
+        action="append",
+        default=[],
+        metavar="SEQUENCE:HASH",
+        help="a head noted before, which must be a row of the file: nothing else shows that rows"
+        " at its end are missing; may be repeated",
+    )
+    verify.set_defaults(run=_verify_history)
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -202,6 +224,16 @@ def _verify(options: argparse.Namespace) -> int:
     from app.verify import cli as verify_cli  # noqa: PLC0415 - lazy
 
     return verify_cli.run(settings.database_url, settings.data_dir)
+
+
+def _verify_history(options: argparse.Namespace) -> int:
+    from app.verify import history  # noqa: PLC0415 - lazy
+
+    try:
+        pins = [history.read_pin(text) for text in options.head]
+    except ValueError as error:
+        return _fail(str(error), USAGE)
+    return history.run(options.file, pins)
 
 
 def _ask_service(settings: Settings, new_key: dict[str, Any]) -> int | None:

@@ -16,15 +16,18 @@ from starlette.types import Message, Send
 
 from app.api.access import Keyed
 from app.api.faults import Fault
+from app.api.funds import FundPath
 from app.api.liquidations import FundFilter
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged, Paging, whole
-from app.api.problems import malformed
+from app.api.problems import malformed, unknown
 from app.api.routing import problems, router
 from app.api.schemas.base import ASSET_PATTERN, Page, Time
-from app.api.schemas.funds import HistoryView, IntervalView
-from app.api.services import Services, ServicesDep
+from app.api.schemas.funds import FundWalletView, HistoryHeadView, HistoryView, IntervalView
+from app.api.services import Reading, Services, ServicesDep
 from app.engine.events import HistoryKind
+from app.engine.rejections import Code
+from app.store.queries import funds as fund_queries
 from app.store.queries import history as queries
 from app.store.reads import STREAM_TURN_SECONDS, NoSlot
 
@@ -94,6 +97,24 @@ async def list_history(
     async with services.reading(heavy=heavy, narrow=narrow, keyed=keyed) as connection:
         rows = await queries.list_history(connection, wanted, paging.fetch, before)
     return paging.texts(rows, "time", "fund_id", "sequence")
+
+
+@history.get(
+    "/insurance-funds/{fund_id}/history-head",
+    responses=problems(Code.unknown_fund),
+    summary="The head of a fund's history",
+)
+async def get_history_head(reading: Reading, fund_id: FundPath) -> HistoryHeadView:
+    """The last row of the fund's hash chain, and what its wallets hold after it (HIS-4).
+
+    Noted as `sequence:hash` it pins the chain: `backstop verify-history FILE.csv --head` tells
+    whether a later export still has it.
+    """
+    head = await queries.history_head(reading, fund_id)
+    if head is None:
+        raise unknown("fund_id")
+    held = await fund_queries.fund_wallets(reading, fund_id)
+    return HistoryHeadView(**head, balances=[FundWalletView(**wallet) for wallet in held])
 
 
 async def _intervals(

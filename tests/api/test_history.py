@@ -187,3 +187,22 @@ async def test_a_long_export(long_history: tuple[Api, list[dict[str, Any]]]) -> 
     assert [int(row["sequence"]) for row in export] == list(range(1, 5001))
     page = await api(f"GET {PATH}?limit=1000")
     assert [item["sequence"] for item in page["items"]] == list(range(5000, 4000, -1))
+
+
+async def test_the_head(api: Api) -> None:
+    """HIS-4: the last row of a fund's chain and what its wallets hold after it, for everyone."""
+    path = "GET /v1/insurance-funds/{}/history-head"
+    assert await api(path.format("usdc"), key=None) == {
+        "sequence": 0, "hash": "0" * 64, "time": None, "balances": [],
+    }  # fmt: skip
+    await api.seed_fund("usdc", "5", "USDC")
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    for fund, held in {"usdt-major": ("USDT", "989.5"), "usdc": ("USDC", "5")}.items():
+        last = (await api(f"GET {PATH}?fund={fund}&limit=1"))["items"][0]
+        head = await api(path.format(fund), key=None)
+        assert head == {
+            **{name: last[name] for name in ("sequence", "hash", "time")},
+            "balances": [{"wallet": "main", "asset": held[0], "balance": held[1]}],
+        }
+    assert await api.refused(path.format("nope"), key=None) == (404, "unknown_fund")

@@ -168,6 +168,18 @@ class HistoryView(View):
     hash: Hash
 
 
+class HistoryHeadView(View):
+    """The last row of a fund's history: who notes it can tell whether a later export still has it.
+
+    Without a row the sequence is 0, the hash 64 zeros and the time null.
+    """
+
+    sequence: int
+    hash: Hash
+    time: Time | None
+    balances: list[FundWalletView]
+
+
 class IntervalView(View):
     """A fund's total balance in an asset over an interval that begins at `time` (HIS-2).
 

@@ -38,6 +38,16 @@ async def contracts_of_funds(connection: AsyncConnection, fund_ids: Collection[s
     return (await connection.execute(query)).mappings().all()
 
 
+async def fund_wallets(connection: AsyncConnection, fund_id: str) -> Rows:
+    """Wallet, asset and balance of a fund's wallets."""
+    query = (
+        select(wallets.c.name.label("wallet"), wallets.c.asset, wallets.c.balance)
+        .where(wallets.c.owner == fund_id, wallets.c.kind == "fund")
+        .order_by(wallets.c.name, wallets.c.asset)
+    )
+    return (await connection.execute(query)).mappings().all()
+
+
 async def house_wallets(connection: AsyncConnection) -> Rows:
     """The exchange's own wallets: treasury and revenue of every asset."""
     query = (

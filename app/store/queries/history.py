@@ -23,8 +23,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Rows
+from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Row, Rows
 from app.store.tables import fund_history as history
+from app.store.tables import funds
 
 HistoryKey = tuple[datetime, str, int]
 """Where a row stands in the order of all funds' histories: time, fund, sequence."""
@@ -110,6 +111,17 @@ async def list_history(
         query = query.where(tuple_(*_PLACE) < before)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
+
+
+async def history_head(connection: AsyncConnection, fund_id: str) -> Row | None:
+    """Sequence, hash and time of a fund's last row; None when there is no such fund."""
+    last = (_c.fund_id == funds.c.fund_id) & (_c.sequence == funds.c.sequence)
+    query = (
+        select(funds.c.sequence, funds.c.last_hash.label("hash"), _c.time)
+        .select_from(funds.outerjoin(history, last))
+        .where(funds.c.fund_id == fund_id)
+    )
+    return (await connection.execute(query)).mappings().one_or_none()
 
 
 def _item() -> ColumnElement[str]:
