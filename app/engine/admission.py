@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from app.engine import margin
+from app.engine.commands import PositionSide
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.triggered import PlaceTriggered
 from app.engine.contracts import Contract
@@ -23,7 +24,7 @@ AGAINST = (("long", "sell"), ("short", "buy"))
 
 def check_terms(contract: Contract, account: Account, command: PlaceOrder) -> None:
     """An order is one that the account's mode and its own type allow (ORD-1, ORD-3)."""
-    _check_side(account, command)
+    check_leg(account, command.position_side)
     check_quantity(contract, command.quantity)
     if command.type == "market":
         if command.price is not None:
@@ -36,19 +37,19 @@ def check_terms(contract: Contract, account: Account, command: PlaceOrder) -> No
     check_price(contract, command.price)
 
 
-def _check_side(account: Account, command: PlaceOrder) -> None:
-    """An order names a leg of the account's mode (ORD-3)."""
-    hedged, side = account.position_mode == "hedge", command.position_side
+def check_leg(account: Account, side: PositionSide) -> None:
+    """A leg is one of the account's mode (ORD-3)."""
+    hedged = account.position_mode == "hedge"
     if hedged and side == "both":
         raise Rejected(
             Code.position_side_required,
-            "an account in hedge mode trades position_side long or short",
+            "an account in hedge mode has position_side long or short",
             position_mode=account.position_mode,
         )
     if not hedged and side != "both":
         raise Rejected(
             Code.position_side_mismatch,
-            "an account in one-way mode trades position_side both",
+            "an account in one-way mode has position_side both",
             position_side=side,
             position_mode=account.position_mode,
         )

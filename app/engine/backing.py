@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from app.engine import assessment, exposure, margin
-from app.engine.admission import check_bracket, check_not_waiting, check_spendable
+from app.engine.admission import check_bracket, check_leg, check_not_waiting, check_spendable
 from app.engine.amounts import check_decimals, moved
 from app.engine.commands import MarginMode
 from app.engine.commands.accounts import AdjustMargin, ConfigureContract
@@ -186,6 +186,8 @@ def _move(step: Step, account: Account, leg: Position, amount: Decimal) -> None:
     AdjustMargin,
     Code.unknown_account,
     Code.unknown_contract,
+    Code.position_side_required,
+    Code.position_side_mismatch,
     Code.no_isolated_position,
     Code.amount_not_positive,
     Code.too_many_decimals,
@@ -199,6 +201,7 @@ def adjust_margin(step: Step, command: AdjustMargin) -> Moved:
     state = step.state
     account = assessment.account_of(state, command.account_id)
     market = assessment.market_of(state, command.symbol)
+    check_leg(account, command.position_side)
     asset = market.contract.settlement_asset
     position = account.positions.get((command.symbol, command.position_side))
     settings = exposure.settings_of(account, market.contract)

@@ -26,7 +26,7 @@ class Code(Enum):
 
     unknown_account = Refusal(404, None, "there is no such account")
     unknown_contract = Refusal(422, None, "there is no such contract")
-    position_side_required = Refusal(422, "ORD-3", "a hedged account's orders name long or short")
+    position_side_required = Refusal(422, "ORD-3", "in hedge mode it is long or short")
     position_side_mismatch = Refusal(422, "ORD-3", "the account's position mode has no such side")
     quantity_not_positive = Refusal(422, "ORD-1", "a quantity must be positive")
     quantity_off_lot = Refusal(422, "CON-1", "a quantity must be a multiple of the lot size")

@@ -136,7 +136,7 @@ async def test_isolated_margin_is_each_legs_own(hedged: Api) -> None:
     body = {"amount": "5", "position_side": "short"}
     assert (await hedged(move, body, key="hal", status=201))["balance"] == "305"
     refused = await hedged.refused(move, {"amount": "-1"}, key="hal")
-    assert refused == (422, "no_isolated_position")
+    assert refused == (422, "position_side_required")
     positions = (await hedged("GET /v1/accounts/hal/positions", key="hal"))["items"]
     assert [(p["isolated_wallet"], p["bankruptcy_price"]) for p in positions] == [
         ("500", "95"), ("305", "105.08333333"),

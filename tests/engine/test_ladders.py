@@ -264,8 +264,10 @@ Ladder(ConfigureContract, {
 Ladder(AdjustMargin, {
     "account_id": "nobody", "symbol": "NOPE", "position_side": "both", "amount": Decimal(0),
 }, [
-    ("unknown_account", {"account_id": "eve"}),
+    ("unknown_account", {"account_id": "hal"}),
     ("unknown_contract", {"symbol": "TEST"}),
+    ("position_side_required", {"account_id": "eve", "position_side": "long"}),
+    ("position_side_mismatch", {"position_side": "both"}),
     ("no_isolated_position", {"symbol": "HELD"}),
     ("amount_not_positive", {"amount": TINY}),
     ("too_many_decimals", {"amount": Decimal(10_000)}),
