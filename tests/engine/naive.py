@@ -295,8 +295,9 @@ class Books:
         self.seen[record.liquidation_id] = now
         sign = 1 if record.side == "long" else -1
         taken, deleveraged = now.taken - before.taken, now.deleveraged - before.deleveraged
-        if taken + deleveraged:
-            self._holding(record).close(taken + deleveraged)
+        for part in (taken, deleveraged):
+            if part:  # what is left of it may go on in the next part, so either is rounded
+                self._holding(record).close(part)
         against_inventory = deleveraged - counterparties
         assert taken >= 0, record
         assert against_inventory >= 0, record
@@ -315,7 +316,7 @@ class Books:
             assert market.mark is not None
             age = (outcome.time - market.mark.time).total_seconds()
             assert record.symbol not in self.waiting, f"halted, not ticked since: {record}"
-            last = market.delivery is not None and market.delivery.under_way
+            last = market.delivery is not None and market.delivery.phase in ("closing", "settled")
             assert limit is None or age <= limit or last, f"at a stale mark: {record}"
 
     def _compare_wallets(self, state: State) -> None:
