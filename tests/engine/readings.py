@@ -180,8 +180,8 @@ def _score(state: State, position: Position) -> Fraction:
         return Fraction(ranking.LAST)
     leg = Leg(state, position)
     if leg.isolated:
-        assert position.wallet is not None
-        equity = Fraction(position.wallet.balance) + leg.profit
+        wallet = position.wallet  # none where its profit alone backs it (ORD-3)
+        equity = (Fraction(wallet.balance) if wallet else Fraction(0)) + leg.profit
     else:
         scope = cross_scope(state, leg.account, leg.contract.settlement_asset)
         equity = scope.equity + scope.reserved
