@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import localcontext
 from itertools import chain
 
-from app.engine import closings, looking, margin, placing, recovery, triggers
+from app.engine import closings, looking, margin, payments, placing, recovery, triggers
 from app.engine.commands import Command
 from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
 from app.engine.commands.prices import ReportClock
@@ -57,7 +57,7 @@ class Joining:
     def go_on(self) -> bool:
         """Look at some scopes; returns whether any are left. Raises `Unsettled`."""
         state, some = self._state, self._left[-CHECKED:]
-        if any(market.funding and market.funding.time for market in state.markets.values()):
+        if any(payments.goes_on(state, market) for market in state.markets.values()):
             raise Unsettled("a funding is under way")
         if placing.are_due(state):
             raise Unsettled("triggered orders are placed")

@@ -130,11 +130,17 @@ def fund_again(state: State) -> None:
     """The fundings that were under way go on, before anybody is looked at."""
     for symbol in sorted(state.markets):
         market = state.markets[symbol]
-        asset = market.contract.settlement_asset
-        if market.funding is None or market.funding.time is None or asset in state.halted:
+        if not goes_on(state, market):
             continue
-        if symbol not in looking.cascade_of(state, asset).funded:
+        if symbol not in looking.cascade_of(state, market.contract.settlement_asset).funded:
             fund(state, market)
+
+
+def goes_on(state: State, market: Market) -> bool:
+    """Whether a funding of the contract is under way, and does not await a release (REC-2)."""
+    funding = market.funding
+    under_way = funding is not None and funding.time is not None
+    return under_way and market.contract.settlement_asset not in state.halted
 
 
 def go_on(step: Step, cascade: Cascade) -> bool:

@@ -67,8 +67,12 @@ def begin_again(step: Step) -> None:
 
 
 def are_due(state: State) -> bool:
-    """Whether any order is fired, or is to be."""
-    fired = any(order.fired for order in state.untriggered.values())
+    """Whether any order is fired, or is to be, and does not await a release (REC-2)."""
+    markets, halted = state.markets, state.halted
+    fired = any(
+        order.fired and markets[order.symbol].contract.settlement_asset not in halted
+        for order in state.untriggered.values()
+    )
     return fired or any(firing.is_there(state, market) for market in state.markets.values())
 
 
