@@ -113,9 +113,9 @@ async def get_account(account_id: OwnAccount, reading: Reading) -> AccountDetail
     summary="Change an account's position mode",
 )
 async def update_account(
-    _: Admin, changes: Changing, reading: Reading, account_id: AccountPath, body: AccountPatch
+    account_id: OwnAccount, changes: Changing, reading: Reading, body: AccountPatch
 ) -> AccountView:
-    """Change the position mode, while nothing is open."""
+    """Change the position mode, while nothing is open: as leverage, its trader does that too."""
     await changes.apply(SetPositionMode(account_id, body.position_mode))
     return await _stored(reading, account_id)
 

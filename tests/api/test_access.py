@@ -7,7 +7,6 @@ from tests.api.conftest import Api
 ADMIN_ONLY = [
     ("GET /v1/accounts", None),
     ("POST /v1/accounts", {"account_id": "eve"}),
-    ("PATCH /v1/accounts/alice", {"position_mode": "one_way"}),
     ("POST /v1/accounts/alice/deposits", {"asset": "USDT", "amount": "1"}),
     ("POST /v1/contracts", {}),
     ("PATCH /v1/contracts/BTCUSDT", {}),
@@ -95,6 +94,7 @@ TRADERS_THINGS = [
     ("GET /v1/adl-events?account_id={}", None),
     ("DELETE /v1/orders?account_id={}", None),
     ("POST /v1/accounts/{}/withdrawals", {"asset": "USDT", "amount": "1"}),
+    ("PATCH /v1/accounts/{}", {"position_mode": "one_way"}),
     ("PUT /v1/accounts/{}/contracts/BTCUSDT", {"leverage": 5}),
     ("POST /v1/accounts/{}/contracts/BTCUSDT/margin", {"amount": "1"}),
 ]

@@ -33,7 +33,7 @@ async def hedged(api: Api) -> Api:
     await api.mark("TEST", "100")
     await api.open("hal", "800")
     await api.open("bob", "100000")
-    opened = await api("PATCH /v1/accounts/hal", {"position_mode": "hedge"})
+    opened = await api("PATCH /v1/accounts/hal", {"position_mode": "hedge"}, key="hal")
     assert opened["position_mode"] == "hedge"
     return api
 
