@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Column, RowMapping, Select, text, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 Row = Mapping[Any, Any]
 Rows = Sequence[RowMapping]
@@ -25,3 +26,18 @@ SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', '
 """)
 """For this transaction: walk the index from where the answer is. Without statistics (new rows, not
 analysed yet) PostgreSQL would gather and sort all that there is, a fund's whole history say."""
+
+
+async def newest(
+    connection: AsyncConnection,
+    query: Select[Any],
+    place: Sequence[Column[Any]],
+    limit: int,
+    before: tuple[Any, ...] | None,
+) -> Rows:
+    """The rows of a query by `place`, newest first; `before` is the place of the last one seen."""
+    query = query.order_by(*(column.desc() for column in place)).limit(limit)
+    if before is not None:
+        query = query.where(tuple_(*place) < before)
+    rows: Rows = (await connection.execute(query)).mappings().all()
+    return rows

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.queries import Rows
+from app.store.queries import Rows, newest
 from app.store.tables import funding_payments, funding_rates
 
 
@@ -20,13 +20,10 @@ async def list_fundings(
 ) -> Rows:
     """Fundings that were settled, newest first; `before` is the (sequence, symbol) of the last."""
     rates = funding_rates.c
-    query = select(funding_rates).order_by(rates.sequence.desc(), rates.symbol.desc()).limit(limit)
+    query = select(funding_rates)
     if symbol is not None:
         query = query.where(rates.symbol == symbol)
-    if before is not None:
-        query = query.where(tuple_(rates.sequence, rates.symbol) < before)
-    rows: Rows = (await connection.execute(query)).mappings().all()
-    return rows
+    return await newest(connection, query, (rates.sequence, rates.symbol), limit, before)
 
 
 async def funding_exists(connection: AsyncConnection, symbol: str, time: datetime) -> bool:
@@ -48,10 +45,6 @@ async def list_payments(
     paid = funding_payments.c
     place = (paid.sequence, paid.symbol, paid.position_side)
     query = select(funding_payments).where(paid.account_id == account_id)
-    query = query.order_by(*(column.desc() for column in place)).limit(limit)
     if symbol is not None:
         query = query.where(paid.symbol == symbol)
-    if before is not None:
-        query = query.where(tuple_(*place) < before)
-    rows: Rows = (await connection.execute(query)).mappings().all()
-    return rows
+    return await newest(connection, query, place, limit, before)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.store.queries import Rows
+from app.store.queries import Rows, newest
 from app.store.tables import index_samples, position_settlements, settlements
 
 
@@ -18,13 +18,10 @@ async def list_settlements(
 ) -> Rows:
     """Contracts that were settled, newest first; `before` is the (sequence, symbol) of the last."""
     place = (settlements.c.sequence, settlements.c.symbol)
-    query = select(settlements).order_by(*(column.desc() for column in place)).limit(limit)
+    query = select(settlements)
     if symbol is not None:
         query = query.where(settlements.c.symbol == symbol)
-    if before is not None:
-        query = query.where(tuple_(*place) < before)
-    rows: Rows = (await connection.execute(query)).mappings().all()
-    return rows
+    return await newest(connection, query, place, limit, before)
 
 
 async def list_positions(
@@ -39,13 +36,9 @@ async def list_positions(
     closed = position_settlements.c
     place = (closed.sequence, closed.symbol, closed.position_side)
     query = select(position_settlements).where(closed.account_id == account_id)
-    query = query.order_by(*(column.desc() for column in place)).limit(limit)
     if symbol is not None:
         query = query.where(closed.symbol == symbol)
-    if before is not None:
-        query = query.where(tuple_(*place) < before)
-    rows: Rows = (await connection.execute(query)).mappings().all()
-    return rows
+    return await newest(connection, query, place, limit, before)
 
 
 async def list_samples(
