@@ -34,16 +34,16 @@ async def an_hour_passes(api: Api, monkeypatch: pytest.MonkeyPatch, hours: int =
 
 
 async def fundings(api: Api, count: int) -> list[Any]:
-    """So many of the contract's fundings, as soon as they are settled."""
-    await until(lambda: _is_settled(api))
-    found: list[Any] = (await api("GET /v1/funding-rates?symbol=BTCUSDT", key=None))["items"]
+    """So many of the contract's fundings, as soon as they are settled and durable."""
+    found: list[Any] = []
+
+    async def told() -> bool:
+        found[:] = (await api("GET /v1/funding-rates?symbol=BTCUSDT", key=None))["items"]
+        return len(found) >= count
+
+    await until(told)
     assert len(found) == count, found
     return found
-
-
-def _is_settled(api: Api) -> bool:
-    funding = api.runner.engine.state.markets["BTCUSDT"].funding
-    return funding is not None and funding.time is None and not api.runner.engine.state.cascades
 
 
 async def test_a_funding_is_settled_and_listed(

@@ -108,5 +108,8 @@ async def test_a_scope_set_aside_is_named(api: Api, monkeypatch: pytest.MonkeyPa
     (position,) = (await api("GET /v1/accounts/alice/positions"))["items"]
     assert position["quantity"] == "0.1"
     assert (await release(api)).status_code == 200
-    await until(lambda: not api.runner.engine.state.cascades)
-    assert (await api("GET /v1/accounts/alice/positions"))["items"] == []
+
+    async def is_closed() -> bool:
+        return not (await api("GET /v1/accounts/alice/positions"))["items"]
+
+    await until(is_closed)

@@ -51,7 +51,12 @@ async def wake(api: Api) -> None:
 
 
 async def is_settled(api: Api) -> None:
-    await until(lambda: api.runner.engine.state.markets[SYMBOL].contract.status == "settled")
+    """Wait until that is durable, which is later than in the engine."""
+
+    async def told() -> bool:
+        return bool((await api("GET /v1/settlements"))["items"])
+
+    await until(told)
 
 
 async def test_a_contract_is_settled_at_the_mean_of_the_index(
