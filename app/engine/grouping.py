@@ -60,29 +60,24 @@ STOPS = ("stop", "stop_market", "trailing_stop")
 def place(step: Step, command: PlaceGroup) -> GroupReceipt:
     """Accept the orders of a group; the one that is placed at once meets the book (TRG-2)."""
     _check_kind(command)
-    state, first, entry = step.state, command.first, _has_waiting_entry(command)
+    state, first, bracket = step.state, command.first, command.kind == "bracket"
+    entries = 1 if first is None else 0  # what a bracket has behind its entry is dormant
     for number, waiting in enumerate(command.waiting):
-        dormant = command.kind == "bracket" and not (entry and number == 0)
+        dormant = bracket and number >= entries
         triggered.check(state, waiting, step.now, others=number, dormant=dormant)
     plan = assess(state, first, step.now).plan if first else None
     group_id = state.counters.order + 1
     order = meeting.order_of(step, first) if first else None
     accepted = [
-        triggered.accept(
-            step,
-            waiting,
-            group_id,
-            dormant=command.kind == "bracket" and not (entry and number == 0),
-        )
+        triggered.accept(step, waiting, group_id, dormant=bracket and number >= entries)
         for number, waiting in enumerate(command.waiting)
     ]
-    leads = order is not None or entry
     step.add_group(
         Group(
             group_id,
             command.kind,
             account_id=accepted[0].account_id,
-            leader=group_id if leads else None,
+            leader=group_id if bracket or first is not None else None,
             orders=SIZE[command.kind],
         )
     )
@@ -93,10 +88,6 @@ def place(step: Step, command: PlaceGroup) -> GroupReceipt:
     groups.decide(step)
     told = tuple(map(triggered.receipt, accepted))
     return GroupReceipt(group_id, command.kind, first=receipt, waiting=told)
-
-
-def _has_waiting_entry(command: PlaceGroup) -> bool:
-    return command.kind == "bracket" and command.first is None
 
 
 def _check_kind(command: PlaceGroup) -> None:
