@@ -7,6 +7,7 @@ from dataclasses import asdict
 from decimal import localcontext
 from typing import Annotated, Any, Literal
 
+import asyncpg
 from fastapi import Body, Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,37 +15,39 @@ from app.api.access import OPTIONAL_KEY, Identity, MaybeKey, Trader, visible_acc
 from app.api.changing import Changing, Posting
 from app.api.faults import Fault
 from app.api.paging import Paged
-from app.api.placing import at_once_of, group_json, group_of, order_json
+from app.api.placing import at_once_of, group_json, group_of, order_json, waiting_of
 from app.api.problems import malformed, refused, unknown
 from app.api.routing import BY_POST, changing, keyed, router
 from app.api.schemas.base import ACCOUNT_PATTERN, ID_PATTERN, SYMBOL_PATTERN, Page
 from app.api.schemas.orders import (
     ORDER,
+    STOP,
     AmendBody,
     CanceledView,
     GroupBody,
     GroupView,
     OrderBody,
     PlacedOrderView,
+    PlacedTriggeredView,
     PreviewView,
     StoredOrderView,
     TradeView,
     TriggeredOrderView,
 )
-from app.api.services import Reading, ServicesDep
+from app.api.services import Reading, Services, ServicesDep
 from app.engine import orderbook
 from app.engine.commands import (
     OrderStatus,
     TriggeredStatus,
 )
 from app.engine.commands.orders import AmendOrder, CancelOrder, CancelOrders, PlaceOrder
-from app.engine.commands.triggered import PlaceGroup
+from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
 from app.engine.engine import Engine
 from app.engine.numbers import EXACT
-from app.engine.preview import preview
+from app.engine.preview import Preview, preview, preview_waiting
 from app.engine.rejections import Code, Rejection
 from app.engine.valuation import Terms
-from app.store.loader import load_book
+from app.store.loader import load_book, load_prices_and_waiting
 from app.store.queries import Row
 from app.store.queries import contracts as contract_queries
 from app.store.queries import orders as queries
@@ -63,33 +66,49 @@ StoredView = StoredOrderView | TriggeredOrderView
 
 @orders.post(
     "/orders/preview",
-    responses=keyed(Fault.malformed_body, *Engine.handlers[PlaceOrder].refusals),
+    responses=keyed(
+        Fault.malformed_body,
+        *Engine.handlers[PlaceOrder].refusals,
+        *Engine.handlers[PlaceTriggered].refusals,
+    ),
     summary="What an order would do",
 )
 async def preview_order(
     identity: Trader,
     services: ServicesDep,
     reading: Reading,
-    body: Annotated[OrderBody, Body(openapi_examples={"limit": {"value": ORDER}})],
+    body: Annotated[
+        OrderBody, Body(openapi_examples={"limit": {"value": ORDER}, "stop": {"value": STOP}})
+    ],
 ) -> PreviewView:
     """What an order would need and leave, or the refusal it would get; nothing changes.
 
-    It is judged on committed data, which may be a moment old.
+    One that waits for a price needs nothing until that triggers it, and is judged anew then. It is
+    judged on committed data, which may be a moment old.
     """
     identity.check_account(body.account_id)
-    if body.waits:
-        raise malformed("what waits for a price is judged when it is triggered", field="type")
-    bounds = {orderbook.opposite(body.side): body.price}
-    state = await load_book(
-        await raw(reading), body.symbol, bounds, services.runner.limits, body.account_id
-    )
-    if body.account_id not in state.accounts:
-        raise unknown("account_id")
-    with localcontext(EXACT):
-        found = preview(state, at_once_of(body), services.runner.now())
+    found = await _preview(services, await raw(reading), body)
     if isinstance(found, Rejection):
         raise refused(found)
     return PreviewView(**asdict(found))
+
+
+async def _preview(
+    services: Services, connection: asyncpg.Connection, body: OrderBody
+) -> Preview | Rejection:
+    symbol, limits, account_id = body.symbol, services.runner.limits, body.account_id
+    if body.waits:
+        state = await load_prices_and_waiting(connection, symbol, limits, account_id)
+    else:
+        bounds = {orderbook.opposite(body.side): body.price}
+        state = await load_book(connection, symbol, bounds, limits, account_id)
+    if account_id not in state.accounts:
+        raise unknown("account_id")
+    now = services.runner.now()
+    with localcontext(EXACT):
+        if body.waits:
+            return preview_waiting(state, waiting_of(body), now)
+        return preview(state, at_once_of(body), now)
 
 
 @orders.post(
@@ -157,7 +176,12 @@ async def get_order(identity: Trader, reading: Reading, order_id: OrderPath) -> 
 
 @orders.patch(
     "/orders/{order_id}",
-    responses=changing(AmendOrder, Fault.malformed_body, Fault.unknown_order),
+    responses=changing(
+        AmendOrder,
+        Fault.malformed_body,
+        Fault.unknown_order,
+        *Engine.handlers[AmendTriggered].refusals,
+    ),
     summary="Amend an order",
 )
 async def amend_order(
@@ -166,15 +190,34 @@ async def amend_order(
     services: ServicesDep,
     order_id: OrderPath,
     body: AmendBody,
-) -> PlacedOrderView:
+) -> PlacedOrderView | PlacedTriggeredView:
     """Give an open order another quantity or price.
 
     Where only its quantity falls, it keeps its place. Else it is judged and matched as a new order
     would be, and is behind all others at its price; what is refused leaves it as it was. Repeated,
-    it changes nothing.
+    it changes nothing. One that is untriggered may be given other terms until its price is there,
+    and keeps its number.
     """
     async with services.database.connect() as connection:
-        await _own_order(connection, identity, order_id)
+        own = await _own_order(connection, identity, order_id)
+    if isinstance(own, TriggeredOrderView):
+        waiting, _ = await changes.apply(
+            AmendTriggered(
+                int(order_id),
+                quantity=body.quantity,
+                price=body.price,
+                trigger_price=body.trigger_price,
+                callback_rate=body.callback_rate,
+                account_id=identity.account_id,
+            )
+        )
+        return PlacedTriggeredView(**order_json(waiting))
+    for field, code in (
+        ("trigger_price", Code.trigger_price_not_allowed),
+        ("callback_rate", Code.callback_rate_not_allowed),
+    ):
+        if field in body.model_fields_set:
+            raise refused(Rejection.of(code, "the order waits for no price"))
     command = AmendOrder(int(order_id), body.quantity, body.price, identity.account_id)
     amended, _ = await changes.apply(command)
     return PlacedOrderView(**order_json(amended))

@@ -147,7 +147,7 @@ def _triggered_json(receipt: TriggeredReceipt) -> dict[str, Any]:
         close_position=receipt.quantity is None,
         remaining_quantity=receipt.quantity,
         became_order_id=None,
-        updated_at=receipt.created_at,
+        updated_at=receipt.updated_at or receipt.created_at,
     )
     return view.model_dump(mode="json")
 

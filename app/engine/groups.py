@@ -91,6 +91,14 @@ def members(state: State, group: Group) -> list[TriggeredOrder]:
     return [order for order in own if order.group_id == group.group_id]
 
 
+def filled(state: State, order: TriggeredOrder) -> Decimal:
+    """What the other one of its oco has filled of what is to be filled once."""
+    group = state.groups.get(order.group_id or 0)
+    if group is None or group.kind != "oco" or group.leader not in state.orders:
+        return ZERO
+    return state.orders[group.leader].filled_quantity
+
+
 def end(step: Step, group: Group, decider: TriggeredOrder | None = None) -> None:
     """It is decided: what is left of it is cancelled, but for the one that decides."""
     state, leader = step.state, group.leader
@@ -108,11 +116,7 @@ def take_turn(step: Step, order: TriggeredOrder) -> Decimal:
 
     Returns what the other one of an oco has filled of what is to be filled once.
     """
-    state, filled = step.state, ZERO
-    group = state.groups.get(order.group_id or 0)
-    if group is None or order.order_id == group.leader:
-        return filled
-    if group.kind == "oco" and group.leader in state.orders:
-        filled = state.orders[group.leader].filled_quantity
-    end(step, group, order)
-    return filled
+    group, of_other = step.state.groups.get(order.group_id or 0), filled(step.state, order)
+    if group is not None and order.order_id != group.leader:
+        end(step, group, order)
+    return of_other

@@ -96,7 +96,6 @@ def amend(step: Step, command: AmendOrder) -> OrderReceipt:
     """Give an open order another quantity or price (ORD-15): it keeps its place where only its
     quantity falls; else it comes anew, if it may, and is left alone if it may not."""
     state = step.state
-    _refuse_waiting(state, command)
     order = _open_order(state, command.order_id, command.account_id)
     contract = state.markets[order.symbol].contract
     quantity = order.quantity if command.quantity is None else command.quantity
@@ -112,17 +111,6 @@ def amend(step: Step, command: AmendOrder) -> OrderReceipt:
     plan = assess_again(state, order, anew, step.now).plan
     resting.withdraw(step, order, quantity, price)
     return meeting.meet(step, order, plan)
-
-
-def _refuse_waiting(state: State, command: AmendOrder) -> None:
-    """What waits for a price is cancelled and placed anew instead."""
-    waiting = state.untriggered.get(command.order_id)
-    if waiting is not None and command.account_id in (None, waiting.account_id):
-        raise Rejected(
-            Code.order_not_open,
-            "an order that waits for a price is not amended: cancel it and place another",
-            order_id=command.order_id,
-        )
 
 
 def _check_amended(contract: Contract, order: Order, quantity: Decimal, price: Decimal) -> None:

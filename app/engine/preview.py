@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from app.engine import margin
+from app.engine import margin, triggered
 from app.engine.assessment import Assessment, assess, position_of
 from app.engine.commands.orders import PlaceOrder
+from app.engine.commands.triggered import PlaceTriggered
+from app.engine.numbers import ZERO
+from app.engine.placing import as_order
 from app.engine.rejections import Rejected, Rejection
 from app.engine.standing import Standing
 from app.engine.state import State
@@ -25,6 +28,26 @@ class Preview:
     available_balance: Decimal
     worst_price: Decimal | None
     liquidation_price: Decimal | None
+
+
+def preview_waiting(state: State, command: PlaceTriggered, now: datetime) -> Preview | Rejection:
+    """Judge an order that waits for a price: it needs nothing before it is triggered (TRG-1)."""
+    try:
+        triggered.check(state, command, now)
+    except Rejected as refusal:
+        return refusal.rejection
+    account, market = state.accounts[command.account_id], state.markets[command.symbol]
+    order = as_order(command, market.contract.lot_size)
+    standing = Standing.of(state, account, position_of(account, market.contract, order))
+    return Preview(
+        requirement=ZERO,
+        open_loss=ZERO,
+        fee=ZERO,
+        required=ZERO,
+        available_balance=standing.available(),
+        worst_price=None,
+        liquidation_price=None,
+    )
 
 
 def preview(state: State, command: PlaceOrder, now: datetime) -> Preview | Rejection:

@@ -58,6 +58,7 @@ class Code(Enum):
     callback_rate_out_of_range = Refusal(422, "TRG-1", "a callback rate is from 0.1 % to 10 %")
     invalid_group = Refusal(422, "TRG-2", "the orders are no group of that kind")
     trigger_price_required = Refusal(422, "TRG-1", "it needs a price to wait for")
+    trigger_price_not_allowed = Refusal(422, "TRG-1", "the order waits for no price, or no more")
     would_trigger_immediately = Refusal(422, "TRG-1", "its trigger price is there already")
     client_order_id_conflict = Refusal(409, "ORD-1", "the client order id is another order's")
     answer_expired = Refusal(409, "REC-1", "it was done before; the answer cannot be read any more")

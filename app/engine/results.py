@@ -78,6 +78,7 @@ class TriggeredReceipt(NamedTuple):
     callback_rate: Decimal | None = None
     group_id: int | None = None
     reason: str | None = None
+    updated_at: datetime | None = None
 
 
 class GroupReceipt(NamedTuple):

@@ -286,6 +286,30 @@ class Step(Register):
         order.updated_at = self.now
         self.outcome.touched[trail] = self.outcome.touched[order] = None
 
+    def amend_triggered(
+        self,
+        order: TriggeredOrder,
+        quantity: Decimal | None,
+        price: Decimal | None,
+        trigger_price: Decimal | None,
+        callback_rate: Decimal | None,
+    ) -> None:
+        """Give an order that waits other terms; one that follows a price stays in its trail."""
+        market = self.state.markets[order.symbol]
+        trail = None if order.trail is None else self.state.trails[order.trail]
+        if trail is not None:
+            watching.leave(market, trail, order)
+        elif not order.dormant:
+            watching.remove(market, order)
+        order.quantity, order.price = quantity, price
+        order.trigger_price, order.callback_rate = trigger_price, callback_rate
+        if trail is not None:
+            watching.join(market, trail, order)
+        elif not order.dormant:
+            watching.insert(market, order)
+        order.updated_at = self.now
+        self._touch(order)
+
     def merge_trail(self, trail: Trail, into: Trail) -> None:
         """Two trails have the same best price now: the orders of one are the other's."""
         for _, number in trail.waiting:

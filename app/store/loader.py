@@ -39,7 +39,7 @@ from app.store import codec, incidents, prices
 from app.store.rowsource import CHUNK, DECIMALS, RowSource, exact
 from app.store.snapshots import Snapshot
 from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
-from app.store.untriggered import load_untriggered
+from app.store.untriggered import load_untriggered, load_waiting
 
 PLACE = "COALESCE(requeued, order_id)"
 """Of an open order among those at its price: the lowest is met first (ORD-2, ORD-15)."""
@@ -144,6 +144,21 @@ async def load_book(
             state.limits = limits
             for row in best:
                 orderbook.insert(state.markets[symbol], state.orders[row["order_id"]])
+    return state
+
+
+async def load_prices_and_waiting(
+    connection: asyncpg.Connection, symbol: str, limits: Limits, account_id: str
+) -> State:
+    """What an account's order that waits for a price in a contract is judged by, as of one moment:
+    besides the account the contract's prices, and how many it has waiting (TRG-1, ORD-10)."""
+    with localcontext(EXACT):
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            state = await _load_part(connection, [account_id], [symbol])
+            source = RowSource(connection)
+            await prices.load_traded(source, state)
+            await load_waiting(source, state, account_id)
+            state.limits = limits
     return state
 
 

@@ -19,12 +19,7 @@ async def load_untriggered(source: RowSource, state: State) -> None:
     for row in await source.fetch("trails"):
         trail = exact(Trail(*row), "trails")
         state.trails[trail.trail_id] = trail
-    for row in await source.fetch(
-        "triggered_orders", f"{ALIVE['triggered_orders']} ORDER BY order_id"
-    ):
-        order = exact(TriggeredOrder(*row), "triggered_orders")
-        state.untriggered[order.order_id] = order
-        state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
+    for order in await _keep(source, state):
         market = state.markets[order.symbol]
         if order.dormant:
             continue
@@ -32,3 +27,21 @@ async def load_untriggered(source: RowSource, state: State) -> None:
             watching.join(market, state.trails[order.trail], order)
         elif not order.fired:
             watching.insert(market, order)
+
+
+async def load_waiting(source: RowSource, state: State, account_id: str) -> None:
+    """Those of one account, which nothing watches for."""
+    await _keep(source, state, "AND account_id = $1", account_id)
+
+
+async def _keep(
+    source: RowSource, state: State, which: str = "", *values: object
+) -> list[TriggeredOrder]:
+    rest = f"{ALIVE['triggered_orders']} {which} ORDER BY order_id"
+    kept = []
+    for row in await source.fetch("triggered_orders", rest, *values):
+        order = exact(TriggeredOrder(*row), "triggered_orders")
+        state.untriggered[order.order_id] = order
+        state.untriggered_of.setdefault(order.account_id, {})[order.order_id] = order
+        kept.append(order)
+    return kept

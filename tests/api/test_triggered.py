@@ -39,8 +39,6 @@ async def test_trg_1_an_order_waits_and_becomes_another(market: Api) -> None:
         "reason": None,
     }  # fmt: skip
     assert {**await api("GET /v1/orders/4", key="alice"), "fills": []} == placed
-    amended = await api.refused("PATCH /v1/orders/4", {"quantity": "0.005"}, key="alice")
-    assert amended == (422, "order_not_open"), "it is cancelled and placed anew instead"
     await api.mark("BTCUSDT", "59000")
     triggered = await api("GET /v1/orders/4", key="alice")
     assert (triggered["status"], triggered["became_order_id"]) == ("triggered", "5")
@@ -101,9 +99,69 @@ async def test_refusals_say_why(market: Api) -> None:
          (400, "malformed_body")),
     ):  # fmt: skip
         assert await api.refused("POST /v1/orders", {**STOP, **change}, key="alice") == refused
-    preview = await api.refused("POST /v1/orders/preview", STOP, key="alice")
-    assert preview == (400, "malformed_body")
+        preview = await api.refused("POST /v1/orders/preview", {**STOP, **change}, key="alice")
+        assert preview == refused, "a preview is what placing would answer"
     assert not (await api("GET /v1/orders?status=untriggered", key="alice"))["items"]
+
+
+async def test_trg_1_a_preview_says_that_it_needs_nothing_yet(market: Api) -> None:
+    api = market
+    before = await api("GET /v1/orders", key="alice")
+    seen = await api("POST /v1/orders/preview", {**STOP, "quantity": "1000"}, key="alice")
+    (wallet,) = (await api("GET /v1/accounts/alice", key="alice"))["wallets"]
+    assert seen == {
+        "requirement": "0", "open_loss": "0", "fee": "0", "required": "0",
+        "available_balance": wallet["available_balance"], "worst_price": None,
+        "liquidation_price": None,
+    }  # fmt: skip
+    assert await api("GET /v1/orders", key="alice") == before, "nothing changes"
+    other = {**STOP, "account_id": "nobody"}
+    assert await api.refused("POST /v1/orders/preview", other) == (404, "unknown_account")
+    one = {**STOP, "client_order_id": None}
+    for _ in range(10):
+        await api("POST /v1/orders", one, key="alice", status=201)
+    too_many = await api.refused("POST /v1/orders/preview", one, key="alice")
+    assert too_many == (422, "too_many_open_orders")
+    await api.open("carol", "1000")
+    await api.order("carol", "sell", "0.01", "59000")
+    by_last = {**one, "account_id": "carol", "trigger_by": "last"}
+    there = await api.refused("POST /v1/orders/preview", by_last, key="carol")
+    assert there == (422, "would_trigger_immediately"), "the last trade's price, not the mark"
+
+
+async def test_trg_1_what_waits_is_amended(market: Api) -> None:
+    """It keeps its number, waits for the new price, and a refusal leaves it as it was."""
+    api = market
+    placed = await api("POST /v1/orders", STOP, key="alice", status=201)
+    body = {"trigger_price": "58000", "quantity": "0.02"}
+    amended = await api("PATCH /v1/orders/4", body, key="alice")
+    assert amended == {
+        **placed, **body, "remaining_quantity": "0.02", "updated_at": amended["updated_at"],
+    }  # fmt: skip
+    assert amended["updated_at"] > placed["updated_at"]
+    assert {**await api("GET /v1/orders/4", key="alice"), "fills": []} == amended
+    for given, refused in (
+        ({"trigger_price": "60000"}, (422, "would_trigger_immediately")),
+        ({"trigger_price": "59000.05"}, (422, "price_off_tick")),
+        ({"price": "58000"}, (422, "price_not_allowed")),
+        ({"callback_rate": "0.01"}, (422, "callback_rate_not_allowed")),
+        ({"quantity": "0"}, (422, "quantity_not_positive")),
+        ({"trigger_price": None}, (400, "malformed_body")),
+    ):
+        assert await api.refused("PATCH /v1/orders/4", given, key="alice") == refused
+    assert await api.refused("PATCH /v1/orders/4", body, key="bob") == (404, "unknown_order")
+    kept = await api("GET /v1/orders/4", key="alice")
+    assert {**kept, "fills": []} == amended, "refused, it stays as it was"
+    await api.mark("BTCUSDT", "59000")
+    assert (await api("GET /v1/orders/4", key="alice"))["status"] == "untriggered"
+    for given, refused in (
+        ({"trigger_price": "58000"}, (422, "trigger_price_not_allowed")),
+        ({"callback_rate": "0.01"}, (422, "callback_rate_not_allowed")),
+    ):
+        assert await api.refused("PATCH /v1/orders/3", given, key="bob") == refused
+    await api.mark("BTCUSDT", "58000")
+    assert (await api("GET /v1/orders/4", key="alice"))["status"] == "triggered"
+    assert await api.refused("PATCH /v1/orders/4", body, key="alice") == (422, "order_not_open")
 
 
 async def test_lists_and_cancels_go_over_both_kinds(market: Api) -> None:
@@ -135,7 +193,7 @@ async def test_lists_and_cancels_go_over_both_kinds(market: Api) -> None:
     assert await api.refused("DELETE /v1/orders/4", key="alice") == (422, "order_not_open")
     assert await api.refused("DELETE /v1/orders/5", key="bob") == (404, "unknown_order")
     assert await api.refused("PATCH /v1/orders/5", {"quantity": "1"}, key="alice") == (
-        422, "order_not_open",
+        422, "quantity_not_allowed",
     )  # fmt: skip
     everything = await api("DELETE /v1/orders?account_id=alice", key="alice")
     assert everything["order_ids"] == ["5", "6"]

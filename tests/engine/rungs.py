@@ -156,6 +156,31 @@ def orders_of_one_who_waits(world: World) -> None:
     world.later(Decimal(61))
 
 
+def waiting_of_one_who_waits(world: World) -> None:
+    """Eve is whole for a while: 6 follows the price, 7 closes, 8 is to follow, 9 is a stop, 11 is
+    one whose other, 10, has filled 0.2."""
+    stop = PlaceTriggered(
+        "eve", "TEST", "sell", "stop_market", Decimal(1), trigger_price=HUNDRED - 20,
+        time_in_force="ioc",
+    )  # fmt: skip
+    trail = replace(stop, type="trailing_stop", trigger_price=None, callback_rate=Decimal("0.05"))
+    do(
+        Tick("HELD", HUNDRED), Deposit("eve", "USDT", Decimal(1000)), Recover(Limits()),
+        UpdateContract("TEST", {"status": "trading"}), Tick("TEST", HUNDRED),
+        trail, replace(stop, quantity=None, close_position=True),
+        replace(trail, trigger_price=HUNDRED + 10), stop,
+        PlaceGroup(
+            "oco", PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED - 10),
+            (replace(
+                stop, side="buy", type="stop", trigger_price=HUNDRED + 10, price=HUNDRED + 10,
+                time_in_force="gtc",
+            ),),
+        ),
+        PlaceOrder("bob", "TEST", "sell", "limit", Decimal("0.2"), HUNDRED - 10, "ioc"),
+        UpdateContract("TEST", {"status": "halted"}), Tick("HELD", Decimal("94.2")),
+    )(world)  # fmt: skip
+
+
 ASK = PlaceOrder("bob", "TEST", "sell", "limit", Decimal(1), HUNDRED)
 AMOUNTS: list[tuple[str, Mend]] = [
     ("amount_not_positive", {"amount": TINY}),

@@ -39,7 +39,7 @@ from app.engine.commands.orders import (
     PlaceOrder,
 )
 from app.engine.commands.prices import IndexTick, Tick
-from app.engine.commands.triggered import PlaceTriggered
+from app.engine.commands.triggered import AmendTriggered, PlaceTriggered
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection
 from tests.engine.delivered import a_delivery_is_held, date
@@ -72,6 +72,7 @@ from tests.engine.rungs import (
     market,
     orders_of_one_who_waits,
     owe,
+    waiting_of_one_who_waits,
 )
 from tests.engine.world import START
 
@@ -159,6 +160,27 @@ Ladder(AmendOrder, {"order_id": 9, "quantity": Decimal("-0.0005"), "price": Deci
     ("leverage_too_high", {"quantity": Decimal(9_000)}),
     ("insufficient_margin", {"quantity": Decimal(2)}),
     ("would_trade_immediately", {"price": HUNDRED - 2}),
+]),
+Ladder(AmendTriggered, {
+    "order_id": 6, "quantity": Decimal("-0.0005"), "price": Decimal("-0.005"),
+    "trigger_price": HUNDRED, "callback_rate": Decimal("0.2"),
+}, [
+    ("order_not_open", waiting_of_one_who_waits),
+    ("trigger_price_not_allowed", {"order_id": 7}),
+    ("quantity_not_allowed", {"order_id": 9}),
+    ("callback_rate_not_allowed", {"order_id": 8}),
+    ("callback_rate_out_of_range", {"order_id": 9, "callback_rate": None}),
+    ("quantity_not_positive", {"quantity": Decimal("0.0005")}),
+    ("quantity_off_lot", {"quantity": Decimal("0.2")}),
+    ("price_not_allowed", {"order_id": 11}),
+    ("price_not_positive", {"price": Decimal("200.005")}),
+    ("price_off_tick", {"price": Decimal(200)}),
+    ("contract_not_trading", a_delivery_is_held),
+    ("settlement_held", date("TEST", "closing")),
+    ("settlement_under_way", date("TEST", None)),
+    ("account_in_liquidation", do(Tick("HELD", HUNDRED))),
+    ("quantity_filled", {"quantity": Decimal("0.201")}),
+    ("would_trigger_immediately", {"trigger_price": HUNDRED + 1}),
 ]),
 Ladder(CancelOrder, {"order_id": 99}, [("order_not_open", {"order_id": 5})]),
 Ladder(CancelOrders, {"account_id": "nobody", "symbol": "NOPE"}, [

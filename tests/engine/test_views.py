@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -12,8 +13,9 @@ from app.engine import calculator, funds, margin, matching
 from app.engine.commands.funds import ContributeToFund, UpdateFund
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
+from app.engine.commands.triggered import PlaceTriggered
 from app.engine.numbers import EXACT, ratio
-from app.engine.preview import Preview
+from app.engine.preview import Preview, preview_waiting
 from app.engine.preview import preview as judged
 from app.engine.rejections import Rejection
 from app.engine.scopes import trader_wallet_name
@@ -59,6 +61,23 @@ def preview(
     )
     world = scenario.world
     return judged(world.state, command, world.next_time())
+
+
+def test_trg_1_what_waits_needs_nothing_yet_and_is_refused_as_it_would_be() -> None:
+    """TRG-1: a stop far beyond what alice could pay; and one whose price is there."""
+    world = told().world
+    stop = PlaceTriggered(
+        "alice", "TEST", "sell", "stop_market", Decimal(9000), time_in_force="ioc",
+        trigger_price=Decimal(95),
+    )  # fmt: skip
+    nothing = dict.fromkeys(("requirement", "open_loss", "fee", "required"), Decimal(0))
+    now = world.next_time()
+    assert preview_waiting(world.state, stop, now) == Preview(
+        **nothing, available_balance=Decimal(100), worst_price=None, liquidation_price=None
+    )
+    refused = preview_waiting(world.state, replace(stop, trigger_price=Decimal(100)), now)
+    assert isinstance(refused, Rejection)
+    assert refused == world.apply(replace(stop, trigger_price=Decimal(100))).result
 
 
 def test_ord_5_a_preview_says_what_an_order_needs_and_where_it_would_be_liquidated() -> None:

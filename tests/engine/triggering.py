@@ -11,7 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from app.engine.commands import Command
 from app.engine.commands.orders import CancelOrder, PlaceOrder
-from app.engine.commands.triggered import BECOME_MARKET, PlaceGroup, PlaceTriggered, rises
+from app.engine.commands.triggered import (
+    BECOME_MARKET,
+    AmendTriggered,
+    PlaceGroup,
+    PlaceTriggered,
+    rises,
+)
 from app.engine.orderbook import opposite
 from tests.engine.markets import everyone, lots, seldom, sides, symbols
 from tests.engine.world import World
@@ -110,3 +116,29 @@ class Triggering(RuleBasedStateMachine):
         """One of them is cancelled, fired or not."""
         numbers = sorted(self.world.state.untriggered)
         self.send(CancelOrder(data.draw(st.sampled_from(numbers))), hold=True)
+
+    @precondition(lambda self: self.world.state.untriggered)
+    @rule(
+        data=st.data(), count=lots, away=st.sampled_from(AWAY), rate=st.sampled_from(RATES),
+        given=st.sets(st.sampled_from(("quantity", "price", "trigger_price", "callback_rate"))),
+    )  # fmt: skip
+    def adjust(
+        self, data: st.DataObject, count: int, away: str, rate: str, given: set[str]
+    ) -> None:
+        """One of them is given other terms, of which some are not its type's."""
+        waiting = self.world.state.untriggered
+        order = waiting[data.draw(st.sampled_from(sorted(waiting)))]
+        factor = away if order.rising else str(1 / Decimal(away))
+        terms: dict[str, Any] = {
+            "quantity": self.size(order.symbol, count),
+            "price": self.price(order.symbol, away),
+            "trigger_price": self.price(order.symbol, factor),
+            "callback_rate": Decimal(rate),
+        }
+        if order.type in BECOME_MARKET:
+            given = given - {"price"}
+        if order.type != "trailing_stop":
+            given = given - {"callback_rate"}
+        self.send(
+            AmendTriggered(order.order_id, **{name: terms[name] for name in given}), hold=True
+        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 
 from app.engine.commands.delivery import BeginDelivery
 from app.engine.commands.leaders import Recover, ReleaseIncident
 from app.engine.commands.prices import Price
-from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
+from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
 from app.engine.events import Trade
 from app.engine.outcome import Outcome
 from app.engine.results import GroupReceipt, TriggeredReceipt
@@ -39,6 +40,8 @@ class Untriggered:
             self._accept(outcome.command, outcome.result, state)
         if isinstance(outcome.command, PlaceGroup):
             self._accept_group(outcome.command, outcome.result, state)
+        if isinstance(outcome.command, AmendTriggered):
+            self._amend(outcome.command, before, state)
         self._prices(outcome, state)
         self._wake(outcome, state)
         self._placed(outcome, state, before)
@@ -89,6 +92,31 @@ class Untriggered:
         else:
             assert not self._is_there(command, price), f"{command} was accepted"
         self.orders[result.order_id] = command
+
+    def _amend(self, command: AmendTriggered, before: dict[str, set[int]], state: State) -> None:
+        """It waits as before, with what was given of its terms, and not for what is there."""
+        number, old = command.order_id, self.orders[command.order_id]
+        given = {
+            name: getattr(command, name)
+            for name in ("quantity", "price", "trigger_price", "callback_rate")
+            if getattr(command, name) is not None
+        }
+        new = self.orders[number] = replace(old, **given)
+        market = state.markets[new.symbol]
+        assert number not in before[market.contract.settlement_asset], f"{command} was accepted"
+        for name in ("quantity", "price", "trigger_price", "callback_rate"):
+            assert getattr(state.untriggered[number], name) == getattr(new, name), command
+        if number not in self.dormant:
+            assert market.mark is not None, new
+            last = self.last.get(new.symbol) if new.trigger_by == "last" else None
+            price = last or market.mark.price
+            if number in self.best:
+                best, rate = Fraction(self.best[number]), Fraction(new.callback_rate or 0)
+                assert (
+                    price < best * (1 + rate) if new.side == "buy" else price > best * (1 - rate)
+                ), command
+            else:
+                assert not self._is_there(new, price), f"{command} was accepted"
 
     @staticmethod
     def _is_there(order: PlaceTriggered, price: Decimal) -> bool:

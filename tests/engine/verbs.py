@@ -30,7 +30,7 @@ from app.engine.commands.orders import (
     PlaceOrder,
 )
 from app.engine.commands.prices import IndexTick, ReportClock, Tick
-from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
+from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
 from tests.engine import world
 from tests.engine.expectations import Expectations
@@ -331,6 +331,14 @@ class Verbs(Expectations):
         """Another quantity or price of an open order, or both (ORD-15)."""
         given: dict[str, Any] = {name: Decimal(text) for name, text in pairs(options).items()}
         return [AmendOrder(self.names.get(name) or int(name), **given)]
+
+    def do_adjust(self, name: str, *options: str) -> list[object]:
+        """Other terms of an order that waits: quantity, price, trigger, rate (TRG-1)."""
+        fields = {"trigger": "trigger_price", "rate": "callback_rate"}
+        given: dict[str, Any] = {
+            fields.get(name, name): Decimal(text) for name, text in pairs(options).items()
+        }
+        return [AmendTriggered(self.names.get(name) or int(name), **given)]
 
     def do_cancel_all(self, account: str, symbol: str | None = None) -> list[object]:
         """An account's orders."""

@@ -24,9 +24,9 @@ FORGOTTEN = (
 )
 
 ADDED_SINCE = {
-    "AmendOrder", "BeginDelivery", "BeginFunding", "CancelAllAfter", "CancelAllDue",
-    "CorrectFunding", "IndexTick", "LoseIndex", "PlaceGroup", "PlaceTriggered", "ReleaseIncident",
-    "SetFundingRate", "SettleContract",
+    "AmendOrder", "AmendTriggered", "BeginDelivery", "BeginFunding", "CancelAllAfter",
+    "CancelAllDue", "CorrectFunding", "IndexTick", "LoseIndex", "PlaceGroup", "PlaceTriggered",
+    "ReleaseIncident", "SetFundingRate", "SettleContract",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 

@@ -28,7 +28,7 @@ from app.engine.commands.funds import (
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
 from app.engine.commands.prices import IndexTick, Price, Tick
-from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
+from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
 from app.runner.clock import Clock
 from app.runner.keys import make_key
@@ -92,7 +92,8 @@ def opening() -> list[Command]:
     quiet: list[Command] = [CreateContract(contract("QUIET", "rich")), Tick("QUIET", Decimal(100))]
     stop = replace(trailing, type="stop_market", callback_rate=None, trigger_price=Decimal(50))
     return [
-        *commands, open_account("idle"), *quiet, trailing, PlaceGroup("oco", None, (trailing, stop))
+        *commands, open_account("idle"), *quiet, trailing,
+        AmendTriggered(1, quantity=Decimal(2)), PlaceGroup("oco", None, (trailing, stop)),
     ]  # fmt: skip
 
 

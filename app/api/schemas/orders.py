@@ -115,12 +115,17 @@ class OrderBody(Body):
 
 
 class AmendBody(Body):
-    """Another quantity, in all and so more than is filled, or price; what is left out stays."""
+    """Another quantity, in all and so more than is filled, or price; what is left out stays.
+
+    An untriggered order's trigger price and callback rate too, as far as one of its type has them.
+    """
 
     quantity: Number = LEFT_OUT
     price: Number = LEFT_OUT
+    trigger_price: Number = LEFT_OUT
+    callback_rate: Number = LEFT_OUT
 
-    model_config = example({"quantity": "0.05", "price": "60000"})
+    model_config = example({"quantity": "0.05", "price": "60000"}, {"trigger_price": "58500"})
 
 
 class OrdersBody(Body):
@@ -277,7 +282,9 @@ class PreviewView(View):
     fee: Exact
     required: Exact
     available_balance: Exact
-    worst_price: Exact | None = Field(description="Null when there is nothing to trade with.")
+    worst_price: Exact | None = Field(
+        description="Null when there is nothing to trade with, or while it waits for a price."
+    )
     liquidation_price: Exact | None
 
 

@@ -54,6 +54,21 @@ class PlaceTriggered(CommandOf["TriggeredReceipt"]):
 
 
 @dataclass(frozen=True, slots=True)
+class AmendTriggered(CommandOf["TriggeredReceipt"]):
+    """Other terms of an order that waits for a price (TRG-1); None: as it is.
+
+    With `account_id` only if it is that account's.
+    """
+
+    order_id: int
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    trigger_price: Decimal | None = None
+    callback_rate: Decimal | None = None
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlaceGroup(CommandOf["GroupReceipt"]):
     """Orders of which the first that fills or is cancelled decides the rest (TRG-2).
 
