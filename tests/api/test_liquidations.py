@@ -19,9 +19,10 @@ async def test_taken_over_and_deleveraged(api: Api) -> None:
     (record,) = (await api("GET /v1/liquidations", key=None))["items"]
     assert {name: value for name, value in record.items() if name != "time"} == {
         "liquidation_id": "1", "event_id": "1", "symbol": "BTCUSDT", "fund": "usdt-major",
-        "side": "long", "margin_mode": "isolated", "quantity": "1", "bankruptcy_price": "47500",
-        "mark_price": "47000", "filled_quantity": "0", "clearance_fee": "0",
-        "clearance_fee_to_fund": "0", "taken_over_quantity": "0.021",
+        "side": "long", "position_side": "both", "margin_mode": "isolated", "quantity": "1",
+        "bankruptcy_price": "47500", "mark_price": "47000", "netted_quantity": "0",
+        "filled_quantity": "0", "clearance_fee": "0", "clearance_fee_to_fund": "0",
+        "taken_over_quantity": "0.021",
         "deleveraged_quantity": "0.979", "fund_amount": "-10.5", "treasury_amount": "0",
         "outcome": "mixed",
     }  # fmt: skip

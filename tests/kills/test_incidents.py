@@ -14,7 +14,7 @@ from tests.kills.test_standby import contribute, paid, request
 BUGGY = """
 import os, signal, sys
 from app.cli import main
-from app.engine.commands import ContributeToTreasury
+from app.engine.commands.funds import ContributeToTreasury
 from app.engine.handlers import HANDLERS
 from app.store import incidents
 

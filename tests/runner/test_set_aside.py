@@ -182,7 +182,7 @@ async def test_an_asset_whose_cascades_always_fail_halts_alone(
 ) -> None:
     async with Runner(address) as runner:
         await a_market(runner)
-        plant.before(cascade, "_has_work", lambda cascade: cascade.asset == "USDT")
+        plant.before(cascade, "_has_scopes", lambda cascade: cascade.asset == "USDT")
         await fails(runner, tick("56000"))
         await until(lambda: failed_times(connection, 2))
         await calm(runner)
