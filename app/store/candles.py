@@ -8,7 +8,7 @@ to know the candle under way: one that takes over goes on with it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -100,8 +100,18 @@ def candles(
         minutes.of(trade.time)[trade.symbol, "trades"].append((trade.price, trade.quantity))
     found: Candles = {}
     for minute in sorted(minutes):
-        for interval, width in WIDTHS.items():
-            join(found, _parts(interval, begin_of(minute, width), minutes[minute]))
+        begins = [(interval, begin_of(minute, width)) for interval, width in WIDTHS.items()]
+        for (symbol, source), those in minutes[minute].items():
+            prices, volumes = zip(*those, strict=True)
+            ends = prices[0], max(prices), min(prices), prices[-1]
+            volume, count = reduce(EXACT.add, volumes), len(those)
+            join(
+                found,
+                (
+                    CandleRow(symbol, source, interval, begin, *ends, volume=volume, count=count)
+                    for interval, begin in begins
+                ),
+            )
     return list(found.values())
 
 
@@ -118,12 +128,3 @@ class _Minutes(defaultdict[datetime, Came]):
             self._begin = begin_of(time, MINUTE)
             self._end = self._begin + MINUTE
         return self[self._begin]
-
-
-def _parts(interval: KeptInterval, begin: datetime, came: Came) -> Iterator[CandleRow]:
-    """What came within an interval adds this to its candles."""
-    for (symbol, source), those in came.items():
-        prices, volumes = zip(*those, strict=True)
-        ends = prices[0], max(prices), min(prices), prices[-1]
-        volume = reduce(EXACT.add, volumes)
-        yield CandleRow(symbol, source, interval, begin, *ends, volume=volume, count=len(those))
