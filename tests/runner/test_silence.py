@@ -78,8 +78,9 @@ class Wire:
         return await asyncio.open_connection(host, int(port or 5432))
 
     async def _pump(self, reader: StreamReader, writer: StreamWriter) -> None:
-        while some := await reader.read(65536):
-            writer.write(some)
+        with suppress(OSError):  # who gives up on a connection resets it
+            while some := await reader.read(65536):
+                writer.write(some)
         writer.close()
 
 
