@@ -35,8 +35,7 @@ from app.engine.traders import Account, TriggeredOrder
 LOWEST_CALLBACK, HIGHEST_CALLBACK = Decimal("0.001"), Decimal("0.1")
 
 
-@handles(
-    PlaceTriggered,
+CHECKS = (
     Code.unknown_account,
     Code.unknown_contract,
     Code.close_position_not_allowed,
@@ -62,8 +61,11 @@ LOWEST_CALLBACK, HIGHEST_CALLBACK = Decimal("0.001"), Decimal("0.1")
     Code.account_in_liquidation,
     Code.too_many_open_orders,
     Code.would_trigger_immediately,
-    moves=frozenset(),
 )
+"""What an order that is to wait can be refused for, in the order in which `check` asks."""
+
+
+@handles(PlaceTriggered, *CHECKS, moves=frozenset())
 def place(step: Step, command: PlaceTriggered) -> TriggeredReceipt:
     """Have an order wait for its price; what it needs is asked when it is triggered (TRG-1)."""
     check(step.state, command, step.now)
