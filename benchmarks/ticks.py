@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from app.engine.commands.leaders import ContinueCascade, Recover
 from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
-from app.engine.margin import scope_balance
+from app.engine.figures.margin import scope_balance
 from app.engine.outcome import Outcome
 from app.engine.results import Ticked
 from app.engine.scopes import Scope

@@ -37,7 +37,6 @@ from app.api.schemas.accounts import (
 )
 from app.api.schemas.base import ACCOUNT_PATTERN, ASSET_PATTERN, Page
 from app.api.services import Reading, ServicesDep
-from app.engine import margin
 from app.engine.commands.accounts import (
     AdjustMargin,
     ConfigureContract,
@@ -48,6 +47,7 @@ from app.engine.commands.accounts import (
 )
 from app.engine.commands.orders import CancelAllAfter
 from app.engine.events import LedgerKind
+from app.engine.figures import margin
 from app.engine.numbers import EXACT
 from app.engine.rejections import Code
 from app.engine.results import Moved

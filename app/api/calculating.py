@@ -17,10 +17,11 @@ from app.api.schemas.calculators import (
     TermsBody,
 )
 from app.api.services import Services
-from app.engine import calculator
-from app.engine.admission import check_leverage, check_price, check_quantity
 from app.engine.commands import OrderType
 from app.engine.contracts import Bracket, Contract
+from app.engine.figures import calculator
+from app.engine.figures.admission import check_leverage, check_price, check_quantity
+from app.engine.figures.outlay import Wanted
 from app.engine.numbers import (
     FRACTION_DIGITS,
     ONE,
@@ -29,7 +30,6 @@ from app.engine.numbers import (
     is_multiple,
     plain,
 )
-from app.engine.outlay import Wanted
 from app.engine.rejections import Code, Rejected
 from app.store.loader import load_contract
 from app.store.reads import raw

@@ -35,8 +35,8 @@ from app.api.schemas.calculators import (
 )
 from app.api.schemas.worked import answered, asked
 from app.api.services import ServicesDep
-from app.engine import calculator, outlay
-from app.engine.admission import check_quantity
+from app.engine.figures import calculator, outlay
+from app.engine.figures.admission import check_quantity
 from app.engine.numbers import EXACT, ZERO, divide_half_even, divide_up
 from app.engine.rejections import Code
 

@@ -31,7 +31,6 @@ from app.api.schemas.liquidations import QueueView
 from app.api.services import Reading, ServicesDep
 from app.api.strict import Whole, unique
 from app.catalogue.exchange import SAID, NotTheFormat, parse_exchange
-from app.engine import matching
 from app.engine.commands import Side
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import (
@@ -44,6 +43,7 @@ from app.engine.contracts import (
 )
 from app.engine.numbers import EXACT
 from app.engine.rejections import Code
+from app.engine.trading import matching
 from app.store.loader import load_book
 from app.store.queries import Row
 from app.store.queries import contracts as queries

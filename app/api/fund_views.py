@@ -17,9 +17,9 @@ from app.api.schemas.funds import (
     InventoryView,
     PolicyView,
 )
-from app.engine import funds
 from app.engine.numbers import ZERO, divide_half_even, round_value
 from app.engine.state import Fund, Inventory, State
+from app.engine.trading import funds
 from app.store.queries import Row
 
 

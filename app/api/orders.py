@@ -35,7 +35,6 @@ from app.api.schemas.orders import (
     TriggeredOrderView,
 )
 from app.api.services import Reading, Services, ServicesDep
-from app.engine import orderbook
 from app.engine.commands import (
     OrderStatus,
     TriggeredStatus,
@@ -43,8 +42,9 @@ from app.engine.commands import (
 from app.engine.commands.orders import AmendOrder, CancelOrder, CancelOrders, PlaceOrder
 from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
 from app.engine.engine import Engine
+from app.engine.figures import orderbook
+from app.engine.handlers.preview import Preview, preview, preview_waiting
 from app.engine.numbers import EXACT
-from app.engine.preview import Preview, preview, preview_waiting
 from app.engine.rejections import Code, Rejection
 from app.engine.valuation import Terms
 from app.store.loader import load_book, load_prices_and_waiting

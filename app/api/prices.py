@@ -28,9 +28,10 @@ from app.api.schemas.contracts import (
     TickView,
 )
 from app.api.services import Reading, ServicesDep
-from app.engine import rates, sources
+from app.engine.cascades import rates
 from app.engine.commands.prices import IndexTick, Tick
 from app.engine.contracts import FundingTerms
+from app.engine.figures import sources
 from app.engine.markets import Funding
 from app.engine.numbers import EXACT, plain, round_value, time_text
 from app.engine.rejections import Code, Rejection

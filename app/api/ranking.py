@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from typing import Literal
 
-from app.engine import ranking as rules
+from app.engine.figures import ranking as rules
 from app.engine.numbers import EXACT
 from app.engine.queues import RankingEntry
 from app.engine.state import State

@@ -8,15 +8,17 @@ from decimal import localcontext
 from operator import attrgetter
 from typing import ClassVar, TypeVar
 
-from app.engine import (
+from app.engine import invariants
+from app.engine.bounds import Bounds
+from app.engine.cascades import cascade
+from app.engine.commands import Command, CommandOf, Due
+from app.engine.handlers import (
     accounts,  # noqa: F401 - its handlers, as of those below
     backing,  # noqa: F401
-    cascade,
     countdown,
     delivery,
     funding,
     grouping,  # noqa: F401
-    invariants,
     listing,  # noqa: F401
     orders,  # noqa: F401
     prices,  # noqa: F401
@@ -24,9 +26,7 @@ from app.engine import (
     silence,
     triggered,  # noqa: F401
 )
-from app.engine.bounds import Bounds
-from app.engine.commands import Command, CommandOf, Due
-from app.engine.handlers import HANDLERS, Drives
+from app.engine.handling import HANDLERS, Drives
 from app.engine.numbers import EXACT
 from app.engine.outcome import Failure, OutcomeOf
 from app.engine.rejections import Rejected, Rejection
@@ -127,7 +127,7 @@ def _to_blame(step: Step) -> Scope | str | None:
     blamed, state = step.blamed, step.state
     if isinstance(blamed, Scope) and state.aside.get(blamed, 0) > 1:
         blamed = blamed.asset
-    return None if blamed in state.halted else blamed
+    return None if blamed in state.stalled else blamed
 
 
 def _refused(step: Step, refusal: Rejected) -> Rejection:

@@ -11,9 +11,9 @@ from decimal import Decimal, localcontext
 from functools import cache
 from typing import Any, cast
 
-from app.engine import exposure, margin
 from app.engine.events import LedgerKind, Liquidation, Trade, Transfer
-from app.engine.handlers import HANDLERS
+from app.engine.figures import exposure, margin
+from app.engine.handling import HANDLERS
 from app.engine.markets import Market
 from app.engine.numbers import EXACT, ZERO, plain, time_text
 from app.engine.scopes import Scope, cross_scope, leg_of

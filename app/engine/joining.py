@@ -14,10 +14,13 @@ from datetime import datetime, timedelta
 from decimal import localcontext
 from itertools import chain
 
-from app.engine import closings, looking, margin, payments, placing, recovery, triggers
+from app.engine.cascades import closings, payments, placing
 from app.engine.commands import Command
 from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
 from app.engine.commands.prices import ReportClock
+from app.engine.figures import margin, triggers
+from app.engine.handlers import recovery
+from app.engine.liquidation import looking
 from app.engine.numbers import EXACT
 from app.engine.state import State
 from app.engine.step import Step

@@ -9,13 +9,13 @@ from decimal import Decimal
 from itertools import islice
 from operator import gt
 
-from app.engine import margin
 from app.engine.commands import PositionMode
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident, Limits
 from app.engine.contracts import Contract
 from app.engine.events import IncidentRelease, IndexSample
+from app.engine.figures import margin
 from app.engine.ledger import Ledger
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice

@@ -21,7 +21,7 @@ class Code(Enum):
     """Every reason for which a command is refused; a member's name is the stable code.
 
     Those of an order come first, in the order in which they are asked. In which order another
-    command asks, its handler says (`handlers.handles`).
+    command asks, its handler says (`handling.handles`).
     """
 
     unknown_account = Refusal(404, None, "there is no such account")

@@ -67,7 +67,7 @@ QueuedScope = tuple[Decimal, Quotient, tuple[str, str, str], Scope]
 class Case:
     """A scope's liquidation, as one part of a cascade leaves it to the next (LIQ-10).
 
-    `stage` is where it is in `liquidation.STAGES`, `todo` are the positions left for that, the one
+    `stage` is where it is in `waterfall.STAGES`, `todo` are the positions left for that, the one
     in hand first (None: all); `canceled` orders are not told of yet; `awaits` is the contract and
     side (whether longs) whose ADL queue must be made first (ADL-5).
     """
@@ -138,7 +138,7 @@ class State:
     (MRK-4), with how many of their orders were cancelled; `ranked` are markets with ADL queues,
     `unranked` the accounts that changed since: all three derived. `incidents` are this leader's not
     yet released; from them follow `aside`, the scopes set aside with how often each has failed,
-    `careful`, assets whose cascades handle one scope at a time, and `halted`: none (REC-2).
+    `careful`, assets whose cascades handle one scope at a time, and `stalled`: none (REC-2).
     """
 
     bounds: Bounds = field(default_factory=Bounds)
@@ -165,7 +165,7 @@ class State:
     incidents: dict[int, Incident] = field(default_factory=dict)
     aside: dict[Scope, int] = field(default_factory=dict)
     careful: dict[str, None] = field(default_factory=dict)
-    halted: dict[str, None] = field(default_factory=dict)
+    stalled: dict[str, None] = field(default_factory=dict)
     ranked: dict[str, Market] = field(default_factory=dict)
     unranked: dict[str, None] = field(default_factory=dict)
     schedule: list[Due] | None = None

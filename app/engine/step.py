@@ -11,8 +11,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
-from app.engine import orderbook, watching
 from app.engine.commands import Command, OrderStatus, PositionSide, TriggeredStatus
+from app.engine.figures import orderbook, watching
 from app.engine.markets import Market
 from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.register import Register

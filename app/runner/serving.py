@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.engine.cascade import ticked
+from app.engine.cascades.cascade import ticked
 from app.engine.commands import Command
 from app.engine.commands.leaders import ContinueCascade
 from app.engine.commands.prices import Price

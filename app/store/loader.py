@@ -17,12 +17,12 @@ from typing import Any
 
 import asyncpg
 
-from app.engine import margin, orderbook
 from app.engine.commands import PositionSide, Side
 from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Limits
 from app.engine.contracts import Bracket, Contract, IndexSource
+from app.engine.figures import margin, orderbook
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.numbers import EXACT
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key

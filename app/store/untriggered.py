@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.engine import watching
+from app.engine.figures import watching
 from app.engine.state import State
 from app.engine.traders import Group, Trail, TriggeredOrder
 from app.store.rowsource import RowSource, exact

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from app.engine import accounts
 from app.engine.commands.accounts import Deposit
-from app.engine.handlers import HANDLERS
+from app.engine.handlers import accounts
+from app.engine.handling import HANDLERS
 from app.engine.step import Step
 from tests.api.conftest import Api
 from tests.runner.conftest import until
@@ -94,7 +94,7 @@ async def test_a_scope_set_aside_is_named(api: Api, monkeypatch: pytest.MonkeyPa
         raise ArithmeticError
 
     with monkeypatch.context() as patch:
-        patch.setattr("app.engine.liquidation.advance", buggy)
+        patch.setattr("app.engine.liquidation.waterfall.advance", buggy)
         body = {"symbol": "BTCUSDT", "mark_price": "50000"}
         assert await api.refused("POST /v1/prices", body, key="feed") == (503, "not_leader")
         await until(lambda: api.runner.leading)

@@ -6,7 +6,7 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from app.engine import ranking
+from app.engine.figures import ranking
 from app.engine.numbers import EXACT, plain
 from tests.api.conftest import Api, crash
 

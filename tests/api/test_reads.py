@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api import history
 from app.api.application import create_app
-from app.engine import orderbook
 from app.engine.commands.leaders import Limits
+from app.engine.figures import orderbook
 from app.store import database, reads
 from app.store.loader import load_book
 from app.store.queries import contracts as contract_queries

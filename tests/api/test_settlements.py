@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.engine.indexes import WINDOW
+from app.engine.handlers.indexes import WINDOW
 from app.runner.clock import Clock
 from tests.api.conftest import Api
 from tests.runner.conftest import until

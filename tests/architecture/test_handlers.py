@@ -15,6 +15,7 @@ from app.engine.engine import Engine
 from app.engine.rejections import Code
 
 ENGINE = Path(__file__).parents[2] / "app" / "engine"
+PACKAGES = {"engine", *(path.parent.name for path in ENGINE.glob("*/__init__.py"))} - {"commands"}
 Place = tuple[str, str]
 """A module of the engine and what it defines."""
 
@@ -29,10 +30,14 @@ class Module:
         self.modules: set[str] = set()
         self.names: dict[str, Place] = {name: (path.stem, name) for name in self.defined}
         for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom) and node.module == "app.engine":
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(
+                "app.engine"
+            ):
+                continue
+            *_, module = (node.module or "").split(".")
+            if module in PACKAGES:
                 self.modules.update(alias.name for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.engine."):
-                module = (node.module or "").removeprefix("app.engine.")
+            else:
                 self.names.update({alias.name: (module, alias.name) for alias in node.names})
 
     def named_in(self, name: str) -> Iterator[tuple[Place | None, str]]:
@@ -47,7 +52,9 @@ class Module:
                     yield (node.value.id, node.attr), ""
 
 
-MODULES = {path.stem: Module(path) for path in ENGINE.glob("*.py")}
+MODULES = {
+    path.stem: Module(path) for path in ENGINE.rglob("*.py") if path.parent.name != "commands"
+}
 
 
 def refusals_from(start: Place) -> set[str]:

@@ -11,9 +11,9 @@ from typing import get_args, get_type_hints
 
 from app.engine.commands.orders import PlaceOrder
 from app.engine.events import Deleveraged
-from app.engine.margin import PositionSummary, WalletSummary
+from app.engine.figures.margin import PositionSummary, WalletSummary
+from app.engine.handlers.preview import Preview
 from app.engine.outcome import Kept, Record
-from app.engine.preview import Preview
 from app.engine.results import Fill, OrderReceipt
 from app.store.tables.log import CommandRow, StoredAnswer
 

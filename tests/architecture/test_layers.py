@@ -7,6 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "app" / "engine"
 
@@ -18,22 +20,32 @@ def contract(name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def test_the_engine_is_drawn_as_it_is_checked() -> None:
-    """The diagram in the engine's README: a line for each layer, from the top."""
+PACKAGES = sorted(path.parent.name for path in ENGINE.glob("*/__init__.py"))
+LAYERED = [name for name in PACKAGES if name != "commands"]
+"""The packages in which an order holds; a command is a word, and knows words only."""
+
+
+@pytest.mark.parametrize("name", ["engine", *LAYERED])
+def test_what_is_drawn_is_what_is_checked(name: str) -> None:
+    """The diagrams in the engine's README: a line for each layer, from the top."""
+    layers = contract(f"{name}-layers")
+    title = "" if name == "engine" else f"`{name}`\n"
     (diagram,) = re.findall(
-        r"^```\n(engine .*?)^```",
+        rf"^{title}```\n({layers['layers'][0].split()[0]}\b.*?)^```",
         (ENGINE / "README.md").read_text("utf-8"),
         re.DOTALL | re.MULTILINE,
     )
     drawn = [re.match(r"[a-z]+( \| [a-z]+)*(?=  )", line) for line in diagram.splitlines()]
-    assert [match and match[0] for match in drawn] == contract("engine-layers")["layers"]
+    assert [match and match[0] for match in drawn] == layers["layers"]
 
 
-def test_every_module_of_the_engine_has_its_layer() -> None:
+@pytest.mark.parametrize("name", ["engine", *LAYERED])
+def test_every_module_has_its_layer(name: str) -> None:
     """None is left out, and none is optional."""
-    layers = contract("engine-layers")
+    layers = contract(f"{name}-layers")
+    folder = ENGINE if name == "engine" else ENGINE / name
     assert layers["exhaustive"] is True
     named = sorted(module for layer in layers["layers"] for module in layer.split(" | "))
     assert named == sorted(
-        {path.stem for path in ENGINE.iterdir()} - {"__init__", "__pycache__", "README"}
+        {path.stem for path in folder.iterdir()} - {"__init__", "__pycache__", "README"}
     )

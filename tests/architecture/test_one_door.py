@@ -27,65 +27,65 @@ DOOR = {
 """A `Step`, the part of it that moves money, and what makes a state from rows for an engine."""
 
 DERIVED: dict[str, tuple[str, set[str]]] = {
-    "engine/cascade.py": (
+    "engine/cascades/cascade.py": (
         "what is under way or waits for a tick: a start begins it again (`Recover`)",
         {
             "cascades", "held", "unswept", "unchecked", "unarmed", "changed", "finding",
             "waiting", "queue", "next_round", "case", "awaits",
         },
     ),
-    "engine/looking.py": (
+    "engine/liquidation/looking.py": (
         "who waits in a cascade, or for a tick",
         {"cascades", "held", "found", "unarmed", "waiting", "queue", "next_round"},
     ),
-    "engine/payments.py": (
+    "engine/cascades/payments.py": (
         "what a cascade has to settle: a start begins it again (`Recover`)",
         {"funded", "unpaid"},
     ),
-    "engine/firing.py": ("which fired orders wait for their turn", {"to_place"}),
-    "engine/placing.py": (
+    "engine/trading/firing.py": ("which fired orders wait for their turn", {"to_place"}),
+    "engine/cascades/placing.py": (
         "which fired orders wait for their turn, and which contracts' marks fire more",
         {"to_place", "watched"},
     ),
-    "engine/groups.py": ("which contracts' marks fire more", {"watched"}),
-    "engine/watching.py": (
+    "engine/cascades/groups.py": ("which contracts' marks fire more", {"watched"}),
+    "engine/figures/watching.py": (
         "which orders wait for which price, sorted",
         {"watches", "followed", "waiting"},
     ),
-    "engine/closings.py": (
+    "engine/cascades/closings.py": (
         "what a cascade has to close: a start begins it again (`Recover`)",
         {"delivered", "uncanceled", "unclosed"},
     ),
-    "engine/funding.py": ("when which funding is due, sorted", {"schedule"}),
-    "engine/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),
+    "engine/handlers/funding.py": ("when which funding is due, sorted", {"schedule"}),
+    "engine/handlers/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
-    "engine/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
-    "engine/liquidation.py": (
+    "engine/trading/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
+    "engine/liquidation/waterfall.py": (
         "where a case of the cascade has come to",
         {"stage", "todo", "canceled"},
     ),
-    "engine/deleveraging.py": ("what a case of the cascade waits for", {"awaits"}),
-    "engine/work.py": ("the cascade's events: whose they are", {"events"}),
-    "engine/orderbook.py": (
+    "engine/liquidation/deleveraging.py": ("what a case of the cascade waits for", {"awaits"}),
+    "engine/liquidation/work.py": ("the cascade's events: whose they are", {"events"}),
+    "engine/figures/orderbook.py": (
         "the book is its open orders, sorted; what a position's are worth is their sum",
         {"prices", "levels", "bid_value", "ask_value", "bid_quantity", "ask_quantity"},
     ),
-    "engine/ranking.py": (
+    "engine/figures/ranking.py": (
         "ADL queues are made from positions and marks",
         {
             "rankings", "ranked", "unranked", "blocks", "places", "shown", "rooms", "large",
             "made_at", "pinned", "version", "entries", "room",
         },
     ),
-    "engine/exposure.py": (
+    "engine/figures/exposure.py": (
         "figures of a position at its mark, worked out once",
         {"value", "margin", "valued", "free", "weighed"},
     ),
-    "engine/margin.py": (
+    "engine/figures/margin.py": (
         "what open incidents leave alone: each leader says it anew (`Recover`)",
-        {"incidents", "aside", "careful", "halted"},
+        {"incidents", "aside", "careful", "stalled"},
     ),
-    "engine/triggers.py": (
+    "engine/figures/triggers.py": (
         "trigger prices follow from positions and marks",
         {"base", "armed", "trigger_version", "number", "longs", "shorts", "watched"},
     ),

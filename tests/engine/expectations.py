@@ -8,13 +8,13 @@ from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 from typing import cast
 
-from app.engine import rates
+from app.engine.cascades import rates
 from app.engine.commands import PositionSide
 from app.engine.commands.leaders import ContinueCascade
 from app.engine.events import Liquidation
-from app.engine.margin import cross_summary, position_summary
+from app.engine.figures.margin import cross_summary, position_summary
+from app.engine.figures.sources import weigh
 from app.engine.numbers import EXACT
-from app.engine.sources import weigh
 from tests.engine.world import START, World
 
 SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from app.engine.commands.leaders import Incident, ReleaseIncident
-from app.engine.ranking import LEGS
+from app.engine.figures.ranking import LEGS
 from app.engine.traders import scope_of
 from tests.engine.markets import assets, everyone, legs, seldom, symbols
 from tests.engine.world import World

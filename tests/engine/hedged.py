@@ -13,8 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from app.engine.commands.accounts import ConfigureContract, Deposit, SetPositionMode
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.triggered import PlaceTriggered
-from app.engine.orderbook import opposite
-from app.engine.ranking import LEGS
+from app.engine.figures.orderbook import opposite
+from app.engine.figures.ranking import LEGS
 from app.engine.traders import Position
 from tests.engine.markets import WHALE, everyone, legs, lots, offers, symbols, traders
 from tests.engine.world import World

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from app.engine.margin import is_aside
+from app.engine.figures.margin import is_aside
 from app.engine.markets import BookSide, Market
 from app.engine.scopes import leg_of
 from app.engine.state import State

@@ -9,11 +9,11 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from math import ceil
 
-from app.engine import matching
 from app.engine.commands.orders import PlaceOrder
 from app.engine.numbers import EXACT
 from app.engine.state import State
 from app.engine.traders import Position
+from app.engine.trading import matching
 from tests.engine.arithmetic import (
     UNITS,
     Leg,

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 
-from app.engine import margin, ranking
+from app.engine.figures import margin, ranking
 from app.engine.markets import Market
 from app.engine.numbers import EXACT
 from app.engine.state import State

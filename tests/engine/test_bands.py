@@ -13,7 +13,7 @@ from app.engine.commands import PositionMode
 from app.engine.commands.accounts import ConfigureContract, Withdraw
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
-from app.engine.margin import spendable
+from app.engine.figures.margin import spendable
 from app.engine.numbers import EXACT
 from tests.engine.oracles import foretell
 from tests.engine.world import World, brackets, contract, inverse

@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import calculator, margin
 from app.engine.commands import MarginMode, Side
 from app.engine.commands.accounts import ConfigureContract
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
+from app.engine.figures import calculator, margin
+from app.engine.figures.outlay import OrderCost, Wanted, max_quantity, order_cost
+from app.engine.handlers.preview import Preview
+from app.engine.handlers.preview import preview as judged
 from app.engine.numbers import EXACT, ZERO
-from app.engine.outlay import OrderCost, Wanted, max_quantity, order_cost
-from app.engine.preview import Preview
-from app.engine.preview import preview as judged
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import exact_value
 from tests.engine.world import World, brackets, contract, inverse

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine import ranking, triggers
 from app.engine.bounds import Bounds
 from app.engine.commands.accounts import ConfigureContract, Deposit, Withdraw
 from app.engine.commands.contracts import ImportContracts, UpdateContract
@@ -15,6 +14,7 @@ from app.engine.commands.leaders import ContinueCascade, Recover
 from app.engine.commands.orders import CancelOrders, PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation
+from app.engine.figures import ranking, triggers
 from app.engine.rejections import Rejection
 from app.engine.results import Done, Moved, OrderReceipt, Ticked
 from app.engine.scopes import Scope, cross_scope

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import calculator
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.contracts import RANGES, Bracket, Contract, IndexSource, check_terms
+from app.engine.figures import calculator
 from app.engine.markets import Market
 from app.engine.numbers import EXACT, ONE, UNIT, ZERO
 from app.engine.rejections import Rejected, Rejection

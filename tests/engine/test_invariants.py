@@ -8,13 +8,14 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from app.engine import invariants, margin
+from app.engine import invariants
 from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit
 from app.engine.commands.leaders import ContinueCascade, Limits, Recover
 from app.engine.commands.orders import AmendOrder, CancelAllAfter, PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation, Trade, Transfer
-from app.engine.handlers import HANDLERS
+from app.engine.figures import margin
+from app.engine.handling import HANDLERS
 from app.engine.markets import Delivery, Funding, Triggers
 from app.engine.marks import MidSample, SourcePrice
 from app.engine.numbers import EXACT

@@ -203,18 +203,18 @@ def test_while_triggered_orders_are_placed_nobody_joins(world: World) -> None:
 
 
 def test_what_awaits_a_release_keeps_nobody_from_joining(world: World) -> None:
-    """A funding under way and a fired order of an asset that is halted (REC-2): both go on from the
-    release, for whoever has joined meanwhile as for the leader."""
+    """A funding under way and a fired order of an asset that is stalled (REC-2): both go on
+    from the release, for whoever has joined meanwhile as for the leader."""
     world.must(UpdateContract("BTC", {"funding_interval_hours": 1}))
     world.must(replace(stop("95"), trigger_by="last"))
     world.apply(order("long-0", "sell", "1", "90"))
     assert [waiting.fired for waiting in world.state.untriggered.values()] == [True]
     world.later(Decimal(3600))
     world.catch_up()
-    halted = Incident(1, "ContinueCascade", asset="USDT", times=2)
-    world.restart(halted)
+    stalled = Incident(1, "ContinueCascade", asset="USDT", times=2)
+    world.restart(stalled)
     state = loaded(world.state)
-    join(state, (halted,))
+    join(state, (stalled,))
     known = len(world.log)
     world.must(ReleaseIncident(1, "mended"))
     assert world.fundings

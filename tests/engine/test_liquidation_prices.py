@@ -19,7 +19,7 @@ from app.engine.commands.keys import NewKey
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
-from app.engine.margin import PositionSummary, cross_summary, position_summary, spendable
+from app.engine.figures.margin import PositionSummary, cross_summary, position_summary, spendable
 from app.engine.numbers import EXACT
 from app.engine.results import Ticked
 from app.engine.traders import OTHER_LEG

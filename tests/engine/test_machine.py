@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from app.engine import ranking
 from app.engine.bounds import Bounds
 from app.engine.commands import Command
 from app.engine.commands.accounts import ConfigureContract
@@ -24,8 +23,9 @@ from app.engine.commands.leaders import ContinueCascade
 from app.engine.commands.orders import AmendOrder, CancelOrder, PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.commands.triggered import PlaceTriggered
+from app.engine.figures import ranking
+from app.engine.figures.orderbook import opposite
 from app.engine.invariants import check_all, state_hash
-from app.engine.orderbook import opposite
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import affordable
 from tests.engine.delivered import Delivered

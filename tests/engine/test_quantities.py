@@ -10,19 +10,20 @@ from typing import Any
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from app.engine import allotment, funds
 from app.engine.commands.accounts import ConfigureContract
 from app.engine.commands.funds import FundPolicy, UpdateFund
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
-from app.engine.exposure import maintenance_margin
-from app.engine.health import Health
+from app.engine.figures import allotment
+from app.engine.figures.exposure import maintenance_margin
+from app.engine.figures.health import Health
 from app.engine.markets import Market
 from app.engine.marks import Mark
 from app.engine.numbers import EXACT, UNIT
 from app.engine.scopes import cross_scope
 from app.engine.traders import Position, Wallet
+from app.engine.trading import funds
 from tests.engine.arithmetic import maintenance, rounded, value
 from tests.engine.world import START, World, brackets, contract, inverse
 

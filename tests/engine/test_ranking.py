@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import ranking
+from app.engine.figures import ranking
 from app.engine.numbers import EXACT, Quotient
 from app.engine.queues import Block, Ranking, RankingEntry
 from app.engine.scopes import cross_scope

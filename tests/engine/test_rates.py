@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 
 import pytest
 
-from app.engine import rates
+from app.engine.cascades import rates
 from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.prices import Tick
 from app.engine.markets import Funding, Market

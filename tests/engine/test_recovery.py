@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.engine import cascade, invariants, liquidation, looking, ranking, triggers
+from app.engine import invariants
 from app.engine.bounds import Bounds
+from app.engine.cascades import cascade
 from app.engine.commands import Command
 from app.engine.commands.accounts import ConfigureContract, Deposit
 from app.engine.commands.contracts import UpdateContract
@@ -18,6 +19,8 @@ from app.engine.commands.leaders import ContinueCascade, Incident, Recover, Rele
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
+from app.engine.figures import ranking, triggers
+from app.engine.liquidation import looking, waterfall
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope, cross_scope, isolated_scope
 from tests.engine.world import World, brackets, contract
@@ -98,7 +101,7 @@ def about(scope: Scope) -> Callable[..., bool]:
 
 @pytest.mark.parametrize("scope", [ALICE, CAROL], ids=["cross", "isolated"])
 @pytest.mark.parametrize(
-    ("module", "name"), [(looking, "check"), (liquidation, "advance")], ids=["find", "liquidate"]
+    ("module", "name"), [(looking, "check"), (waterfall, "advance")], ids=["find", "liquidate"]
 )
 def test_a_part_of_a_cascade_blames_the_scope_it_handles(
     world: World, plant: Plant, module: Any, name: str, scope: Scope
@@ -121,7 +124,7 @@ def test_a_command_blames_itself_for_whom_it_has_changed(world: World, plant: Pl
 
 def test_a_change_of_brackets_blames_the_scope_it_liquidates(world: World, plant: Plant) -> None:
     """It does the first part itself."""
-    plant(liquidation, "advance", about(ALICE))
+    plant(waterfall, "advance", about(ALICE))
     steep = brackets((("0", "1000000", 20, "0.05"),))
     world.must(Tick("TEST", Decimal("99.5")))
     assert blamed(world, UpdateContract("TEST", {"brackets": steep})) == ALICE
@@ -154,7 +157,7 @@ def careful(world: World, times: int = 1) -> None:
 
 def test_what_is_left_alone_already_is_not_to_blame(world: World, plant: Plant) -> None:
     """That its orders cannot be cancelled is the last that is blamed on a scope set aside."""
-    plant(liquidation, "cancel_scope_orders", about(ALICE))
+    plant(waterfall, "cancel_scope_orders", about(ALICE))
     first = Incident(1, "Tick", asset="USDT", account_id="alice")
     assert blamed(world, Recover(incidents=(first,))) == ALICE
     world.restart(replace(first, times=2))

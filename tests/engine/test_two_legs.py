@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.engine import calculator, margin
 from app.engine.commands.accounts import ConfigureContract, SetPositionMode
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.contracts import Bracket, Contract
+from app.engine.figures import calculator, margin
 from app.engine.numbers import EXACT
 from app.engine.rejections import Rejection
 from app.engine.valuation import Margining, Terms

@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from app.engine import calculator, funds, margin, matching
 from app.engine.commands.funds import ContributeToFund, UpdateFund
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.commands.triggered import PlaceTriggered
+from app.engine.figures import calculator, margin
+from app.engine.handlers.preview import Preview, preview_waiting
+from app.engine.handlers.preview import preview as judged
 from app.engine.numbers import EXACT, ratio
-from app.engine.preview import Preview, preview_waiting
-from app.engine.preview import preview as judged
 from app.engine.rejections import Rejection
 from app.engine.scopes import trader_wallet_name
+from app.engine.trading import funds, matching
 from app.engine.valuation import Terms
 from tests.engine.scenario import Scenario
 from tests.engine.world import brackets

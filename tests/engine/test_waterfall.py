@@ -7,17 +7,17 @@ from decimal import Decimal
 
 import pytest
 
-from app.engine import clearance, deleveraging, takeover
 from app.engine.commands.accounts import Deposit
 from app.engine.commands.funds import ContributeToFund
 from app.engine.commands.leaders import ContinueCascade, Limits, Recover
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation
-from app.engine.liquidation import STAGES
+from app.engine.liquidation import clearance, deleveraging, takeover
+from app.engine.liquidation.waterfall import STAGES
+from app.engine.liquidation.work import Work
 from app.engine.numbers import UNIT, share
 from app.engine.state import Case
-from app.engine.work import Work
 from tests.engine.world import World, contract, differences, dump, replayed
 
 

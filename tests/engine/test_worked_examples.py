@@ -12,15 +12,17 @@ from typing import Any
 
 import pytest
 
-from app.engine import assessment, calculator, exposure, payments, ranking, rates
+from app.engine.cascades import payments, rates
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.contracts import Bracket, Contract, FundingTerms, build_brackets
+from app.engine.figures import calculator, exposure, ranking
 from app.engine.markets import Funding, Market
 from app.engine.marks import Mark
 from app.engine.numbers import EXACT, ceil_to
 from app.engine.scopes import cross_scope
 from app.engine.traders import Position, Wallet
+from app.engine.trading import assessment
 from app.engine.valuation import Terms
 from tests.engine.world import START, World, contract, inverse
 

@@ -18,7 +18,7 @@ from app.engine.commands.triggered import (
     PlaceTriggered,
     rises,
 )
-from app.engine.orderbook import opposite
+from app.engine.figures.orderbook import opposite
 from tests.engine.markets import everyone, lots, seldom, sides, symbols
 from tests.engine.world import World
 

@@ -132,7 +132,7 @@ class Untriggered:
         if isinstance(outcome.command, Price | BeginDelivery | Recover | ReleaseIncident):
             for symbol, market in state.markets.items():
                 contract, mark = market.contract, market.mark
-                alone = contract.settlement_asset in state.halted
+                alone = contract.settlement_asset in state.stalled
                 if mark and not mark.awaited and contract.status != "halted" and not alone:
                     self._price(symbol, "mark", mark.price, state)
 
@@ -209,7 +209,7 @@ class Untriggered:
         by_account = {n: o for own in state.untriggered_of.values() for n, o in own.items()}
         assert by_account == state.untriggered, state.untriggered_of
         for asset, due in self.due.items():
-            assert not due or asset in state.cascades or asset in state.halted, f"{due} wait"
+            assert not due or asset in state.cascades or asset in state.stalled, f"{due} wait"
         for number, order in state.untriggered.items():
             market = state.markets[order.symbol]
             is_due = number in self.due[market.contract.settlement_asset]

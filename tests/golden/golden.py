@@ -20,7 +20,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from app.engine import deleveraging, prices
 from app.engine.commands import Command
 from app.engine.commands.accounts import (
     AdjustMargin,
@@ -35,7 +34,9 @@ from app.engine.commands.leaders import ContinueCascade, Limits, Recover
 from app.engine.commands.orders import CancelOrder, PlaceOrder
 from app.engine.commands.prices import ReportClock, Tick
 from app.engine.engine import Engine
+from app.engine.handlers import prices
 from app.engine.invariants import check_all, state_hash
+from app.engine.liquidation import deleveraging
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.store import codec

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.engine import ranking
 from app.engine.bounds import Bounds
 from app.engine.engine import Engine
+from app.engine.figures import ranking
 from app.engine.numbers import ZERO, Quotient
 from app.engine.results import OrderReceipt
 from app.store import codec

@@ -18,7 +18,7 @@ from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
 from app.engine.engine import Engine
-from app.engine.handlers import HANDLERS
+from app.engine.handling import HANDLERS
 from app.engine.markets import Market
 from app.engine.marks import Mark
 from app.engine.numbers import ONE, ZERO

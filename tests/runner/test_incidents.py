@@ -9,9 +9,9 @@ from dataclasses import replace
 import asyncpg
 import pytest
 
-from app.engine import accounts, orders
 from app.engine.commands.accounts import Deposit, OpenAccount
 from app.engine.commands.orders import PlaceOrder
+from app.engine.handlers import accounts, orders
 from app.engine.rejections import Rejection
 from app.engine.results import Done, Moved, OrderReceipt
 from app.engine.step import Step

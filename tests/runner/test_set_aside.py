@@ -8,10 +8,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.engine import cascade, invariants, liquidation, looking, margin, recovery
+from app.engine import invariants
+from app.engine.cascades import cascade
 from app.engine.commands import Command
 from app.engine.commands.accounts import Deposit, Withdraw
 from app.engine.events import Liquidation
+from app.engine.figures import margin
+from app.engine.handlers import recovery
+from app.engine.liquidation import looking, waterfall
 from app.engine.results import Ticked
 from app.engine.scopes import cross_scope
 from app.engine.step import Step
@@ -48,7 +52,7 @@ def of_alice(*arguments: Any) -> bool:
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [(liquidation, "advance"), (looking, "check"), (liquidation, "cancel_scope_orders")],
+    [(waterfall, "advance"), (looking, "check"), (waterfall, "cancel_scope_orders")],
 )
 async def test_a_scope_that_fails_in_a_cascade_is_set_aside(
     address: str, connection: asyncpg.Connection, plant: Plant, module: Any, name: str

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from app.engine import orderbook
 from app.engine.commands import Command, PositionSide, Side
 from app.engine.commands.accounts import Deposit
 from app.engine.commands.funds import FundPolicy
@@ -28,6 +27,7 @@ from app.engine.events import (
     QueueEntry,
     Trade,
 )
+from app.engine.figures import orderbook
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import Outcome

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import asyncpg
 import pytest
 
-from app.engine import funds, margin, ranking
 from app.engine.commands import Command, PositionMode, PositionSide
 from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
 from app.engine.commands.contracts import CreateContract
@@ -22,11 +21,13 @@ from app.engine.commands.leaders import ContinueCascade, Recover
 from app.engine.commands.orders import AmendOrder, CancelAllAfter, CancelOrders, PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
+from app.engine.figures import margin, ranking
 from app.engine.invariants import check_all, state_hash
 from app.engine.numbers import EXACT
 from app.engine.outcome import Outcome
 from app.engine.queues import Leg
 from app.engine.state import State
+from app.engine.trading import funds
 from app.store import codec
 from app.store.loader import load_account, load_funds, load_holders, load_state
 from app.store.rows import collect

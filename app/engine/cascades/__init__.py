@@ -1,0 +1,1 @@
+"""What is done in bounded parts, after whatever began it."""

@@ -1,0 +1,1 @@
+"""Figures: what follows from the state, and changes nothing."""

@@ -1,0 +1,1 @@
+"""One scope that is at risk, from the look that finds it to its last unit."""

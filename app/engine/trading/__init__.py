@@ -1,0 +1,1 @@
+"""What orders and fills do, and what money they move."""
