@@ -28,20 +28,14 @@ from app.api.schemas.funds import (
     FundContributionBody,
     FundPatch,
     FundView,
-    PolicyBody,
     TreasuryContributionBody,
     TreasuryView,
 )
 from app.api.services import Reading, ServicesDep
-from app.engine.commands.funds import (
-    ContributeToFund,
-    ContributeToTreasury,
-    CreateFund,
-    FundPolicy,
-    UpdateFund,
-)
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
 from app.engine.events import AlertKind
 from app.engine.numbers import EXACT, ZERO
+from app.engine.policies import FundPolicy
 from app.engine.rejections import Code
 from app.store.loader import load_funds
 from app.store.queries import Row
@@ -82,7 +76,7 @@ async def get_fund(reading: Reading, fund_id: FundPath) -> FundView:
 )
 async def create_fund(_: Admin, changes: Posting, reading: Reading, body: FundBody) -> FundView:
     """Open a fund, without money."""
-    policy = FundPolicy(**_given(body.policy))
+    policy = FundPolicy(**body.policy.given())
     await changes.apply(CreateFund(body.fund_id, body.name, policy))
     return await _one(reading, body.fund_id)
 
@@ -96,7 +90,7 @@ async def update_fund(
     _: Admin, changes: Changing, reading: Reading, fund_id: FundPath, body: FundPatch
 ) -> FundView:
     """Set name, policy or required minimums by hand (FND-7). What is left out stays."""
-    policy = _given(body.policy) if "policy" in body.model_fields_set else None
+    policy = body.policy.given() if "policy" in body.model_fields_set else None
     await changes.apply(UpdateFund(fund_id, body.name, policy, body.required_minimum))
     return await _one(reading, fund_id)
 
@@ -160,10 +154,6 @@ async def list_alerts(
             reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
         )
     return paging.page(rows, lambda row: AlertView.of(with_fund(row)), "alert_id")
-
-
-def _given(policy: PolicyBody) -> dict[str, Decimal]:
-    return {name: getattr(policy, name) for name in policy.model_fields_set}
 
 
 async def _one(connection: AsyncConnection, fund_id: str) -> FundView:

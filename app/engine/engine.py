@@ -18,6 +18,7 @@ from app.engine.handlers import (
     countdown,
     delivery,
     funding,
+    funds,  # noqa: F401
     grouping,  # noqa: F401
     listing,  # noqa: F401
     orders,  # noqa: F401

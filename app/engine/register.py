@@ -10,7 +10,6 @@ from itertools import islice
 from operator import gt
 
 from app.engine.commands import PositionMode
-from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident, Limits
 from app.engine.contracts import Contract
@@ -20,6 +19,7 @@ from app.engine.ledger import Ledger
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import IndexPrice
+from app.engine.policies import FundPolicy
 from app.engine.state import ApiKey, Fund
 from app.engine.traders import Account, ContractSettings, Position
 

@@ -13,13 +13,13 @@ from app.engine.bounds import Bounds
 from app.engine.commands import (
     Due,
 )
-from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident, Limits
 from app.engine.commands.prices import Tick
 from app.engine.events import GENESIS_HASH
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
+from app.engine.policies import FundPolicy
 from app.engine.queues import Ordering
 from app.engine.scopes import Scope
 from app.engine.traders import Account, Group, Order, Position, Trail, TriggeredOrder, Wallet

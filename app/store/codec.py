@@ -14,13 +14,11 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pydantic_core
 
 from app.engine.commands import Command
-from app.engine.commands.contracts import UpdateContract
-from app.engine.contracts import Contract
 from app.engine.engine import Engine
 from app.engine.numbers import time_text
 from app.engine.rejections import Rejection
@@ -113,6 +111,8 @@ class _Direction:
 @cache
 def _converter(way: _Direction, hint: Any) -> Convert:
     origin = get_origin(hint)
+    if origin is Annotated:
+        return _changes(way, *hint.__metadata__)
     if hint in (str, int, bool, NoneType) or origin is Literal:
         return None
     if hint is Decimal:
@@ -153,9 +153,7 @@ def _items(convert: Convert, sequence: Callable[[Any], Any]) -> Convert:
 
 
 def _encode_class(kind: type) -> Convert:
-    if kind is UpdateContract:
-        return _encode_changes
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     converts = [(name, to) for name, hint in hints.items() if (to := _converter(_WRITE, hint))]
     declared = fields(kind) if is_dataclass(kind) else ()
     left_out = [(one.name, one.default) for one in declared if "left_out" in one.metadata]
@@ -174,9 +172,8 @@ def _encode_class(kind: type) -> Convert:
 
 
 def _decode_class(kind: type) -> Convert:
-    if kind is UpdateContract:
-        return _decode_changes
-    steps = {name: _converter(_READ, hint) for name, hint in get_type_hints(kind).items()}
+    hints = get_type_hints(kind, include_extras=True)
+    steps = {name: _converter(_READ, hint) for name, hint in hints.items()}
 
     def decode(value: dict[str, Any]) -> Any:
         row = {}
@@ -188,16 +185,16 @@ def _decode_class(kind: type) -> Convert:
     return decode
 
 
-def _encode_changes(command: UpdateContract) -> dict[str, Any]:
-    hints = get_type_hints(Contract)
-    changes = {name: to_json(hints[name], value) for name, value in command.changes.items()}
-    return {"symbol": command.symbol, "changes": changes}
+def _changes(way: _Direction, kind: type) -> Convert:
+    """New values of some fields of a class, by name."""
+    steps = {name: _converter(way, hint) for name, hint in get_type_hints(kind).items()}
 
+    def convert(value: dict[str, Any]) -> dict[str, Any]:
+        return {
+            name: step(item) if (step := steps.get(name)) else item for name, item in value.items()
+        }
 
-def _decode_changes(value: dict[str, Any]) -> UpdateContract:
-    hints = get_type_hints(Contract)
-    changes = {name: from_json(hints[name], item) for name, item in value["changes"].items()}
-    return UpdateContract(value["symbol"], changes)
+    return convert
 
 
 def _decimal_text(value: Decimal) -> str:

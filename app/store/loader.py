@@ -18,13 +18,13 @@ from typing import Any
 import asyncpg
 
 from app.engine.commands import PositionSide, Side
-from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Limits
 from app.engine.contracts import Bracket, Contract, IndexSource
 from app.engine.figures import margin, orderbook
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.numbers import EXACT
+from app.engine.policies import FundPolicy
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
 from app.engine.state import ApiKey, Counters, Fund, Inventory, State
 from app.engine.traders import (
@@ -280,7 +280,7 @@ def _contract(*row: Any) -> Contract:
 
 async def _load_funds(source: RowSource, state: State, where: str = "", *values: object) -> None:
     for row in await source.fetch("funds", f"{where} ORDER BY fund_id", *values):
-        policy = codec.from_json(FundPolicy, {name: row[name] for name in FundPolicy.__slots__})
+        policy = codec.from_json(FundPolicy, json.loads(row["policy"]))
         minimum = codec.from_json(dict[str, Decimal], json.loads(row["required_minimum"]))
         wallets = [state.wallets[key] for key in json.loads(row["wallets"])]
         state.funds[row["fund_id"]] = Fund(

@@ -38,6 +38,7 @@ from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.numbers import plain
 from app.engine.outcome import IndexPrice, Kept, Outcome, Record
+from app.engine.policies import FundPolicy
 from app.engine.state import ApiKey, Counters, Fund, Inventory
 from app.engine.traders import (
     Account,
@@ -181,6 +182,10 @@ def _brackets(brackets: tuple[Bracket, ...]) -> str:
     return codec.to_text(codec.to_json(tuple[Bracket, ...], brackets))
 
 
+def _policy(policy: FundPolicy) -> str:
+    return codec.to_text(codec.to_json(FundPolicy, policy))
+
+
 def _sources(sources: tuple[IndexSource, ...]) -> str:
     return codec.to_text(codec.to_json(tuple[IndexSource, ...], sources))
 
@@ -221,7 +226,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     MidSample: _state(tables.mid_samples),
     Funding: _state(tables.funding),
     Delivery: _state(tables.deliveries),
-    Fund: _state(tables.funds, required_minimum=_minimum, wallets=_keys),
+    Fund: _state(tables.funds, policy=_policy, required_minimum=_minimum, wallets=_keys),
     ApiKey: _state(tables.api_keys),
 }
 """Of what is kept: its table, what makes its row, how many columns lead as its key."""

@@ -21,12 +21,19 @@ async def test_the_default_funds(api: Api) -> None:
     assert await api("GET /v1/insurance-funds/usdt-major") == major
 
 
+DEFAULTS = {
+    "max_net_notional_ratio": "1", "share_below_minimum": "1", "share_above_minimum": "0.5",
+    "trading_fee_share": "0", "liquidation_surplus": "trader", "counterparty_first": False,
+    "drawdown_breaker": None, "automatic_top_up": False, "offload": None,
+    "max_payout_per_event": None, "max_payout_per_day": None, "profit_hold_seconds": None,
+    "adl_policy": "current", "warn_at": ["0.5", "0.8", "0.95"],
+}  # fmt: skip
+
+
 async def test_create_change_pay(api: Api) -> None:
     body = {"fund_id": "usdt-new", "name": "New", "policy": {"share_above_minimum": "0.25"}}
     made = await api("POST /v1/insurance-funds", body, status=201)
-    assert made["policy"] == {
-        "max_net_notional_ratio": "1", "share_below_minimum": "1", "share_above_minimum": "0.25"
-    }  # fmt: skip
+    assert made["policy"] == {**DEFAULTS, "share_above_minimum": "0.25"}
     assert await api.refused("POST /v1/insurance-funds", body) == (409, "fund_exists")
 
     await api.seed_fund("usdt-new", "750")
@@ -34,7 +41,7 @@ async def test_create_change_pay(api: Api) -> None:
     change = {"required_minimum": {"USDT": "1000"}, "policy": {"max_net_notional_ratio": "2.5"}}
     changed = await api(f"PATCH {path}", change)
     assert changed["policy"] == {
-        "max_net_notional_ratio": "2.5", "share_below_minimum": "1", "share_above_minimum": "0.25"
+        **DEFAULTS, "max_net_notional_ratio": "2.5", "share_above_minimum": "0.25"
     }  # fmt: skip
     assert changed["balances"] == [
         {"asset": "USDT", "balance": "750", "required_minimum": "1000", "coverage": "0.75",
@@ -89,12 +96,32 @@ async def test_changes_at_once_lose_nothing(api: Api) -> None:
     fund = await api("GET /v1/insurance-funds/usdt-major")
     assert fund["name"] == "Newer"
     assert fund["policy"] == {
-        "max_net_notional_ratio": "2.5", "share_below_minimum": "0.75",
+        **DEFAULTS, "max_net_notional_ratio": "2.5", "share_below_minimum": "0.75",
         "share_above_minimum": "0.25",
     }  # fmt: skip
     assert [(one["asset"], one["required_minimum"]) for one in fund["balances"]] == [
         ("USDC", "10"), ("USDT", "1000"),
     ]  # fmt: skip
+
+
+async def test_a_policy_is_changed_field_by_field_and_parts_as_a_whole(api: Api) -> None:
+    path = "PATCH /v1/insurance-funds/usdt-major"
+    given: dict[str, object] = {
+        "offload": {"fraction": "0.2"}, "drawdown_breaker": {}, "warn_at": ["0.75"],
+        "max_payout_per_day": "1000", "adl_policy": "pro_rata", "counterparty_first": True,
+    }  # fmt: skip
+    fund = await api(path, {"policy": given})
+    assert fund["policy"] == {
+        **DEFAULTS, **given,
+        "offload": {
+            "interval_seconds": 60, "fraction": "0.2", "full_size_notional": "1000",
+            "max_depth_share": "0.25", "max_slippage": "0.01", "stop_profit": None,
+        },
+        "drawdown_breaker": {"window_hours": 8, "stop": "0.3", "resume": "0.25"},
+    }  # fmt: skip
+    off = {"offload": None, "drawdown_breaker": None, "max_payout_per_day": None}
+    fund = await api(path, {"policy": off})
+    assert fund["policy"] == {**DEFAULTS, **given, **off}
 
 
 async def test_what_cannot_be(api: Api) -> None:

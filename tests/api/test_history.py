@@ -13,8 +13,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.engine.commands.funds import FundPolicy
 from app.engine.ledger import fund_entry
+from app.engine.policies import FundPolicy
 from app.engine.state import Fund
 from app.engine.traders import Wallet
 from tests.api.conftest import Api, crash

@@ -15,9 +15,17 @@ from app.engine.engine import Engine
 from app.engine.rejections import Code
 
 ENGINE = Path(__file__).parents[2] / "app" / "engine"
-PACKAGES = {"engine", *(path.parent.name for path in ENGINE.glob("*/__init__.py"))} - {"commands"}
+PACKAGES = {
+    "app.engine",
+    *(f"app.engine.{path.parent.name}" for path in ENGINE.glob("*/__init__.py")),
+}
 Place = tuple[str, str]
 """A module of the engine and what it defines."""
+
+
+def dotted(path: Path) -> str:
+    """The name that a module is imported by."""
+    return ".".join(("app", "engine", *path.relative_to(ENGINE).with_suffix("").parts))
 
 
 class Module:
@@ -27,18 +35,15 @@ class Module:
         tree = ast.parse(path.read_text("utf-8"))
         kinds = (ast.FunctionDef, ast.ClassDef)
         self.defined = {node.name: node for node in tree.body if isinstance(node, kinds)}
-        self.modules: set[str] = set()
-        self.names: dict[str, Place] = {name: (path.stem, name) for name in self.defined}
+        self.modules: dict[str, str] = {}
+        self.names: dict[str, Place] = {name: (dotted(path), name) for name in self.defined}
         for node in ast.walk(tree):
-            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith(
-                "app.engine"
-            ):
+            if not isinstance(node, ast.ImportFrom):
                 continue
-            *_, module = (node.module or "").split(".")
+            module, names = node.module or "", [alias.name for alias in node.names]
             if module in PACKAGES:
-                self.modules.update(alias.name for alias in node.names)
-            else:
-                self.names.update({alias.name: (module, alias.name) for alias in node.names})
+                self.modules.update({name: f"{module}.{name}" for name in names})
+            self.names.update({name: (module, name) for name in names})
 
     def named_in(self, name: str) -> Iterator[tuple[Place | None, str]]:
         """What a definition's body names: places of the engine, and codes."""
@@ -49,11 +54,11 @@ class Module:
                 if node.value.id == "Code":
                     yield None, node.attr
                 elif node.value.id in self.modules:
-                    yield (node.value.id, node.attr), ""
+                    yield (self.modules[node.value.id], node.attr), ""
 
 
 MODULES = {
-    path.stem: Module(path) for path in ENGINE.rglob("*.py") if path.parent.name != "commands"
+    dotted(path): Module(path) for path in ENGINE.rglob("*.py") if path.parent.name != "commands"
 }
 
 
@@ -79,8 +84,7 @@ def test_a_handler_declares_what_it_refuses(kind: type[Command]) -> None:
     handler = Engine.handlers[kind]
     declared = [code.name for code in handler.refusals]
     assert len(declared) == len(set(declared))
-    module = handler.run.__module__.rpartition(".")[2]
-    assert set(declared) == refusals_from((module, handler.run.__name__))
+    assert set(declared) == refusals_from((handler.run.__module__, handler.run.__name__))
 
 
 def test_every_command_has_a_handler() -> None:

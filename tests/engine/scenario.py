@@ -51,7 +51,8 @@ from app.engine import commands
 from app.engine.rejections import Rejection
 from app.engine.results import GroupReceipt, OrderReceipt, Ticked, TriggeredReceipt
 from app.engine.traders import Position
-from tests.engine.verbs import Verbs, pairs
+from tests.engine.terms import pairs
+from tests.engine.verbs import Verbs
 from tests.engine.world import World
 
 HEADING = re.compile(r"== (?P<title>.+) \((?P<rules>[A-Z0-9, -]+)\)$")

@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 
 from app.engine.commands import Command
-from app.engine.commands.funds import CreateFund, FundPolicy, UpdateFund
+from app.engine.commands.funds import CreateFund, UpdateFund
 from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
+from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from app.engine.results import Done
 from tests.engine.world import World, contract, open_account

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from app.engine.commands import Due
-from app.engine.commands.funds import CreateFund, FundPolicy
+from app.engine.commands.funds import CreateFund
 from app.engine.engine import Engine, Source
+from app.engine.policies import FundPolicy
 from app.engine.state import State
 from tests.engine.world import START
 

@@ -22,13 +22,7 @@ from app.engine.commands.accounts import (
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
-from app.engine.commands.funds import (
-    ContributeToFund,
-    ContributeToTreasury,
-    CreateFund,
-    FundPolicy,
-    UpdateFund,
-)
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import (
@@ -41,6 +35,7 @@ from app.engine.commands.orders import (
 from app.engine.commands.prices import IndexTick, Tick
 from app.engine.commands.triggered import AmendTriggered, PlaceTriggered
 from app.engine.engine import Engine
+from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from tests.engine.delivered import a_delivery_is_held, date
 from tests.engine.funded import a_funding_begins, fund

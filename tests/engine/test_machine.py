@@ -18,7 +18,6 @@ from app.engine.bounds import Bounds
 from app.engine.commands import Command
 from app.engine.commands.accounts import ConfigureContract
 from app.engine.commands.contracts import ImportContracts, UpdateContract
-from app.engine.commands.funds import FundPolicy
 from app.engine.commands.leaders import ContinueCascade
 from app.engine.commands.orders import AmendOrder, CancelOrder, PlaceOrder
 from app.engine.commands.prices import Tick
@@ -26,6 +25,7 @@ from app.engine.commands.triggered import PlaceTriggered
 from app.engine.figures import ranking
 from app.engine.figures.orderbook import opposite
 from app.engine.invariants import check_all, state_hash
+from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import affordable
 from tests.engine.delivered import Delivered

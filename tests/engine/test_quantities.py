@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.engine.commands.accounts import ConfigureContract
-from app.engine.commands.funds import FundPolicy, UpdateFund
+from app.engine.commands.funds import UpdateFund
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.contracts import Contract
@@ -21,6 +21,7 @@ from app.engine.figures.health import Health
 from app.engine.markets import Market
 from app.engine.marks import Mark
 from app.engine.numbers import EXACT, UNIT
+from app.engine.policies import FundPolicy
 from app.engine.scopes import cross_scope
 from app.engine.traders import Position, Wallet
 from app.engine.trading import funds

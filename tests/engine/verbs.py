@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, get_args
 
 from app.engine import commands
@@ -20,7 +19,7 @@ from app.engine.commands.accounts import (
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
-from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, FundPolicy, UpdateFund
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, UpdateFund
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import (
     AmendOrder,
@@ -31,22 +30,11 @@ from app.engine.commands.orders import (
 )
 from app.engine.commands.prices import IndexTick, ReportClock, Tick
 from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
-from app.engine.contracts import Contract, IndexSource
+from app.engine.policies import FundPolicy
 from tests.engine import world
 from tests.engine.expectations import Expectations
+from tests.engine.terms import pairs, policy, terms
 from tests.engine.world import START, World
-
-TERMS = {"band": "price_band", "cap": "funding_rate_cap", "floor": "funding_rate_floor",
-         "funding": "funding_interval_hours", "mode": "funding_mode",
-         "interest": "interest_rate", "clearance": "clearance_fee_rate",
-         "fee": "settlement_fee_rate",
-         "fund": "insurance_fund",
-         "jump": "tick_jump_limit", "lot": "lot_size", "maker": "maker_fee_rate",
-         "mark": "mark_mode", "sources": "index_sources", "window": "mid_window_seconds",
-         "restore": "liquidation_restore_ratio", "size": "contract_size",
-         "stale": "mark_staleness_seconds", "taker": "taker_fee_rate",
-         "tick": "tick_size"}  # fmt: skip
-"""Short names of a contract's terms."""
 
 
 class Verbs(Expectations):
@@ -68,10 +56,11 @@ class Verbs(Expectations):
 
     def do_fund(self, fund_id: str, *options: str) -> None:
         """A fund with policy options."""
-        given = pairs(options)
-        names = {"ratio": "max_net_notional_ratio", "below": "share_below_minimum",
-                 "above": "share_above_minimum"}  # fmt: skip
-        self.world.fund(fund_id, FundPolicy(**{names[k]: Decimal(v) for k, v in given.items()}))
+        self.world.fund(fund_id, FundPolicy(**policy(options)))
+
+    def dopolicy(self, fund_id: str, *options: str) -> list[object]:
+        """Some of a fund's policy is changed: `offload=fraction:0.5,interval_seconds:10`."""
+        return [UpdateFund(fund_id, policy=policy(options))]
 
     def do_contract(self, symbol: str, *options: str) -> list[object]:
         """A contract: the defaults of `world.contract`, or `inverse`, and the given terms.
@@ -79,14 +68,14 @@ class Verbs(Expectations):
         With a delivery time it is one of that date, but for `kind=perpetual`.
         """
         plain = (world.inverse if "inverse" in options else world.contract)(symbol, "F")
-        terms = _terms(options)
-        if "delivery_at" in terms:
-            terms = {"kind": "delivery", **terms}
-        return [CreateContract(replace(plain, **terms))]
+        given = terms(options)
+        if "delivery_at" in given:
+            given = {"kind": "delivery", **given}
+        return [CreateContract(replace(plain, **given))]
 
     def do_change(self, symbol: str, *options: str) -> list[object]:
         """Other terms of a contract."""
-        return [UpdateContract(symbol, _terms(options))]
+        return [UpdateContract(symbol, terms(options))]
 
     def do_account(self, *names: str) -> list[object]:
         """Accounts in one-way mode."""
@@ -353,34 +342,3 @@ def moved(name: str, symbol: str) -> tuple[str, str, Any]:
     """Account, contract and leg, of `alice` or `alice/long`."""
     account, _, leg = name.partition("/")
     return account, symbol, leg or "both"
-
-
-def pairs(options: Any) -> dict[str, str]:
-    """The options that are `name=value`."""
-    return dict(option.split("=", 1) for option in options if "=" in option)
-
-
-def _terms(options: Any) -> dict[str, Any]:
-    """Contract fields from `name=value`; brackets as `floor-cap@leverage*rate,...`."""
-    terms: dict[str, Any] = {}
-    for short, text in pairs(options).items():
-        name = TERMS.get(short, short)
-        if short == "asset":  # a linear contract settles in its quote asset
-            terms |= {"quote_asset": text, "settlement_asset": text}
-        elif short == "delivery":
-            terms["delivery_at"] = START + timedelta(seconds=int(text))
-        elif name == "brackets":
-            rows = re.findall(r"([\d.]+)-([\d.]+)@(\d+)\*([\d.]+)", text)
-            terms[name] = world.brackets(tuple((f, c, int(n), r) for f, c, n, r in rows))
-        elif name == "index_sources":
-            named = [source.split("*") for source in text.split(",") if text != "none"]
-            terms[name] = tuple(IndexSource(source, Decimal(weight)) for source, weight in named)
-        elif name in ("mark_staleness_seconds", "funding_interval_hours", "mid_window_seconds"):
-            terms[name] = int(text)
-        else:
-            try:
-                terms[name] = Decimal(text)
-            except InvalidOperation:
-                terms[name] = text
-    assert set(terms) <= set(Contract.__dataclass_fields__), terms
-    return terms

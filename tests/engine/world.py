@@ -12,7 +12,7 @@ from app.engine.bounds import Bounds
 from app.engine.commands import Command, PositionMode
 from app.engine.commands.accounts import Deposit, OpenAccount
 from app.engine.commands.contracts import CreateContract
-from app.engine.commands.funds import ContributeToFund, CreateFund, FundPolicy
+from app.engine.commands.funds import ContributeToFund, CreateFund
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import ContinueCascade, Incident, Recover
 from app.engine.commands.orders import PlaceOrder
@@ -34,6 +34,7 @@ from app.engine.events import (
 from app.engine.markets import Triggers
 from app.engine.numbers import EXACT
 from app.engine.outcome import Outcome
+from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from app.engine.results import OrderReceipt
 from app.engine.state import State

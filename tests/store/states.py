@@ -9,7 +9,6 @@ from typing import Any
 
 from app.engine.commands import Command, PositionSide, Side
 from app.engine.commands.accounts import Deposit
-from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident
 from app.engine.contracts import Contract, IndexSource, build_brackets
@@ -31,6 +30,7 @@ from app.engine.figures import orderbook
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import Outcome
+from app.engine.policies import FundPolicy
 from app.engine.results import Done
 from app.engine.scopes import wallet_key
 from app.engine.state import Fund, State

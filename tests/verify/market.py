@@ -18,18 +18,13 @@ from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposi
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import SetFundingRate
-from app.engine.commands.funds import (
-    ContributeToFund,
-    ContributeToTreasury,
-    CreateFund,
-    FundPolicy,
-    UpdateFund,
-)
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
 from app.engine.commands.prices import IndexTick, Price, Tick
 from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
+from app.engine.policies import FundPolicy
 from app.runner.clock import Clock
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
+from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from app.runner.runner import NotLeader, Runner
 from app.store import codec, database
@@ -155,10 +157,10 @@ async def test_a_log_from_when_a_policy_was_replaced_agrees(
         )  # fmt: skip
     bodies = await connection.fetch("SELECT body FROM commands WHERE kind = 'UpdateFund'")
     assert bodies[0]["body"] == whole
-    (stored,) = await connection.fetch(
-        "SELECT max_net_notional_ratio, share_below_minimum, share_above_minimum FROM funds"
+    stored = codec.from_json(
+        FundPolicy, json.loads(await connection.fetchval("SELECT policy FROM funds"))
     )
-    assert tuple(stored) == (2, Decimal("0.75"), Decimal("0.25"))
+    assert stored == FundPolicy(Decimal(2), Decimal("0.75"), Decimal("0.25"))
     assert (await verified(address)).difference is None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from decimal import Decimal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -23,16 +24,69 @@ from app.api.schemas.base import (
 )
 from app.engine.commands import ContributionKind
 from app.engine.events import AlertKind, HistoryKind
+from app.engine.policies import WARNINGS, AdlPolicy, DrawdownBreaker, OffloadPolicy, SurplusTo
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
+class DrawdownBreakerBody(Body):
+    """When a fund stops taking over: it lost `stop` of the highest balance of the window (FND-3).
+
+    It resumes when it is back above `resume`. Both are fractions; the window is of 1 to 168 hours.
+    """
+
+    window_hours: int = 8
+    stop: Number = Decimal("0.30")
+    resume: Number = Decimal("0.25")
+
+
+class OffloadBody(Body):
+    """How a fund's inventory is sold, step by step (FND-5).
+
+    Each `interval_seconds` at most `fraction` of a contract's inventory, or all of what is worth at
+    most `full_size_notional` (in the settlement asset); and at most `max_depth_share` of what the
+    book has within `max_slippage` (a fraction) of mark. Nothing is sold while its profit is below
+    `stop_profit`, if that is set.
+    """
+
+    interval_seconds: int = 60
+    fraction: Number = Decimal("0.1")
+    full_size_notional: Number = Decimal(1000)
+    max_depth_share: Number = Decimal("0.25")
+    max_slippage: Number = Decimal("0.01")
+    stop_profit: Number | None = None
+
+
 class PolicyBody(Body):
-    """How a fund behaves; what is left out has the default or, in a change, stays."""
+    """How a fund behaves; what is left out has the default or, in a change, stays.
+
+    `drawdown_breaker` and `offload` are given as a whole; null switches them off.
+    """
 
     max_net_notional_ratio: Number = LEFT_OUT
     share_below_minimum: Number = LEFT_OUT
     share_above_minimum: Number = LEFT_OUT
+    trading_fee_share: Number = LEFT_OUT
+    liquidation_surplus: SurplusTo = LEFT_OUT
+    counterparty_first: bool = LEFT_OUT
+    drawdown_breaker: DrawdownBreakerBody | None = LEFT_OUT
+    automatic_top_up: bool = LEFT_OUT
+    offload: OffloadBody | None = LEFT_OUT
+    max_payout_per_event: Number | None = LEFT_OUT
+    max_payout_per_day: Number | None = LEFT_OUT
+    profit_hold_seconds: int | None = LEFT_OUT
+    adl_policy: AdlPolicy = LEFT_OUT
+    warn_at: Annotated[list[Number], Field(max_length=WARNINGS)] = LEFT_OUT
+
+    def given(self) -> dict[str, Any]:
+        """What is said, as fields of `FundPolicy`."""
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        for name, kind in (("drawdown_breaker", DrawdownBreaker), ("offload", OffloadPolicy)):
+            if said.get(name) is not None:
+                said[name] = kind(**dict(said[name]))
+        if "warn_at" in said:
+            said["warn_at"] = tuple(said["warn_at"])
+        return said
 
 
 class FundBody(Body):
@@ -114,12 +168,42 @@ class InventoryView(View):
     unrealized_profit: Exact
 
 
+class DrawdownBreakerView(View):
+    """When takeovers stop and resume (FND-3)."""
+
+    window_hours: int
+    stop: Exact
+    resume: Exact
+
+
+class OffloadPolicyView(View):
+    """How inventory is sold (FND-5)."""
+
+    interval_seconds: int
+    fraction: Exact
+    full_size_notional: Exact
+    max_depth_share: Exact
+    max_slippage: Exact
+    stop_profit: Exact | None
+
+
 class PolicyView(View):
-    """How a fund behaves (FND-2, LIQ-6)."""
+    """How a fund behaves (FND, LIQ-6, LIQ-8, ADL-1)."""
 
     max_net_notional_ratio: Exact
     share_below_minimum: Exact
     share_above_minimum: Exact
+    trading_fee_share: Exact
+    liquidation_surplus: SurplusTo
+    counterparty_first: bool
+    drawdown_breaker: DrawdownBreakerView | None
+    automatic_top_up: bool
+    offload: OffloadPolicyView | None
+    max_payout_per_event: Exact | None
+    max_payout_per_day: Exact | None
+    profit_hold_seconds: int | None
+    adl_policy: AdlPolicy
+    warn_at: list[Exact]
 
 
 class FundAdlView(View):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from app.engine.commands import CommandOf
 from app.engine.contracts import LEFT_OUT, Contract
@@ -24,7 +24,7 @@ class UpdateContract(CommandOf["Done"]):
     """Change some terms of a contract; `changes` maps `Contract` field names to new values."""
 
     symbol: str
-    changes: dict[str, Any]
+    changes: Annotated[dict[str, Any], Contract]
 
 
 @dataclass(frozen=True, slots=True)

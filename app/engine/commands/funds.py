@@ -1,24 +1,16 @@
-"""Insurance funds and the treasury: policies, and money from outside."""
+"""Insurance funds and the treasury: how they behave, and money from outside."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 from app.engine.commands import CommandOf, ContributionKind
+from app.engine.policies import DEFAULT_POLICY, FundPolicy
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.results import Done, Moved  # noqa: F401 - ruff looks into no string
-
-
-@dataclass(frozen=True, slots=True)
-class FundPolicy:
-    """How a fund behaves; the numbers are the rules' defaults (FND-2, LIQ-6)."""
-
-    max_net_notional_ratio: Decimal = Decimal(1)
-    share_below_minimum: Decimal = Decimal(1)
-    share_above_minimum: Decimal = Decimal("0.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +19,7 @@ class CreateFund(CommandOf["Done"]):
 
     fund_id: str
     name: str
-    policy: FundPolicy = FundPolicy()
+    policy: FundPolicy = DEFAULT_POLICY
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +32,7 @@ class UpdateFund(CommandOf["Done"]):
 
     fund_id: str
     name: str | None = None
-    policy: dict[str, Decimal] | None = None
+    policy: Annotated[dict[str, Any], FundPolicy] | None = None
     required_minimum: dict[str, Decimal | None] | None = None
 
 

@@ -1,34 +1,22 @@
-"""Listing contracts and opening funds (CON, FND-6, FND-7, FND-9)."""
+"""Listing contracts, and changing what is listed (CON)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 
 from app.engine.cascades import cascade, rates
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
-from app.engine.commands.funds import (
-    ContributeToFund,
-    ContributeToTreasury,
-    CreateFund,
-    FundPolicy,
-    UpdateFund,
-)
 from app.engine.contracts import Contract, check_contract, check_terms
 from app.engine.figures import margin, ranking
 from app.engine.figures.admission import check_delivery
 from app.engine.handling import handles
 from app.engine.markets import Delivery, Funding, Market
-from app.engine.numbers import ZERO, plain, time_text
+from app.engine.numbers import time_text
 from app.engine.rejections import Code, Rejected
-from app.engine.results import Done, Imported, Moved
-from app.engine.scopes import wallet_key
-from app.engine.state import Fund, State
+from app.engine.results import Done, Imported
+from app.engine.state import State
 from app.engine.step import Step
-from app.engine.trading import funds
-from app.engine.trading.amounts import check_amount, check_asset, moved
 from app.engine.trading.assessment import market_of
 
 FIXED_FIELDS = (
@@ -235,116 +223,3 @@ def _as_said(state: State, contract: Contract, terms: tuple[str, ...]) -> Contra
         return contract
     said = {name: getattr(contract, name) for name in terms}
     return replace(market.contract, **{name: it for name, it in said.items() if it is not None})
-
-
-@handles(CreateFund, Code.fund_exists, Code.invalid_policy)
-def create_fund(step: Step, command: CreateFund) -> Done:
-    """Open an insurance fund."""
-    if command.fund_id in step.state.funds:
-        raise Rejected(Code.fund_exists, f"there is a fund {command.fund_id} already")
-    _check_policy(command.policy)
-    step.add_fund(command.fund_id, command.name, command.policy)
-    return Done(command.fund_id)
-
-
-def _check_policy(policy: FundPolicy) -> None:
-    if policy.max_net_notional_ratio < 0:
-        raise Rejected(Code.invalid_policy, "max_net_notional_ratio must not be negative")
-    for name in ("share_below_minimum", "share_above_minimum"):
-        if not 0 <= getattr(policy, name) <= 1:
-            raise Rejected(Code.invalid_policy, f"{name} must be between 0 and 1", field=name)
-
-
-def _changed(policy: FundPolicy, changes: Mapping[str, Decimal]) -> FundPolicy:
-    for name in changes:
-        if name not in FundPolicy.__slots__:
-            raise Rejected(Code.invalid_policy, f"a policy has no {name}", field=name)
-    changed = replace(policy, **changes)
-    _check_policy(changed)
-    return changed
-
-
-def fund_named(state: State, fund_id: str) -> Fund:
-    """The fund, or `unknown_fund`."""
-    fund = state.funds.get(fund_id)
-    if fund is None:
-        raise Rejected(Code.unknown_fund, f"there is no insurance fund {fund_id}", fund=fund_id)
-    return fund
-
-
-@handles(
-    UpdateFund,
-    Code.unknown_fund,
-    Code.invalid_policy,
-    Code.amount_not_positive,
-    Code.too_many_decimals,
-    Code.unknown_asset,
-)
-def update_fund(step: Step, command: UpdateFund) -> Done:
-    """Change a fund's name, policy or required minimums (FND-7: set by hand)."""
-    fund = fund_named(step.state, command.fund_id)
-    policy = _changed(fund.policy, command.policy or {})
-    minimums = command.required_minimum or {}
-    for asset, minimum in minimums.items():
-        if minimum is not None:
-            check_amount(minimum)
-        check_asset(step, asset)
-    name = command.name if command.name is not None else fund.name
-    step.set_fund(fund, name, policy)
-    for asset, minimum in minimums.items():
-        _set_minimum(step, fund, asset, minimum)
-    return Done(fund.fund_id)
-
-
-def _set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) -> None:
-    was_below = funds.below_minimum(fund, asset)
-    step.set_minimum(fund, asset, minimum)
-    if funds.below_minimum(fund, asset) and not was_below:
-        step.alert(
-            "fund_below_minimum",
-            fund.fund_id,
-            asset,
-            balance=funds.balance(fund, asset),
-            required_minimum=minimum,
-        )
-
-
-@handles(
-    ContributeToFund,
-    Code.unknown_fund,
-    Code.amount_not_positive,
-    Code.too_many_decimals,
-    Code.unknown_asset,
-    Code.insufficient_balance,
-)
-def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
-    """Money into a fund's wallet: from outside, or from the treasury's own (FND-7, FND-9)."""
-    fund = fund_named(step.state, command.fund_id)
-    check_amount(command.amount)
-    asset = command.asset
-    check_asset(step, asset)
-    if command.kind == "top_up":
-        treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
-        available = treasury.balance if treasury is not None else ZERO
-        if command.amount > available:
-            raise Rejected(
-                Code.insufficient_balance,
-                "the treasury has less",
-                amount=plain(command.amount),
-                available=plain(available),
-            )
-    source = step.wallet("treasury" if command.kind == "top_up" else "external", "", asset)
-    wallet = step.fund_wallet(fund, asset, command.wallet)
-    step.transfer(command.kind, source, wallet, command.amount, reference=command.reference)
-    return moved(step, wallet, command.amount)
-
-
-@handles(ContributeToTreasury, Code.amount_not_positive, Code.too_many_decimals, Code.unknown_asset)
-def contribute_to_treasury(step: Step, command: ContributeToTreasury) -> Moved:
-    """The exchange's own money into its treasury."""
-    check_amount(command.amount)
-    check_asset(step, command.asset)
-    external = step.wallet("external", "", command.asset)
-    treasury = step.wallet("treasury", "", command.asset)
-    step.transfer("contribution", external, treasury, command.amount, reference=command.reference)
-    return moved(step, treasury, command.amount)

@@ -7,7 +7,6 @@ from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine import contracts as k
-from app.engine.commands.funds import FundPolicy
 from app.engine.commands.keys import NewKey
 from app.engine.markets import Delivery, Funding
 from app.engine.marks import Mark, MidSample, SourcePrice
@@ -119,26 +118,27 @@ deliveries = Table(
 funds = Table(
     "funds",
     metadata,
-    *columns(Fund, "fund_id", "name", key=1),
-    *columns(FundPolicy, within="policy"),
     *columns(
         Fund,
+        "fund_id",
+        "name",
+        "policy",
         "required_minimum",
         "wallets",
         "created_at",
         "sequence",
         "last_hash",
+        key=1,
+        policy=JSONB(),
         required_minimum=JSONB(),
         wallets=JSONB(),
     ),
-    law("max_net_notional_ratio", "max_net_notional_ratio >= 0"),
-    law("share_below_minimum", "share_below_minimum BETWEEN 0 AND 1"),
-    law("share_above_minimum", "share_above_minimum BETWEEN 0 AND 1"),
     law("sequence", "sequence >= 0"),
     law("last_hash", "last_hash ~ '^[0-9a-f]{64}$'"),
 )
-"""`required_minimum` maps asset to a decimal string; `wallets` lists the keys of its wallets
-in order of creation: but for `main`, which is first, the order in which they pay losses (FND-6)."""
+"""`policy` is a document of text and numbers, in which what has its default may be left out.
+`required_minimum` maps asset to a decimal string; `wallets` lists the keys of its wallets in order
+of creation: but for `main`, which is first, the order in which they pay losses (FND-6)."""
 
 inventory = Table(
     "inventory",
