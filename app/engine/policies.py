@@ -16,7 +16,7 @@ from app.engine.rejections import Code, Rejected
 
 AdlPolicy = Literal["current", "legacy", "pro_rata"]
 """How counterparties are chosen (ADL-1)."""
-SurplusTo = Literal["trader", "fund"]
+SurplusTo = Literal["trader", "to_fund"]
 """Whose a liquidation's surplus is (LIQ-8)."""
 
 
