@@ -49,6 +49,8 @@ RANGES = {
     "index_sources": f"at most {MOST_SOURCES} of different names, their weights above 0; a derived"
     " mark needs one",
     "mid_window_seconds": f"from 1 to {LONGEST_MID_WINDOW}",
+    "open_interest_cap": "at least 0, or null",
+    "open_interest_multiple": "at least 0, or null",
 }
 """What a term may be (CON-1), as a refusal says it."""
 
@@ -154,6 +156,8 @@ class Contract(Valued, Funded):
     funding_mode: FundingMode = field(default="given", metadata=LEFT_OUT)
     interest_rate: Decimal | None = field(default=None, metadata=LEFT_OUT)
     settlement_fee_rate: Decimal | None = field(default=None, metadata=LEFT_OUT)
+    open_interest_cap: Decimal | None = field(default=None, metadata=LEFT_OUT)
+    open_interest_multiple: Decimal | None = field(default=None, metadata=LEFT_OUT)
 
     def funding_after(self, time: datetime) -> datetime | None:
         """The first funding time after `time`: whole intervals since midnight UTC (FPY-1)."""
@@ -276,6 +280,8 @@ def check_terms(contract: Contract) -> None:
         "funding_rate_floor": not -ONE < lowest <= highest,
         "index_sources": _sources_are_wrong(contract),
         "mid_window_seconds": not 0 < contract.mid_window_seconds <= LONGEST_MID_WINDOW,
+        "open_interest_cap": (contract.open_interest_cap or ZERO) < 0,
+        "open_interest_multiple": (contract.open_interest_multiple or ZERO) < 0,
     }
     for name, wrong in problems.items():
         if wrong:

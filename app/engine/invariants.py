@@ -139,6 +139,11 @@ def _check_sums(state: State, market: Market) -> None:
         quantity += market.delivery.quantity
         cost += market.delivery.cost
     longs = sum(p.quantity > 0 for p in market.positions.values())
+    held = [p.quantity for p in market.positions.values()]
+    held += [f.inventory[symbol].quantity for f in state.funds.values() if symbol in f.inventory]
+    interest = sum((one for one in held if one > 0), ZERO)
+    if market.open_interest != interest:
+        raise LawBroken(f"{symbol}: open interest is {interest}, not {market.open_interest}")
     if market.long_count != longs:
         raise LawBroken(f"{symbol}: {market.long_count} longs are counted, {longs} there")
     if (quantity, cost) != (market.quantity_total, market.cost_total):

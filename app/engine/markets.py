@@ -120,6 +120,7 @@ class Market:
 
     `quantity_total` and `cost_total` sum all positions and inventory (and a delivery's): zero, and
     minus clearing.
+    `open_interest` is what the longs among those hold together, and so the shorts (FND-12).
     `held` are the scopes to look at again with the next tick (MRK-4), and some that no longer wait;
     `long_count` is how many positions are long. It has a `funding` from its first interval on, a
     `delivery` where it is one of a date. `last_price` is that of its last trade; `watches` are
@@ -141,6 +142,7 @@ class Market:
     held: dict[Scope, None] = field(default_factory=dict)
     quantity_total: Decimal = ZERO
     cost_total: Decimal = ZERO
+    open_interest: Decimal = ZERO
     funding: Funding | None = None
     last_price: Decimal | None = None
     watches: dict[TriggerBy, PriceWatch] = field(default_factory=dict)

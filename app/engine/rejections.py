@@ -50,6 +50,7 @@ class Code(Enum):
     leverage_too_high = Refusal(422, "ORD-3", "the notional's bracket does not allow the leverage")
     insufficient_margin = Refusal(422, "ORD-5", "it needs more than is available")
     would_trade_immediately = Refusal(422, "ORD-1", "a post-only order may not trade on arrival")
+    open_interest_cap = Refusal(422, "FND-12", "it would open more than the contract may have open")
     close_position_not_allowed = Refusal(422, "TRG-1", "only a market order closes a position")
     quantity_not_allowed = Refusal(422, "TRG-1", "what closes a position takes no quantity")
     quantity_required = Refusal(422, "TRG-1", "without close_position it needs a quantity")

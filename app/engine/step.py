@@ -14,6 +14,7 @@ from typing import Literal
 from app.engine.commands import Command, OrderStatus, PositionSide, TriggeredStatus
 from app.engine.figures import orderbook, watching
 from app.engine.markets import Market
+from app.engine.numbers import ZERO
 from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.register import Register
 from app.engine.scopes import Scope, cross_scope
@@ -68,7 +69,10 @@ class Step(Register):
         market = self.state.markets[position.symbol]
         market.quantity_total += quantity - position.quantity
         market.cost_total += cost - position.cost
-        market.long_count += (quantity > 0) - (position.quantity > 0)
+        was_long, is_long = position.quantity > 0, quantity > 0
+        market.long_count += is_long - was_long
+        if is_long or was_long:
+            market.open_interest += max(ZERO, quantity) - max(ZERO, position.quantity)
         position.quantity = quantity
         position.cost = cost
         position.valued = None
@@ -133,6 +137,7 @@ class Step(Register):
             inventory = fund.inventory[symbol] = Inventory(fund.fund_id, symbol)
         market.quantity_total += quantity - inventory.quantity
         market.cost_total += cost - inventory.cost
+        market.open_interest += max(ZERO, quantity) - max(ZERO, inventory.quantity)
         inventory.quantity = quantity
         inventory.cost = cost
         self._touch(inventory)

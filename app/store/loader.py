@@ -23,7 +23,7 @@ from app.engine.commands.leaders import Limits
 from app.engine.contracts import Bracket, Contract, IndexSource
 from app.engine.figures import margin, orderbook
 from app.engine.markets import Delivery, Funding, Market
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, ZERO
 from app.engine.policies import FundPolicy
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
 from app.engine.state import ApiKey, Counters, Fund, Inventory, State
@@ -35,7 +35,9 @@ from app.engine.traders import (
     Wallet,
     scope_of,
 )
+from app.engine.trading.interest import is_limited
 from app.store import codec, incidents, prices
+from app.store.interest import load_interest
 from app.store.rowsource import CHUNK, DECIMALS, RowSource, exact
 from app.store.snapshots import Snapshot
 from app.store.tables import ALIVE, COUNTERS, OPEN, metadata
@@ -141,6 +143,9 @@ async def load_book(
             ]
             holders = {*account_ids, *(row["account_id"] for row in best)}
             state = await _load_part(connection, sorted(holders), [symbol])
+            market = state.markets.get(symbol)
+            if market is not None and is_limited(market.contract):
+                await load_interest(connection, state, market)
             state.limits = limits
             for row in best:
                 orderbook.insert(state.markets[symbol], state.orders[row["order_id"]])
@@ -299,6 +304,7 @@ async def _load_funds(source: RowSource, state: State, where: str = "", *values:
         market = state.markets[held.symbol]
         market.quantity_total += held.quantity
         market.cost_total += held.cost
+        market.open_interest += max(ZERO, held.quantity)
 
 
 async def _load_keys(source: RowSource, state: State) -> None:
@@ -347,7 +353,9 @@ async def _load_positions(
             )
             account.positions[leg] = position
             market.positions[account.account_id, leg[1]] = position
-            market.long_count += position.quantity > 0
+            if position.quantity > 0:
+                market.long_count += 1
+                market.open_interest += position.quantity
             market.quantity_total += position.quantity
             market.cost_total += position.cost
     for wallet in state.wallets.values():

@@ -46,17 +46,20 @@ async def test_create_read_change(api: Api) -> None:
     change = {
         "taker_fee_rate": "0.001", "price_band": "0.05", "mark_staleness_seconds": 30,
         "liquidation_restore_ratio": "1.25", "brackets": TERMS["brackets"][:1],
+        "open_interest_cap": "1000", "open_interest_multiple": "2.5",
     }  # fmt: skip
     changed = await api("PATCH /v1/contracts/TESTUSDT", change)
     assert changed == await api("GET /v1/contracts/TESTUSDT")
     assert {name: changed[name] for name in change} == change
     back = {
-        "price_band": None, "mark_staleness_seconds": None, "liquidation_restore_ratio": None
+        "price_band": None, "mark_staleness_seconds": None, "liquidation_restore_ratio": None,
+        "open_interest_cap": None,
     }  # fmt: skip
     changed = await api("PATCH /v1/contracts/TESTUSDT", back)
     assert changed["price_band"] is changed["mark_staleness_seconds"] is None
     assert changed["liquidation_restore_ratio"] == "1.1"
     assert changed["taker_fee_rate"] == "0.001"
+    assert (changed["open_interest_cap"], changed["open_interest_multiple"]) == (None, "2.5")
 
 
 async def test_terms_that_cannot_be(api: Api) -> None:

@@ -19,6 +19,7 @@ DOOR = {
     "engine/ledger.py",
     "engine/register.py",
     "engine/step.py",
+    "store/interest.py",
     "store/loader.py",
     "store/prices.py",
     "store/rowsource.py",
@@ -100,6 +101,7 @@ STORED = {
 KEPT = {
     "Market": {
         "contract", "clearing", "mark", "positions", "long_count", "quantity_total", "cost_total",
+        "open_interest",
         "funding", "last_price", "agreed_price", "sources", "mids", "silent_at", "delivery",
     },
     "Position": {

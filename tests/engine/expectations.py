@@ -145,6 +145,11 @@ class Expectations:
         assert order is not None, f"{name} is not open: {self.world.orders[self.names[name]]}"
         assert order.remaining == Decimal(remaining), order
 
+    def expect_interest(self, symbol: str, quantity: str) -> None:
+        """`interest TEST 10`: how much of a contract is open (FND-12)."""
+        found = self.world.state.markets[symbol].open_interest
+        assert found == Decimal(quantity), f"{found} open"
+
     def expect_available(self, account: str, asset: str, amount: str) -> None:
         """`available alice USDT 50`: what its owner reads (ORD-6)."""
         owner = self.world.state.accounts[account]

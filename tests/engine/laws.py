@@ -74,6 +74,8 @@ def contract_sums(state: State, market: Market) -> None:
     clearing = Fraction(market.clearing.balance)
     assert quantity == 0, f"quantities of {symbol} sum to {show(quantity)}"
     assert clearing + cost == 0, f"clearing of {symbol}: {show(clearing)} + costs {show(cost)} != 0"
+    longs = [q for q, _ in holdings[: len(holdings) - (market.delivery is not None)] if q > 0]
+    assert market.open_interest == sum(longs), f"{symbol}: {market.open_interest} open, not {longs}"
     assert market.quantity_total == 0, symbol
     assert market.cost_total == -market.clearing.balance, symbol
     assert state.wallets.get(market.clearing.key) is market.clearing, market.clearing.key

@@ -48,6 +48,7 @@ from tests.engine.arithmetic import (
 )
 from tests.engine.deliveries import Deliveries
 from tests.engine.fundings import Fundings
+from tests.engine.interest import Interest
 from tests.engine.laws import check_laws
 from tests.engine.naive_marks import Marks
 from tests.engine.payers import check_payers, traders_worth
@@ -114,6 +115,7 @@ class Books:
         self.untriggered = Untriggered()
         self.marks = Marks()
         self.deliveries = Deliveries()
+        self.interest = Interest()
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -140,6 +142,7 @@ class Books:
             check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)
         self._compare_positions(outcome, state)
+        self.interest.observe(outcome, state, self.holdings)
         self._compare_funds(state)
         check_laws(state, now, self.paid_in, self.waiting)
         self._nobody_grows(outcome, state)

@@ -71,6 +71,7 @@ def market() -> World:
     world.contract(replace(contract("OLD", "F"), status="settled"))
     terms = contract("TEST", "F")
     terms = replace(terms, mark_staleness_seconds=60, price_band=Decimal("0.5"))
+    terms = replace(terms, open_interest_cap=Decimal("0.5"))
     world.contract(replace(terms, status="halted"))
     world.must(Tick("HELD", HUNDRED))
     derive(world, replace(contract("MADE", "F"), tick_jump_limit=Decimal(1)))
@@ -141,17 +142,20 @@ def mark_that_ages(world: World) -> None:
 
 
 def orders_of_one_who_waits(world: World) -> None:
-    """Eve is whole for a while: 8 is her reduce-only ask, 9 her post-only bid, filled by 0.2."""
+    """Eve is whole for a while: 8 is her reduce-only ask, 9 her post-only bid, filled by 0.2, 11
+    another bid."""
     do(
         Tick("HELD", HUNDRED), Deposit("eve", "USDT", Decimal(1000)), Recover(Limits()),
-        UpdateContract("TEST", {"status": "trading"}), Tick("TEST", HUNDRED),
+        UpdateContract("TEST", {"status": "trading", "open_interest_cap": None}),
+        Tick("TEST", HUNDRED),
         PlaceOrder("bob", "TEST", "sell", "limit", Decimal(3), HUNDRED),
         PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED),
         PlaceOrder("eve", "TEST", "sell", "limit", Decimal(1), HUNDRED + 1, reduce_only=True),
         PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED - 10, "gtx"),
         PlaceOrder("bob", "TEST", "sell", "limit", Decimal("0.2"), HUNDRED - 10, "ioc"),
-        UpdateContract("TEST", {"status": "halted"}), Tick("HELD", Decimal("94.2")),
-        Recover(Limits(open_orders=0)),
+        PlaceOrder("eve", "TEST", "buy", "limit", Decimal(1), HUNDRED - 10),
+        UpdateContract("TEST", {"status": "halted", "open_interest_cap": Decimal(1)}),
+        Tick("HELD", Decimal("94.2")), Recover(Limits(open_orders=0)),
     )(world)  # fmt: skip
     world.later(Decimal(61))
 
@@ -237,6 +241,7 @@ def group_ladder(waiting: Ladder) -> Ladder:
         ("leverage_too_high", {"quantity": Decimal(9_000)}),
         ("insufficient_margin", {"quantity": Decimal(1)}),
         ("would_trade_immediately", {"time_in_force": "gtc"}),
+        ("open_interest_cap", {"side": "sell"}),
     ):
         if code == "price_out_of_band":
             rungs += [

@@ -78,6 +78,6 @@ def terms(options: Any) -> dict[str, Any]:
             try:
                 found[name] = Decimal(text)
             except InvalidOperation:
-                found[name] = text
+                found[name] = None if text == "none" else text
     assert set(found) <= set(Contract.__dataclass_fields__), found
     return found

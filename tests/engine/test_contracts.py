@@ -95,7 +95,8 @@ def test_con_1_terms_that_make_no_sense_are_refused(field: str, value: Any) -> N
     [
         ("contract_size", ZERO), ("tick_size", ZERO), ("lot_size", ZERO), ("min_notional", -UNIT),
         ("taker_fee_rate", -UNIT), ("maker_fee_rate", ONE), ("clearance_fee_rate", ONE),
-        ("price_band", ONE), ("tick_jump_limit", ZERO), ("mark_staleness_seconds", 0),
+        ("price_band", ONE), ("open_interest_cap", -ONE), ("open_interest_multiple", -ONE),
+        ("tick_jump_limit", ZERO), ("mark_staleness_seconds", 0),
         ("liquidation_restore_ratio", ZERO), ("interest_rate", ONE), ("delivery_at", START),
         ("settlement_fee_rate", ZERO), ("funding_interval_hours", 0), ("funding_rate_cap", ONE),
         ("funding_rate_floor", -ONE), ("mid_window_seconds", 0),

@@ -102,6 +102,7 @@ LADDERS = [Ladder(PlaceOrder, {
     ("leverage_too_high", {"quantity": Decimal(9_000)}),
     ("insufficient_margin", {"quantity": Decimal(1)}),
     ("would_trade_immediately", {"time_in_force": "gtc"}),
+    ("open_interest_cap", do(UpdateContract("TEST", {"open_interest_cap": None}))),
 ]),
 Ladder(PlaceTriggered, {
     "account_id": "nobody", "symbol": "NOPE", "side": "buy", "type": "stop",
@@ -154,7 +155,8 @@ Ladder(AmendOrder, {"order_id": 9, "quantity": Decimal("-0.0005"), "price": Deci
     ("position_too_large", {"quantity": Decimal(20_000)}),
     ("leverage_too_high", {"quantity": Decimal(9_000)}),
     ("insufficient_margin", {"quantity": Decimal(2)}),
-    ("would_trade_immediately", {"price": HUNDRED - 2}),
+    ("would_trade_immediately", {"order_id": 11}),
+    ("open_interest_cap", do(UpdateContract("TEST", {"open_interest_cap": None}))),
 ]),
 Ladder(AmendTriggered, {
     "order_id": 6, "quantity": Decimal("-0.0005"), "price": Decimal("-0.005"),

@@ -54,6 +54,7 @@ from tests.engine.markets import (
 )
 from tests.engine.oracles import foretell
 from tests.engine.priced import Priced
+from tests.engine.protected import Protected
 from tests.engine.readings import check_readings
 from tests.engine.triggering import Triggering
 from tests.engine.world import World, differences, dump, replayed
@@ -62,7 +63,7 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered):
+class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected):
     """Four traders and a whale, ten contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 

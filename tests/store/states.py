@@ -76,7 +76,8 @@ class Exchange:
                 (Decimal(0), Decimal(50000), 125, Decimal("0.004"), None),
                 (Decimal(50000), Decimal(600000), 100, Decimal("0.005"), None),
             ]), mark_staleness_seconds=60, price_band=Decimal("0.25"),
-            tick_jump_limit=Decimal("0.35"), mark_mode="derived", mid_window_seconds=60,
+            tick_jump_limit=Decimal("0.35"), open_interest_cap=Decimal("0.5"),
+            open_interest_multiple=Decimal(3), mark_mode="derived", mid_window_seconds=60,
             index_sources=(IndexSource("a", Decimal("1.5")), IndexSource(NASTY, Decimal(1))),
         )  # fmt: skip
         step.list_contract(contract)

@@ -137,6 +137,14 @@ class ContractBody(Body):
         default=None, description="At most a day; 150 when null or left out."
     )
 
+    open_interest_cap: Number | None = Field(
+        default=None, description="The most that may be open, of either side; null: any (FND-12)."
+    )
+    open_interest_multiple: Number | None = Field(
+        default=None,
+        description="One side's notional is at most so many times the fund's balance; null: any.",
+    )
+
     model_config = example(CONTRACT)
 
 
@@ -166,6 +174,8 @@ class ContractPatch(Body):
     mark_mode: MarkMode = LEFT_OUT
     index_sources: IndexSources = LEFT_OUT
     mid_window_seconds: Seconds | None = LEFT_OUT
+    open_interest_cap: Number | None = LEFT_OUT
+    open_interest_multiple: Number | None = LEFT_OUT
 
     model_config = example({"funding_interval_hours": 8})
 
@@ -244,6 +254,8 @@ class ContractView(View):
     mark_mode: MarkMode
     index_sources: list[IndexSourceView]
     mid_window_seconds: int
+    open_interest_cap: Exact | None
+    open_interest_multiple: Exact | None
 
 
 Level = Annotated[list[Exact], Field(min_length=2, max_length=2, examples=[["60000", "0.25"]])]

@@ -33,6 +33,7 @@ STOPS = ("stop", "stop_market", "trailing_stop")
     Code.leverage_too_high,
     Code.insufficient_margin,
     Code.would_trade_immediately,
+    Code.open_interest_cap,
     moves=TRADES,
 )
 def place(step: Step, command: PlaceGroup) -> GroupReceipt:

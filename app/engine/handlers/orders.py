@@ -58,6 +58,7 @@ TRADES: frozenset[LedgerKind] = frozenset(
     Code.leverage_too_high,
     Code.insufficient_margin,
     Code.would_trade_immediately,
+    Code.open_interest_cap,
     moves=TRADES,
 )
 def place(step: Step, command: PlaceOrder) -> OrderReceipt:
@@ -90,6 +91,7 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     Code.leverage_too_high,
     Code.insufficient_margin,
     Code.would_trade_immediately,
+    Code.open_interest_cap,
     moves=TRADES,
 )
 def amend(step: Step, command: AmendOrder) -> OrderReceipt:

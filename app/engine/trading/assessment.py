@@ -24,7 +24,7 @@ from app.engine.numbers import UNIT, ZERO, divide_up, plain
 from app.engine.rejections import Code, Rejected
 from app.engine.state import State
 from app.engine.traders import Account, Order, Position, scope_of
-from app.engine.trading import matching, positions
+from app.engine.trading import interest, matching, positions
 from app.engine.trading.matching import Plan, Taker
 
 ROUNDING_PER_FILL = 2 * UNIT
@@ -136,6 +136,8 @@ def _judge(
             return Assessment(plan, None, NOTHING, only_reduces)
         needs = _check_order(before, command, limit, plan.filled, only_reduces=only_reduces)
     _check_plan(plan, before, command, needs.available, only_reduces=only_reduces)
+    if plan.opened and interest.is_limited(market.contract):
+        interest.check_growth(state, market, command.side, plan)
     return Assessment(plan, limit, needs, only_reduces)
 
 

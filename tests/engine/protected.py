@@ -1,0 +1,36 @@
+"""The machine's protection of funds (FND-12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from app.engine.commands import Command
+from app.engine.commands.contracts import UpdateContract
+from tests.engine.markets import symbols
+from tests.engine.world import World
+
+limits = st.none() | st.sampled_from(("0", "0.5", "1", "2", "100"))
+
+
+class Protected(RuleBasedStateMachine):
+    """A machine of a world in which funds are protected now and then."""
+
+    world: World
+    pick: Callable[[str], str]
+    send: Callable[[Command], None]
+
+    @rule(symbol=symbols, cap=limits, multiple=limits)
+    def limit_interest(self, symbol: str, cap: str | None, multiple: str | None) -> None:
+        """A contract may have so many times as much open as it has, or as its fund has."""
+        symbol = self.pick(symbol)
+        market = self.world.state.markets[symbol]
+        now = market.open_interest or market.contract.lot_size
+        changes = {
+            "open_interest_cap": None if cap is None else Decimal(cap) * now,
+            "open_interest_multiple": None if multiple is None else Decimal(multiple),
+        }
+        self.send(UpdateContract(symbol, changes))
