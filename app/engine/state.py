@@ -103,6 +103,7 @@ class Cascade:
     delivered: list[str] = field(default_factory=list)
     uncanceled: list[Order | TriggeredOrder] | None = None
     unclosed: Ordering | None = None
+    short: dict[str, None] = field(default_factory=dict)
 
     @property
     def looking(self) -> bool:

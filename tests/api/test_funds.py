@@ -80,6 +80,29 @@ async def test_create_change_pay(api: Api) -> None:
     }  # fmt: skip
 
 
+async def test_fnd_7_a_fund_is_topped_up_by_itself(api: Api) -> None:
+    """FND-7: at the end of the cascade in which it fell, and as soon as the treasury has money."""
+    await api("POST /v1/treasury/contributions", {"asset": "USDT", "amount": "5"}, status=201)
+    policy = {"policy": {"automatic_top_up": True}, "required_minimum": {"USDT": "1000"}}
+    fund = await api("PATCH /v1/insurance-funds/usdt-major", policy)
+    assert fund["balances"][0]["coverage"] == "0.005"
+    await crash(api)
+    await api("POST /v1/treasury/contributions", {"asset": "USDT", "amount": "2"}, status=201)
+    await api.mark("BTCUSDT", "47000")
+    fund = await api("GET /v1/insurance-funds/usdt-major")
+    assert fund["balances"][0]["balance"] == "996.5"
+    await api("POST /v1/treasury/contributions", {"asset": "USDT", "amount": "20"}, status=201)
+    fund = await api("GET /v1/insurance-funds/usdt-major")
+    assert fund["balances"][0]["balance"] == "1000"
+    assert (await api("GET /v1/treasury"))["items"][0]["treasury"] == "16.5"
+    history = (await api("GET /v1/insurance-fund-history?fund=usdt-major"))["items"]
+    assert [f"{row['kind']} {row['amount']}" for row in reversed(history)] == [
+        "top_up 5", "seed_capital 1000", "bankruptcy_loss -10.5", "top_up 2", "top_up 3.5",
+    ]  # fmt: skip
+    alerts = (await api("GET /v1/alerts?kind=fund_below_minimum"))["items"]
+    assert [alert["detail"]["balance"] for alert in alerts] == ["996.5", "5"]
+
+
 async def test_changes_at_once_lose_nothing(api: Api) -> None:
     """Each names what it changes only; whatever waits beside it, all of them are there."""
     path = "PATCH /v1/insurance-funds/usdt-major"

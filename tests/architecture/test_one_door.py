@@ -61,6 +61,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     "engine/handlers/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
     "engine/trading/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
+    "engine/trading/funds.py": ("which funds fell below a minimum within a cascade", {"short"}),
     "engine/liquidation/waterfall.py": (
         "where a case of the cascade has come to",
         {"stage", "todo", "canceled"},

@@ -37,8 +37,19 @@ def check_laws(
         contract_sums(state, market)
         book(state, market)
     wallets_not_negative(state)
+    topped_up(state)
     margin(state, now, waiting)
     bookkeeping(state)
+
+
+def topped_up(state: State) -> None:
+    """Who is to be topped up and is below a minimum waits for money, or a cascade's end (FND-7)."""
+    for fund in state.funds.values():
+        for asset, minimum in fund.required_minimum.items():
+            held = sum((w.balance for w in fund.wallets if w.asset == asset), Decimal(0))
+            treasury = state.wallets.get(f"treasury/{asset}")
+            if fund.policy.automatic_top_up and held < minimum and asset not in state.cascades:
+                assert not treasury or treasury.balance <= 0, f"{fund.fund_id} lacks {asset}"
 
 
 def conservation(state: State, paid_in: dict[str, Fraction]) -> None:

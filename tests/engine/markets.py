@@ -114,6 +114,10 @@ money = st.one_of(
         UpdateFund, funds,
         required_minimum=st.dictionaries(assets, st.none() | amounts.map(Decimal), max_size=2),
     ),
+    st.builds(
+        UpdateFund, funds,
+        policy=st.fixed_dictionaries({}, optional={"automatic_top_up": st.booleans()}),
+    ),
 )  # fmt: skip
 legs = st.sampled_from((0, 1))
 """Which leg of hedge mode, where an account has one."""

@@ -58,7 +58,7 @@ class Verbs(Expectations):
         """A fund with policy options."""
         self.world.fund(fund_id, FundPolicy(**policy(options)))
 
-    def dopolicy(self, fund_id: str, *options: str) -> list[object]:
+    def do_policy(self, fund_id: str, *options: str) -> list[object]:
         """Some of a fund's policy is changed: `offload=fraction:0.5,interval_seconds:10`."""
         return [UpdateFund(fund_id, policy=policy(options))]
 

@@ -36,7 +36,7 @@ one after the other is liquidated; then the orders that the marks of `watched` c
 fired, and what is fired is placed (TRG-2). All of a round are found, and have no orders any more,
 before the first is liquidated: or else it would sell to the second. When all that is done,
 `delivered` contracts are closed (DLV-1: of the first, `uncanceled` orders, then `unclosed`
-positions).
+positions). In the end the funds that came to be `short` are topped up (FND-7).
 
 `found` are the accounts that are counted in the tick's answer, `events` the liquidation events of
 those of which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes
@@ -68,7 +68,7 @@ from app.engine.results import Done, Ticked
 from app.engine.scopes import Scope
 from app.engine.state import Cascade, Case, State
 from app.engine.step import Step
-from app.engine.trading import positions, resting
+from app.engine.trading import funds, positions, resting
 
 LEADERS = (Tick, IndexTick, ContinueCascade, Recover)
 """Commands that run a cascade and do little else: if their part fails and no scope is to blame, the
@@ -311,6 +311,8 @@ def _end(step: Step, cascade: Cascade) -> None:
     """The cascade is finished: the tick that began it is answered (MRK-2)."""
     assert not cascade.waiting, cascade.waiting
     del step.state.cascades[cascade.asset]
+    if cascade.short:
+        funds.end_shortage(step, cascade.asset, map(step.state.funds.__getitem__, cascade.short))
     if cascade.tick is not None:
         step.outcome.result = ticked(step.state, cascade)
     elif step.outcome.result is None:

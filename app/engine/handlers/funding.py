@@ -22,6 +22,7 @@ from app.engine.results import Done, FundingRateSet, Moved
 from app.engine.scopes import wallet_key
 from app.engine.state import State
 from app.engine.step import Step
+from app.engine.trading import funds
 from app.engine.trading.amounts import check_decimals, moved
 from app.engine.trading.assessment import account_of, market_of
 
@@ -137,4 +138,7 @@ def correct(step: Step, command: CorrectFunding) -> Moved:
         reference=f"funding/{time_text(command.time)}: {command.reason}",
     )
     step.touch_cross(account.account_id, asset)
-    return moved(step, wallet, amount)
+    told = moved(step, wallet, amount)
+    if amount < 0:
+        funds.treasury_gained(step, asset)
+    return told

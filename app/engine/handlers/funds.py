@@ -53,7 +53,10 @@ def update_fund(step: Step, command: UpdateFund) -> Done:
             check_amount(minimum)
         check_asset(step, asset)
     name = command.name if command.name is not None else fund.name
+    begins = policy.automatic_top_up and not fund.policy.automatic_top_up
     step.set_fund(fund, name, policy)
+    if begins:
+        funds.await_top_ups(step, fund)
     for asset, minimum in minimums.items():
         _set_minimum(step, fund, asset, minimum)
     return Done(fund.fund_id)
@@ -63,13 +66,7 @@ def _set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) ->
     was_below = funds.below_minimum(fund, asset)
     step.set_minimum(fund, asset, minimum)
     if funds.below_minimum(fund, asset) and not was_below:
-        step.alert(
-            "fund_below_minimum",
-            fund.fund_id,
-            asset,
-            balance=funds.balance(fund, asset),
-            required_minimum=minimum,
-        )
+        funds.fall_short(step, fund, asset)
 
 
 @handles(
@@ -110,4 +107,6 @@ def contribute_to_treasury(step: Step, command: ContributeToTreasury) -> Moved:
     external = step.wallet("external", "", command.asset)
     treasury = step.wallet("treasury", "", command.asset)
     step.transfer("contribution", external, treasury, command.amount, reference=command.reference)
-    return moved(step, treasury, command.amount)
+    told = moved(step, treasury, command.amount)
+    funds.treasury_gained(step, command.asset)
+    return told

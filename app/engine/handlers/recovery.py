@@ -22,6 +22,7 @@ from app.engine.results import Done
 from app.engine.scopes import Scope, blamed_scope, cross_scope
 from app.engine.state import State
 from app.engine.step import Step
+from app.engine.trading import funds
 
 
 @handles(Recover)
@@ -46,6 +47,9 @@ def recover(step: Step, command: Recover) -> Done:
     for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
         cascade.look_at(state, scopes[asset])
     placing.begin_again(step)
+    for fund in sorted(state.funds.values(), key=attrgetter("fund_id")):
+        if fund.policy.automatic_top_up:
+            funds.await_top_ups(step, fund)
     _leave_alone(step, command.incidents)
     return Done()
 

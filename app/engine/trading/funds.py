@@ -1,13 +1,15 @@
-"""What an insurance fund holds, pays and receives (FND-1, FND-6, FND-13)."""
+"""What an insurance fund holds, pays and receives (FND-1, FND-6, FND-7, FND-13)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal
 
 from app.engine.contracts import Contract
 from app.engine.events import FundMove
-from app.engine.numbers import ZERO, divide_up
+from app.engine.numbers import ZERO, Quotient, divide_up
+from app.engine.scopes import wallet_key
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
 from app.engine.traders import Wallet
@@ -27,6 +29,11 @@ def below_minimum(fund: Fund, asset: str) -> bool:
     """Whether a required minimum is set and not reached (FND-7)."""
     minimum = fund.required_minimum.get(asset)
     return minimum is not None and balance(fund, asset) < minimum
+
+
+def coverage(fund: Fund, asset: str) -> Quotient:
+    """The balance as a fraction of the required minimum that is set, to be compared (FND-7)."""
+    return Quotient(balance(fund, asset), fund.required_minimum[asset])
 
 
 def in_order(fund: Fund, asset: str) -> list[Wallet]:
@@ -66,15 +73,67 @@ def _announce(step: Step, fund: Fund, asset: str, *, was_below: bool, had: Decim
     """Tell the operators once when a fund falls below its minimum or to zero (FND-7, FND-11)."""
     left = balance(fund, asset)
     if below_minimum(fund, asset) and not was_below:
-        step.alert(
-            "fund_below_minimum",
-            fund.fund_id,
-            asset,
-            balance=left,
-            required_minimum=fund.required_minimum[asset],
-        )
+        fall_short(step, fund, asset)
     if left == 0 and had > 0:
         step.alert("fund_empty", fund.fund_id, asset, balance=left)
+
+
+def fall_short(step: Step, fund: Fund, asset: str) -> None:
+    """A fund is below its minimum: it is topped up, if its policy says so, or all are told (FND-7).
+
+    Not while the asset's cascade goes on, but at its end, and then once: what the fund loses within
+    one cascade the treasury does not make good again and again.
+    """
+    cascade = step.state.cascades.get(asset)
+    if cascade is not None and fund.policy.automatic_top_up:
+        cascade.short[fund.fund_id] = None
+    else:
+        end_shortage(step, asset, [fund])
+
+
+def end_shortage(step: Step, asset: str, short: Iterable[Fund]) -> None:
+    """Top funds up that have fallen below their minimum, and tell of those that still are."""
+    fallen = [*short]
+    _top_up(step, asset, fallen)
+    for fund in fallen:
+        if below_minimum(fund, asset):
+            step.alert(
+                "fund_below_minimum",
+                fund.fund_id,
+                asset,
+                balance=balance(fund, asset),
+                required_minimum=fund.required_minimum[asset],
+            )
+
+
+def await_top_ups(step: Step, fund: Fund) -> None:
+    """Its policy, or a new leader, looks at what a fund is short of already (FND-7)."""
+    for asset in sorted(fund.required_minimum):
+        if below_minimum(fund, asset):
+            fall_short(step, fund, asset)
+
+
+def treasury_gained(step: Step, asset: str) -> None:
+    """The treasury has got money: funds that it could not top up get what they lack (FND-7)."""
+    waiting = [fund for fund in step.state.funds.values() if fund.policy.automatic_top_up]
+    if asset not in step.state.cascades:
+        _top_up(step, asset, waiting)
+    else:
+        step.state.cascades[asset].short |= {
+            fund.fund_id: None for fund in waiting if below_minimum(fund, asset)
+        }
+
+
+def _top_up(step: Step, asset: str, short: Iterable[Fund]) -> None:
+    """Lift funds to their minimum, the least covered first, as far as the treasury is positive."""
+    treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
+    below = [fund for fund in short if fund.policy.automatic_top_up and below_minimum(fund, asset)]
+    for fund in sorted(below, key=lambda fund: (coverage(fund, asset), fund.fund_id)):
+        if treasury is None or treasury.balance <= 0:
+            return
+        missing = fund.required_minimum[asset] - balance(fund, asset)
+        amount = min(missing, treasury.balance)
+        step.transfer("top_up", treasury, first_wallet(step, fund, asset), amount)
 
 
 def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
