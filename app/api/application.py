@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from app.api import docs, openapi, problems
 from app.api.access import admit
 from app.api.accounts import accounts
+from app.api.adl import adl
 from app.api.calculators import calculators
 from app.api.candles import candles
 from app.api.contracts import contracts
@@ -94,6 +95,7 @@ def create_app(
         orders,
         trades,
         liquidations,
+        adl,
         funds,
         treasury,
         history,

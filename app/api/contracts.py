@@ -1,4 +1,4 @@
-"""Contracts, their books and ADL queues."""
+"""Contracts and their books."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Path, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.api.access import OPTIONAL_KEY, Admin, MaybeKey
+from app.api.access import Admin
 from app.api.changing import Changing, Posting
 from app.api.faults import Fault
 from app.api.paging import Paged
@@ -27,7 +27,6 @@ from app.api.schemas.contracts import (
     ImportView,
     SkippedView,
 )
-from app.api.schemas.liquidations import QueueView
 from app.api.services import Reading, ServicesDep
 from app.api.strict import Whole, unique
 from app.catalogue.exchange import SAID, NotTheFormat, parse_exchange
@@ -62,9 +61,10 @@ DEFAULTS = {
 """Of terms that a body may leave to us by null."""
 
 
-async def _known_symbol(
+async def known_symbol(
     symbol: Annotated[str, Path(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])], reading: Reading
 ) -> str:
+    """The symbol of a contract that there is; raises 404."""
     if not await queries.contract_exists(reading, symbol):
         raise unknown("symbol")
     return symbol
@@ -72,7 +72,7 @@ async def _known_symbol(
 
 SymbolPath = Annotated[str, Path(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])]
 SymbolQuery = Annotated[str | None, Query(pattern=SYMBOL_PATTERN)]
-KnownSymbol = Annotated[str, Depends(_known_symbol)]
+KnownSymbol = Annotated[str, Depends(known_symbol)]
 """The `symbol` of the path, which is a contract's."""
 
 
@@ -185,44 +185,6 @@ async def get_book(
             bids=[list(level) for level in matching.depth(state, market, "buy", depth)],
             asks=[list(level) for level in matching.depth(state, market, "sell", depth)],
         )
-
-
-@contracts.get(
-    "/contracts/{symbol}/adl-queue",
-    responses=problems(Fault.unauthorized, Code.unknown_contract, statuses=IN_PATH),
-    openapi_extra=OPTIONAL_KEY,
-    summary="A contract's ADL queue",
-    tags=["liquidations"],
-)
-async def get_adl_queue(
-    services: ServicesDep, paging: Paged, identity: MaybeKey, symbol: SymbolPath
-) -> Page[QueueView]:
-    """The ranked positions, longs first, without accounts; a trader's key marks its own.
-
-    At most a second old, or ten times as old as ranking takes. The cursor is a place, not a
-    snapshot.
-    """
-    start = (paging.before_id() or 0) if paging.cursor else 0
-    async with services.database.connect() as reading:
-        await _known_symbol(symbol, reading)
-    queues = await services.rankings.of(symbol)
-    own = identity.account_id if identity else None
-    rows = [
-        {"place": number, "of": place}
-        for number, place in enumerate(queues.places[start : start + paging.fetch], start=start + 1)
-    ]
-    return paging.page(
-        rows,
-        lambda row: QueueView(
-            side=row["of"].side,
-            rank=row["of"].rank,
-            quantile=row["of"].quantile,
-            score=row["of"].score,
-            quantity=row["of"].quantity,
-            own=row["of"].account_id == own,
-        ),
-        "place",
-    )
 
 
 def _terms(body: ContractBody | ContractPatch, names: Iterable[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Liquidations with their steps, clearance fees, auto-deleveraging events."""
+"""Liquidations with their steps, clearance fees."""
 
 from __future__ import annotations
 
@@ -14,17 +14,13 @@ from app.api.problems import unknown
 from app.api.routing import keyed, problems, router
 from app.api.schemas.base import FUND_PATTERN, ID_PATTERN, Page
 from app.api.schemas.liquidations import (
-    AdlEventDetailView,
-    AdlEventView,
     ClearanceFeeView,
-    CounterpartyView,
     LiquidationDetailView,
     LiquidationView,
-    QueuePlaceView,
     StepView,
 )
 from app.api.services import Reading, ServicesDep
-from app.engine.events import LiquidationOutcome, QueueEntry
+from app.engine.events import LiquidationOutcome
 from app.engine.rejections import Code
 from app.store.queries import Row
 from app.store.queries import liquidations as queries
@@ -116,54 +112,6 @@ async def list_clearance_fees(
         )
 
 
-@liquidations.get(
-    "/adl-events",
-    responses=keyed(Code.unknown_account, Fault.query_too_wide),
-    openapi_extra=OPTIONAL_KEY,
-    summary="List ADL events",
-)
-async def list_adl_events(
-    identity: MaybeKey, services: ServicesDep, paging: Paged, account_id: AccountFilter = None
-) -> Page[AdlEventView]:
-    """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
-    account = visible_account(identity, account_id)
-    heavy = paging.large or account is not None
-    keyed = identity is not None
-    async with services.reading(heavy=heavy, narrow="limit", keyed=keyed) as reading:
-        rows = await queries.list_adl_events(
-            reading, paging.fetch, account_id=account, before=paging.before_id()
-        )
-        return await paging.slowly(
-            rows, lambda row: AdlEventView.of(with_fund(row)), "adl_event_id"
-        )
-
-
-@liquidations.get(
-    "/adl-events/{adl_event_id}",
-    responses=problems(Fault.unauthorized, Fault.unknown_adl_event),
-    openapi_extra=OPTIONAL_KEY,
-    response_model_exclude_unset=True,
-    summary="One ADL event",
-)
-async def get_adl_event(
-    identity: MaybeKey, reading: Reading, adl_event_id: IdPath
-) -> AdlEventDetailView:
-    """An event with the head of the ranked queue as it was and the counterparties' parts."""
-    row = await queries.get_adl_event(reading, int(adl_event_id))
-    if row is None:
-        raise unknown("adl_event_id")
-    parts = await queries.list_counterparties(reading, int(adl_event_id))
-    queue = enumerate(map(QueueEntry._make, row["queue"]), start=1)
-    return AdlEventDetailView.of(
-        with_fund(row),
-        queue=[
-            QueuePlaceView.of(_if_visible(place._asdict(), identity), rank=rank)
-            for rank, place in queue
-        ],
-        counterparties=[CounterpartyView.of(_if_visible(part, identity)) for part in parts],
-    )
-
-
 def with_fund(row: Row) -> dict[str, Any]:
     """The row, with `fund_id` under the name that filters have."""
     shown = dict(row)
@@ -171,7 +119,7 @@ def with_fund(row: Row) -> dict[str, Any]:
     return shown
 
 
-def _if_visible(row: Row, identity: Identity | None) -> dict[str, Any]:
+def if_visible(row: Row, identity: Identity | None) -> dict[str, Any]:
     """The row, without the account unless the key may know it."""
     shown = dict(row)
     if identity is None or not identity.sees(row["account_id"]):
@@ -180,4 +128,4 @@ def _if_visible(row: Row, identity: Identity | None) -> dict[str, Any]:
 
 
 def _liquidation(row: Row, identity: Identity | None) -> dict[str, Any]:
-    return _if_visible(with_fund(row), identity)
+    return if_visible(with_fund(row), identity)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
-from typing import Literal
+from typing import Literal, get_args
 
+from asyncpg import Connection
+
+from app.engine.commands import PositionSide
 from app.engine.figures import ranking as rules
 from app.engine.numbers import EXACT
+from app.engine.policies import AdlPolicy
 from app.engine.queues import RankingEntry
 from app.engine.state import State
-from app.store.loader import load_holders
+from app.store.loader import load_funds, load_holders, load_market
 from app.store.reads import Reads, raw
 
 REMEMBERED_SECONDS = 1.0
@@ -43,6 +48,18 @@ class Queues:
 
     places: list[Place] = field(default_factory=list)
     by_leg: dict[tuple[str, str], Place] = field(default_factory=dict)
+    longs: int = 0
+
+    def of_side(self, side: Direction | None) -> Sequence[Place]:
+        """The places of a side, or all."""
+        if side is None:
+            return self.places
+        return self.places[: self.longs] if side == "long" else self.places[self.longs :]
+
+    def of_account(self, account_id: str) -> Sequence[Place]:
+        """An account's own places, longs first."""
+        found = [self.by_leg.get((account_id, leg)) for leg in get_args(PositionSide)]
+        return sorted((place for place in found if place), key=lambda place: place.side)
 
 
 class Rankings:
@@ -66,12 +83,12 @@ class Rankings:
                 return known
             began = time.monotonic()
             sides: Sides = {"long": [], "short": []}
-            async with (
-                self._database.connect() as connection,
-                aclosing(load_holders(await raw(connection), symbol)) as parts,
-            ):
-                async for state in parts:
-                    await asyncio.to_thread(_place, state, symbol, sides)
+            async with self._database.connect() as connection:
+                source = await raw(connection)
+                policy = await _policy(source, symbol)
+                async with aclosing(load_holders(source, symbol)) as parts:
+                    async for state in parts:
+                        await asyncio.to_thread(_place, state, symbol, policy, sides)
             queues = await asyncio.to_thread(_rank, sides)
             now = time.monotonic()
             until = now + max(REMEMBERED_SECONDS, REMEMBERED_FACTOR * (now - began))
@@ -83,13 +100,20 @@ class Rankings:
         return queues if time.monotonic() < until else None
 
 
-def _place(state: State, symbol: str, sides: Sides) -> None:
+async def _policy(source: Connection, symbol: str) -> AdlPolicy:
+    market = await load_market(source, symbol)
+    assert market is not None, symbol
+    fund_id = market.contract.insurance_fund
+    return (await load_funds(source, [fund_id])).funds[fund_id].policy.adl_policy
+
+
+def _place(state: State, symbol: str, policy: AdlPolicy, sides: Sides) -> None:
     """Add the places of some holders, as the engine itself would rank them."""
     market = state.markets[symbol]
     with localcontext(EXACT):
         for leg, position in market.positions.items():
             side: Direction = "long" if position.quantity > 0 else "short"
-            entry = (*rules.place_of(state, market, position), *leg)
+            entry = (*rules.place_of(state, market, position, policy), *leg)
             sides[side].append((entry, abs(position.quantity)))
 
 
@@ -110,4 +134,5 @@ def _rank(sides: Sides) -> Queues:
             )
             queues.places.append(place)
             queues.by_leg[account_id, leg] = place
+            queues.longs += side == "long"
     return queues

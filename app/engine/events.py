@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from app.engine.commands import PositionSide, Side
+from app.engine.policies import AdlPolicy
 
 FundMove = Literal[
     "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee", "bankruptcy_loss",
@@ -196,7 +197,7 @@ class AdlEvent(NamedTuple):
     """One auto-deleveraging (ADL-3, ADL-4); `side` is the bankrupt position's.
 
     `queue` keeps the head of the ranked queue as it was (place 1 first), `queue_length` its whole
-    length; `ranked_at` is of when its scores are (ADL-5).
+    length; `ranked_at` is of when its scores are (ADL-5). `adl_policy` chose who (ADL-1).
     """
 
     adl_event_id: int
@@ -215,6 +216,7 @@ class AdlEvent(NamedTuple):
     queue: tuple[QueueEntry, ...]
     counterparties: tuple[Deleveraged, ...]
     ranked_at: datetime
+    adl_policy: AdlPolicy = "current"
 
 
 AlertKind = Literal[

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from app.engine.commands import PositionSide
 from app.engine.events import QueueEntry
 from app.engine.numbers import Quotient
+from app.engine.policies import AdlPolicy
 
 if TYPE_CHECKING:  # the state holds queues, and queues hold what it has
     from app.engine.traders import Position
@@ -69,12 +70,14 @@ class Block:
 class Ranking:
     """The ADL queue of one side of a contract, sorted, in blocks; `places` finds an entry.
 
-    `shown` are entries as records keep them, made when first kept. A `large` one was made in steps
-    until `made_at`, and is `pinned` until the liquidation that awaited it is done; `unranked` are
-    positions still to be ranked. `rooms` are the losses on one lot up to which counterparties could
-    bear it, of those that bore nothing; a `version` each time that all of them are void.
+    It is of one `policy`. `shown` are entries as records keep them, made when first kept. A `large`
+    one was made in steps until `made_at`, and is `pinned` until the liquidation that awaited it is
+    done; `unranked` are positions still to be ranked. `rooms` are the losses on one lot up to which
+    counterparties could bear it, of those that bore nothing; a `version` each time that all of them
+    are void.
     """
 
+    policy: AdlPolicy = "current"
     blocks: list[Block] = field(default_factory=list)
     places: dict[Leg, RankingEntry] = field(default_factory=dict)
     shown: dict[Leg, QueueEntry] = field(default_factory=dict)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
-import pytest
-
-from app.engine.figures import ranking
-from app.engine.numbers import EXACT, plain
 from tests.api.conftest import Api, crash
 
 
@@ -71,78 +67,6 @@ async def test_the_public_sees_no_accounts(api: Api) -> None:
     assert (await api("GET /v1/liquidations?account_id=bob", key="bob"))["items"] == []
     refused = await api.refused("GET /v1/liquidations?account_id=alice", key=None)
     assert refused == (401, "unauthorized")
-
-
-async def test_adl_events(api: Api) -> None:
-    await crash(api)
-    await api.mark("BTCUSDT", "47000")
-    (event,) = (await api("GET /v1/adl-events", key=None))["items"]
-    assert (event["side"], event["quantity"], event["deficit"]) == ("long", "0.979", "489.5")
-    detail = await api(f"GET /v1/adl-events/{event['adl_event_id']}", key=None)
-    assert detail == {**event, "queue": detail["queue"], "counterparties": detail["counterparties"]}
-    assert event["ranked_at"] == event["time"]
-    assert [place["rank"] for place in detail["queue"]] == [1, 2]
-    closed = sum(Decimal(part["quantity"]) for part in detail["counterparties"])
-    assert closed == Decimal(event["quantity"])
-    seen = await api("GET /v1/adl-events/1", key="carol")
-    assert [part.get("account_id") for part in seen["counterparties"]] == [None, "carol"]
-    seen = await api("GET /v1/adl-events/1")
-    assert [part["account_id"] for part in seen["counterparties"]] == ["bob", "carol"]
-    # Each counterparty finds the events that deleveraged it; the liquidated account is none.
-    assert len((await api("GET /v1/adl-events?account_id=bob", key="bob"))["items"]) == 1
-    assert (await api("GET /v1/adl-events?account_id=alice", key="alice"))["items"] == []
-
-
-async def test_the_adl_queue(api: Api) -> None:
-    """Ranked as an event ranks: before the crash the queue shows who would be first."""
-    await crash(api)
-    await api.mark("BTCUSDT", "49000")
-    queue = (await api("GET /v1/contracts/BTCUSDT/adl-queue", key="carol"))["items"]
-    assert [(place["side"], place["rank"], place["quantity"], place["own"]) for place in queue] == [
-        ("long", 1, "1", False), ("short", 1, "0.6", False), ("short", 2, "0.4", True),
-    ]  # fmt: skip
-    assert [place["quantile"] for place in queue] == [4, 4, 2]
-    page = await api("GET /v1/contracts/BTCUSDT/adl-queue?limit=2", key="carol")
-    rest = await api(
-        f"GET /v1/contracts/BTCUSDT/adl-queue?cursor={page['next_cursor']}", key="carol"
-    )
-    assert page["items"] + rest["items"] == queue
-    (position,) = (await api("GET /v1/accounts/carol/positions", key="carol"))["items"]
-    assert position["adl_quantile"] == 2
-    await api.mark("BTCUSDT", "47000")
-    event = await api("GET /v1/adl-events/1")
-    assert [place["quantity"] for place in event["queue"]] == ["0.6", "0.4"]
-
-
-async def test_the_same_queue_as_the_engine(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """ADL-1, NUM-2: what readers see, from committed rows, is what the engine would deleverage by.
-
-    2.5 at 3,100.00000001 are 7,750.000000025: half to even, 7,750.00000002. The three holders come
-    in two parts.
-    """
-    monkeypatch.setattr("app.store.loader.CHUNK", 2)
-    await crash(api)
-    await api.mark("ETHUSDT", "3000")
-    for account, side in (("bob", "buy"), ("carol", "sell")):
-        await api.order(account, side, "2.5", "3000", symbol="ETHUSDT")
-    await api.mark("ETHUSDT", "3100.00000001")
-    await api.mark("BTCUSDT", "48123.4")
-    state = api.runner.engine.state
-    for symbol in ("BTCUSDT", "ETHUSDT"):
-        market = state.markets[symbol]
-        with localcontext(EXACT):
-            expected = sorted(
-                (
-                    "long" if position.quantity > 0 else "short",
-                    ranking.place_of(state, market, position)[0],
-                    account,
-                )
-                for (account, _), position in market.positions.items()
-            )
-        queue = (await api(f"GET /v1/contracts/{symbol}/adl-queue"))["items"]
-        assert [(place["side"], place["score"]) for place in queue] == [
-            (side, plain(-score)) for side, score, _ in expected
-        ]
 
 
 async def test_clearance_fees(api: Api) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from typing import get_args
 
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from app.engine.commands.accounts import (
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, UpdateFund
 from app.engine.commands.orders import CancelAllAfter, CancelOrders
 from app.engine.contracts import Contract
+from app.engine.policies import AdlPolicy
 from tests.engine.world import START, brackets, contract, inverse
 
 ACCOUNTS = ("ann", "bob", "cyd", "dan")
@@ -116,7 +118,10 @@ money = st.one_of(
     ),
     st.builds(
         UpdateFund, funds,
-        policy=st.fixed_dictionaries({}, optional={"automatic_top_up": st.booleans()}),
+        policy=st.fixed_dictionaries({}, optional={
+            "automatic_top_up": st.booleans(),
+            "adl_policy": st.sampled_from(get_args(AdlPolicy)),
+        }),
     ),
 )  # fmt: skip
 legs = st.sampled_from((0, 1))

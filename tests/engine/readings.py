@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from typing import get_args
 
 from app.engine.figures import margin, ranking
 from app.engine.markets import Market
 from app.engine.numbers import EXACT
+from app.engine.policies import AdlPolicy
 from app.engine.state import State
 from app.engine.traders import Position
 from tests.engine.arithmetic import (
@@ -156,8 +158,11 @@ def _queue(state: State, market: Market, *, longs: bool) -> None:
     A large one may be older than its scores, but holds the same positions once made (ADL-5).
     """
     side = [p for p in market.positions.values() if (p.quantity > 0) == longs]
-    expected = sorted((-_score(state, p), p.account_id, p.side) for p in side)
+    policy = state.funds[market.contract.insurance_fund].policy.adl_policy
     kept = market.rankings.get(longs)
+    if kept is not None and kept.policy != policy:
+        kept = None  # it was another's, and is made anew when it is asked for
+    expected = sorted((-_score(state, p, policy), p.account_id, p.side) for p in side)
     if kept is not None and not state.unranked:
         shown = [(account, leg) for *_, account, leg in ranking.entries(kept)]
         wanted = [(account, leg) for _, account, leg in expected]
@@ -166,14 +171,16 @@ def _queue(state: State, market: Market, *, longs: bool) -> None:
         elif kept.made_at is not None:
             assert sorted(shown) == sorted(wanted), (shown, wanted)
     for p in side:
-        found = Fraction(-ranking.place_of(state, market, p)[0])
-        naive = _score(state, p)
-        assert abs(found - naive) <= abs(naive) / 10**25, f"{p}: {found}, not {naive}"
+        for one in get_args(AdlPolicy):
+            found = Fraction(-ranking.place_of(state, market, p, one)[0])
+            naive = _score(state, p, one)
+            assert abs(found - naive) <= abs(naive) / 10**25, f"{p}: {found}, not {naive}"
 
 
-def _score(state: State, position: Position) -> Fraction:
+def _score(state: State, position: Position, policy: AdlPolicy) -> Fraction:
     """pnl% x effective leverage, or divided by it at a loss; last without equity (ADL-1).
 
+    `legacy`: max(0, profit) / max(1, balance) x maintenance / equity; `pro_rata`: the size.
     What is left alone is last as well (REC-2).
     """
     if is_left_alone(state, position.account_id, position.symbol, position.side):
@@ -181,12 +188,18 @@ def _score(state: State, position: Position) -> Fraction:
     leg = Leg(state, position)
     if leg.isolated:
         wallet = position.wallet  # none where its profit alone backs it (ORD-3)
-        equity = (Fraction(wallet.balance) if wallet else Fraction(0)) + leg.profit
+        balance = Fraction(wallet.balance) if wallet else Fraction(0)
+        equity, maintenance = balance + leg.profit, leg.maintenance
     else:
         scope = cross_scope(state, leg.account, leg.contract.settlement_asset)
-        equity = scope.equity + scope.reserved
+        balance = scope.wallet
+        equity, maintenance = scope.equity + scope.reserved, scope.maintenance
     notional = abs(leg.mark_value)
-    if equity <= 0 or notional == 0:
+    if equity <= 0 or (notional == 0 and policy == "current"):
         return Fraction(ranking.LAST)
+    if policy == "legacy":
+        return max(Fraction(0), leg.profit) / max(Fraction(1), balance) * maintenance / equity
+    if policy == "pro_rata":
+        return abs(Fraction(position.quantity))
     pnl, leverage = leg.profit / notional, notional / equity
     return pnl * leverage if pnl > 0 else pnl / leverage

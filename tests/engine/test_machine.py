@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any
+from typing import Any, get_args
 from unittest.mock import patch
 
 from hypothesis import HealthCheck, settings
@@ -25,7 +25,7 @@ from app.engine.commands.triggered import PlaceTriggered
 from app.engine.figures import ranking
 from app.engine.figures.orderbook import opposite
 from app.engine.invariants import check_all, state_hash
-from app.engine.policies import FundPolicy
+from app.engine.policies import AdlPolicy, FundPolicy
 from app.engine.rejections import Rejection
 from tests.engine.arithmetic import affordable
 from tests.engine.delivered import Delivered
@@ -79,6 +79,7 @@ class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected)
         return symbol if symbol in self.busy else self.busy[len(symbol) % len(self.busy)]
 
     @initialize(
+        policies=st.tuples(*[st.sampled_from(get_args(AdlPolicy))] * len(FUNDS)),
         ratios=st.tuples(*[st.sampled_from(("0.2", "1", "1000"))] * len(FUNDS)),
         seeds=st.tuples(*[st.sampled_from(("", "10", "500", "100000"))] * len(FUNDS)),
         isolated=st.sets(st.tuples(traders, symbols), max_size=8),
@@ -91,13 +92,14 @@ class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected)
         hedged=st.sets(everyone) | st.just(set(ACCOUNTS)),
     )
     def open(
-        self, ratios: tuple[str, ...], seeds: tuple[str, ...], isolated: set[tuple[str, str]],
-        leverages: list[tuple[str, str, int]], trades: list[tuple[str, str, str, int]],
-        quotes: list[tuple[str, str, int]], busy: set[str], hedged: set[str],
+        self, policies: tuple[AdlPolicy, ...], ratios: tuple[str, ...], seeds: tuple[str, ...],
+        isolated: set[tuple[str, str]], leverages: list[tuple[str, str, int]],
+        trades: list[tuple[str, str, str, int]], quotes: list[tuple[str, str, int]],
+        busy: set[str], hedged: set[str],
     ) -> None:  # fmt: skip
         """Funds, contracts, first marks, accounts with money and first positions."""
         self.busy = sorted(busy)
-        self.list_contracts(ratios, seeds)
+        self.list_contracts(policies, ratios, seeds)
         for account_id in (*ACCOUNTS, WHALE):
             self.world.account(account_id, "hedge" if account_id in hedged else "one_way")
             for asset in ("USDT", "USDC", "BTC"):
@@ -111,10 +113,13 @@ class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected)
         for symbol, side, count in quotes:
             self.quote(symbol, side, [count, count, count])
 
-    def list_contracts(self, ratios: tuple[str, ...], seeds: tuple[str, ...]) -> None:
+    def list_contracts(
+        self, policies: tuple[AdlPolicy, ...], ratios: tuple[str, ...], seeds: tuple[str, ...]
+    ) -> None:
         """Funds with their capital; contracts with their first marks."""
-        for fund_id, ratio in zip(FUNDS, ratios, strict=True):
-            self.world.fund(fund_id, FundPolicy(max_net_notional_ratio=Decimal(ratio)))
+        for fund_id, ratio, adl in zip(FUNDS, ratios, policies, strict=True):
+            policy = FundPolicy(max_net_notional_ratio=Decimal(ratio), adl_policy=adl)
+            self.world.fund(fund_id, policy)
         for terms in CONTRACTS:
             self.world.contract(terms)
             self.world.must(Tick(terms.symbol, Decimal(100)))

@@ -36,6 +36,24 @@ def test_adl_1_scores_that_round_alike_are_told_apart() -> None:
     assert (*third, "b") < (*less, "a")
 
 
+def test_adl_1_the_published_score_of_the_legacy_policy() -> None:
+    """ADL-001: 40.2 / 4.27 are 9.41, x 0.1342 they are 1.26."""
+    profit, balance = Decimal("40.2"), Decimal("4.27")
+    with localcontext(EXACT):
+        equity = balance + profit
+        found = ranking.legacy_place(profit, balance, equity, Decimal("0.1342") * equity)[0]
+    assert (-found).quantize(Decimal("0.01")) == Decimal("1.26")
+
+
+def test_adl_1_legacy_at_its_edges() -> None:
+    """A balance below 1 counts as 1; no profit scores 0; without equity a scope is last."""
+    ten, three = Decimal(10), Decimal(3)
+    with localcontext(EXACT):
+        assert ranking.legacy_place(ten, Decimal(-5), Decimal(5), three)[0] == -6
+        assert ranking.legacy_place(-ten, Decimal(50), Decimal(5), three)[0] == 0
+        assert ranking.legacy_place(ten, Decimal(-10), Decimal(0), three) == ranking.NO_PLACE
+
+
 @given(*[st.tuples(units, units, units, st.sampled_from((1, -1)))] * 2)
 def test_adl_1_the_order_is_that_of_exact_fractions(
     first: tuple[Decimal, Decimal, Decimal, int], second: tuple[Decimal, Decimal, Decimal, int]

@@ -49,6 +49,7 @@ from tests.verify.market import Market, opening
 SINCE: dict[str, dict[str, Any]] = {
     "trades": {"taker_position_side": "both", "maker_position_side": "both"},
     "liquidations": {"netted_quantity": 0},
+    "adl_events": {"adl_policy": "current"},
 }
 """Columns that came after the newest version's log was written, with their migrations' defaults;
 the next version's has them."""

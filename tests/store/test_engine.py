@@ -217,7 +217,7 @@ def ranked(state: State, symbol: str) -> dict[Leg, object]:
     """The places of a contract's positions in its ADL queue."""
     market = state.markets[symbol]
     return {
-        leg: ranking.place_of(state, market, position)
+        leg: ranking.place_of(state, market, position, "current")
         for leg, position in market.positions.items()
         if position.quantity
     }

@@ -1,4 +1,4 @@
-"""Liquidations, clearance fees, auto-deleveraging."""
+"""Liquidations, clearance fees."""
 
 from __future__ import annotations
 
@@ -82,72 +82,3 @@ class ClearanceFeeView(View):
     to_fund: Exact
     to_revenue: Exact
     capped: bool
-
-
-class AdlEventView(View):
-    """An auto-deleveraging (ADL-4); `side` is the bankrupt position's.
-
-    `ranked_at` is of when the scores of its queue are: with many opposite positions up to ten
-    seconds and the making of the queue before `time` (ADL-5).
-    """
-
-    adl_event_id: Id
-    liquidation_id: Id
-    time: Time
-    symbol: str
-    fund: str
-    side: PositionDirection
-    quantity: Exact
-    bankruptcy_price: Exact
-    mark_price: Exact
-    deficit: Exact
-    notional_closed: Exact
-    overshoot: Exact
-    queue_length: int
-    ranked_at: Time
-
-
-class QueuePlaceView(View):
-    """A place in the queue as it stood before the event; rank from 1."""
-
-    rank: int
-    account_id: OwnOnly = LEFT_OUT
-    position_side: PositionSide
-    score: Exact
-    quantity: Exact
-
-
-class CounterpartyView(View):
-    """A counterparty's part in an event (ADL-3)."""
-
-    rank: int
-    account_id: OwnOnly = LEFT_OUT
-    position_side: PositionSide
-    score: Exact
-    quantity_before: Exact
-    quantity: Exact
-    price: Exact
-    realized_profit: Exact
-    reason: Literal["bankruptcy_price", "mark_price"]
-
-
-class AdlEventDetailView(AdlEventView):
-    """An event with the head of the queue as it was, and who was deleveraged."""
-
-    queue: list[QueuePlaceView]
-    counterparties: list[CounterpartyView]
-
-
-class QueueView(View):
-    """A place in a contract's ADL queue now; rank 1 is deleveraged first.
-
-    `side` is the ranked position's: when a long goes bankrupt, shorts are deleveraged.
-    `quantile` is 4 for the first fifth of the side, 0 for the last. `own`: it is the key's.
-    """
-
-    side: PositionDirection
-    rank: int
-    quantile: Annotated[int, Field(ge=0, le=4)]
-    score: Exact
-    quantity: Exact
-    own: bool

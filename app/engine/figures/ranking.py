@@ -12,13 +12,15 @@ from app.engine.commands import PositionMode, PositionSide
 from app.engine.events import QueueEntry
 from app.engine.figures import exposure, margin
 from app.engine.markets import Market
-from app.engine.numbers import ZERO, Quotient, plain, ratio
+from app.engine.numbers import ONE, ZERO, Quotient, plain, ratio
+from app.engine.policies import AdlPolicy
 from app.engine.queues import Block, Leg, Ranking, RankingEntry
 from app.engine.state import State
 from app.engine.traders import Position
 
 LAST = Decimal("-1E+60")
 """The score of a scope whose equity is not positive: it ranks last."""
+NO_PLACE = -LAST, Quotient(ZERO)
 
 BLOCK = 256
 """Entries of a full block: a change moves at most these, a walk can pass over as many at once."""
@@ -38,13 +40,13 @@ def score(unrealized_profit: Decimal, notional: Decimal, equity: Decimal) -> Dec
 def place(
     unrealized_profit: Decimal, notional: Decimal, equity: Decimal
 ) -> tuple[Decimal, Quotient]:
-    """The negative score as a key to sort by, exactly: the best comes first (ADL-1).
+    """The negative score as a key to sort by, exactly: the best comes first (ADL-1, `current`).
 
     pnl% x effective leverage is profit / equity; pnl% / effective leverage is profit x equity /
     notional squared.
     """
     if equity <= 0 or notional == 0:
-        return -LAST, Quotient(ZERO)
+        return NO_PLACE
     if unrealized_profit > 0:
         found = Quotient(-unrealized_profit, equity)
     else:
@@ -52,19 +54,49 @@ def place(
     return ratio(found.dividend, found.divisor), found
 
 
-def place_of(state: State, market: Market, position: Position) -> tuple[Decimal, Quotient]:
-    """A position's `place`; the equity is that of its margin scope.
+def legacy_place(
+    unrealized_profit: Decimal, balance: Decimal, equity: Decimal, maintenance: Decimal
+) -> tuple[Decimal, Quotient]:
+    """The same by max(0, profit) / max(1, wallet balance) x maintenance margin / equity (ADL-1)."""
+    if equity <= 0:
+        return NO_PLACE
+    gained = Quotient(-max(ZERO, unrealized_profit), max(ONE, balance))
+    found = gained * Quotient(maintenance, equity)
+    return ratio(found.dividend, found.divisor), found
 
-    Nothing is worked out of a scope that is left alone: it ranks last (REC-2).
+
+def place_of(
+    state: State, market: Market, position: Position, policy: AdlPolicy
+) -> tuple[Decimal, Quotient]:
+    """A position's place under a policy; balance, equity and margin are those of its margin scope.
+
+    `pro_rata` ranks by size: it says in which order shares are made up. Nothing is worked out of a
+    scope that is left alone: it ranks last (REC-2).
     """
     scope = position.scope
     if margin.is_aside(state, scope):
-        return -LAST, Quotient(ZERO)
-    equity = margin.scope_balance(state, scope)
-    for other_market, other in margin.scope_positions(state, scope):
+        return NO_PLACE
+    equity = balance = margin.scope_balance(state, scope)
+    held = margin.scope_positions(state, scope)
+    for other_market, other in held:
         equity += exposure.profit(other_market, other)
-    notional = abs(exposure.mark_value(market, position))
-    return place(position.profit, notional, equity)
+    if policy == "current":
+        notional = abs(exposure.mark_value(market, position))
+        return place(position.profit, notional, equity)
+    if policy == "legacy":
+        maintenance = sum([other.margin for _, other in held], ZERO)
+        return legacy_place(position.profit, balance, equity, maintenance)
+    return size_place(abs(position.quantity), equity)
+
+
+def size_place(quantity: Decimal, equity: Decimal) -> tuple[Decimal, Quotient]:
+    """The largest comes first, as a key to sort by (ADL-1, `pro_rata`)."""
+    return (-quantity, Quotient(-quantity)) if equity > 0 else NO_PLACE
+
+
+def policy_of(state: State, market: Market) -> AdlPolicy:
+    """How counterparties of a contract are chosen now: as its fund says (ADL-1)."""
+    return state.funds[market.contract.insurance_fund].policy.adl_policy
 
 
 # Made, kept, forgotten
@@ -73,10 +105,10 @@ def place_of(state: State, market: Market, position: Position) -> tuple[Decimal,
 def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     """Whether the queue of a side is there, or can be made at once; else `make` must go on."""
     ranking = market.rankings.get(longs)
-    if ranking is not None and _expired(state, ranking, now):
+    if ranking is not None and _expired(state, market, ranking, now):
         ranking = None
     if ranking is None:
-        ranking = market.rankings[longs] = Ranking()
+        ranking = market.rankings[longs] = Ranking(policy_of(state, market))
         state.ranked[market.contract.symbol] = market
         ranking.unranked = list(market.positions.values())  # in an order that no restart changes
         ranking.large = market.count(longs=longs) > state.bounds.large
@@ -85,9 +117,14 @@ def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     return not ranking.unranked
 
 
-def _expired(state: State, ranking: Ranking, now: datetime) -> bool:
+def _expired(state: State, market: Market, ranking: Ranking, now: datetime) -> bool:
+    """Whether it is too old, or of a former policy; not while a liquidation awaits it."""
     made_at = ranking.made_at
-    return not ranking.pinned and made_at is not None and now - made_at > state.bounds.kept
+    if ranking.pinned or (ranking.large and made_at is None):
+        return False
+    if ranking.policy != policy_of(state, market):
+        return True
+    return made_at is not None and now - made_at > state.bounds.kept
 
 
 def unpin(state: State) -> None:
@@ -114,7 +151,7 @@ def _score(state: State, market: Market, ranking: Ranking, most: int, *, longs: 
             key = position.account_id, position.side
             if key in ranking.places:  # it changed while the queue is made
                 _remove(ranking, ranking.places[key])
-            ranking.places[key] = entry = (*place_of(state, market, position), *key)
+            ranking.places[key] = entry = (*place_of(state, market, position, ranking.policy), *key)
             found.append(entry)
     del ranking.unranked[-most:]
     found.sort()
@@ -151,7 +188,11 @@ def _catch_up(state: State, account_id: str) -> None:
 
 
 def _changed(state: State, market: Market, ranking: Ranking, key: Leg, *, longs: bool) -> None:
-    """A position may have changed: one in a large queue keeps its rank, a new one is its last."""
+    """A position may have changed: one in a large queue keeps its rank, a new one is its last.
+
+    By size, though, places are of now in any queue: who has borne a share is smaller.
+    """
+    keeps = ranking.large and ranking.policy != "pro_rata"
     old = ranking.places.get(key)
     position = market.positions.get(key)
     if position is not None and (position.quantity > 0) != longs:
@@ -160,12 +201,12 @@ def _changed(state: State, market: Market, ranking: Ranking, key: Leg, *, longs:
         ranking.shown.pop(key, None)
         ranking.rooms.pop(key, None)
         _block(ranking, old).room = None
-        if position is not None and ranking.large:
+        if position is not None and keeps:
             return
         _remove(ranking, old)
         del ranking.places[key]
     if position is not None:
-        new = (-LAST, Quotient(ZERO)) if ranking.large else place_of(state, market, position)
+        new = NO_PLACE if keeps else place_of(state, market, position, ranking.policy)
         ranking.places[key] = entry = (*new, *key)
         _insert(ranking, entry)
 

@@ -117,6 +117,7 @@ def _report(
         queue=kept,
         counterparties=tuple(closing.closed),
         ranked_at=queue.made_at or step.now,
+        adl_policy=queue.policy,
     )
     _announce(closing, event, closed_at_mark)
     step.outcome.records.append(event)

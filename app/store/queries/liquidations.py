@@ -1,4 +1,4 @@
-"""Liquidations with their steps, clearance fees, auto-deleveraging events."""
+"""Liquidations with their steps, clearance fees."""
 
 from __future__ import annotations
 
@@ -6,12 +6,7 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import Rows
-from app.store.tables import (
-    adl_counterparties,
-    adl_events,
-    clearance_fees,
-    liquidations,
-)
+from app.store.tables import clearance_fees, liquidations
 
 
 async def list_liquidations(
@@ -58,40 +53,4 @@ async def list_clearance_fees(
         query = query.where(clearance_fees.c.fund_id == fund)
     if before is not None:
         query = query.where(clearance_fees.c.liquidation_id < before)
-    return (await connection.execute(query)).mappings().all()
-
-
-async def list_adl_events(
-    connection: AsyncConnection,
-    limit: int,
-    *,
-    account_id: str | None = None,
-    before: int | None = None,
-) -> Rows:
-    """ADL events, newest first; of an account: those it was a counterparty in."""
-    columns = [column for column in adl_events.c if column.name != "queue"]
-    query = select(*columns).order_by(adl_events.c.adl_event_id.desc()).limit(limit)
-    if account_id is not None:
-        took_part = select(adl_counterparties.c.adl_event_id).where(
-            adl_counterparties.c.account_id == account_id
-        )
-        query = query.where(adl_events.c.adl_event_id.in_(took_part))
-    if before is not None:
-        query = query.where(adl_events.c.adl_event_id < before)
-    return (await connection.execute(query)).mappings().all()
-
-
-async def get_adl_event(connection: AsyncConnection, adl_event_id: int) -> RowMapping | None:
-    """One ADL event, its queue included."""
-    query = select(adl_events).where(adl_events.c.adl_event_id == adl_event_id)
-    return (await connection.execute(query)).mappings().one_or_none()
-
-
-async def list_counterparties(connection: AsyncConnection, adl_event_id: int) -> Rows:
-    """Who was deleveraged in an event, in order."""
-    query = (
-        select(adl_counterparties)
-        .where(adl_counterparties.c.adl_event_id == adl_event_id)
-        .order_by(adl_counterparties.c.number)
-    )
     return (await connection.execute(query)).mappings().all()

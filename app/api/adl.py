@@ -1,0 +1,156 @@
+"""Auto-deleveraging: its events, who was told, and the queues as they stand (ADL)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Query
+
+from app.api.access import OPTIONAL_KEY, MaybeKey, OwnAccount, visible_account
+from app.api.contracts import SymbolPath, SymbolQuery, known_symbol
+from app.api.faults import Fault
+from app.api.liquidations import IdPath, if_visible, with_fund
+from app.api.orders import AccountFilter
+from app.api.paging import Paged
+from app.api.problems import malformed, unknown
+from app.api.ranking import Direction, Place
+from app.api.routing import IN_PATH, keyed, problems, router
+from app.api.schemas.adl import (
+    AdlEventDetailView,
+    AdlEventView,
+    AdlNoticeView,
+    CounterpartyView,
+    QueuePlaceView,
+    QueueView,
+)
+from app.api.schemas.base import Page
+from app.api.services import Reading, ServicesDep
+from app.engine.events import QueueEntry
+from app.engine.rejections import Code
+from app.store.queries import Row
+from app.store.queries import accounts as account_queries
+from app.store.queries import adl as queries
+
+adl = router("liquidations")
+
+
+@adl.get(
+    "/adl-events",
+    responses=keyed(Code.unknown_account, Fault.query_too_wide),
+    openapi_extra=OPTIONAL_KEY,
+    summary="List ADL events",
+)
+async def list_adl_events(
+    identity: MaybeKey, services: ServicesDep, paging: Paged, account_id: AccountFilter = None
+) -> Page[AdlEventView]:
+    """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
+    account = visible_account(identity, account_id)
+    heavy = paging.large or account is not None
+    keyed = identity is not None
+    async with services.reading(heavy=heavy, narrow="limit", keyed=keyed) as reading:
+        rows = await queries.list_adl_events(
+            reading, paging.fetch, account_id=account, before=paging.before_id()
+        )
+        return await paging.slowly(
+            rows, lambda row: AdlEventView.of(with_fund(row)), "adl_event_id"
+        )
+
+
+@adl.get(
+    "/adl-events/{adl_event_id}",
+    responses=problems(Fault.unauthorized, Fault.unknown_adl_event),
+    openapi_extra=OPTIONAL_KEY,
+    response_model_exclude_unset=True,
+    summary="One ADL event",
+)
+async def get_adl_event(
+    identity: MaybeKey, reading: Reading, adl_event_id: IdPath
+) -> AdlEventDetailView:
+    """An event with the head of the ranked queue as it was and the counterparties' parts."""
+    row = await queries.get_adl_event(reading, int(adl_event_id))
+    if row is None:
+        raise unknown("adl_event_id")
+    parts = await queries.list_counterparties(reading, int(adl_event_id))
+    queue = enumerate(map(QueueEntry._make, row["queue"]), start=1)
+    return AdlEventDetailView.of(
+        with_fund(row),
+        queue=[
+            QueuePlaceView.of(if_visible(place._asdict(), identity), rank=rank)
+            for rank, place in queue
+        ],
+        counterparties=[CounterpartyView.of(if_visible(part, identity)) for part in parts],
+    )
+
+
+@adl.get(
+    "/accounts/{account_id}/adl-notices",
+    responses=keyed(Code.unknown_account, Fault.query_too_wide),
+    summary="An account's ADL notices",
+)
+async def list_notices(
+    account_id: OwnAccount, services: ServicesDep, paging: Paged, symbol: SymbolQuery = None
+) -> Page[AdlNoticeView]:
+    """What of the account's positions was deleveraged, newest first: how much, at what price and
+    why (ADL-3). One that bore a part at the bankruptcy price and another at mark has two."""
+    heavy, before = paging.large or symbol is not None, paging.decode(int, int)
+    async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
+        if await account_queries.get_account(reading, account_id) is None:
+            raise unknown("account_id")
+        rows = await queries.list_notices(
+            reading, account_id, paging.fetch, symbol=symbol, before=before
+        )
+        return await paging.slowly(
+            rows, lambda row: _notice(with_fund(row)), "adl_event_id", "number"
+        )
+
+
+def _notice(row: Row) -> AdlNoticeView:
+    return AdlNoticeView.of(row, side="short" if row["bankrupt_side"] == "long" else "long")
+
+
+@adl.get(
+    "/contracts/{symbol}/adl-queue",
+    responses=problems(Fault.unauthorized, Code.unknown_contract, statuses=IN_PATH),
+    openapi_extra=OPTIONAL_KEY,
+    summary="A contract's ADL queue",
+)
+async def get_adl_queue(
+    *,
+    services: ServicesDep,
+    paging: Paged,
+    identity: MaybeKey,
+    symbol: SymbolPath,
+    side: Annotated[Direction | None, Query(description="Of the ranked positions.")] = None,
+    own: Annotated[bool, Query(description="Only the places of the key's own account.")] = False,
+) -> Page[QueueView]:
+    """The ranked positions, longs first, without accounts; a trader's key marks its own.
+
+    At most a second old, or ten times as old as ranking takes. The cursor is a place, not a
+    snapshot.
+    """
+    account_id = identity.account_id if identity else None
+    if own and account_id is None:
+        raise malformed("own needs a trader's key", Fault.malformed_query, field="own")
+    start = (paging.before_id() or 0) if paging.cursor else 0
+    async with services.database.connect() as reading:
+        await known_symbol(symbol, reading)
+    queues = await services.rankings.of(symbol)
+    found = queues.of_side(side)
+    if own and account_id is not None:
+        found = [place for place in queues.of_account(account_id) if side in (None, place.side)]
+    rows = [
+        {"place": number, "of": place}
+        for number, place in enumerate(found[start : start + paging.fetch], start=start + 1)
+    ]
+    return paging.page(rows, lambda row: _place_view(row["of"], account_id), "place")
+
+
+def _place_view(place: Place, account_id: str | None) -> QueueView:
+    return QueueView(
+        side=place.side,
+        rank=place.rank,
+        quantile=place.quantile,
+        score=place.score,
+        quantity=place.quantity,
+        own=place.account_id == account_id,
+    )
