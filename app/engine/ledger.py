@@ -18,8 +18,8 @@ from app.engine.events import (
     LedgerKind,
     Transfer,
 )
-from app.engine.numbers import plain, texts, time_text
-from app.engine.outcome import Kept, Outcome
+from app.engine.numbers import ZERO, plain, texts, time_text
+from app.engine.outcome import FundBalance, Kept, Outcome
 from app.engine.scopes import Scope, WalletKind, wallet_key
 from app.engine.state import Fund, State
 from app.engine.traders import Account, Position, Wallet
@@ -167,6 +167,8 @@ class Ledger:
         fund.last_hash = entry.hash
         self._touch(fund)
         self.outcome.records.append(entry)
+        held = sum((one.balance for one in fund.wallets if one.asset == wallet.asset), ZERO)
+        self.outcome.balances += (FundBalance(entry, held),)
 
     def alert(
         self, kind: AlertKind, fund_id: str | None, asset: str | None, **detail: object

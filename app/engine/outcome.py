@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 from app.engine.commands import Command, CommandOf, R_co
 from app.engine.events import (
@@ -86,6 +86,28 @@ class IndexPrice(NamedTuple):
     price: Decimal
 
 
+class FundBalance(NamedTuple):
+    """An entry of a fund's history, and what the fund has in the asset after its movement, in all
+    wallets together (HIS-2)."""
+
+    entry: FundEntry
+    balance: Decimal
+
+
+VolumeKind = Literal["liquidation", "takeover", "adl"]
+
+
+class Volume(NamedTuple):
+    """What was liquidated of a position, taken over of it by the fund or closed by ADL: `value` is
+    that part's at mark, without its sign, `side` the position's (HIS-3)."""
+
+    kind: VolumeKind
+    fund_id: str
+    asset: str
+    side: Literal["long", "short"]
+    value: Decimal
+
+
 class Failure(NamedTuple):
     """An exception in the engine: the command that was being applied, as which one, and when.
 
@@ -106,7 +128,8 @@ class OutcomeOf(Generic[R_co]):
     `pending` are the settlement assets whose cascades must go on after it (LIQ-10), where it began
     one or did a part of one. `touched` is the state it changed, in the order first touched (a dict
     as a set): where two stand for the same row, the later holds. Positions and inventory with
-    quantity 0 are gone. `records` are in order; so are `marks` and `index_prices`, those that came.
+    quantity 0 are gone. `records` are in order; so are `marks` and `index_prices`, those that came,
+    and what is added up of a fund: its `balances` and the `volumes` of its liquidations.
     """
 
     sequence: int
@@ -118,6 +141,8 @@ class OutcomeOf(Generic[R_co]):
     records: list[Record] = field(default_factory=list)
     marks: tuple[Mark, ...] = ()
     index_prices: tuple[IndexPrice, ...] = ()
+    balances: tuple[FundBalance, ...] = ()
+    volumes: tuple[Volume, ...] = ()
 
     @property
     def accepted(self) -> bool:

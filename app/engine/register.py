@@ -18,7 +18,7 @@ from app.engine.figures import margin
 from app.engine.ledger import Ledger
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
-from app.engine.outcome import IndexPrice
+from app.engine.outcome import IndexPrice, Volume, VolumeKind
 from app.engine.policies import FundPolicy
 from app.engine.state import ApiKey, Fund
 from app.engine.traders import Account, ContractSettings, Position
@@ -56,6 +56,24 @@ class Register(Ledger):
     def tell_index_price(self, symbol: str, price: Decimal) -> None:
         """Say that a contract's index price is known anew: its candles grow (MRK-5)."""
         self.outcome.index_prices += (IndexPrice(symbol, self.now, price),)
+
+    def tell_volume(
+        self, kind: VolumeKind, contract: Contract, quantity: Decimal, price: Decimal
+    ) -> None:
+        """Say how much of a position, signed, was liquidated, taken over or closed by ADL (HIS-3).
+
+        `price` is the mark; of nothing nothing is said.
+        """
+        if not quantity:
+            return
+        volume = Volume(
+            kind=kind,
+            fund_id=contract.insurance_fund,
+            asset=contract.settlement_asset,
+            side="long" if quantity > 0 else "short",
+            value=abs(contract.value(quantity, price)),
+        )
+        self.outcome.volumes += (volume,)
 
     def set_index_price(self, mark: Mark, price: Decimal) -> None:
         """The index price is another one, the mark the same: what is remembered of it holds."""

@@ -1,15 +1,13 @@
 """Candles: what mark, index and trades of a contract did in a minute, an hour or a day (MRK-5).
 
-They are made of what a batch commits: its new marks, its index prices and its trades. What it adds
-to a candle is merged into the row that is there, in the same transaction, so that no leader needs
-to know the candle under way: one that takes over goes on with it.
+They are made of what a batch commits: its new marks, its index prices and its trades.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from functools import reduce
 from typing import Literal, NamedTuple
@@ -18,26 +16,18 @@ from app.engine.events import Trade
 from app.engine.marks import Mark
 from app.engine.numbers import EXACT, ZERO
 from app.engine.outcome import IndexPrice
+from app.store.growing import EPOCH, WIDTHS, Grown, KeptInterval, begin_of, join
 
 CandleSource = Literal["mark", "index", "trades"]
-KeptInterval = Literal["1m", "1h", "1d"]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MINUTE = timedelta(minutes=1)
-WIDTHS: dict[KeptInterval, timedelta] = {
-    "1m": MINUTE,
-    "1h": timedelta(hours=1),
-    "1d": timedelta(days=1),
-}
-"""What is kept. Others are made of these as they are read: a page of any interval then reads at
-most 15 times as many rows as it gives, and what a contract does in a batch costs three rows."""
+MINUTE = WIDTHS["1m"]
 
 
 class CandleRow(NamedTuple):
     """What came in the interval that begins at `time`, which is engine time: a row of the table.
 
     `volume` is what was traded, in the contract's units as an order's quantity is; `count` counts
-    prices or trades.
+    prices or trades. Other intervals are made of the kept ones as they are read: a page of any then
+    reads at most 15 times as many rows as it gives, and a contract costs a batch three rows.
     """
 
     symbol: str
@@ -52,9 +42,9 @@ class CandleRow(NamedTuple):
     count: int  # type: ignore[assignment]  # nobody calls the method of tuples
 
     @property
-    def end(self) -> datetime:
-        """From then on nothing comes to it."""
-        return self.time + WIDTHS[self.interval]
+    def key(self) -> tuple[str, CandleSource, KeptInterval, datetime]:
+        """The key of its row."""
+        return self[:4]
 
     def then(self, later: CandleRow) -> CandleRow:
         """The candle with what came to it later."""
@@ -67,24 +57,9 @@ class CandleRow(NamedTuple):
         )
 
 
+Candles = Grown[CandleRow]
 Came = defaultdict[tuple[str, CandleSource], list[tuple[Decimal, Decimal]]]
 """Prices with their volumes, by symbol and source."""
-
-Candles = dict[tuple[str, CandleSource, KeptInterval, datetime], CandleRow]
-"""By symbol, source, interval and time: the key of a row."""
-
-
-def begin_of(time: datetime, width: timedelta) -> datetime:
-    """When the interval begins that a time lies in; they are counted from midnight UTC."""
-    return time - (time - EPOCH) % width
-
-
-def join(whole: Candles, parts: Iterable[CandleRow]) -> None:
-    """Add parts, in order of time, to their candles."""
-    for part in parts:
-        key = part.symbol, part.source, part.interval, part.time
-        earlier = whole.get(key)
-        whole[key] = earlier.then(part) if earlier else part
 
 
 def candles(

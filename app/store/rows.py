@@ -7,7 +7,7 @@ applies anything else. State rows are the latest of each key; records keep their
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -51,7 +51,9 @@ from app.engine.traders import (
     Wallet,
 )
 from app.store import codec, tables
-from app.store.candles import CandleRow, candles
+from app.store.buckets import fund_rows
+from app.store.candles import candles
+from app.store.growing import Growing
 from app.store.tables.log import StoredAnswer
 
 TableRow = tuple[Any, ...]
@@ -63,7 +65,7 @@ TableRows = dict[str, list[TableRow]]
 class Writes:
     """All that one commit writes. `upserts` and `deletes` never name the same key.
 
-    `deletes` holds primary keys. `candles` are what is added to them. `commands` are sequence,
+    `deletes` holds primary keys, `merges` what is added to rows that grow. `commands` are sequence,
     time, kind and body: the epoch and the rules' version are the writer's.
     """
 
@@ -73,7 +75,7 @@ class Writes:
     upserts: TableRows = field(default_factory=lambda: defaultdict(list))
     deletes: TableRows = field(default_factory=lambda: defaultdict(list))
     appends: TableRows = field(default_factory=lambda: defaultdict(list))
-    candles: list[CandleRow] = field(default_factory=list)
+    merges: dict[str, Sequence[Growing]] = field(default_factory=dict)
     commands: list[tuple[int, datetime, str, str]] = field(default_factory=list)
 
     @property
@@ -83,7 +85,7 @@ class Writes:
 
 
 def collect(
-    outcomes: Iterable[Outcome], answers: Iterable[StoredAnswer], counters: Counters
+    outcomes: Sequence[Outcome], answers: Iterable[StoredAnswer], counters: Counters
 ) -> Writes:
     """The rows of outcomes that were applied in this order; `counters` are the engine's now.
 
@@ -108,7 +110,9 @@ def collect(
     for table, rows in state_rows(touched).items():
         _add_state(batch, table, rows)
     trades = cast("list[Trade]", batch.appends.get("trades", []))
-    batch.candles = candles(marks, index_prices, trades)
+    grown = fund_rows(outcomes)
+    grown["candles"] = candles(marks, index_prices, trades)
+    batch.merges = {name: rows for name, rows in grown.items() if rows}
     for answer in answers:
         into = batch.upserts if answer.replaces else batch.appends
         into["answers"].append(_ANSWER(answer))

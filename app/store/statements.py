@@ -15,8 +15,7 @@ from sqlalchemy import JSON, Column, DateTime, Table, Text
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from app.store.rows import TableRow
-from app.store.tables import COUNTERS, metadata
-from app.store.tables.candles import MERGED
+from app.store.tables import COUNTERS, MERGED, metadata
 
 Verb = Literal["delete", "insert", "merge", "upsert"]
 Shape = tuple[tuple[Verb, str], ...]
@@ -69,7 +68,7 @@ def _write(verb: Verb, table: Table, rows: str) -> str:
     if verb == "insert":
         return insert
     rest = [column.name for column in table.columns if not column.primary_key]
-    values = MERGED if verb == "merge" else {name: f"excluded.{name}" for name in rest}
+    values = MERGED[table.name] if verb == "merge" else {name: f"excluded.{name}" for name in rest}
     changes = ", ".join(f"{name} = {value}" for name, value in values.items())
     return f"{insert} ON CONFLICT ({_names(key)}) DO UPDATE SET {changes}"
 

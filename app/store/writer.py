@@ -61,8 +61,8 @@ class Writer:
         parts |= {("upsert", name): rows for name, rows in batch.upserts.items()}
         parts |= {("delete", name): rows for name, rows in batch.deletes.items()}
         parts |= {("insert", name): rows for name, rows in batch.appends.items()}
-        if batch.candles:
-            parts["merge", "candles"] = cast("list[TableRow]", batch.candles)
+        merges = cast("dict[str, list[TableRow]]", batch.merges)
+        parts |= {("merge", name): rows for name, rows in merges.items()}
         if batch.commands:
             parts["insert", "commands"] = [
                 CommandRow(

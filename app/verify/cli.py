@@ -17,6 +17,7 @@ from app.store import database
 from app.store.embedded import EmbeddedPostgres, address_at
 from app.store.embedded_files import EmbeddedPostgresError
 from app.verify.difference import Difference
+from app.verify.growing import GROWING
 from app.verify.log import OtherRules
 from app.verify.progress import VerifyProgress
 from app.verify.records import RECORDS
@@ -101,7 +102,7 @@ def summary(findings: Findings, seconds: float) -> str:
             f"  log         {findings.first.astimezone(UTC):%Y-%m-%d %H:%M:%S} to "
             f"{findings.last.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {findings.leaders} leader(s)"
         )
-    lines.append(f"  records     {_counts(findings.rows, (*RECORDS, 'candles'))}")
+    lines.append(f"  records     {_counts(findings.rows, (*RECORDS, *GROWING))}")
     if findings.difference is None:
         lines.append(f"  state       {_counts(findings.rows, TABLES)}")
         lines.append(f"  state hash  {findings.state_hash}")

@@ -7,7 +7,7 @@ that neither memory nor the place of the first difference depends on the length 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
@@ -18,10 +18,10 @@ import asyncpg
 from app.engine.commands import OrderStatus, TriggeredStatus
 from app.engine.outcome import Outcome
 from app.engine.state import Counters, State
-from app.store.candles import CandleRow
+from app.store.growing import Growing
 from app.store.rows import TableRow, TableRows, Writes, collect
-from app.verify.candles import CandleTable
 from app.verify.difference import Difference, Differs, Key, Layout
+from app.verify.growing import GROWING, GrowingTable
 
 RECORDS = (
     "transfers", "fund_history", "trades", "liquidations", "clearance_fees", "adl_events",
@@ -76,7 +76,7 @@ class Stream:
 
 
 class Records:
-    """The append-only tables and, as they are final, closed orders and candles."""
+    """The append-only tables and, as they are final, closed orders and rows that grow."""
 
     def __init__(self, connection: asyncpg.Connection, begin: State) -> None:
         """`begin` is the state before the first command: what it has counted is not compared."""
@@ -88,7 +88,7 @@ class Records:
             counted["fund_history", fund.fund_id] = fund.sequence
         self._first = {key: count + 1 if count else LOWEST for key, count in counted.items()}
         self._streams: dict[Key, Stream] = {}
-        self._candles = CandleTable(connection, begin.time)
+        self._growing = {name: GrowingTable(connection, name, begin.time) for name in GROWING}
         self.compared: Counter[str] = Counter()
         """Rows compared, by table."""
 
@@ -101,9 +101,10 @@ class Records:
 
     async def finish(self, counters: Counters) -> None:
         """After the last command nothing must be left in the tables; raises `Differs`."""
-        if differences := await self._check_candles([], None):
+        if differences := await self._check_growing({}, None):
             raise Differs(differences[0])
-        await self._candles.finish()
+        for table in self._growing.values():
+            await table.finish()
         for key in self._first:
             if key not in self._streams:
                 await self._stream(key)
@@ -127,15 +128,18 @@ class Records:
             self.compared[name] += len(closed)
             if closed and (difference := await self._compare_orders(name, closed)):
                 yield difference
-        for difference in await self._check_candles(batch.candles, batch.time):
+        for difference in await self._check_growing(batch.merges, batch.time):
             yield difference
 
-    async def _check_candles(
-        self, parts: Sequence[CandleRow], now: datetime | None
+    async def _check_growing(
+        self, merges: Mapping[str, Sequence[Growing]], now: datetime | None
     ) -> list[Difference]:
-        compared, differences = await self._candles.check(parts, now)
-        self.compared["candles"] += compared
-        return differences
+        found: list[Difference] = []
+        for name, table in self._growing.items():
+            compared, differences = await table.check(merges.get(name, ()), now)
+            self.compared[name] += compared
+            found += differences
+        return found
 
     async def _compare_orders(self, name: str, rows: list[TableRow]) -> Difference | None:
         layout = LAYOUTS[name]
@@ -183,7 +187,7 @@ def _earliest(
 ) -> Difference:
     """The difference whose row was written first in the replay, with the command that wrote it.
 
-    Many write a candle: it comes last.
+    Many write a row that grows: it comes last.
     """
     writers: dict[tuple[str, str], int] = {}
     for outcome in outcomes:
@@ -193,4 +197,4 @@ def _earliest(
             for row in rows:
                 writers[name, LAYOUTS[name].shown(row)] = outcome.sequence
     named = [replace(d, command=writers.get((d.table, d.key))) for d in differences]
-    return min(named, key=lambda d: (d.table == "candles", d.command or 0))
+    return min(named, key=lambda d: (d.table in GROWING, d.command or 0))

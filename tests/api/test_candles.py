@@ -14,7 +14,8 @@ import pytest
 
 from app.engine.numbers import plain, time_text
 from app.engine.outcome import IndexPrice
-from app.store.candles import CandleRow, begin_of, candles
+from app.store.candles import CandleRow, candles
+from app.store.growing import begin_of
 from app.store.queries.candles import MADE_OF
 from tests.api.conftest import Api, crash
 

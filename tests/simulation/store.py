@@ -16,12 +16,11 @@ from typing import Any
 from app.engine.bounds import Bounds
 from app.engine.commands import Command
 from app.engine.engine import Engine
-from app.engine.events import Trade
 from app.engine.state import State
 from app.store import answers, codec
 from app.store.answers import Known
-from app.store.candles import Candles, candles, join
-from app.store.rows import TableRow, Writes
+from app.store.growing import Growing, Grown, join
+from app.store.rows import TableRow, Writes, collect
 from app.store.tables import metadata
 from app.store.writer import StaleLeader
 from tests.simulation.due import key_every, replayed
@@ -90,15 +89,21 @@ def no_news(task: asyncio.Task[Any]) -> None:
         task.exception()
 
 
+def add(grown: defaultdict[str, Grown[Growing]], batch: Writes) -> None:
+    """What a batch adds to rows that grow."""
+    for name, rows in batch.merges.items():
+        join(grown[name], rows)
+
+
 class Disk:
-    """What is durable: the epoch, the command log, answers, the rows of the state and candles."""
+    """What is durable: the epoch, the log, answers, the rows of the state and those that grow."""
 
     def __init__(self) -> None:
         self.epoch = 0
         self.log: list[tuple[Command, datetime]] = []
         self.written: Counter[Name] = Counter()
         self.rows: defaultdict[str, dict[TableRow, Mapping[str, Any]]] = defaultdict(dict)
-        self.candles: Candles = {}
+        self.grown: defaultdict[str, Grown[Growing]] = defaultdict(dict)
         self.refused = 0
         """Commits of leaders that were replaced."""
 
@@ -119,7 +124,7 @@ class Disk:
         for name, rows in batch.upserts.items():
             for key, row in _keyed(name, rows):
                 self.rows[name][key] = row
-        join(self.candles, batch.candles)
+        add(self.grown, batch)
         for name, keys in batch.deletes.items():
             for key in keys:
                 self.rows[name].pop(key, None)
@@ -137,15 +142,14 @@ class Disk:
     def replay(self) -> tuple[Engine, dict[Name, object]]:
         """The log from its beginning: a fresh engine, and the result of each command.
 
-        It has the candles that grew batch by batch, leader by leader.
+        It has the rows that grew batch by batch, leader by leader.
         """
         engine = Engine(State(), sources=SOURCES, bounds=BOUNDS)
-        results, grown = {}, Candles()
+        results, grown = {}, defaultdict[str, Grown[Growing]](dict)
         for outcome in replayed(engine, self.log):
             results[codec.encode_command(outcome.command)] = outcome.result
-            found = candles(outcome.marks, outcome.index_prices, outcome.of(Trade))
-            join(grown, found)
-        assert grown == self.candles
+            add(grown, collect([outcome], (), engine.state.counters))
+        assert grown == self.grown
         return engine, results
 
     def check_rows(self, state: State) -> None:

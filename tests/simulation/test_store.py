@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from app.store.candles import Candles
+from app.store.growing import Growing, Grown
 from app.store.rows import Writes
 from app.store.store import Store
 from tests.simulation.store import Disk, Network, SimulatedStore
@@ -39,8 +39,8 @@ class Simulated:
         found["commands"] = {repr((number,)) for number in range(1, len(self._disk.log) + 1)}
         return {name: keys for name, keys in found.items() if keys}
 
-    async def candles(self) -> Candles:
-        return dict(self._disk.candles)
+    async def grown(self, name: str) -> Grown[Growing]:
+        return dict(self._disk.grown[name])
 
     async def spoil(self, scope: str, key: str) -> None:
         row = self._disk.rows["answers"][scope, key]

@@ -6,10 +6,11 @@ A failure of the simulation says something of the service only as long as both k
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
 import asyncpg
 import pytest
@@ -19,7 +20,7 @@ from app.engine.results import Done, OrderReceipt
 from app.engine.state import State
 from app.runner.runner import CANNOT_LEAD
 from app.store.answers import Known
-from app.store.candles import WIDTHS, Candles, join
+from app.store.growing import WIDTHS, join
 from app.store.rows import Writes, collect
 from app.store.store import Store
 from app.store.tables.log import StoredAnswer
@@ -31,6 +32,8 @@ BROKEN = (AssertionError, asyncpg.IntegrityConstraintViolationError)
 
 Contents = dict[str, set[str]]
 """The keys of the rows that are durable, by table; the log's are its sequences."""
+GrownRows = dict[Any, Any]
+"""Rows that grow, by their key."""
 
 
 class House(Protocol):
@@ -42,8 +45,8 @@ class House(Protocol):
     async def contents(self) -> Contents:
         """What is durable."""
 
-    async def candles(self) -> Candles:
-        """The candles that are durable."""
+    async def grown(self, name: str) -> GrownRows:
+        """The rows of a table that grow, as they are durable."""
 
     async def spoil(self, scope: str, key: str) -> None:
         """Make a stored answer one of a format that nobody knows."""
@@ -91,6 +94,10 @@ RECEIPT = OrderReceipt(
 )  # fmt: skip
 
 
+def decimals(*texts: str) -> tuple[Decimal, ...]:
+    return tuple(map(Decimal, texts))
+
+
 class StoreContract:
     """Subclass it with a fixture `house`."""
 
@@ -133,7 +140,7 @@ class StoreContract:
 
     async def test_candles_grow(self, house: House) -> None:
         """What a batch brings is merged into what is there, whoever leads, within their minute."""
-        life, grown = Life(), Candles()
+        life, grown = Life(), GrownRows()
         life.exchange.list_contract("BTCUSDT", "f")
         for number, prices in enumerate((["7", "9", "8"], ["60001"], ["5", "6"])):
             store = await house.lead()
@@ -141,8 +148,8 @@ class StoreContract:
                 life.exchange.price("BTCUSDT", price, f"{price}.5")
                 batch = life.batch(commands=number)
                 await store.commit(batch)
-                join(grown, batch.candles)
-        assert await house.candles() == grown
+                join(grown, batch.merges.get("candles", ()))
+        assert await house.grown("candles") == grown
         names = {candle[:4] for candle in grown.values()}
         assert names == {
             ("BTCUSDT", source, interval, START)
@@ -154,14 +161,14 @@ class StoreContract:
 
     async def test_candles_of_trades_have_a_volume(self, house: House) -> None:
         """The next minute has a candle of its own, the hour has both."""
-        store, life, grown = await house.lead(), Life(small_exchange()), Candles()
+        store, life, grown = await house.lead(), Life(small_exchange()), GrownRows()
         order = next(iter(life.exchange.state.orders.values()))
         for _ in range(4):
             life.exchange.fill(order, "0.001")
             batch = life.batch(commands=30)
             await store.commit(batch)
-            join(grown, batch.candles)
-        assert await house.candles() == grown
+            join(grown, batch.merges.get("candles", ()))
+        assert await house.grown("candles") == grown
         minutes = [c for c in grown.values() if c[:3] == (order.symbol, "trades", "1m")]
         hour = grown[order.symbol, "trades", "1h", START]
         assert len(minutes) > 1
@@ -174,21 +181,43 @@ class StoreContract:
         old, life, batches = await house.lead(), Life(), []
         life.exchange.list_contract("BTCUSDT", "f")
         await old.commit(life.batch())
-        before = await house.candles()
+        before = await house.grown("candles")
         for _ in range(2):
             life.exchange.price("BTCUSDT", "7", "8")
             batches.append(life.batch())
         new = await house.lead()
         with pytest.raises(StaleLeader):
             await old.commit(batches[0])
-        assert await house.candles() == before
+        assert await house.grown("candles") == before
         await new.commit(batches[0])
         with pytest.raises(CANNOT_LEAD):
             await house.lose(new, batches[1], written=True)
         await house.lead()
         for batch in batches:
-            join(before, batch.candles)
-        assert await house.candles() == before
+            join(before, batch.merges.get("candles", ()))
+        assert await house.grown("candles") == before
+
+    async def test_what_is_kept_of_a_fund_grows(self, house: House) -> None:
+        """By the minute and across hours, whoever leads: what came in and went out, and how much
+        was liquidated."""
+        life = Life(small_exchange())
+        fund, grown = life.exchange.open_fund("grown"), defaultdict[str, GrownRows](dict)
+        for amounts in (["7", "-9"], ["-2.5", "1"], ["4"]):
+            store = await house.lead()
+            for amount in amounts:
+                life.exchange.move(fund, "BTCUSDT", amount)
+                batch = life.batch(commands=1000)
+                await store.commit(batch)
+                for name, rows in batch.merges.items():
+                    join(grown[name], rows)
+        for name, there in grown.items():
+            assert await house.grown(name) == there
+        day = "grown", "USDT", "1d", START
+        assert grown["fund_intervals"][day][4:] == decimals("0", "1007", "0", "1000.5")
+        assert grown["fund_flows"][(*day, "adjustment")][5:] == decimals("12", "11.5", "9")
+        behind = "zeta", "USDT", "1d", START
+        assert grown["fund_volumes"][(*behind, "adl", "long")][6:] == decimals("2", "10")
+        assert sum(row[2] == "1h" for row in grown["fund_intervals"]) > 1
 
     @pytest.mark.parametrize("with_commands", [True, False])
     async def test_who_was_replaced_commits_nothing(

@@ -125,6 +125,18 @@ class Exchange:
             step.transfer("seed_capital", outside, wallet, Decimal(500), reference=NASTY)
         return fund
 
+    def move(self, fund: Fund, symbol: str, amount: str) -> None:
+        """Money into a fund, or out of it with an ADL in a contract behind it."""
+        step = self.step()
+        outside, wallet = (
+            step.wallet("external", "", "USDT"),
+            step.fund_wallet(fund, "USDT", "main"),
+        )
+        step.transfer("adjustment", outside, wallet, Decimal(amount))
+        if Decimal(amount) < 0:
+            contract = self.state.markets[symbol].contract
+            step.tell_volume("adl", contract, Decimal(1), Decimal(5))
+
     def open_account(self, account_id: str, symbol: str, margin_mode: Any = "cross") -> Account:
         """An account with its key, settings in a contract and money."""
         step = self.step()
@@ -258,6 +270,8 @@ class Exchange:
             ],
         )  # fmt: skip
         outcome.records.append(record)
+        contract = self.state.markets[symbol].contract
+        step.tell_volume("liquidation", contract, Decimal(-3), price)
         outcome.records.append(ClearanceFee(
             record.liquidation_id, step.now, symbol, fund.fund_id, "USDT", Decimal("0.0125"),
             price, Decimal(3), Decimal(2), one, capped=True,

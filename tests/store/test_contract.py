@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import asyncpg
 import pytest
 
 from app.store import database
-from app.store.candles import CandleRow, Candles
+from app.store.buckets import FlowRow, IntervalRow, VolumeRow
+from app.store.candles import CandleRow
+from app.store.growing import Growing, Grown
 from app.store.rows import Writes
 from app.store.store import PostgresStore, Store
 from app.store.tables import metadata
 from app.store.writer import Writer
 from tests.store.contract import Contents, StoreContract
 
+KINDS: dict[str, Any] = {
+    "candles": CandleRow, "fund_intervals": IntervalRow, "fund_flows": FlowRow,
+    "fund_volumes": VolumeRow,
+}  # fmt: skip
 BLOCKED = """
     SELECT pid FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -53,10 +60,12 @@ class Postgres:
                 found[name] = {repr(tuple(row)) for row in rows}
         return found
 
-    async def candles(self) -> Candles:
-        names = ", ".join(metadata.tables["candles"].columns.keys())
-        rows = await self._outside.fetch(f"SELECT {names} FROM candles")
-        return {tuple(row)[:4]: CandleRow(*row) for row in rows}
+    async def grown(self, name: str) -> Grown[Growing]:
+        names = ", ".join(metadata.tables[name].columns.keys())
+        rows = [
+            KINDS[name](*row) for row in await self._outside.fetch(f"SELECT {names} FROM {name}")
+        ]
+        return {row.key: row for row in rows}
 
     async def spoil(self, scope: str, key: str) -> None:
         query = "UPDATE answers SET format = 0 WHERE scope = $1 AND key = $2"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import cast
 
 import asyncpg
 import pytest
@@ -108,7 +109,7 @@ async def test_every_row_arrives_as_it_was_sent(connection: Connection) -> None:
     sent: dict[str, Sequence[Sequence[object]]] = {
         **batch.upserts,
         **batch.appends,
-        "candles": batch.candles,
+        **cast("dict[str, Sequence[Sequence[object]]]", batch.merges),
     }
     sent["commands"] = [
         CommandRow(sequence=sequence, time=time, epoch=1, kind=kind, body=body, rules_version=7)

@@ -20,6 +20,7 @@ from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from app.runner.runner import NotLeader, Runner
 from app.store import codec, database
+from app.store.tables import MERGED
 from app.verify.replay import verify
 from tests.engine.world import brackets, contract, inverse, open_account
 from tests.verify.conftest import verified
@@ -45,7 +46,7 @@ async def test_a_violent_market_agrees(
     assert len(findings.state_hash) == 64
     for name in ("transfers", "trades", "fund_history", "liquidations", "adl_counterparties"):
         assert findings.rows[name] == await connection.fetchval(f"SELECT count(*) FROM {name}") > 0
-    for name in ("orders", "triggered_orders", "candles"):
+    for name in ("orders", "triggered_orders", *MERGED):
         assert findings.rows[name] == await connection.fetchval(f"SELECT count(*) FROM {name}")
     became = "SELECT count(*) FROM triggered_orders WHERE status = 'triggered'"
     assert await connection.fetchval(became) > 0

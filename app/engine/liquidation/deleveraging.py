@@ -121,6 +121,7 @@ def _report(
     )
     _announce(closing, event, closed_at_mark)
     step.outcome.records.append(event)
+    step.tell_volume("adl", contract, quantity, closing.mark)
 
 
 def _announce(closing: _Closing, event: AdlEvent, closed_at_mark: Decimal) -> None:

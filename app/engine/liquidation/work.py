@@ -245,6 +245,17 @@ class Work:
             record.final_wallet = margin.scope_balance(self.step.state, self.scope)
         self.tell(record, "end", outcome=record.outcome, final_wallet=record.final_wallet)
         self.step.outcome.records.append(record)
+        self._tell_volumes(record)
+
+    def _tell_volumes(self, record: Liquidation) -> None:
+        """What a record adds to the volumes of its fund (HIS-3), orders cancelled alone nothing."""
+        contract = self.step.state.markets[record.symbol].contract
+        taken_over = record.taken_over_quantity
+        closed = record.filled_quantity + record.netted_quantity
+        closed += taken_over + record.deleveraged_quantity
+        sign = 1 if record.side == "long" else -1
+        self.step.tell_volume("liquidation", contract, sign * closed, record.mark_price)
+        self.step.tell_volume("takeover", contract, sign * taken_over, record.mark_price)
 
 
 def _outcome(record: Liquidation, *, closed: bool) -> LiquidationOutcome:

@@ -7,8 +7,8 @@ the only writer and each would cost a lookup per row. Lists are newest first, so
 with the identifier that grows, and there is one only for a filter that the API offers.
 """
 
-from app.store.tables.candles import candles
 from app.store.tables.columns import metadata
+from app.store.tables.growing import MERGED, candles, fund_flows, fund_intervals, fund_volumes
 from app.store.tables.log import (
     COUNTERS,
     OF_THE_TERM,
@@ -61,6 +61,7 @@ from app.store.tables.state import (
 __all__ = [
     "ALIVE",
     "COUNTERS",
+    "MERGED",
     "OF_THE_TERM",
     "OPEN",
     "UNTRIGGERED",
@@ -76,7 +77,10 @@ __all__ = [
     "commands",
     "contracts",
     "deliveries",
+    "fund_flows",
     "fund_history",
+    "fund_intervals",
+    "fund_volumes",
     "funding",
     "funding_payments",
     "funding_rates",
