@@ -116,12 +116,12 @@ async def test_commands_from_before_versions_have_none(sixth: str) -> None:
 
 
 async def test_what_a_fund_has_from_before_is_added_up(address: str) -> None:
-    """The twenty-third makes of history, liquidations and ADL the same as grew batch by batch
+    """The twenty-fourth makes of history, liquidations and ADL the same as grew batch by batch
     (HIS-2, HIS-3), to the last unit of values that are rounded."""
     with short_cascade_steps():
         await live(address, seed=8, terms=2, batches=4)
     connection = await database.connect(address)
-    module = runpy.run_path(str(database.MIGRATIONS / "versions/0023_fund_buckets.py"))
+    module = runpy.run_path(str(database.MIGRATIONS / "versions/0024_fund_buckets.py"))
     for name, made_again in zip(FUND_TABLES, module["FILLED"], strict=True):
         query = f"SELECT * FROM {name} ORDER BY 1, 2, 3, 4, 5, 6"
         grown = await connection.fetch(query)
