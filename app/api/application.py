@@ -24,6 +24,7 @@ from app.api.history import history
 from app.api.incidents import incidents
 from app.api.keys import keys
 from app.api.liquidations import liquidations
+from app.api.offload import offload
 from app.api.orders import orders, trades
 from app.api.placing import PLACING
 from app.api.prices import PRICING, prices
@@ -99,6 +100,7 @@ def create_app(
         funds,
         treasury,
         history,
+        offload,
         funding,
         settlements,
         calculators,

@@ -319,14 +319,17 @@ def order_view(row: Row, terms: Terms) -> StoredView:
 
 
 def _trade_view(row: Row, account_id: str | None) -> TradeView:
-    liquidation = row["liquidation_id"] is not None
+    why = {
+        "liquidation": row["liquidation_id"] is not None,
+        "offload": row["taker_account_id"] is None,
+    }
     if account_id is None:
-        return TradeView.of(row, liquidation=liquidation)
+        return TradeView.of(row, **why)
     role: Literal["taker", "maker"] = "taker" if row["taker_account_id"] == account_id else "maker"
     taker = row["taker_side"]
     return TradeView.of(
         row,
-        liquidation=liquidation,
+        **why,
         account_id=account_id,
         order_id=row[f"{role}_order_id"],
         side=taker if role == "taker" else orderbook.opposite(taker),

@@ -21,6 +21,7 @@ from app.engine.handlers import (
     funds,  # noqa: F401
     grouping,  # noqa: F401
     listing,  # noqa: F401
+    offload,
     orders,  # noqa: F401
     prices,  # noqa: F401
     recovery,  # noqa: F401
@@ -42,7 +43,13 @@ Source = Callable[[State], Due | None]
 agrees. It is asked before each command and must know at once. To apply its command must move it on;
 one that has to wait (for a cascade of its asset, say) is not due until then."""
 
-SOURCES: tuple[Source, ...] = (countdown.due, funding.due, delivery.due, silence.due)
+SOURCES: tuple[Source, ...] = (
+    countdown.due,
+    funding.due,
+    delivery.due,
+    silence.due,
+    offload.due,
+)
 """Of commands that are due at an engine time: a new one is named here."""
 
 

@@ -16,13 +16,13 @@ from app.engine.policies import AdlPolicy
 FundMove = Literal[
     "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee", "bankruptcy_loss",
     "takeover_gain", "inventory_settlement", "inventory_funding", "deficit_cover",
-    "emergency_injection",
+    "emergency_injection", "offload_pnl",
 ]  # fmt: skip
 """What moves a fund's money, or stands in for it: a kind of its history and of the ledger alike."""
 
 HistoryKind = Literal[
-    FundMove, "trading_fee_share", "liquidation_surplus", "offload_pnl", "rebalance_in",
-    "rebalance_out", "excess_deployment",
+    FundMove, "trading_fee_share", "liquidation_surplus", "rebalance_in", "rebalance_out",
+    "excess_deployment",
 ]  # fmt: skip
 """As published (HIS-1); those that are no `FundMove` are planned."""
 
@@ -74,8 +74,11 @@ class FundEntry(NamedTuple):
 
 
 class Trade(NamedTuple):
-    """A fill in the book, and whose leg it changed on either side. Of a liquidation order,
-    `taker_order_id` is None."""
+    """A fill in the book, and whose leg it changed on either side.
+
+    Of a liquidation order, `taker_order_id` is None; where it is the contract's fund that offloads
+    (FND-5), the taker's account as well.
+    """
 
     trade_id: int
     time: datetime
@@ -84,7 +87,7 @@ class Trade(NamedTuple):
     quantity: Decimal
     value: Decimal
     taker_side: Side
-    taker_account_id: str
+    taker_account_id: str | None
     taker_order_id: int | None
     taker_fee: Decimal
     maker_account_id: str
@@ -217,6 +220,36 @@ class AdlEvent(NamedTuple):
     counterparties: tuple[Deleveraged, ...]
     ranked_at: datetime
     adl_policy: AdlPolicy = "current"
+
+
+OffloadReason = Literal[
+    "halted", "awaiting_settlement", "stale_mark", "below_stop_profit", "no_liquidity",
+    "would_empty_fund",
+]  # fmt: skip
+"""Why nothing of an inventory is sold (FND-5)."""
+
+
+class OffloadStep(NamedTuple):
+    """A step in which a fund offloads (FND-5), by command number `sequence`.
+
+    `side` is the order's, `quantity` its size and `limit_price` its limit; `filled_quantity` came
+    to `average_price`. `profit` is what that added to the fund, beyond the inventory's value at
+    mark. Nothing was done where there is a `reason` why not.
+    """
+
+    sequence: int
+    time: datetime
+    fund_id: str
+    symbol: str
+    side: Side
+    held: Decimal
+    mark_price: Decimal
+    quantity: Decimal
+    limit_price: Decimal | None
+    filled_quantity: Decimal
+    average_price: Decimal | None
+    profit: Decimal
+    reason: OffloadReason | None
 
 
 AlertKind = Literal[

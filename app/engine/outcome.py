@@ -19,6 +19,7 @@ from app.engine.events import (
     IncidentRelease,
     IndexSample,
     Liquidation,
+    OffloadStep,
     PositionSettled,
     Trade,
     Transfer,
@@ -73,6 +74,7 @@ Record = (
     | IndexSample
     | PositionSettled
     | ContractSettled
+    | OffloadStep
 )
 """What happened, append-only."""
 R = TypeVar("R", bound=Record)

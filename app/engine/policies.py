@@ -35,7 +35,8 @@ class OffloadPolicy:
 
     Each `interval_seconds` at most `fraction` of a contract's inventory, or all of what is worth at
     most `full_size_notional`; and at most `max_depth_share` of what the book has within
-    `max_slippage` of mark. Nothing is sold while its profit is below `stop_profit`, if that is set.
+    `max_slippage` of mark. Nothing is sold while it has gained less than `stop_profit` since it
+    came, if that is set.
     """
 
     interval_seconds: int = 60

@@ -1,4 +1,5 @@
-"""A step's part in what is listed and registered: contracts, marks, funds, accounts, keys."""
+"""A step's part in what is listed and registered: contracts, marks, funds and what they hold,
+accounts, keys."""
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ from app.engine.figures import margin
 from app.engine.ledger import Ledger
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
+from app.engine.numbers import ZERO
 from app.engine.outcome import IndexPrice, Volume, VolumeKind
 from app.engine.policies import FundPolicy
-from app.engine.state import ApiKey, Fund
+from app.engine.state import ApiKey, Fund, Inventory
 from app.engine.traders import Account, ContractSettings, Position
 
 
@@ -182,6 +184,33 @@ class Register(Ledger):
         else:
             fund.required_minimum[asset] = minimum
         self._touch(fund)
+
+    def set_inventory(self, fund: Fund, symbol: str, quantity: Decimal, cost: Decimal) -> None:
+        """Give a fund's inventory in a contract its new signed quantity and cost."""
+        market = self.state.markets[symbol]
+        inventory = fund.inventory.get(symbol)
+        if inventory is None:
+            inventory = fund.inventory[symbol] = Inventory(fund.fund_id, symbol)
+        market.quantity_total += quantity - inventory.quantity
+        market.cost_total += cost - inventory.cost
+        market.open_interest += max(ZERO, quantity) - max(ZERO, inventory.quantity)
+        inventory.quantity = quantity
+        inventory.cost = cost
+        self._touch(inventory)
+        if quantity == 0:
+            assert cost == 0, inventory
+            del fund.inventory[symbol]
+            self.state.offloads = None
+
+    def set_offload(
+        self, inventory: Inventory, at: datetime | None, entry_price: Decimal | None
+    ) -> None:
+        """Say when the next of an inventory is offloaded, and at which mark it came (FND-5)."""
+        if at != inventory.offload_at:
+            self.state.offloads = None
+        inventory.offload_at = at
+        inventory.entry_price = entry_price
+        self._touch(inventory)
 
     def add_account(self, account_id: str, position_mode: PositionMode) -> None:
         """Open an account."""

@@ -16,6 +16,7 @@ from app.engine.commands import (
 from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident, Limits
 from app.engine.commands.prices import Tick
+from app.engine.contracts import LEFT_OUT
 from app.engine.events import GENESIS_HASH
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
@@ -27,12 +28,18 @@ from app.engine.traders import Account, Group, Order, Position, Trail, Triggered
 
 @dataclass(slots=True, eq=False)
 class Inventory:
-    """A position that a fund took over; `cost` is its mark value when last settled (FND-1)."""
+    """A position that a fund took over; `cost` is its mark value when last settled (FND-1).
+
+    Where the fund offloads (FND-5), the next step is due at `offload_at`, and `entry_price` is the
+    mark at which the position came, on average, or at which offloading began.
+    """
 
     fund_id: str
     symbol: str
     quantity: Decimal = ZERO
     cost: Decimal = ZERO
+    offload_at: datetime | None = field(default=None, metadata=LEFT_OUT)
+    entry_price: Decimal | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(slots=True, eq=False)
@@ -173,5 +180,7 @@ class State:
     """The fundings that are due, sorted; None: to be made anew (`funding`)."""
     deliveries: list[Due] | None = None
     """The same of deliveries (`delivery`)."""
+    offloads: list[Due] | None = None
+    """The same of steps in which funds offload (`offload`)."""
     time: datetime | None = None
     ahead: timedelta = timedelta()

@@ -18,7 +18,7 @@ from app.engine.numbers import ZERO
 from app.engine.outcome import Outcome, OutcomeOf
 from app.engine.register import Register
 from app.engine.scopes import Scope, cross_scope
-from app.engine.state import Fund, Inventory, State
+from app.engine.state import State
 from app.engine.traders import Account, Group, Order, Position, Trail, TriggeredOrder, scope_of
 
 
@@ -53,7 +53,7 @@ class Step(Register):
         self.state.counters.command = self.outcome.sequence
         self.state.time = self.now
 
-    # Positions and inventory
+    # Positions
 
     def position(self, account: Account, symbol: str, side: PositionSide) -> Position:
         """The account's leg in a contract, opened empty when it does not exist."""
@@ -128,22 +128,6 @@ class Step(Register):
         if wallet:
             self.state.wallets.pop(wallet.key, None)
             position.wallet = None
-
-    def set_inventory(self, fund: Fund, symbol: str, quantity: Decimal, cost: Decimal) -> None:
-        """Give a fund's inventory in a contract its new signed quantity and cost."""
-        market = self.state.markets[symbol]
-        inventory = fund.inventory.get(symbol)
-        if inventory is None:
-            inventory = fund.inventory[symbol] = Inventory(fund.fund_id, symbol)
-        market.quantity_total += quantity - inventory.quantity
-        market.cost_total += cost - inventory.cost
-        market.open_interest += max(ZERO, quantity) - max(ZERO, inventory.quantity)
-        inventory.quantity = quantity
-        inventory.cost = cost
-        self._touch(inventory)
-        if quantity == 0:
-            assert cost == 0, inventory
-            del fund.inventory[symbol]
 
     # Orders
 

@@ -39,7 +39,7 @@ async def load_traded(source: RowSource, state: State) -> None:
     markets, until = state.markets, state.counters.trade
     for symbol, price in await source.connection.fetch(_newest("true"), list(markets), until):
         markets[symbol].last_price = Decimal(price)
-    agreed = _newest("liquidation_id IS NULL")
+    agreed = _newest("liquidation_id IS NULL AND taker_account_id IS NOT NULL")
     for symbol, price in await source.connection.fetch(agreed, list(markets), until):
         markets[symbol].agreed_price = Decimal(price)
 

@@ -29,6 +29,7 @@ from app.engine.events import (
     IncidentRelease,
     IndexSample,
     Liquidation,
+    OffloadStep,
     PositionSettled,
     QueueEntry,
     Trade,
@@ -266,6 +267,7 @@ _RECORDS: dict[type, tuple[str, RowOf | None]] = {
     IndexSample: _record(tables.index_samples, IndexSample),
     PositionSettled: _record(tables.position_settlements, PositionSettled),
     ContractSettled: _record(tables.settlements, ContractSettled),
+    OffloadStep: _record(tables.offload_steps, OffloadStep),
 }
 _COUNTERS = attrgetter(*tables.COUNTERS)
 _ANSWER = _row_of(tables.answers, results=codec.encode_results)

@@ -26,14 +26,14 @@ from app.verify.growing import GROWING, GrowingTable
 RECORDS = (
     "transfers", "fund_history", "trades", "liquidations", "clearance_fees", "adl_events",
     "adl_counterparties", "alerts", "incident_releases", "funding_payments", "funding_rates",
-    "index_samples", "position_settlements", "settlements",
+    "index_samples", "position_settlements", "settlements", "offload_steps",
 )  # fmt: skip
 COUNTED = {
     "transfers": "transfer", "trades": "trade", "liquidations": "liquidation",
     "clearance_fees": "liquidation", "adl_events": "adl_event", "adl_counterparties": "adl_event",
     "alerts": "alert", "incident_releases": "command", "funding_payments": "command",
     "funding_rates": "command", "index_samples": "command", "position_settlements": "command",
-    "settlements": "command",
+    "settlements": "command", "offload_steps": "command",
 }  # fmt: skip
 """The counter of the first column of each table's key; a fund's history has its fund's own."""
 LOWEST = -(2**63)

@@ -59,6 +59,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     ),
     "engine/handlers/funding.py": ("when which funding is due, sorted", {"schedule"}),
     "engine/handlers/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),
+    "engine/handlers/offload.py": ("when what is offloaded, sorted", {"offloads"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
     "engine/trading/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
     "engine/trading/funds.py": ("which funds fell below a minimum within a cascade", {"short"}),

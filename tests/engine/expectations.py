@@ -15,6 +15,7 @@ from app.engine.events import Liquidation
 from app.engine.figures.margin import cross_summary, position_summary
 from app.engine.figures.sources import weigh
 from app.engine.numbers import EXACT
+from app.engine.trading.offloading import next_step
 from tests.engine.world import START, World
 
 SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",
@@ -232,6 +233,28 @@ class Expectations:
     def expect_fundings(self, count: str) -> None:
         """How many fundings were settled."""
         assert len(self.world.fundings) == int(count), self.world.fundings
+
+    def expect_offload(self, fund: str, symbol: str, *options: str) -> None:
+        """`offload F TEST quantity=1 limit_price=99 profit=-0.5 reason=none`: the newest step."""
+        own = [one for one in self.world.offloads if (one.fund_id, one.symbol) == (fund, symbol)]
+        assert own, f"{fund} has not offloaded {symbol}"
+        self._fields(own[-1], options)
+
+    def expect_entry(self, fund: str, symbol: str, price: str) -> None:
+        """The mark at which what a fund holds came, on average."""
+        inventory = self.world.state.funds[fund].inventory[symbol]
+        assert _same(inventory.entry_price, price), inventory
+
+    def expect_offloads(self, count: str) -> None:
+        """How many steps of offloading there were."""
+        assert len(self.world.offloads) == int(count), self.world.offloads
+
+    def expect_plan(self, fund: str, symbol: str, *options: str) -> None:
+        """`plan F TEST quantity=1 limit=99 reason=none`: what the next step would be now."""
+        state = self.world.state
+        with localcontext(EXACT):
+            found = next_step(state, state.funds[fund], state.markets[symbol], self.world.now)
+        self._fields(found, options)
 
     def expect_liquidations(self, count: str) -> None:
         """How many liquidations there have been."""

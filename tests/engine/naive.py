@@ -6,7 +6,6 @@ After each outcome the engine's state must say the same, and the laws must hold.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +33,6 @@ from app.engine.events import (
     Trade,
     Transfer,
 )
-from app.engine.numbers import plain
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.engine.traders import Position
@@ -46,11 +44,13 @@ from tests.engine.arithmetic import (
     value,
     worth_of_price_unit,
 )
+from tests.engine.chain import chain_hash, fund_movements
 from tests.engine.deliveries import Deliveries
 from tests.engine.fundings import Fundings
 from tests.engine.interest import Interest
 from tests.engine.laws import check_laws
 from tests.engine.naive_marks import Marks
+from tests.engine.offloads import Offloads
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
 from tests.engine.untriggered import Untriggered
@@ -116,6 +116,7 @@ class Books:
         self.marks = Marks()
         self.deliveries = Deliveries()
         self.interest = Interest()
+        self.offloads = Offloads()
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -139,6 +140,7 @@ class Books:
             self.untriggered.observe(outcome, state)
             self.marks.observe(outcome, state)
             check_records(outcome, state)
+            self.offloads.observe(outcome, state)
             check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)
         self._compare_positions(outcome, state)
@@ -210,7 +212,7 @@ class Books:
 
     def _fund_entries(self, outcome: Outcome) -> None:
         """One entry per movement of a fund wallet, chained as published (HIS-1, HIS-4)."""
-        movements = [m for transfer in outcome.of(Transfer) for m in _fund_movements(transfer)]
+        movements = [m for transfer in outcome.of(Transfer) for m in fund_movements(transfer)]
         entries = [
             (f"fund/{e.fund_id}/{e.asset}/{e.wallet}", e.kind, e.amount, e.balance_after, e.symbol)
             for e in outcome.of(FundEntry)
@@ -258,8 +260,9 @@ class Books:
         assert Fraction(trade.value) == abs(worth), trade
         assert trade.quantity > 0, trade
         assert trade.taker_account_id != trade.maker_account_id, f"self-trade {trade}"
+        by_order = trade.taker_order_id is not None
         for rate, fee, free in (
-            (contract.taker_fee_rate, trade.taker_fee, trade.liquidation_id is not None),
+            (contract.taker_fee_rate, trade.taker_fee, not by_order),
             (contract.maker_fee_rate, trade.maker_fee, False),
         ):
             expected = Fraction(0) if free else rounded(abs(worth) * Fraction(rate))
@@ -269,6 +272,10 @@ class Books:
             (trade.taker_account_id, trade.taker_position_side, taker_sign),
             (trade.maker_account_id, trade.maker_position_side, -taker_sign),
         ):
+            if account is None:  # its fund offloads
+                fund = contract.insurance_fund, trade.symbol
+                self.inventory[fund] += sign * Fraction(trade.quantity)
+                continue
             holding = self.holdings[account, trade.symbol, leg]
             holding.fill(contract, sign * Fraction(trade.quantity), trade.price, sign * worth)
 
@@ -368,32 +375,6 @@ class Books:
 def _traded(outcome: Outcome) -> Iterator[Key]:
     """The legs that an outcome's trades changed."""
     for trade in outcome.of(Trade):
-        yield trade.taker_account_id, trade.symbol, trade.taker_position_side
+        if trade.taker_account_id is not None:
+            yield trade.taker_account_id, trade.symbol, trade.taker_position_side
         yield trade.maker_account_id, trade.symbol, trade.maker_position_side
-
-
-def chain_hash(entry: FundEntry) -> str:
-    """The hash of a row of a fund's history, from ARCHITECTURE.md's words ("The hash chain")."""
-    fields = [
-        entry.previous_hash,
-        entry.fund_id,
-        str(entry.sequence),
-        entry.time.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        entry.wallet,
-        entry.asset,
-        entry.kind,
-        plain(entry.amount),
-        plain(entry.balance_after),
-        entry.symbol or "",
-        "" if entry.liquidation_id is None else str(entry.liquidation_id),
-    ]
-    return hashlib.sha256("|".join(fields).encode("utf-8")).hexdigest()
-
-
-def _fund_movements(transfer: Transfer) -> list[tuple[str, str, Decimal, Decimal, str | None]]:
-    sides = (
-        (transfer.source, -transfer.amount, transfer.source_balance),
-        (transfer.destination, transfer.amount, transfer.destination_balance),
-    )
-    return [(key, transfer.kind, amount, balance, transfer.symbol) for key, amount, balance in sides
-            if key.startswith("fund/")]  # fmt: skip

@@ -35,7 +35,7 @@ class Marks:
             said = self.said[outcome.command.symbol].values()
             assert all(outcome.time - since > 10 * SECOND for _, since in said), said
         for trade in outcome.of(Trade):
-            if trade.liquidation_id is None:
+            if trade.taker_order_id is not None:
                 self.agreed[trade.symbol] = Fraction(trade.price)
         for symbol, price in self.agreed.items():
             assert state.markets[symbol].agreed_price == price, f"{symbol} was traded at {price}"

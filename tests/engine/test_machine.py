@@ -52,6 +52,7 @@ from tests.engine.markets import (
     symbols,
     traders,
 )
+from tests.engine.offloading import Offloading
 from tests.engine.oracles import foretell
 from tests.engine.priced import Priced
 from tests.engine.protected import Protected
@@ -63,7 +64,7 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected):
+class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected, Offloading):
     """Four traders and a whale, ten contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 

@@ -28,6 +28,7 @@ from app.engine.events import (
     FundingPayment,
     FundingSettled,
     Liquidation,
+    OffloadStep,
     PositionSettled,
     Trade,
 )
@@ -70,6 +71,7 @@ DERIVED = (
     "schedule",
     "to_place",
     "deliveries",
+    "offloads",
     "value",
     "margin",
 )
@@ -94,6 +96,7 @@ class World:
         self.fundings: list[FundingSettled] = []
         self.closed: list[PositionSettled] = []
         self.settled: list[ContractSettled] = []
+        self.offloads: list[OffloadStep] = []
         self.orders: dict[int, tuple[str, str | None]] = {}
         self.became: dict[int, int] = {}
 
@@ -138,6 +141,7 @@ class World:
         self.fundings += outcome.of(FundingSettled)
         self.closed += outcome.of(PositionSettled)
         self.settled += outcome.of(ContractSettled)
+        self.offloads += outcome.of(OffloadStep)
         for record in outcome.of(Liquidation):
             self.liquidations[record.liquidation_id] = record
         for order in outcome.touched:
@@ -192,7 +196,7 @@ class World:
             market.triggers, market.rankings = Triggers(), {}
             for position in market.positions.values():
                 position.trigger_version = 0
-        state.schedule = state.deliveries = None
+        state.schedule = state.deliveries = state.offloads = None
         state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
         state.to_place = {}
         return self.apply(Recover(incidents=(*known, *new)))

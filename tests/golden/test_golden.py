@@ -25,8 +25,8 @@ FORGOTTEN = (
 
 ADDED_SINCE = {
     "AmendOrder", "AmendTriggered", "BeginDelivery", "BeginFunding", "CancelAllAfter",
-    "CancelAllDue", "CorrectFunding", "IndexTick", "LoseIndex", "PlaceGroup", "PlaceTriggered",
-    "ReleaseIncident", "SetFundingRate", "SettleContract",
+    "CancelAllDue", "CorrectFunding", "IndexTick", "LoseIndex", "Offload", "PlaceGroup",
+    "PlaceTriggered", "ReleaseIncident", "SetFundingRate", "SettleContract",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 

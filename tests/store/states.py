@@ -22,6 +22,7 @@ from app.engine.events import (
     IndexSample,
     Liquidation,
     LiquidationStep,
+    OffloadStep,
     PositionSettled,
     QueueEntry,
     Trade,
@@ -304,6 +305,15 @@ class Exchange:
         step.set_inventory(fund, symbol, one, price)
         return record
 
+    def offload(self, fund: Fund, symbol: str) -> None:
+        """A step in which a fund has sold some of what it holds, which goes on."""
+        step, one, price = self.step(), Decimal(1), Decimal("59000.12345678")
+        step.outcome.records.append(OffloadStep(
+            step.outcome.sequence, step.now, fund.fund_id, symbol, "sell", Decimal("-1.5"), price,
+            one, price, one, price, Decimal("-0.00000003"), None,
+        ))  # fmt: skip
+        step.set_offload(fund.inventory[symbol], step.now, price)
+
 
 def small_exchange() -> Exchange:
     """Two funds, two contracts, cross and isolated accounts, orders on both sides, inventory."""
@@ -329,13 +339,14 @@ def small_exchange() -> Exchange:
         exchange.trail(bob, "BTCUSDT", price)
     exchange.fill(exchange.rest(alice, "ETHUSDT", "sell", "4000"), "0.5")
     exchange.liquidate(funds[0], "BTCUSDT")
+    exchange.offload(funds[0], "BTCUSDT")
     return exchange
 
 
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
     "margin", "armed", "base", "weighed", "free", "schedule", "deliveries",
-    "to_place",
+    "offloads", "to_place",
 }  # fmt: skip
 """What the engine makes again after a start."""
 

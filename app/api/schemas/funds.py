@@ -45,8 +45,8 @@ class OffloadBody(Body):
 
     Each `interval_seconds` at most `fraction` of a contract's inventory, or all of what is worth at
     most `full_size_notional` (in the settlement asset); and at most `max_depth_share` of what the
-    book has within `max_slippage` (a fraction) of mark. Nothing is sold while its profit is below
-    `stop_profit`, if that is set.
+    book has within `max_slippage` (a fraction) of mark. Nothing is sold while it has gained less
+    than `stop_profit` since it came, if that is set.
     """
 
     interval_seconds: int = 60

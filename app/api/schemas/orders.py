@@ -311,6 +311,7 @@ class TradeView(View):
     value: Exact
     taker_side: Side
     liquidation: bool = Field(description="Whether the taker was a liquidation order.")
+    offload: bool = Field(description="Whether the taker was the contract's fund, which offloads.")
     account_id: OfAccount = LEFT_OUT
     order_id: Id | None = LEFT_OUT
     side: Side = LEFT_OUT

@@ -57,6 +57,7 @@ from heapq import heapify, heappop
 from app.engine.cascades import closings, groups, payments, placing
 from app.engine.commands.delivery import BeginDelivery
 from app.engine.commands.funding import BeginFunding
+from app.engine.commands.funds import Offload
 from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseIncident
 from app.engine.commands.prices import IndexTick, Tick
 from app.engine.figures import margin, ranking, triggers
@@ -134,7 +135,7 @@ def run(step: Step, asset: str | None) -> None:
 
     A trader's command does no part of one: should it come upon somebody at risk, that waits for the
     next `ContinueCascade`. So does what is released, for that must be durable before it is tried;
-    and a funding or delivery, for many are due at once.
+    and a funding, delivery or offload, for many are due at once.
     """
     _settle_down(step)
     state = step.state
@@ -148,7 +149,7 @@ def run(step: Step, asset: str | None) -> None:
     if asset is None:
         return
     command = step.outcome.command
-    later = isinstance(command, ReleaseIncident | BeginFunding | BeginDelivery)
+    later = isinstance(command, ReleaseIncident | BeginFunding | BeginDelivery | Offload)
     if later or HANDLERS[type(command)].moves is not None:
         step.outcome.pending = tuple(state.cascades)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,3 +56,12 @@ class ContributeToTreasury(CommandOf["Moved"]):
     asset: str
     amount: Decimal
     reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Offload(CommandOf["Done"]):
+    """It is `time`: a fund offloads some of a contract that it holds (FND-5). Nobody sends it."""
+
+    fund_id: str
+    symbol: str
+    time: datetime

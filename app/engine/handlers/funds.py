@@ -13,7 +13,7 @@ from app.engine.results import Done, Moved
 from app.engine.scopes import wallet_key
 from app.engine.state import Fund, State
 from app.engine.step import Step
-from app.engine.trading import funds
+from app.engine.trading import funds, offloading
 from app.engine.trading.amounts import check_amount, check_asset, moved
 
 
@@ -54,9 +54,12 @@ def update_fund(step: Step, command: UpdateFund) -> Done:
         check_asset(step, asset)
     name = command.name if command.name is not None else fund.name
     begins = policy.automatic_top_up and not fund.policy.automatic_top_up
+    offloads = fund.policy.offload
     step.set_fund(fund, name, policy)
     if begins:
         funds.await_top_ups(step, fund)
+    if policy.offload != offloads:
+        offloading.begin(step, fund)
     for asset, minimum in minimums.items():
         _set_minimum(step, fund, asset, minimum)
     return Done(fund.fund_id)

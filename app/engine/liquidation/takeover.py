@@ -17,7 +17,7 @@ from app.engine.liquidation.work import Work
 from app.engine.markets import Market
 from app.engine.numbers import ONE, UNIT, ZERO, floor_to, ratio, share
 from app.engine.state import Fund
-from app.engine.trading import funds
+from app.engine.trading import funds, offloading
 
 
 class _Offer(NamedTuple):
@@ -112,6 +112,7 @@ def _receive(work: Work, offer: _Offer, quantity: Decimal, record: Liquidation) 
     symbol, liquidation_id = market.contract.symbol, record.liquidation_id
     gain, held = offer.gain(quantity), offer.held + quantity
     step.set_inventory(fund, symbol, held, market.worth(held))
+    offloading.took_over(step, fund, market, offer.held)
     if gain < 0:
         funds.pay(
             step,

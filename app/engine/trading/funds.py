@@ -8,6 +8,7 @@ from typing import Literal
 
 from app.engine.contracts import Contract
 from app.engine.events import FundMove
+from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient, divide_up
 from app.engine.scopes import wallet_key
 from app.engine.state import Fund, Inventory, State
@@ -165,6 +166,16 @@ def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
         step.set_inventory(fund, symbol, inventory.quantity, inventory.cost + profit)
 
 
+def book_offload(step: Step, fund: Fund, market: Market, profit: Decimal) -> None:
+    """A step of offloading came to more, or less, than mark value (FND-5): where that is paid."""
+    contract = market.contract
+    if profit < 0:
+        pay(step, fund, market.clearing, -profit, "offload_pnl", symbol=contract.symbol)
+        return
+    wallet = first_wallet(step, fund, contract.settlement_asset)
+    step.transfer("offload_pnl", market.clearing, wallet, profit, symbol=contract.symbol)
+
+
 def net_notional(state: State, fund: Fund, asset: str) -> Decimal:
     """Inventory at mark, in absolute value per contract, summed over the asset's contracts."""
     total = ZERO
@@ -180,10 +191,19 @@ def unrealized_profit(state: State, inventory: Inventory) -> Decimal:
     return state.markets[inventory.symbol].worth(inventory.quantity) - inventory.cost
 
 
-def carries(fund: Fund, balance_at_mark: Decimal, notional: Decimal) -> bool:
+def balance_at_mark(state: State, fund: Fund, asset: str) -> Decimal:
+    """A fund's balance in an asset as it were with its inventory settled to mark; or below zero."""
+    profits = (
+        unrealized_profit(state, inventory)
+        for symbol, inventory in fund.inventory.items()
+        if state.markets[symbol].contract.settlement_asset == asset
+    )
+    return balance(fund, asset) + sum(profits, ZERO)
+
+
+def carries(fund: Fund, at_mark: Decimal, notional: Decimal) -> bool:
     """FND-2: whether that balance, settled to mark, may carry that net notional."""
-    cap = fund.policy.max_net_notional_ratio * balance_at_mark
-    return balance_at_mark >= 0 and notional <= cap
+    return at_mark >= 0 and notional <= fund.policy.max_net_notional_ratio * at_mark
 
 
 def distance(state: State, fund: Fund, asset: str) -> tuple[Decimal, NoDistance | None]:
@@ -191,14 +211,7 @@ def distance(state: State, fund: Fund, asset: str) -> tuple[Decimal, NoDistance 
 
     The largest loss, to the unit, with which it still `carries` what it holds; zero with a reason.
     """
-    at_mark = balance(fund, asset) + sum(
-        (
-            unrealized_profit(state, inventory)
-            for symbol, inventory in fund.inventory.items()
-            if state.markets[symbol].contract.settlement_asset == asset
-        ),
-        ZERO,
-    )
+    at_mark = balance_at_mark(state, fund, asset)
     if at_mark <= 0:
         return ZERO, "no_balance"
     ratio = fund.policy.max_net_notional_ratio

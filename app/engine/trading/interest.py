@@ -62,6 +62,7 @@ def _growth(side: Side, plan: Plan) -> Decimal:
     """How much a plan's fills add to what the longs hold: less than nothing where they close."""
     grown = ZERO
     for match in plan.matches:
+        assert match.taken is not None, match  # an order's
         bought = match.made.quantity if side == "buy" else -match.made.quantity
         for after, quantity in (
             (match.taken.quantity, bought),

@@ -36,12 +36,12 @@ class Made(NamedTuple):
 
 
 class Match(NamedTuple):
-    """A resting order to be filled: what that does to either side."""
+    """A resting order to be filled: what that does to either side (a fund's inventory: None)."""
 
     maker: Order
     made: Made
     taker_fee: Decimal
-    taken: Settlement
+    taken: Settlement | None
 
 
 @dataclass(slots=True)
@@ -71,14 +71,15 @@ class Plan:
 
 
 class Taker(NamedTuple):
-    """The incoming side of a match; `order_id` None for a liquidation order.
+    """The incoming side of a match; `order_id` None for a liquidation order, `account` and
+    `position` as well for a fund's inventory, which has no margin to be judged by (FND-5).
 
     `standing` is how it stands before, where that is known. One that `only_reduces` may use what
     its other orders need: that is no reason not to close, for they can go (ORD-5).
     """
 
-    account: Account
-    position: Position
+    account: Account | None
+    position: Position | None
     side: Side
     order_id: int | None = None
     liquidation_id: int | None = None
@@ -103,6 +104,7 @@ def plan(
     What it passes over, it removes (ORD-11): so what it fills is the depth that can be had.
     """
     result = Plan(met=met)
+    own = taker.account.account_id if taker.account else None
     makers: dict[Leg, Standing] = {}
     for maker in _makers(state, market, orderbook.opposite(taker.side)):
         assert maker.price is not None
@@ -113,7 +115,7 @@ def plan(
             result.stopped = "match_limit"
             break
         result.met += 1
-        if maker.account_id == taker.account.account_id:
+        if maker.account_id == own:
             if prevention != "expire_taker":
                 result.cancels.append((maker, "self_trade"))
             if prevention != "expire_maker":
@@ -172,6 +174,10 @@ def _make(state: State, makers: dict[Leg, Standing], maker: Order, most: Decimal
 
 def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) -> None:
     """The incoming side of that fill; judged too, but for a liquidation (ORD-5)."""
+    if taker.account is None:
+        result.filled += made.quantity
+        result.matches.append(Match(maker, made, ZERO, None))
+        return
     if result.taker is None:
         result.taker = _taking(state, taker)
     price, charged = maker.price, taker.liquidation_id is None
@@ -195,6 +201,8 @@ def _take(state: State, taker: Taker, result: Plan, maker: Order, made: Made) ->
 
 def _taking(state: State, taker: Taker) -> Standing:
     """The taker's standing before the first fill."""
+    assert taker.account is not None, taker
+    assert taker.position is not None, taker
     if taker.standing is None:
         judged = taker.liquidation_id is None
         return Standing.of(state, taker.account, taker.position, judged=judged)
@@ -267,7 +275,9 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
     made, reference = match.made, f"trade/{trade_id}"
     step.fill_order(maker, made.quantity, made.notional)
     positions.book(step, made.making.account, made.making.position, made.settlement, reference)
-    positions.book(step, taker.account, taker.position, match.taken, reference)
+    account, position = taker.account, taker.position
+    if account is not None and position is not None and match.taken is not None:
+        positions.book(step, account, position, match.taken, reference)
     step.outcome.records.append(
         Trade(
             trade_id=trade_id,
@@ -277,19 +287,19 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
             quantity=made.quantity,
             value=made.notional,
             taker_side=taker.side,
-            taker_account_id=taker.account.account_id,
+            taker_account_id=account.account_id if account else None,
             taker_order_id=taker.order_id,
             taker_fee=match.taker_fee,
             maker_account_id=maker.account_id,
             maker_order_id=maker.order_id,
             maker_fee=made.fee,
             liquidation_id=taker.liquidation_id,
-            taker_position_side=taker.position.side,
+            taker_position_side=position.side if position else "both",
             maker_position_side=maker.position_side,
         )
     )
     step.set_last(market, price)
-    if taker.liquidation_id is None:
+    if account is not None and taker.liquidation_id is None:
         step.set_agreed_price(market, price)
     if market.watches:
         firing.traded(step, market, price)

@@ -28,6 +28,12 @@ async def list_funds(
     return (await connection.execute(query)).mappings().all()
 
 
+async def fund_exists(connection: AsyncConnection, fund_id: str) -> bool:
+    """Whether there is such a fund."""
+    query = select(funds.c.fund_id).where(funds.c.fund_id == fund_id)
+    return (await connection.execute(query)).first() is not None
+
+
 async def contracts_of_funds(connection: AsyncConnection, fund_ids: Collection[str]) -> Rows:
     """Symbol, fund and settlement asset of the contracts they stand behind."""
     query = (

@@ -105,6 +105,20 @@ adl_counterparties = Table(
 )
 """`number` is the place in the event (from 1): a rank can take part at both prices (ADL-2)."""
 
+offload_steps = Table(
+    "offload_steps",
+    metadata,
+    *columns(e.OffloadStep, key=1),
+    positive("mark_price"),
+    law("held", "held <> 0"),
+    law("filled", "filled_quantity >= 0 AND filled_quantity <= quantity"),
+    law("done", "(reason IS NULL) = (filled_quantity > 0)"),
+    law("priced", "(average_price IS NULL) = (filled_quantity = 0)"),
+    booked("profit"),
+    Index(None, "fund_id", "sequence"),
+    Index(None, "fund_id", "symbol", "sequence"),
+)
+
 alerts = Table(
     "alerts",
     metadata,
