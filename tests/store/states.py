@@ -312,6 +312,7 @@ class Exchange:
             step.outcome.sequence, step.now, fund.fund_id, symbol, "sell", Decimal("-1.5"), price,
             one, price, one, price, Decimal("-0.00000003"), None,
         ))  # fmt: skip
+        step.set_inventory(fund, symbol, one, price)
         step.set_offload(fund.inventory[symbol], step.now, price)
 
 
@@ -337,9 +338,9 @@ def small_exchange() -> Exchange:
     exchange.group(exchange.rest(bob, "ETHUSDT", "buy", "1.4"))
     for price in ("59999.0", "59999.0", "59998.5"):
         exchange.trail(bob, "BTCUSDT", price)
+    exchange.offload(funds[0], "BTCUSDT")
     exchange.fill(exchange.rest(alice, "ETHUSDT", "sell", "4000"), "0.5")
     exchange.liquidate(funds[0], "BTCUSDT")
-    exchange.offload(funds[0], "BTCUSDT")
     return exchange
 
 
