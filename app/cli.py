@@ -122,11 +122,11 @@ def _add_verify(commands: Any) -> None:
 def _add_verify_history(commands: Any) -> None:
     verify = commands.add_parser(
         "verify-history",
-        help="check an exported fund history with the file alone",
-        description="Check every row of an exported history of insurance funds: hash chain,"
-        " sequence, order and balances. Needs neither database nor service. Exits with 0 if all"
-        " holds, and prints each fund's head; 1 at the first broken row, or if a pinned head is not"
-        " in it; 2 if the file cannot be read.",
+        help="check an exported history of funds or the treasury with the file alone",
+        description="Check every row of an exported history of insurance funds, or the treasury:"
+        " hash chain, sequence, order and balances. Needs neither database nor service. Exits with"
+        " 0 if all holds, and prints each chain's head; 1 at the first broken row, or if a pinned"
+        " head is not in it; 2 if the file cannot be read.",
     )
     verify.add_argument("file", metavar="FILE.csv", help="the export; - is standard input")
     verify.add_argument(

@@ -18,7 +18,7 @@ from app.api.candles import candles
 from app.api.contracts import contracts
 from app.api.edge import Edge, first_headers
 from app.api.funding import funding
-from app.api.funds import funds, treasury
+from app.api.funds import funds
 from app.api.health import health
 from app.api.history import history
 from app.api.incidents import incidents
@@ -32,6 +32,7 @@ from app.api.problems import Problem
 from app.api.rates import Rates
 from app.api.services import Services
 from app.api.settlements import settlements
+from app.api.treasury import treasury
 from app.runner.runner import Runner
 
 LEAN = (*PLACING, *PRICING)

@@ -1,13 +1,13 @@
-"""Insurance funds, their money and policy; the treasury; alerts."""
+"""Insurance funds, their money and policy."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from decimal import Decimal, localcontext
+from decimal import localcontext
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Path
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import Admin
@@ -15,26 +15,21 @@ from app.api.accounts import moved_view
 from app.api.changing import Changing, Posting
 from app.api.faults import Fault
 from app.api.fund_views import fund_view
-from app.api.liquidations import FundFilter, with_fund
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged
 from app.api.problems import unknown
-from app.api.routing import BY_POST, changing, keyed, problems, router
+from app.api.routing import BY_POST, changing, problems, router
 from app.api.schemas.accounts import MovedView
 from app.api.schemas.base import FUND_PATTERN, Page
 from app.api.schemas.funds import (
-    AlertView,
     FundBody,
     FundContributionBody,
     FundPatch,
     FundView,
-    TreasuryContributionBody,
-    TreasuryView,
 )
-from app.api.services import Reading, ServicesDep
-from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
-from app.engine.events import AlertKind
-from app.engine.numbers import EXACT, ZERO
+from app.api.services import Reading
+from app.engine.commands.funds import ContributeToFund, CreateFund, UpdateFund
+from app.engine.numbers import EXACT
 from app.engine.policies import FundPolicy
 from app.engine.rejections import Code
 from app.store.loader import load_funds
@@ -43,7 +38,6 @@ from app.store.queries import funds as queries
 from app.store.reads import raw
 
 funds = router("insurance funds")
-treasury = router("treasury")
 
 FundPath = Annotated[str, Path(pattern=FUND_PATTERN, examples=["usdt-major"])]
 
@@ -110,50 +104,6 @@ async def contribute_to_fund(
         fund_id, body.wallet, body.asset, body.amount, body.kind, body.reference
     )
     return moved_view((await changes.apply(command))[0])
-
-
-@treasury.get("/treasury", responses=keyed(), summary="The exchange's own money")
-async def get_treasury(_: Admin, reading: Reading, paging: Paged) -> Page[TreasuryView]:
-    """Treasury and revenue, by asset."""
-    totals: defaultdict[str, dict[str, Decimal]] = defaultdict(
-        lambda: {"treasury": ZERO, "revenue": ZERO}
-    )
-    for row in await queries.house_wallets(reading):
-        totals[row["asset"]][row["kind"]] += row["balance"]
-    after = paging.after_name() or ""
-    rows = [{"asset": asset, **both} for asset, both in sorted(totals.items()) if asset > after]
-    return paging.page(rows, lambda row: TreasuryView(**row), "asset")
-
-
-@treasury.post(
-    "/treasury/contributions",
-    status_code=201,
-    responses=changing(ContributeToTreasury, *BY_POST),
-    summary="Pay into the treasury",
-)
-async def contribute_to_treasury(
-    _: Admin, changes: Posting, body: TreasuryContributionBody
-) -> MovedView:
-    """The exchange's own money into its treasury."""
-    command = ContributeToTreasury(body.asset, body.amount, body.reference)
-    return moved_view((await changes.apply(command))[0])
-
-
-@treasury.get("/alerts", responses=keyed(Fault.query_too_wide), summary="List alerts")
-async def list_alerts(
-    _: Admin,
-    services: ServicesDep,
-    paging: Paged,
-    kind: Annotated[AlertKind | None, Query()] = None,
-    fund: FundFilter = None,
-) -> Page[AlertView]:
-    """What the operators must know, newest first."""
-    heavy = kind is not None or fund is not None
-    async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
-        rows = await queries.list_alerts(
-            reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
-        )
-    return paging.page(rows, lambda row: AlertView.of(with_fund(row)), "alert_id")
 
 
 async def _one(connection: AsyncConnection, fund_id: str) -> FundView:

@@ -47,6 +47,13 @@ CSV = {
     }
 }
 
+AssetFilter = Annotated[str | None, Query(pattern=ASSET_PATTERN)]
+From = Annotated[Time | None, Query(alias="from", description="Inclusive.")]
+To = Annotated[Time | None, Query(alias="to", description="Exclusive.")]
+Format = Annotated[
+    Literal["json", "csv"], Query(description="csv streams all raw rows, oldest first.")
+]
+
 
 @history.get(
     "/insurance-fund-history",
@@ -60,15 +67,13 @@ async def list_history(
     keyed: Keyed,
     paging: Paged,
     fund: FundFilter = None,
-    asset: Annotated[str | None, Query(pattern=ASSET_PATTERN)] = None,
+    asset: AssetFilter = None,
     kind: Annotated[HistoryKind | None, Query()] = None,
     symbol: SymbolFilter = None,
-    start: Annotated[Time | None, Query(alias="from", description="Inclusive.")] = None,
-    end: Annotated[Time | None, Query(alias="to", description="Exclusive.")] = None,
+    start: From = None,
+    end: To = None,
     interval: Annotated[Literal["raw", "1m", "1h", "1d"], Query()] = "raw",
-    format: Annotated[  # noqa: A002 - the contract's name
-        Literal["json", "csv"], Query(description="csv streams all raw rows, oldest first.")
-    ] = "json",
+    format: Format = "json",  # noqa: A002 - the contract's name
 ) -> Any:
     """Every change of every fund's wallets, newest first, hash-chained per fund.
 
@@ -85,17 +90,30 @@ async def list_history(
                 field="interval",
             )
         return await _intervals(services, paging, wanted, WIDTHS[interval], keyed=keyed)
-    if format == "csv":
+    return await rows_of(queries.FUNDS, wanted, services, paging, csv=format == "csv", keyed=keyed)
+
+
+async def rows_of(
+    book: queries.Book,
+    wanted: queries.Filter,
+    services: Services,
+    paging: Paging,
+    *,
+    csv: bool,
+    keyed: bool,
+) -> Response:
+    """A page of raw rows, newest first, or all that are wanted as CSV, oldest first."""
+    if csv:
         if paging.cursor is not None:
             raise malformed(
                 "csv gives everything: no cursor", Fault.malformed_query, field="cursor"
             )
-        return await _export(services, wanted, keyed=keyed)
+        return await _export(services, book, wanted, keyed=keyed)
     before = paging.decode(datetime, str, int)
     heavy = paging.large or wanted != wanted.walked()
     narrow = "from, to or fewer filters"
     async with services.reading(heavy=heavy, narrow=narrow, keyed=keyed) as connection:
-        rows = await queries.list_history(connection, wanted, paging.fetch, before)
+        rows = await queries.list_history(connection, book, wanted, paging.fetch, before)
     return paging.texts(rows, "time", "fund_id", "sequence")
 
 
@@ -110,7 +128,7 @@ async def get_history_head(reading: Reading, fund_id: FundPath) -> HistoryHeadVi
     Noted as `sequence:hash` it pins the chain: `backstop verify-history FILE.csv --head` tells
     whether a later export still has it.
     """
-    head = await queries.history_head(reading, fund_id)
+    head = await queries.history_head(reading, queries.FUNDS, fund_id)
     if head is None:
         raise unknown("fund_id")
     held = await fund_queries.fund_wallets(reading, fund_id)
@@ -154,10 +172,12 @@ class _Export(StreamingResponse):
             logger.warning("an export was cut: %r", error)
 
 
-async def _export(services: Services, wanted: queries.Filter, *, keyed: bool) -> StreamingResponse:
+async def _export(
+    services: Services, book: queries.Book, wanted: queries.Filter, *, keyed: bool
+) -> StreamingResponse:
     """The rows as CSV; the first part is there before the answer begins, so that it can fail."""
     turn = partial(services.database.heavy, keyed=keyed, patience=STREAM_TURN_SECONDS)
-    parts = queries.export_history(turn, wanted)
+    parts = queries.export_history(turn, book, wanted)
     first = await anext(parts)
 
     async def lines() -> AsyncIterator[bytes]:
@@ -168,5 +188,5 @@ async def _export(services: Services, wanted: queries.Filter, *, keyed: bool) ->
     return _Export(
         lines(),
         media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="insurance-fund-history.csv"'},
+        headers={"Content-Disposition": f'attachment; filename="{book.file}"'},
     )

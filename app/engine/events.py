@@ -26,6 +26,12 @@ HistoryKind = Literal[
 ]  # fmt: skip
 """As published (HIS-1); those that are no `FundMove` are planned."""
 
+TreasuryKind = Literal[
+    "opening", "contribution", "top_up", "emergency_injection", "funding_correction",
+]  # fmt: skip
+"""What moves the treasury's money, a kind of the ledger alike; `opening` is what it held when its
+history began."""
+
 LedgerKind = Literal[
     "deposit", "withdrawal", "contribution", "trading_fee", "realized_profit", "margin_in",
     "margin_out", "funding", "funding_correction", "settlement_fee", "settlement_residue", FundMove,
@@ -53,7 +59,10 @@ class Transfer(NamedTuple):
 
 
 GENESIS_HASH = "0" * 64
-"""What the first entry of each fund's history follows (HIS-4)."""
+"""What the first entry of each fund's history, and of the treasury's, follows (HIS-4)."""
+
+TREASURY = "treasury"
+"""What stands in the place of the fund in the treasury's history."""
 
 
 class FundEntry(NamedTuple):
@@ -65,6 +74,23 @@ class FundEntry(NamedTuple):
     wallet: str
     asset: str
     kind: HistoryKind
+    amount: Decimal
+    balance_after: Decimal
+    symbol: str | None
+    liquidation_id: int | None
+    previous_hash: str
+    hash: str
+
+
+class TreasuryEntry(NamedTuple):
+    """One row of the treasury's balance history: as of a fund, but a chain of its own (HIS-1)."""
+
+    fund_id: str
+    sequence: int
+    time: datetime
+    wallet: str
+    asset: str
+    kind: TreasuryKind
     amount: Decimal
     balance_after: Decimal
     symbol: str | None

@@ -258,6 +258,8 @@ def _market_lines(market: Market) -> Iterator[str]:
 
 
 def _fund_lines(state: State) -> Iterator[str]:
+    if state.treasury.sequence:
+        yield _line("treasury", state.treasury)
     for fund in state.funds.values():
         yield _line(
             "fund",

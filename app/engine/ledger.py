@@ -1,4 +1,4 @@
-"""Money's part of a step: wallets, transfers between them, the hash-chained history of funds.
+"""Money's part of a step: wallets, transfers between them, hash-chained histories.
 
 Every movement is one transfer between two wallets of one asset (NUM-4), and the only one.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, cast, get_args
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from app.engine.events import (
     Alert,
@@ -17,15 +17,20 @@ from app.engine.events import (
     HistoryKind,
     LedgerKind,
     Transfer,
+    TreasuryEntry,
+    TreasuryKind,
 )
 from app.engine.numbers import ZERO, plain, texts, time_text
 from app.engine.outcome import FundBalance, Kept, Outcome
-from app.engine.scopes import Scope, WalletKind, wallet_key
-from app.engine.state import Fund, State
+from app.engine.scopes import MAIN, Scope, WalletKind, wallet_key
+from app.engine.state import Fund, State, Treasury
 from app.engine.traders import Account, Position, Wallet
 
 HISTORY_KINDS = frozenset(get_args(HistoryKind))
+TREASURY_KINDS = frozenset(get_args(TreasuryKind))
 TRADER_WALLETS = ("cross", "isolated")
+CHAINED_WALLETS = ("fund", "treasury")
+"""Whose every change is a row of a hash-chained history (HIS-1)."""
 
 Counted = Literal["order", "trade", "liquidation", "liquidation_event", "adl_event"]
 """What is given an identifier by whoever makes it; transfers and alerts get theirs here."""
@@ -106,7 +111,7 @@ class Ledger:
     ) -> None:
         """Move `amount` from `source` to `destination`; negative moves it back, zero does nothing.
 
-        Where a fund's wallet is a side, its balance history gets an entry of the same kind.
+        Where a fund's or the treasury's is a side, its history gets an entry of the same kind.
         """
         if amount == 0:
             return
@@ -139,10 +144,21 @@ class Ledger:
                 reference=reference,
             )
         )
-        if source.kind == "fund":
-            self._fund_entry(source, kind, -amount, symbol, liquidation_id)
-        if destination.kind == "fund":
-            self._fund_entry(destination, kind, amount, symbol, liquidation_id)
+        if source.kind in CHAINED_WALLETS:
+            self._enter(source, kind, -amount, symbol, liquidation_id)
+        if destination.kind in CHAINED_WALLETS:
+            self._enter(destination, kind, amount, symbol, liquidation_id)
+
+    def _enter(
+        self,
+        wallet: Wallet,
+        kind: LedgerKind,
+        amount: Decimal,
+        symbol: str | None,
+        liquidation_id: int | None,
+    ) -> None:
+        enter = self._fund_entry if wallet.kind == "fund" else self._treasury_entry
+        enter(wallet, kind, amount, symbol, liquidation_id)
 
     def _fund_entry(
         self,
@@ -169,6 +185,41 @@ class Ledger:
         self.outcome.records.append(entry)
         held = sum((one.balance for one in fund.wallets if one.asset == wallet.asset), ZERO)
         self.outcome.balances += (FundBalance(entry, held),)
+
+    def _treasury_entry(
+        self,
+        wallet: Wallet,
+        kind: LedgerKind | Literal["opening"],
+        amount: Decimal,
+        symbol: str | None = None,
+        liquidation_id: int | None = None,
+    ) -> None:
+        assert kind in TREASURY_KINDS, kind  # money moves in the treasury only so (FND-10)
+        treasury = self.state.treasury
+        entry = _next_entry(
+            TreasuryEntry,
+            treasury,
+            self.now,
+            wallet,
+            kind,
+            amount,
+            symbol=symbol,
+            liquidation_id=liquidation_id,
+        )
+        treasury.sequence = entry.sequence
+        treasury.last_hash = entry.hash
+        self._touch(treasury)
+        self.outcome.records.append(entry)
+
+    def begin_treasury_history(self) -> None:
+        """What the treasury holds from before it had a history is the first of that (HIS-1)."""
+        if self.state.treasury.sequence:
+            return
+        markets = self.state.markets.values()
+        for asset in sorted({market.contract.settlement_asset for market in markets}):
+            wallet = self.state.wallets.get(wallet_key("treasury", "", asset))
+            if wallet is not None and wallet.balance:
+                self._treasury_entry(wallet, "opening", wallet.balance)
 
     def alert(
         self, kind: AlertKind, fund_id: str | None, asset: str | None, **detail: object
@@ -197,15 +248,42 @@ def fund_entry(
     symbol: str | None,
     liquidation_id: int | None,
 ) -> FundEntry:
-    """The next row of a fund's history, hashed as ARCHITECTURE.md publishes it (HIS-1, HIS-4)."""
-    sequence = fund.sequence + 1
+    """The next row of a fund's history (HIS-1)."""
+    return _next_entry(
+        FundEntry,
+        fund,
+        time,
+        wallet,
+        kind,
+        amount,
+        symbol=symbol,
+        liquidation_id=liquidation_id,
+    )
+
+
+Entry = TypeVar("Entry", FundEntry, TreasuryEntry)
+
+
+def _next_entry(
+    row: type[Entry],
+    head: Fund | Treasury,
+    time: datetime,
+    wallet: Wallet,
+    kind: Any,
+    amount: Decimal,
+    *,
+    symbol: str | None,
+    liquidation_id: int | None,
+) -> Entry:
+    """The row behind the head of a chain, hashed as ARCHITECTURE.md publishes it (HIS-4)."""
+    sequence, name = head.sequence + 1, wallet.name or MAIN
     line = "|".join(
         [
-            fund.last_hash,
-            fund.fund_id,
+            head.last_hash,
+            head.fund_id,
             str(sequence),
             time_text(time),
-            wallet.name,
+            name,
             wallet.asset,
             kind,
             plain(amount),
@@ -214,17 +292,17 @@ def fund_entry(
             "" if liquidation_id is None else str(liquidation_id),
         ]
     )
-    return FundEntry(
-        fund_id=fund.fund_id,
+    return row(
+        fund_id=head.fund_id,
         sequence=sequence,
         time=time,
-        wallet=wallet.name,
+        wallet=name,
         asset=wallet.asset,
         kind=kind,
         amount=amount,
         balance_after=wallet.balance,
         symbol=symbol,
         liquidation_id=liquidation_id,
-        previous_hash=fund.last_hash,
+        previous_hash=head.last_hash,
         hash=hashlib.sha256(line.encode()).hexdigest(),
     )

@@ -23,12 +23,13 @@ from app.engine.events import (
     PositionSettled,
     Trade,
     Transfer,
+    TreasuryEntry,
 )
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
-from app.engine.state import ApiKey, Fund, Inventory
+from app.engine.state import ApiKey, Fund, Inventory, Treasury
 from app.engine.traders import (
     Account,
     ContractSettings,
@@ -57,12 +58,14 @@ Kept = (
     | Delivery
     | Fund
     | Inventory
+    | Treasury
     | ApiKey
 )
 """State that the store keeps a row of: things, never values, which could equal older ones."""
 Record = (
     Transfer
     | FundEntry
+    | TreasuryEntry
     | Trade
     | Liquidation
     | ClearanceFee

@@ -19,6 +19,11 @@ BEFORE_SIDE = ":"
 """Between symbol and side in the name of an isolated wallet."""
 
 
+MAIN = "main"
+"""The wallet of a fund that pays first (FND-6); the one that the treasury has in an asset, to the
+readers of its history."""
+
+
 class Scope(NamedTuple):
     """A margin scope: an account's cross wallet in `asset`, or one isolated leg settled in it.
 

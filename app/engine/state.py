@@ -17,7 +17,7 @@ from app.engine.commands.keys import NewKey
 from app.engine.commands.leaders import Incident, Limits
 from app.engine.commands.prices import Tick
 from app.engine.contracts import LEFT_OUT
-from app.engine.events import GENESIS_HASH
+from app.engine.events import GENESIS_HASH, TREASURY
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient
 from app.engine.policies import FundPolicy
@@ -53,6 +53,15 @@ class Fund:
     required_minimum: dict[str, Decimal] = field(default_factory=dict)
     wallets: list[Wallet] = field(default_factory=list)
     inventory: dict[str, Inventory] = field(default_factory=dict)
+    sequence: int = 0
+    last_hash: str = GENESIS_HASH
+
+
+@dataclass(slots=True, eq=False)
+class Treasury:
+    """The exchange's own money: the head of the history of its wallets, one for each asset."""
+
+    fund_id: str = TREASURY
     sequence: int = 0
     last_hash: str = GENESIS_HASH
 
@@ -154,6 +163,7 @@ class State:
     counters: Counters = field(default_factory=Counters)
     markets: dict[str, Market] = field(default_factory=dict)
     funds: dict[str, Fund] = field(default_factory=dict)
+    treasury: Treasury = field(default_factory=Treasury)
     accounts: dict[str, Account] = field(default_factory=dict)
     wallets: dict[str, Wallet] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)

@@ -26,7 +26,7 @@ from app.engine.markets import Delivery, Funding, Market
 from app.engine.numbers import EXACT, ZERO
 from app.engine.policies import FundPolicy
 from app.engine.scopes import BEFORE_SIDE, Scope, leg_of, wallet_key
-from app.engine.state import ApiKey, Counters, Fund, Inventory, State
+from app.engine.state import ApiKey, Counters, Fund, Inventory, State, Treasury
 from app.engine.traders import (
     Account,
     ContractSettings,
@@ -60,6 +60,8 @@ async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None =
             await _load_markets(source, state)
             await prices.load_traded(source, state)
             await _load_funds(source, state)
+            for row in await source.fetch("treasury"):
+                state.treasury = Treasury(*row)
             await _load_keys(source, state)
             await _load_accounts(source, state)
             await _load_positions(source, state)

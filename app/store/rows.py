@@ -34,13 +34,14 @@ from app.engine.events import (
     QueueEntry,
     Trade,
     Transfer,
+    TreasuryEntry,
 )
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.numbers import plain
 from app.engine.outcome import IndexPrice, Kept, Outcome, Record
 from app.engine.policies import FundPolicy
-from app.engine.state import ApiKey, Counters, Fund, Inventory
+from app.engine.state import ApiKey, Counters, Fund, Inventory, Treasury
 from app.engine.traders import (
     Account,
     ContractSettings,
@@ -232,6 +233,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Funding: _state(tables.funding),
     Delivery: _state(tables.deliveries),
     Fund: _state(tables.funds, policy=_policy, required_minimum=_minimum, wallets=_keys),
+    Treasury: _state(tables.treasury),
     ApiKey: _state(tables.api_keys),
 }
 """Of what is kept: its table, what makes its row, how many columns lead as its key."""
@@ -256,6 +258,7 @@ def _record(table: Table, kind: type, **written: Callable[[Any], str]) -> tuple[
 _RECORDS: dict[type, tuple[str, RowOf | None]] = {
     Transfer: _record(tables.transfers, Transfer),
     FundEntry: _record(tables.fund_history, FundEntry),
+    TreasuryEntry: _record(tables.treasury_history, TreasuryEntry),
     Trade: _record(tables.trades, Trade),
     Liquidation: _record(tables.liquidations, Liquidation),
     ClearanceFee: _record(tables.clearance_fees, ClearanceFee),

@@ -1,4 +1,4 @@
-"""`backstop verify-history`: an exported fund history, checked with the file alone (HIS-4).
+"""`backstop verify-history`: an exported history, of funds or the treasury, and only that (HIS-4).
 
 It is the page that documents the chain (ARCHITECTURE.md, "The hash chain") once more, and shares no
 code with what writes the chain: an error would be in both.
@@ -42,7 +42,7 @@ HistoryRow = dict[str, str]
 
 @dataclass(slots=True)
 class ChainHead:
-    """Where a fund's chain stands: its last row, and what each wallet (wallet, asset) holds."""
+    """Where a chain stands: its last row, and what each wallet (wallet, asset) holds."""
 
     sequence: int = 0
     hash: str = FIRST_PREVIOUS_HASH
@@ -151,7 +151,7 @@ def run(path: str, pins: Collection[Pin]) -> int:
 def _summary(heads: dict[str, ChainHead], pins: Collection[Pin]) -> str:
     """The heads, each as `--head` takes it."""
     rows = sum(head.sequence for head in heads.values())
-    lines = [f"Every row holds: {rows:,} of {len(heads):,} fund(s)."]
+    lines = [f"Every row holds: {rows:,} of {len(heads):,} chain(s)."]
     for fund, head in sorted(heads.items()):
         lines.append(f"{fund}  {head.time}  {head.sequence}:{head.hash}")
         for (wallet, asset), balance in sorted(head.balances.items()):

@@ -16,6 +16,7 @@ from typing import Any, get_args
 import asyncpg
 
 from app.engine.commands import OrderStatus, TriggeredStatus
+from app.engine.events import TREASURY
 from app.engine.outcome import Outcome
 from app.engine.state import Counters, State
 from app.store.growing import Growing
@@ -24,9 +25,9 @@ from app.verify.difference import Difference, Differs, Key, Layout
 from app.verify.growing import GROWING, GrowingTable
 
 RECORDS = (
-    "transfers", "fund_history", "trades", "liquidations", "clearance_fees", "adl_events",
-    "adl_counterparties", "alerts", "incident_releases", "funding_payments", "funding_rates",
-    "index_samples", "position_settlements", "settlements", "offload_steps",
+    "transfers", "fund_history", "treasury_history", "trades", "liquidations", "clearance_fees",
+    "adl_events", "adl_counterparties", "alerts", "incident_releases", "funding_payments",
+    "funding_rates", "index_samples", "position_settlements", "settlements", "offload_steps",
 )  # fmt: skip
 COUNTED = {
     "transfers": "transfer", "trades": "trade", "liquidations": "liquidation",
@@ -35,7 +36,9 @@ COUNTED = {
     "funding_rates": "command", "index_samples": "command", "position_settlements": "command",
     "settlements": "command", "offload_steps": "command",
 }  # fmt: skip
-"""The counter of the first column of each table's key; a fund's history has its fund's own."""
+"""The counter of the first column of each table's key; a history has its fund's, or the treasury's,
+own."""
+CHAINS = ("fund_history", "treasury_history")
 LOWEST = -(2**63)
 """Where nothing was counted, no row is left out, whatever its number."""
 CLOSED = {
@@ -86,6 +89,7 @@ class Records:
         }
         for fund in begin.funds.values():
             counted["fund_history", fund.fund_id] = fund.sequence
+        counted["treasury_history", TREASURY] = begin.treasury.sequence
         self._first = {key: count + 1 if count else LOWEST for key, count in counted.items()}
         self._streams: dict[Key, Stream] = {}
         self._growing = {name: GrowingTable(connection, name, begin.time) for name in GROWING}
@@ -175,7 +179,7 @@ def _by_stream(appends: TableRows) -> Iterator[tuple[Key, list[TableRow]]]:
     """The rows of each stream in order of their key."""
     for name, rows in appends.items():
         rows.sort(key=LAYOUTS[name].key)
-        if name == "fund_history":
+        if name in CHAINS:
             for fund_id, part in groupby(rows, lambda row: row[0]):
                 yield (name, fund_id), list(part)
         else:

@@ -78,6 +78,7 @@ def _whole(state: State) -> Outcome:
         (market.delivery for market in state.markets.values() if market.delivery),
         state.funds.values(),
         *(fund.inventory.values() for fund in state.funds.values()),
+        [state.treasury] if state.treasury.sequence else [],
         state.keys.values(),
     ]
     assert state.time is not None

@@ -18,6 +18,8 @@ ADMIN_ONLY = [
     ("PATCH /v1/insurance-funds/usdt-major", {}),
     ("POST /v1/insurance-funds/usdt-major/contributions", {}),
     ("GET /v1/treasury", None),
+    ("GET /v1/treasury/history", None),
+    ("GET /v1/treasury/history-head", None),
     ("POST /v1/treasury/contributions", {}),
     ("GET /v1/alerts", None),
 ]

@@ -17,6 +17,7 @@ from app.engine.ledger import fund_entry
 from app.engine.policies import FundPolicy
 from app.engine.state import Fund
 from app.engine.traders import Wallet
+from app.verify.history import verify_history
 from tests.api.conftest import Api, crash
 
 PATH = "/v1/insurance-fund-history"
@@ -206,3 +207,44 @@ async def test_the_head(api: Api) -> None:
             "balances": [{"wallet": "main", "asset": held[0], "balance": held[1]}],
         }
     assert await api.refused(path.format("nope"), key=None) == (404, "unknown_fund")
+
+
+async def test_the_treasury_has_a_history_of_its_own(api: Api) -> None:
+    """HIS-1: for admins; pages, filters, CSV and head as a fund's, in a chain over its assets."""
+    path = "/v1/treasury/history"
+    head = await api("GET /v1/treasury/history-head")
+    assert head == {"sequence": 0, "hash": "0" * 64, "time": None, "balances": []}
+    for asset, amount in (("USDT", "1000"), ("USDC", "5"), ("USDT", "0.00000001")):
+        paid = {"asset": asset, "amount": amount, "reference": "x"}
+        await api("POST /v1/treasury/contributions", paid, status=201)
+    money = {"asset": "USDT", "amount": "50", "kind": "top_up"}
+    await api("POST /v1/insurance-funds/usdt-major/contributions", money, status=201)
+    page = await api(f"GET {path}?limit=3")
+    rest = await api(f"GET {path}?cursor={page['next_cursor']}")
+    items = [*page["items"], *rest["items"]]
+    assert [(one["kind"], one["asset"], one["amount"], one["balance_after"]) for one in items] == [
+        ("top_up", "USDT", "-50", "950.00000001"),
+        ("contribution", "USDT", "0.00000001", "1000.00000001"),
+        ("contribution", "USDC", "5", "5"),
+        ("contribution", "USDT", "1000", "1000"),
+    ]
+    assert {(one["fund"], one["wallet"]) for one in items} == {("treasury", "main")}
+    of_usdc = await api(f"GET {path}?asset=USDC&kind=contribution")
+    assert [one["sequence"] for one in of_usdc["items"]] == [2]
+    assert (await api(f"GET {path}?symbol=BTCUSDT"))["items"] == []
+    assert await api.refused(f"GET {path}?kind=seed_capital") == (400, "malformed_query")
+
+    answer = await api.send(f"GET {path}?format=csv")
+    assert answer.headers["content-disposition"] == 'attachment; filename="treasury-history.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert chain_is_whole(rows)
+    head = await api("GET /v1/treasury/history-head")
+    assert (head["sequence"], head["hash"]) == (4, items[0]["hash"])
+    assert head["balances"] == [
+        {"wallet": "main", "asset": "USDC", "balance": "5"},
+        {"wallet": "main", "asset": "USDT", "balance": "950.00000001"},
+    ]
+    (checked,) = verify_history(io.BytesIO(answer.content), [(4, items[0]["hash"])]).values()
+    assert checked.sequence == 4
+    public = await api("GET /v1/insurance-fund-history?kind=top_up", key=None)
+    assert [one["fund"] for one in public["items"]] == ["usdt-major"]

@@ -346,7 +346,9 @@ class Expectations:
         assert found == list(parts), self.world.events[-1].counterparties
 
     def expect_history(self, fund: str, *rows: str) -> None:
-        """`history F seed_capital:3000 bankruptcy_loss:-76.9`: all of it; `...` skips what was."""
+        """`history F seed_capital:3000 bankruptcy_loss:-76.9`: all of it; `...` skips what was.
+
+        `treasury` is the treasury's."""
         found = [f"{e.kind}:{e.amount.normalize():f}" for e in self.world.history
                  if e.fund_id == fund]  # fmt: skip
         if rows[0] == "...":

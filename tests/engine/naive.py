@@ -28,7 +28,6 @@ from app.engine.commands.prices import Price
 from app.engine.contracts import Contract
 from app.engine.events import (
     AdlEvent,
-    FundEntry,
     Liquidation,
     Trade,
     Transfer,
@@ -44,9 +43,9 @@ from tests.engine.arithmetic import (
     value,
     worth_of_price_unit,
 )
-from tests.engine.chain import chain_hash, fund_movements
 from tests.engine.deliveries import Deliveries
 from tests.engine.fundings import Fundings
+from tests.engine.histories import Histories
 from tests.engine.interest import Interest
 from tests.engine.laws import check_laws
 from tests.engine.naive_marks import Marks
@@ -107,7 +106,7 @@ class Books:
         self.paid_in: dict[str, Fraction] = defaultdict(Fraction)
         self.holdings: dict[Key, Holding] = defaultdict(Holding)
         self.inventory: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
-        self.heads: dict[str, tuple[int, str]] = defaultdict(lambda: (0, "0" * 64))
+        self.histories = Histories()
         self.seen: dict[int, Totals] = defaultdict(Totals)
         self.counts: dict[str, int] = defaultdict(int)
         self.events: dict[str, dict[str, int]] = defaultdict(dict)
@@ -132,7 +131,7 @@ class Books:
             self._outside(outcome)
             self._halts(outcome, state)
             self._transfers(outcome)
-            self._fund_entries(outcome)
+            self.histories.observe(outcome, self.wallets)
             self._positions(outcome, state)
             self.fundings.observe(outcome, state, self.holdings, self.inventory)
             self.deliveries.observe(outcome, state, self.holdings, self.inventory)
@@ -209,22 +208,6 @@ class Books:
             ):
                 self.wallets[key] += sign * Fraction(transfer.amount)
                 assert self.wallets[key] == Fraction(balance), f"{key} in {transfer}"
-
-    def _fund_entries(self, outcome: Outcome) -> None:
-        """One entry per movement of a fund wallet, chained as published (HIS-1, HIS-4)."""
-        movements = [m for transfer in outcome.of(Transfer) for m in fund_movements(transfer)]
-        entries = [
-            (f"fund/{e.fund_id}/{e.asset}/{e.wallet}", e.kind, e.amount, e.balance_after, e.symbol)
-            for e in outcome.of(FundEntry)
-        ]
-        assert entries == movements, f"history {entries}, ledger {movements}"
-        for entry in outcome.of(FundEntry):
-            sequence, head = self.heads[entry.fund_id]
-            assert entry.sequence == sequence + 1, entry
-            assert entry.previous_hash == head, entry
-            assert entry.time == outcome.time, entry
-            assert entry.hash == chain_hash(entry), entry
-            self.heads[entry.fund_id] = (entry.sequence, entry.hash)
 
     def _positions(self, outcome: Outcome, state: State) -> None:
         for record in outcome.of(Liquidation):  # before any of its orders (LIQ-2)
@@ -363,8 +346,8 @@ class Books:
             assert cost == holding.cost, f"{key}: cost {cost}, not {holding.cost}"
 
     def _compare_funds(self, state: State) -> None:
+        self.histories.compare(state)
         for fund in state.funds.values():
-            assert (fund.sequence, fund.last_hash) == self.heads[fund.fund_id], fund.fund_id
             for symbol in {*fund.inventory, *(s for f, s in self.inventory if f == fund.fund_id)}:
                 inventory = fund.inventory.get(symbol)
                 actual = Fraction(inventory.quantity) if inventory else Fraction(0)

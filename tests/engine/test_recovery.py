@@ -15,15 +15,18 @@ from app.engine.cascades import cascade
 from app.engine.commands import Command
 from app.engine.commands.accounts import ConfigureContract, Deposit
 from app.engine.commands.contracts import UpdateContract
+from app.engine.commands.funds import ContributeToTreasury
 from app.engine.commands.leaders import ContinueCascade, Incident, Recover, ReleaseIncident
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
+from app.engine.events import TreasuryEntry
 from app.engine.figures import ranking, triggers
 from app.engine.liquidation import looking, waterfall
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope, cross_scope, isolated_scope
-from tests.engine.world import World, brackets, contract
+from app.engine.state import Treasury
+from tests.engine.world import World, brackets, contract, inverse
 
 HUNDRED = Decimal(100)
 CRASH = Tick("TEST", Decimal(95))
@@ -229,3 +232,19 @@ def test_nothing_is_opened_in_a_scope_set_aside(world: World) -> None:
     assert refusal.code == "account_in_liquidation"
     world.must(ReleaseIncident(1, "mended"))
     world.must(order("dan", "buy", 1))
+
+
+def test_what_a_treasury_holds_from_before_its_history_opens_it(world: World) -> None:
+    """The first leader that keeps one begins with what is there, whatever it is (HIS-1)."""
+    world.must(ContributeToTreasury("USDT", HUNDRED))
+    world.contract(inverse("COIN", "F", coin="BTC"))
+    world.must(ContributeToTreasury("BTC", Decimal(7)))
+    world.state.treasury = Treasury()  # as it is loaded from the tables of earlier releases
+    del world.books.histories.heads[TreasuryEntry, "treasury"]
+    world.history.clear()
+    world.restart()
+    world.restart()
+    world.must(ContributeToTreasury("USDT", Decimal(1)))
+    assert [f"{row.asset} {row.kind} {row.balance_after}" for row in world.history] == [
+        "BTC opening 7", "USDT opening 100", "USDT contribution 101",
+    ]  # fmt: skip

@@ -31,6 +31,7 @@ from app.engine.events import (
     OffloadStep,
     PositionSettled,
     Trade,
+    TreasuryEntry,
 )
 from app.engine.markets import Triggers
 from app.engine.numbers import EXACT
@@ -90,7 +91,7 @@ class World:
         self.liquidations: dict[int, Liquidation] = {}
         self.fees: list[ClearanceFee] = []
         self.events: list[AdlEvent] = []
-        self.history: list[FundEntry] = []
+        self.history: list[FundEntry | TreasuryEntry] = []
         self.alerts: list[Alert] = []
         self.payments: list[FundingPayment] = []
         self.fundings: list[FundingSettled] = []
@@ -135,7 +136,7 @@ class World:
         self.trades += outcome.of(Trade)
         self.fees += outcome.of(ClearanceFee)
         self.events += outcome.of(AdlEvent)
-        self.history += outcome.of(FundEntry)
+        self.history += [*outcome.of(FundEntry), *outcome.of(TreasuryEntry)]
         self.alerts += outcome.of(Alert)
         self.payments += outcome.of(FundingPayment)
         self.fundings += outcome.of(FundingSettled)

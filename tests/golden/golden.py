@@ -29,9 +29,18 @@ from app.engine.commands.accounts import (
     Withdraw,
 )
 from app.engine.commands.contracts import CreateContract, ImportContracts
+from app.engine.commands.delivery import SettleContract
+from app.engine.commands.funding import CorrectFunding
 from app.engine.commands.funds import ContributeToTreasury
-from app.engine.commands.leaders import ContinueCascade, Limits, Recover
-from app.engine.commands.orders import CancelOrder, PlaceOrder
+from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
+from app.engine.commands.leaders import (
+    ContinueCascade,
+    Incident,
+    Limits,
+    Recover,
+    ReleaseIncident,
+)
+from app.engine.commands.orders import AmendOrder, CancelOrder, PlaceOrder
 from app.engine.commands.prices import ReportClock, Tick
 from app.engine.engine import Engine
 from app.engine.handlers import prices
@@ -46,11 +55,7 @@ from app.verify.difference import text
 from tests.engine.world import contract, open_account
 from tests.verify.market import Market, opening
 
-SINCE: dict[str, dict[str, Any]] = {
-    "trades": {"taker_position_side": "both", "maker_position_side": "both"},
-    "liquidations": {"netted_quantity": 0},
-    "adl_events": {"adl_policy": "current"},
-}
+SINCE: dict[str, dict[str, Any]] = {}
 """Columns that came after the newest version's log was written, with their migrations' defaults;
 the next version's has them."""
 
@@ -165,12 +170,19 @@ class Life:
     def do(self, commands: Iterable[Command], *, steps: int = 1000) -> None:
         """Commands, each with its cascade, of at most so many steps."""
         for command in commands:
-            if (due := self.engine.due()) and due.time <= self._time:
-                self._apply(due.command)
-            pending = self._apply(command)
-            while pending and steps:
-                steps -= 1
-                pending = self._apply(ContinueCascade(pending[0]))
+            while (due := self.engine.due()) and due.time <= self._time:
+                self._run(due.command, steps)
+            self._run(command, steps)
+
+    def pass_time(self, time: timedelta) -> None:
+        """Nothing is commanded meanwhile."""
+        self._time += time
+
+    def _run(self, command: Command, steps: int) -> None:
+        pending = self._apply(command)
+        while pending and steps:
+            steps -= 1
+            pending = self._apply(ContinueCascade(pending[0]))
 
     def _apply(self, command: Command) -> tuple[str, ...]:
         self._time += timedelta(milliseconds=100)
@@ -198,6 +210,26 @@ def crowd() -> Iterator[Command]:
     yield PlaceOrder("whale", symbol, "buy", "limit", Decimal(30), Decimal("96.7"))
 
 
+def expiry() -> Iterator[Command]:
+    """What comes with time: a funding and what corrects it, a delivery without enough samples."""
+    yield CreateContract(
+        replace(contract("EUSDT", "rich"), kind="delivery", delivery_at=START + timedelta(hours=1))
+    )
+    yield Tick("EUSDT", Decimal(100), Decimal(100))
+    yield Deposit("whale", "USDT", Decimal(1000))
+    yield PlaceOrder("whale", "EUSDT", "sell", "limit", Decimal(2), Decimal(100))
+    yield PlaceOrder("late", "EUSDT", "buy", "limit", Decimal(1), Decimal(100))
+
+
+def acts() -> Iterator[Command]:
+    """What admins do at last."""
+    yield SettleContract("EUSDT", Decimal("100.5"), "no samples")
+    yield CorrectFunding("AUSDT", START + timedelta(hours=1), "late", Decimal(1), "a wrong rate")
+    yield CreateKey(NewKey("key-desk", "desk", "feed", hashlib.sha256(b"desk").hexdigest(), None))
+    yield RevokeKey("key-desk")
+    yield ReleaseIncident(1, "mended")
+
+
 def live() -> Golden:
     """A log with every kind of command, and what became of it."""
     life, market = Life(), Market(seed=7)
@@ -215,6 +247,13 @@ def live() -> Golden:
         life.do(market.crash())
         resting = sorted(life.engine.state.orders)[:1]
         life.do(CancelOrder(order_id) for order_id in resting)
+    life.do([Deposit("late", "USDT", Decimal(100)), *expiry()])
+    orders = life.engine.state.orders.values()
+    (rests,) = (order.order_id for order in orders if order.symbol == "EUSDT")
+    life.do([AmendOrder(rests, quantity=Decimal(3))])
+    life.pass_time(timedelta(hours=1))
+    blamed = Incident(1, "Deposit", digest="ab" * 32)
+    life.do([Recover(incidents=(blamed,)), *acts()])
     check_all(life.engine.state)
     return told(life.outcomes, life.engine.state)
 

@@ -57,6 +57,10 @@ NONE_OF = {
             ON entry.fund_id = owner AND entry.wallet = name AND entry.asset = wallets.asset
         WHERE wallets.kind = 'fund'
         GROUP BY key HAVING balance <> COALESCE(sum(entry.amount), 0)""",
+    "treasury wallets whose history does not add up to the balance": """
+        SELECT key FROM wallets LEFT JOIN treasury_history AS entry USING (asset)
+        WHERE wallets.kind = 'treasury'
+        GROUP BY key HAVING balance <> COALESCE(sum(entry.amount), 0)""",
     "liquidations without a whole story": """
         SELECT liquidation_id FROM liquidations
         WHERE steps->0->>0 IS DISTINCT FROM 'trigger'
@@ -169,10 +173,15 @@ def asked(request: Request) -> list[Tag]:
 
 
 async def check_chains(connection: asyncpg.Connection) -> None:
-    """Every fund's history is a chain from its first row (HIS-4)."""
+    """Every history, of a fund or the treasury, is a chain from its first row (HIS-4)."""
+    for name in ("fund_history", "treasury_history"):
+        rows = await connection.fetch(f"SELECT * FROM {name} ORDER BY fund_id, sequence")
+        _check_chains([FundEntry(**row) for row in rows])
+
+
+def _check_chains(entries: list[FundEntry]) -> None:
     last: dict[str, FundEntry] = {}
-    for row in await connection.fetch("SELECT * FROM fund_history ORDER BY fund_id, sequence"):
-        entry = FundEntry(**row)
+    for entry in entries:
         before = last.get(entry.fund_id)
         assert entry.sequence == (before.sequence + 1 if before else 1)
         assert entry.previous_hash == (before.hash if before else "0" * 64)

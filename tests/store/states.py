@@ -126,6 +126,12 @@ class Exchange:
             step.transfer("seed_capital", outside, wallet, Decimal(500), reference=NASTY)
         return fund
 
+    def pay_into_treasury(self) -> None:
+        """Money of the exchange's own, the first of its history."""
+        step = self.step()
+        outside, treasury = step.wallet("external", "", "USDT"), step.wallet("treasury", "", "USDT")
+        step.transfer("contribution", outside, treasury, Decimal("70.5"), reference=NASTY)
+
     def move(self, fund: Fund, symbol: str, amount: str) -> None:
         """Money into a fund, or out of it with an ADL in a contract behind it."""
         step = self.step()
@@ -320,6 +326,7 @@ def small_exchange() -> Exchange:
     """Two funds, two contracts, cross and isolated accounts, orders on both sides, inventory."""
     exchange = Exchange()
     funds = [exchange.open_fund("zeta"), exchange.open_fund("alpha")]
+    exchange.pay_into_treasury()
     exchange.list_contract("ETHUSDT", "alpha")
     exchange.list_contract("BTCUSDT", "zeta")
     alice = exchange.open_account("alice", "BTCUSDT", "isolated")

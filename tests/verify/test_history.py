@@ -253,7 +253,7 @@ def test_an_export_holds_and_ends_at_the_heads_that_the_service_tells(
     result = command(str(file), "--head", pin)
     assert result.returncode == 0, result
     lines = result.stdout.decode().splitlines()
-    assert lines[0] == "Every row holds: 4 of 2 fund(s)."
+    assert lines[0] == "Every row holds: 4 of 2 chain(s)."
     assert lines[-4] == f"usdt-major  {head['time']}  {pin}"
     assert (
         lines[-3:-1]
@@ -263,7 +263,7 @@ def test_an_export_holds_and_ends_at_the_heads_that_the_service_tells(
     assert lines[-1] == "1 pinned head(s): in the file."
     one_fund = command("-", given=exported(service, "&fund=usdc"))
     assert one_fund.returncode == 0
-    assert b"Every row holds: 1 of 1 fund(s)." in one_fund.stdout
+    assert b"Every row holds: 1 of 1 chain(s)." in one_fund.stdout
     assert b"only a pinned head can tell" in one_fund.stdout
 
 

@@ -23,7 +23,7 @@ from app.api.schemas.base import (
     example,
 )
 from app.engine.commands import ContributionKind
-from app.engine.events import AlertKind, HistoryKind
+from app.engine.events import AlertKind, HistoryKind, TreasuryKind
 from app.engine.policies import WARNINGS, AdlPolicy, DrawdownBreaker, OffloadPolicy, SurplusTo
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -252,8 +252,28 @@ class HistoryView(View):
     hash: Hash
 
 
+class TreasuryHistoryView(View):
+    """One change of the treasury's wallet in an asset, linked into its one hash chain (HIS-1).
+
+    `opening` is what it held when its history began.
+    """
+
+    sequence: int
+    time: Time
+    fund: Literal["treasury"]
+    wallet: Literal["main"]
+    asset: str
+    kind: TreasuryKind
+    amount: Exact
+    balance_after: Exact
+    symbol: str | None
+    liquidation_id: Id | None
+    previous_hash: Hash
+    hash: Hash
+
+
 class HistoryHeadView(View):
-    """The last row of a fund's history: who notes it can tell whether a later export still has it.
+    """The last row of a history: who notes it can tell whether a later export still has it.
 
     Without a row the sequence is 0, the hash 64 zeros and the time null.
     """

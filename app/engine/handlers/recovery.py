@@ -34,6 +34,7 @@ def recover(step: Step, command: Recover) -> Done:
     """
     state = step.state
     step.begin_term(command.limits, command.incidents)
+    step.begin_treasury_history()
     cascade.forget_all(state)
     step.pending_before = frozenset()
     ranking.forget_all(state)

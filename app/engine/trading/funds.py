@@ -10,12 +10,10 @@ from app.engine.contracts import Contract
 from app.engine.events import FundMove
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, Quotient, divide_up
-from app.engine.scopes import wallet_key
+from app.engine.scopes import MAIN, wallet_key
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
 from app.engine.traders import Wallet
-
-MAIN = "main"
 
 NoDistance = Literal["no_balance", "net_notional_cap"]
 """Why a fund can accept no further bankrupt position."""

@@ -1,18 +1,20 @@
-"""The balance history of insurance funds (HIS-1, HIS-2): raw rows and intervals."""
+"""The balance histories of insurance funds and the treasury (HIS-1, HIS-2): raw, by interval."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     DateTime,
     Numeric,
     Select,
+    Table,
     Text,
     func,
     literal,
@@ -24,31 +26,50 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Row, Rows
-from app.store.tables import fund_history as history
-from app.store.tables import funds
+from app.store.tables import fund_history, funds, treasury, treasury_history
 
 HistoryKey = tuple[datetime, str, int]
 """Where a row stands in the order of all funds' histories: time, fund, sequence."""
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
-_PLACE = (history.c.time, history.c.fund_id, history.c.sequence)
-_c = history.c
 FIELDS = {
-    "sequence": _c.sequence,
-    "time": _c.time,
-    "fund": _c.fund_id,
-    "wallet": _c.wallet,
-    "asset": _c.asset,
-    "kind": _c.kind,
-    "amount": _c.amount,
-    "balance_after": _c.balance_after,
-    "symbol": _c.symbol,
-    "liquidation_id": _c.liquidation_id,
-    "previous_hash": _c.previous_hash,
-    "hash": _c.hash,
+    "sequence": "sequence",
+    "time": "time",
+    "fund": "fund_id",
+    "wallet": "wallet",
+    "asset": "asset",
+    "kind": "kind",
+    "amount": "amount",
+    "balance_after": "balance_after",
+    "symbol": "symbol",
+    "liquidation_id": "liquidation_id",
+    "previous_hash": "previous_hash",
+    "hash": "hash",
 }
-"""What readers see of a row, in order."""
+"""What readers see of a row, in order, and which column that is."""
 EXPORT_ROWS = 2000
+
+
+class Book(NamedTuple):
+    """Whose history: the table of its rows, and that of the heads of its chains."""
+
+    rows: Table
+    heads: Table
+    file: str
+    """What an export is called."""
+
+    @property
+    def place(self) -> tuple[Column[Any], ...]:
+        """Where a row stands, as `HistoryKey`."""
+        return self.rows.c.time, self.rows.c.fund_id, self.rows.c.sequence
+
+    def fields(self) -> Iterator[tuple[str, Column[Any]]]:
+        """The columns that readers see, by their names for it."""
+        return ((name, self.rows.c[column]) for name, column in FIELDS.items())
+
+
+FUNDS = Book(fund_history, funds, "insurance-fund-history.csv")
+TREASURY = Book(treasury_history, treasury, "treasury-history.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +93,7 @@ class Filter:
 
 
 def _matching(
+    book: Book,
     query: Select[Any],
     wanted: Filter,
     after: HistoryKey | None = None,
@@ -86,47 +108,52 @@ def _matching(
     }
     for name, value in equal.items():
         if value is not None:
-            query = query.where(history.c[name] == value)
+            query = query.where(book.rows.c[name] == value)
     if wanted.start is not None:
-        query = query.where(history.c.time >= wanted.start)
+        query = query.where(book.rows.c.time >= wanted.start)
     if wanted.end is not None:
-        query = query.where(history.c.time < wanted.end)
+        query = query.where(book.rows.c.time < wanted.end)
     if after is not None:
-        query = query.where(tuple_(*_PLACE) > after)
+        query = query.where(tuple_(*book.place) > after)
     if end is not None:
-        query = query.where(tuple_(*_PLACE) <= end)
+        query = query.where(tuple_(*book.place) <= end)
     return query
 
 
 async def list_history(
-    connection: AsyncConnection, wanted: Filter, limit: int, before: HistoryKey | None = None
+    connection: AsyncConnection,
+    book: Book,
+    wanted: Filter,
+    limit: int,
+    before: HistoryKey | None = None,
 ) -> Rows:
     """Rows, newest first: where each stands, and as JSON `item` with the fields of `FIELDS`.
 
     PostgreSQL writes it: a page of 1,000 would stop the event loop for 30 ms.
     """
-    query = _matching(select(*_PLACE, _item()), wanted)
-    query = query.order_by(*(column.desc() for column in _PLACE)).limit(limit)
+    query = _matching(book, select(*book.place, _item(book)), wanted)
+    query = query.order_by(*(column.desc() for column in book.place)).limit(limit)
     if before is not None:
-        query = query.where(tuple_(*_PLACE) < before)
+        query = query.where(tuple_(*book.place) < before)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 
 
-async def history_head(connection: AsyncConnection, fund_id: str) -> Row | None:
-    """Sequence, hash and time of a fund's last row; None when there is no such fund."""
-    last = (_c.fund_id == funds.c.fund_id) & (_c.sequence == funds.c.sequence)
+async def history_head(connection: AsyncConnection, book: Book, fund_id: str) -> Row | None:
+    """Sequence, hash and time of the last row of a chain; None when there is no such fund."""
+    rows, heads = book.rows.c, book.heads.c
+    last = (rows.fund_id == heads.fund_id) & (rows.sequence == heads.sequence)
     query = (
-        select(funds.c.sequence, funds.c.last_hash.label("hash"), _c.time)
-        .select_from(funds.outerjoin(history, last))
-        .where(funds.c.fund_id == fund_id)
+        select(heads.sequence, heads.last_hash.label("hash"), rows.time)
+        .select_from(book.heads.outerjoin(book.rows, last))
+        .where(heads.fund_id == fund_id)
     )
     return (await connection.execute(query)).mappings().one_or_none()
 
 
-def _item() -> ColumnElement[str]:
+def _item(book: Book) -> ColumnElement[str]:
     parts: list[Any] = []
-    for name, column in FIELDS.items():
+    for name, column in book.fields():
         is_text = isinstance(column.type, Numeric | DateTime) or name == "liquidation_id"
         parts += [literal(name, Text), _text(column) if is_text else column]
     return func.json_build_object(*parts).cast(Text).label("item")
@@ -141,26 +168,25 @@ def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
     return column.cast(Text)
 
 
-async def export_history(connect: Connect, wanted: Filter) -> AsyncIterator[str]:
+async def export_history(connect: Connect, book: Book, wanted: Filter) -> AsyncIterator[str]:
     """All rows as lines of CSV (`FIELDS`), oldest first, in chunks; PostgreSQL writes them.
 
     A chunk is what is wanted of the next `EXPORT_ROWS` of one index: its work is bounded, however
     few that are. No connection is held between chunks: a slow reader holds up nobody.
     """
-    line = func.concat_ws(",", *(func.coalesce(_text(one), "") for one in FIELDS.values())).concat(
-        "\n"
-    )
-    in_order = aggregate_order_by(literal(""), *_PLACE)
+    texts = (func.coalesce(_text(column), "") for _, column in book.fields())
+    line = func.concat_ws(",", *texts).concat("\n")
+    in_order = aggregate_order_by(literal(""), *book.place)
     lines = select(func.coalesce(func.string_agg(line, in_order), ""))
     after: HistoryKey | None = None
     while True:
-        ends = _matching(select(*_PLACE), wanted.walked(), after)
-        ends = ends.order_by(*_PLACE).offset(EXPORT_ROWS - 1).limit(1)
+        ends = _matching(book, select(*book.place), wanted.walked(), after)
+        ends = ends.order_by(*book.place).offset(EXPORT_ROWS - 1).limit(1)
         async with connect() as connection:
             await connection.execute(WALK_INDEX)
             row = (await connection.execute(ends)).one_or_none()
             end = None if row is None else (row.time, row.fund_id, row.sequence)
-            query = _matching(lines, wanted, after, end)
+            query = _matching(book, lines, wanted, after, end)
             chunk: str = (await connection.execute(query)).scalar_one()
         yield chunk
         if end is None:

@@ -35,6 +35,7 @@ from app.store.tables.records import (
     settlements,
     trades,
     transfers,
+    treasury_history,
 )
 from app.store.tables.state import (
     ALIVE,
@@ -55,6 +56,7 @@ from app.store.tables.state import (
     positions,
     source_prices,
     trails,
+    treasury,
     triggered_orders,
     wallets,
 )
@@ -107,6 +109,8 @@ __all__ = [
     "trades",
     "trails",
     "transfers",
+    "treasury",
+    "treasury_history",
     "triggered_orders",
     "wallets",
 ]

@@ -85,6 +85,30 @@ fund_history = Table(
 )
 """A fund's balance history (HIS-1), append-only. Across funds its order is time, fund, sequence."""
 
+treasury_history = Table(
+    "treasury_history",
+    metadata,
+    *columns(e.TreasuryEntry, key=2),
+    law("one", f"fund_id = '{e.TREASURY}'"),
+    law("sequence", "sequence >= 1"),
+    law("amount", "amount <> 0"),
+    booked("amount", "balance_after"),
+    law("hash", "hash ~ '^[0-9a-f]{64}$'"),
+    law("first", "(sequence = 1) = (previous_hash = repeat('0', 64))"),
+    Index(None, "time", "fund_id", "sequence"),
+    Index(None, "kind", "time", "fund_id", "sequence"),
+    Index(
+        None,
+        "symbol",
+        "time",
+        "fund_id",
+        "sequence",
+        postgresql_where=sql("symbol IS NOT NULL"),
+    ),
+)
+"""The treasury's balance history, which may be negative: as a fund's, and read by the same queries,
+but not by everyone."""
+
 adl_events = Table(
     "adl_events",
     metadata,

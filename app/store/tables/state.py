@@ -8,9 +8,10 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from app.engine import contracts as k
 from app.engine.commands.keys import NewKey
+from app.engine.events import TREASURY
 from app.engine.markets import Delivery, Funding
 from app.engine.marks import Mark, MidSample, SourcePrice
-from app.engine.state import ApiKey, Fund, Inventory
+from app.engine.state import ApiKey, Fund, Inventory, Treasury
 from app.engine.traders import (
     Account,
     ContractSettings,
@@ -46,6 +47,7 @@ ALIVE = {
     "deliveries": "",
     "funds": "",
     "inventory": "",
+    "treasury": "",
     "api_keys": "",
 }
 """The state tables, each with which of its rows stand for state."""
@@ -148,6 +150,16 @@ inventory = Table(
     booked("cost"),
 )
 """Without a row the fund holds nothing of the contract."""
+
+treasury = Table(
+    "treasury",
+    metadata,
+    *columns(Treasury, key=1),
+    law("one", f"fund_id = '{TREASURY}'"),
+    law("sequence", "sequence >= 1"),
+    law("last_hash", "last_hash ~ '^[0-9a-f]{64}$'"),
+)
+"""Without a row its history has none (HIS-1)."""
 
 wallets = Table(
     "wallets",
