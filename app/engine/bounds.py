@@ -19,6 +19,8 @@ class Bounds:
     """Scopes liquidated in one part."""
     closed: int = 500
     """Counterparties of one ADL event; what is left of the position goes on in the next part."""
+    shares: int = 100
+    """Parts into which one event divides a position among more counterparties than that (ADL-1)."""
     payers: int = 200
     """Positions whose funding one part settles (FPY-1)."""
     ordered: int = 5_000

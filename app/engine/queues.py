@@ -59,11 +59,13 @@ RankingEntry = tuple[Decimal, Quotient, str, PositionSide]
 
 @dataclass(slots=True, eq=False)
 class Block:
-    """Some successive places of a queue; `room` is the most that one of them has, where known."""
+    """Some successive places of a queue; `room` is the most that one of them has, `size` how much
+    they hold together, where known."""
 
     entries: list[RankingEntry]
     room: Decimal | None = None
     version: int = 0
+    size: Decimal | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -77,7 +77,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         "ADL queues are made from positions and marks",
         {
             "rankings", "ranked", "unranked", "blocks", "places", "shown", "rooms", "large",
-            "made_at", "pinned", "version", "entries", "room",
+            "made_at", "pinned", "version", "entries", "room", "size",
         },
     ),
     "engine/figures/exposure.py": (

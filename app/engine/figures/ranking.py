@@ -251,6 +251,18 @@ def remember_room(ranking: Ranking, position: Position, room: Decimal) -> None:
     ranking.rooms[position.account_id, position.side] = room
 
 
+def size(block: Block, size_of: Callable[[Leg], Decimal]) -> Decimal:
+    """What the places of a block hold together, unsigned; `size_of` is what one of them does."""
+    if block.size is None:
+        block.size = sum((size_of(entry[2:]) for entry in block.entries), ZERO)
+    return block.size
+
+
+def forget_size(ranking: Ranking, position: Position) -> None:
+    """A counterparty is not as large any more as when the queue was last asked for."""
+    _block(ranking, ranking.places[position.account_id, position.side]).size = None
+
+
 # Entries, in blocks of bounded length
 
 
@@ -269,7 +281,7 @@ def _insert(ranking: Ranking, entry: RankingEntry) -> None:
     number = min(bisect_left(blocks, entry, key=_last), len(blocks) - 1) if blocks[0].entries else 0
     block = blocks[number]
     insort(block.entries, entry)
-    block.room = None
+    block.room = block.size = None
     if len(block.entries) > 2 * BLOCK:
         blocks.insert(number + 1, Block(block.entries[BLOCK:]))
         del block.entries[BLOCK:]
@@ -277,6 +289,7 @@ def _insert(ranking: Ranking, entry: RankingEntry) -> None:
 
 def _remove(ranking: Ranking, entry: RankingEntry) -> None:
     number = bisect_left(ranking.blocks, entry, key=_last)
+    ranking.blocks[number].size = None
     entries = ranking.blocks[number].entries
     del entries[bisect_left(entries, entry)]
     if not entries:

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.engine.events import AdlEvent, Deleveraged, Liquidation, QueueEntry
-from app.engine.figures import margin, ranking
-from app.engine.figures.health import health_after
-from app.engine.liquidation import takeover
+from app.engine.events import AdlEvent, QueueEntry
+from app.engine.figures import ranking
+from app.engine.figures.spreading import Spread
+from app.engine.liquidation import counterparty, takeover
+from app.engine.liquidation.counterparty import Closing
 from app.engine.liquidation.work import Work
-from app.engine.markets import Delivery, Market
-from app.engine.numbers import ZERO, share
-from app.engine.queues import Ranking
-from app.engine.step import Step
-from app.engine.traders import OTHER_LEG, Account, Position
-from app.engine.trading import deficits, funds, positions, resting
+from app.engine.markets import Delivery
+from app.engine.numbers import ZERO
+from app.engine.queues import Leg
+from app.engine.traders import OTHER_LEG
+from app.engine.trading import deficits, funds
 
 QUEUE_KEPT = 20
 """How much of the ranked queue an event keeps beyond the counterparties themselves."""
-
-
-@dataclass(slots=True)
-class _Closing:
-    """A bankrupt position being closed; `value` is the signed bankruptcy value of what is left."""
-
-    work: Work
-    market: Market
-    position: Position
-    record: Liquidation
-    value: Decimal
-    queue: Ranking
-    own: tuple[int, Decimal] | None = None
-    """Rank and score of the account's own other leg, which comes after all others (ADL-2)."""
-    closed: list[Deleveraged] = field(default_factory=list)
-    given_up: Decimal = ZERO
-    loss: Decimal = ZERO
-    """What closing one lot at bankruptcy value takes from a counterparty."""
-
-    @property
-    def step(self) -> Step:
-        return self.work.step
-
-    @property
-    def full(self) -> bool:
-        """Whether the event has as many counterparties as it may (LIQ-10)."""
-        return len(self.closed) >= self.step.state.bounds.closed
-
-    @property
-    def mark(self) -> Decimal:
-        assert self.market.mark is not None
-        return self.market.mark.price
 
 
 def await_queue(work: Work) -> None:
@@ -72,9 +39,9 @@ def deleverage(work: Work) -> None:
     value = work.bankruptcy_value()
     queue = ranking.queue(step.state, market, step.now, longs=quantity < 0)
     kept = ranking.head(queue, market, QUEUE_KEPT)
-    closing = _Closing(work, market, position, record, value, queue)
-    closing.loss = _lot_loss(closing)
-    _against_ranked(closing, at_mark=False)
+    closing = Closing(work, market, position, record, value, queue)
+    closing.loss = counterparty.lot_loss(closing)
+    _against_others(closing, at_mark=False)
     if not position.quantity:  # its parts add up to its whole bankruptcy value (LIQ-3)
         assert closing.value == 0, (record, closing.value)
         assert work.health().equity == others, (record, others)
@@ -84,7 +51,7 @@ def deleverage(work: Work) -> None:
 
 
 def _report(
-    closing: _Closing,
+    closing: Closing,
     before: Decimal,
     value: Decimal,
     closed_at_mark: Decimal,
@@ -124,7 +91,7 @@ def _report(
     step.tell_volume("adl", contract, quantity, closing.mark)
 
 
-def _announce(closing: _Closing, event: AdlEvent, closed_at_mark: Decimal) -> None:
+def _announce(closing: Closing, event: AdlEvent, closed_at_mark: Decimal) -> None:
     record = closing.record
     record.deleveraged_quantity += event.quantity
     closing.work.tell(
@@ -147,7 +114,53 @@ def _announce(closing: _Closing, event: AdlEvent, closed_at_mark: Decimal) -> No
     )
 
 
-def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
+def _against_others(closing: Closing, *, at_mark: bool) -> None:
+    """By the policy of the queue (ADL-1); what no share was found for goes along it."""
+    if closing.queue.policy == "pro_rata":
+        _in_proportion(closing, at_mark=at_mark)
+    _against_ranked(closing, at_mark=at_mark)
+
+
+def _in_proportion(closing: Closing, *, at_mark: bool) -> None:
+    """Each counterparty in proportion to its size and, at bankruptcy price, as far as it can bear.
+
+    Shares are worked out before the first is closed, and judged again then: values are rounded.
+    """
+    market, bounds = closing.market, closing.step.state.bounds
+
+    def bears(leg: Leg, size: Decimal) -> Decimal:
+        room = closing.queue.rooms.get(leg)
+        if at_mark or (room is not None and room < closing.loss):
+            return size if at_mark else ZERO
+        return counterparty.bearable(closing, market.positions[leg], size)
+
+    def size_of(leg: Leg) -> Decimal:
+        held = market.positions.get(leg)  # this event may have closed it
+        return ZERO if held is None else abs(held.quantity)
+
+    spread = Spread(
+        closing.queue,
+        size_of=size_of,
+        bears=bears,
+        lot=market.contract.lot_size,
+        most=bounds.shares,
+    )
+    if closing.position.side in OTHER_LEG:
+        spread.without((closing.work.account.account_id, OTHER_LEG[closing.position.side]))
+    for share in spread.over(abs(closing.position.quantity)):
+        if closing.full:
+            return
+        key, _, account_id, side = share.entry
+        held = market.positions[account_id, side]
+        size = bears((account_id, side), share.borne)
+        if size > 0:
+            account = closing.step.state.accounts[account_id]
+            counterparty.close_against(
+                closing, account, held, size, rank=share.rank, score=-key, at_mark=at_mark
+            )
+
+
+def _against_ranked(closing: Closing, *, at_mark: bool) -> None:
     """Walk the queue: each counterparty as far as it holds and, at bankruptcy price, can bear.
 
     The account's own other leg, isolated in hedge mode, is not one of them.
@@ -166,138 +179,14 @@ def _against_ranked(closing: _Closing, *, at_mark: bool) -> None:
             continue
         size = min(abs(held.quantity), abs(closing.position.quantity))
         if not at_mark:
-            size = _bearable(closing, held, size)
+            size = counterparty.bearable(closing, held, size)
         if size > 0:
-            _close_against(closing, account, held, size, rank=rank, score=-key, at_mark=at_mark)
+            counterparty.close_against(
+                closing, account, held, size, rank=rank, score=-key, at_mark=at_mark
+            )
 
 
-def _bearable(closing: _Closing, held: Position, size: Decimal) -> Decimal:
-    """The largest lot-rounded part, at most `size`, that leaves the counterparty's scope whole.
-
-    What closing takes from it grows in proportion and what it frees shrinks as brackets fall, so
-    its health is concave in the quantity: from a healthy start there is one turn, found by halving.
-    """
-    step, market = closing.step, closing.market
-    if margin.is_aside(step.state, held.scope):
-        return ZERO  # it takes part at mark only, where nobody is left (REC-2)
-    lot = market.contract.lot_size
-    before = margin.health(step.state, held.scope)
-    sign = 1 if closing.position.quantity > 0 else -1
-
-    def slack(quantity: Decimal, gained: Decimal) -> Decimal:
-        rest = held.quantity + sign * quantity
-        return health_after(before, market, held, rest, gained).slack
-
-    def bears(quantity: Decimal) -> bool:
-        gained = market.worth(sign * quantity) - _part(closing, sign * quantity)
-        left = slack(quantity, gained)
-        return left >= 0 or (gained >= 0 and left >= before.slack)
-
-    if not before.at_risk and not bears(lot):
-        ranking.remember_room(closing.queue, held, slack(lot, ZERO))
-        return ZERO
-    if bears(size):
-        return size
-    low, high = 1, int(size / lot)
-    if before.at_risk:
-        return ZERO
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if bears(middle * lot) else (low, middle)
-    return low * lot
-
-
-def _lot_loss(closing: _Closing) -> Decimal:
-    market = closing.market
-    lot = market.contract.lot_size * (1 if closing.position.quantity > 0 else -1)
-    return _part(closing, lot) - market.worth(lot)
-
-
-def _part(closing: _Closing, quantity: Decimal) -> Decimal:
-    """The part of the bankruptcy value that belongs to `quantity`; the last takes what is left."""
-    return share(closing.value, quantity, closing.position.quantity)
-
-
-def _close_against(
-    closing: _Closing,
-    account: Account,
-    held: Position,
-    size: Decimal,
-    *,
-    rank: int,
-    score: Decimal,
-    at_mark: bool,
-) -> None:
-    """One fill between the bankrupt position and a counterparty, without fee."""
-    step, market = closing.step, closing.market
-    sign = 1 if closing.position.quantity > 0 else -1
-    quantity = sign * size
-    worth = market.worth(quantity)
-    part = _part(closing, quantity)
-    value = worth if at_mark else part
-    resting.cancel_orders(
-        step, sorted(held.orders.values(), key=lambda o: o.order_id), "deleveraged"
-    )
-    before = abs(held.quantity)
-    counterparty = positions.settle(
-        step.state,
-        account,
-        held,
-        quantity,
-        value=value,
-        price=closing.mark,
-        manner="deleveraging",
-    )
-    positions.book(
-        step, account, held, counterparty, f"liquidation/{closing.record.liquidation_id}"
-    )
-    _cover_emptied(closing, account, held)
-    _close_own(closing, quantity, value, part)
-    profit_at_mark = counterparty.profit + value - worth
-    closing.given_up += max(ZERO, profit_at_mark)
-    closing.closed.append(
-        Deleveraged(
-            rank=rank,
-            account_id=account.account_id,
-            position_side=held.side,
-            score=score,
-            quantity_before=before,
-            quantity=size,
-            price=market.contract.price_of(value, quantity),
-            realized_profit=counterparty.profit,
-            reason="mark_price" if at_mark else "bankruptcy_price",
-        )
-    )
-
-
-def _cover_emptied(closing: _Closing, account: Account, held: Position) -> None:
-    """A counterparty below zero that is closed to its last position leaves a debt (FND-4).
-
-    It waited for a tick of its own (MRK-4); this liquidation's contract made the debt due.
-    """
-    contract = closing.market.contract
-    wallet = held.wallet if held.isolated else account.wallets[contract.settlement_asset]
-    if wallet is None or wallet.balance >= 0:
-        return
-    if not margin.scope_positions(closing.step.state, held.scope):
-        paid, injected = deficits.cover(
-            closing.step, contract, wallet, -wallet.balance, closing.record.liquidation_id
-        )
-        closing.work.tell_cover(closing.record, contract.symbol, paid, injected)
-        closing.step.forget_empty(held)
-
-
-def _close_own(
-    closing: _Closing, quantity: Decimal, value: Decimal, bankruptcy_part: Decimal
-) -> None:
-    """The bankrupt side of a fill at `value`; the bankruptcy value shrinks by its part."""
-    closing.work.close(quantity, value, closing.record)
-    closing.value -= bankruptcy_part
-    if closing.position.quantity:
-        closing.loss = _lot_loss(closing)
-
-
-def _close_at_mark(closing: _Closing) -> Decimal:
+def _close_at_mark(closing: Closing) -> Decimal:
     """What nobody could bear, at mark value: against the same queue, then the account's own other
     leg, then what a delivery has closed already, then the fund's inventory.
 
@@ -308,7 +197,7 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     left = position.quantity
     if left == 0:
         return ZERO
-    _against_ranked(closing, at_mark=True)
+    _against_others(closing, at_mark=True)
     if position.quantity and closing.own and not closing.full:
         _against_own(closing, *closing.own)
     if position.quantity and closing.market.delivery is not None:
@@ -327,15 +216,15 @@ def _close_at_mark(closing: _Closing) -> Decimal:
     return closed
 
 
-def _against_own(closing: _Closing, rank: int, score: Decimal) -> None:
+def _against_own(closing: Closing, rank: int, score: Decimal) -> None:
     """Last of the traders: the account's own other leg, which has a margin of its own."""
     account, position = closing.work.account, closing.position
     own = account.positions[position.symbol, OTHER_LEG[position.side]]
     size = min(abs(own.quantity), abs(position.quantity))
-    _close_against(closing, account, own, size, rank=rank, score=score, at_mark=True)
+    counterparty.close_against(closing, account, own, size, rank=rank, score=score, at_mark=True)
 
 
-def _against_delivered(closing: _Closing, delivery: Delivery) -> None:
+def _against_delivered(closing: Closing, delivery: Delivery) -> None:
     """Counterparties that were closed at the settlement price, which is the mark: the exchange
     stands for them (DLV-1)."""
     left = closing.position.quantity
@@ -343,11 +232,11 @@ def _against_delivered(closing: _Closing, delivery: Delivery) -> None:
         return
     quantity = min(abs(left), abs(delivery.quantity)).copy_sign(left)
     worth = closing.market.worth(quantity)
-    _close_own(closing, quantity, worth, _part(closing, quantity))
+    counterparty.close_own(closing, quantity, worth, counterparty.part_of(closing, quantity))
     closing.step.deliver(closing.market, quantity, worth)
 
 
-def _against_inventory(closing: _Closing) -> None:
+def _against_inventory(closing: Closing) -> None:
     """The last counterparty: the fund's own opposite inventory, at mark value."""
     step, contract = closing.step, closing.market.contract
     fund = funds.fund_of(step.state, contract)
@@ -355,7 +244,7 @@ def _against_inventory(closing: _Closing) -> None:
     quantity = closing.position.quantity
     assert abs(inventory.quantity) >= abs(quantity), (inventory, quantity)
     worth = closing.market.worth(quantity)
-    _close_own(closing, quantity, worth, closing.value)
+    counterparty.close_own(closing, quantity, worth, closing.value)
     rest, cost = inventory.quantity + quantity, inventory.cost + worth
     if rest != 0:
         step.set_inventory(fund, contract.symbol, rest, cost)

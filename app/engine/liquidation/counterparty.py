@@ -1,0 +1,174 @@
+"""What one counterparty bears of a bankrupt position, and how it is closed against it (ADL-2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from app.engine.events import Deleveraged, Liquidation
+from app.engine.figures import margin, ranking
+from app.engine.figures.health import health_after
+from app.engine.liquidation.work import Work
+from app.engine.markets import Market
+from app.engine.numbers import ZERO, share
+from app.engine.queues import Ranking
+from app.engine.step import Step
+from app.engine.traders import Account, Position
+from app.engine.trading import deficits, positions, resting
+
+
+@dataclass(slots=True)
+class Closing:
+    """A bankrupt position being closed; `value` is the signed bankruptcy value of what is left."""
+
+    work: Work
+    market: Market
+    position: Position
+    record: Liquidation
+    value: Decimal
+    queue: Ranking
+    own: tuple[int, Decimal] | None = None
+    """Rank and score of the account's own other leg, which comes after all others (ADL-2)."""
+    closed: list[Deleveraged] = field(default_factory=list)
+    given_up: Decimal = ZERO
+    loss: Decimal = ZERO
+    """The `lot_loss` of the moment."""
+
+    @property
+    def step(self) -> Step:
+        """The command's."""
+        return self.work.step
+
+    @property
+    def full(self) -> bool:
+        """Whether the event has as many counterparties as it may (LIQ-10)."""
+        return len(self.closed) >= self.step.state.bounds.closed
+
+    @property
+    def mark(self) -> Decimal:
+        """The contract's mark price."""
+        assert self.market.mark is not None
+        return self.market.mark.price
+
+
+def bearable(closing: Closing, held: Position, size: Decimal) -> Decimal:
+    """The largest lot-rounded part, at most `size`, that leaves the counterparty's scope whole.
+
+    What closing takes from it grows in proportion and what it frees shrinks as brackets fall, so
+    its health is concave in the quantity: from a healthy start there is one turn, found by halving.
+    """
+    step, market = closing.step, closing.market
+    if margin.is_aside(step.state, held.scope):
+        return ZERO  # it takes part at mark only, where nobody is left (REC-2)
+    lot = market.contract.lot_size
+    before = margin.health(step.state, held.scope)
+    sign = 1 if closing.position.quantity > 0 else -1
+
+    def slack(quantity: Decimal, gained: Decimal) -> Decimal:
+        rest = held.quantity + sign * quantity
+        return health_after(before, market, held, rest, gained).slack
+
+    def bears(quantity: Decimal) -> bool:
+        gained = market.worth(sign * quantity) - part_of(closing, sign * quantity)
+        left = slack(quantity, gained)
+        return left >= 0 or (gained >= 0 and left >= before.slack)
+
+    if not before.at_risk and not bears(lot):
+        ranking.remember_room(closing.queue, held, slack(lot, ZERO))
+        return ZERO
+    if bears(size):
+        return size
+    low, high = 1, int(size / lot)
+    if before.at_risk:
+        return ZERO
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if bears(middle * lot) else (low, middle)
+    return low * lot
+
+
+def lot_loss(closing: Closing) -> Decimal:
+    """What closing one lot at bankruptcy value takes from a counterparty."""
+    market = closing.market
+    lot = market.contract.lot_size * (1 if closing.position.quantity > 0 else -1)
+    return part_of(closing, lot) - market.worth(lot)
+
+
+def part_of(closing: Closing, quantity: Decimal) -> Decimal:
+    """The part of the bankruptcy value that belongs to `quantity`; the last takes what is left."""
+    return share(closing.value, quantity, closing.position.quantity)
+
+
+def close_against(
+    closing: Closing,
+    account: Account,
+    held: Position,
+    size: Decimal,
+    *,
+    rank: int,
+    score: Decimal,
+    at_mark: bool,
+) -> None:
+    """One fill between the bankrupt position and a counterparty, without fee."""
+    step, market = closing.step, closing.market
+    sign = 1 if closing.position.quantity > 0 else -1
+    quantity = sign * size
+    worth = market.worth(quantity)
+    part = part_of(closing, quantity)
+    value = worth if at_mark else part
+    resting.cancel_orders(
+        step, sorted(held.orders.values(), key=lambda o: o.order_id), "deleveraged"
+    )
+    before = abs(held.quantity)
+    counterparty = positions.settle(
+        step.state, account, held, quantity, value=value, price=closing.mark, manner="deleveraging"
+    )
+    positions.book(
+        step, account, held, counterparty, f"liquidation/{closing.record.liquidation_id}"
+    )
+    if closing.queue.policy == "pro_rata":
+        ranking.forget_size(closing.queue, held)
+    _cover_emptied(closing, account, held)
+    close_own(closing, quantity, value, part)
+    profit_at_mark = counterparty.profit + value - worth
+    closing.given_up += max(ZERO, profit_at_mark)
+    closing.closed.append(
+        Deleveraged(
+            rank=rank,
+            account_id=account.account_id,
+            position_side=held.side,
+            score=score,
+            quantity_before=before,
+            quantity=size,
+            price=market.contract.price_of(value, quantity),
+            realized_profit=counterparty.profit,
+            reason="mark_price" if at_mark else "bankruptcy_price",
+        )
+    )
+
+
+def _cover_emptied(closing: Closing, account: Account, held: Position) -> None:
+    """A counterparty below zero that is closed to its last position leaves a debt (FND-4).
+
+    It waited for a tick of its own (MRK-4); this liquidation's contract made the debt due.
+    """
+    contract = closing.market.contract
+    wallet = held.wallet if held.isolated else account.wallets[contract.settlement_asset]
+    if wallet is None or wallet.balance >= 0:
+        return
+    if not margin.scope_positions(closing.step.state, held.scope):
+        paid, injected = deficits.cover(
+            closing.step, contract, wallet, -wallet.balance, closing.record.liquidation_id
+        )
+        closing.work.tell_cover(closing.record, contract.symbol, paid, injected)
+        closing.step.forget_empty(held)
+
+
+def close_own(
+    closing: Closing, quantity: Decimal, value: Decimal, bankruptcy_part: Decimal
+) -> None:
+    """The bankrupt side of a fill at `value`; the bankruptcy value shrinks by its part."""
+    closing.work.close(quantity, value, closing.record)
+    closing.value -= bankruptcy_part
+    if closing.position.quantity:
+        closing.loss = lot_loss(closing)
