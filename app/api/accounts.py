@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.api.access import Admin, OwnAccount
+from app.api.access import Admin, AnyKey, OwnAccount
 from app.api.changing import Changing, Posting
 from app.api.contracts import SymbolPath
 from app.api.faults import Fault
@@ -40,6 +40,7 @@ from app.api.services import Reading, ServicesDep
 from app.engine.commands.accounts import (
     AdjustMargin,
     ConfigureContract,
+    DeclareOwner,
     Deposit,
     OpenAccount,
     SetPositionMode,
@@ -76,7 +77,7 @@ async def open_account(
 ) -> NewAccountView:
     """Open a trader's account together with its key, which is shown only here."""
     key, secret = make_key(f"trader {body.account_id}", "trader", body.account_id)
-    command = OpenAccount(body.account_id, body.position_mode, key)
+    command = OpenAccount(body.account_id, body.position_mode, key, body.owner_id)
     _done, replayed = await changes.apply(command)
     stored = await _stored(reading, body.account_id)
     return NewAccountView(**stored.model_dump(), api_key=None if replayed else secret)
@@ -89,8 +90,15 @@ async def list_accounts(_: Admin, reading: Reading, paging: Paged) -> Page[Accou
     return paging.page(rows, AccountView.of, "account_id")
 
 
-@accounts.get("/accounts/{account_id}", responses=OWN, summary="One account")
-async def get_account(account_id: OwnAccount, reading: Reading) -> AccountDetailView:
+@accounts.get(
+    "/accounts/{account_id}",
+    responses=OWN,
+    summary="One account",
+    response_model_exclude_unset=True,
+)
+async def get_account(
+    account_id: OwnAccount, identity: AnyKey, reading: Reading
+) -> AccountDetailView:
     """An account and its cross wallets, one per asset it holds or has positions in."""
     state, account = await loaded(reading, account_id)
     assets = set(account.wallets) | {
@@ -98,26 +106,42 @@ async def get_account(account_id: OwnAccount, reading: Reading) -> AccountDetail
     }
     with localcontext(EXACT):
         wallets = [margin.cross_summary(state, account, asset) for asset in sorted(assets)]
+    shown = {"owner_id": account.owner_id} if identity.is_admin else {}
     return AccountDetailView(
         account_id=account.account_id,
         position_mode=account.position_mode,
         created_at=account.created_at,
         cancel_at=account.cancel_at,
         wallets=[WalletView(**asdict(wallet)) for wallet in wallets],
+        **shown,
     )
 
 
 @accounts.patch(
     "/accounts/{account_id}",
-    responses=changing(SetPositionMode, Fault.malformed_body),
-    summary="Change an account's position mode",
+    responses=changing(SetPositionMode, Fault.malformed_body, Code.too_many_accounts),
+    summary="Change an account's position mode or owner",
+    response_model_exclude_unset=True,
 )
 async def update_account(
-    account_id: OwnAccount, changes: Changing, reading: Reading, body: AccountPatch
+    account_id: OwnAccount,
+    identity: AnyKey,
+    changes: Changing,
+    reading: Reading,
+    body: AccountPatch,
 ) -> AccountView:
-    """Change the position mode, while nothing is open: as leverage, its trader does that too."""
-    await changes.apply(SetPositionMode(account_id, body.position_mode))
-    return await _stored(reading, account_id)
+    """Change the position mode, while nothing is open: as leverage, its trader does that too; or,
+    with an admin's key, whose account it is (FND-12).
+    """
+    if "owner_id" in body.model_fields_set:
+        identity.check_scope("admin")
+        await changes.apply(DeclareOwner(account_id, body.owner_id))
+    else:
+        await changes.apply(SetPositionMode(account_id, body.position_mode))
+    stored = await _stored(reading, account_id)
+    if identity.is_admin:
+        return stored
+    return AccountView(**stored.model_dump(exclude={"owner_id"}))
 
 
 @accounts.get(

@@ -32,6 +32,7 @@ TOLD = {
     " exchange",
     "takeover": "the fund takes over {quantity} at {price}, mark {mark_price}: {amount} for the"
     " fund",
+    "own_accounts": "closed against the same owner's accounts: {quantity} at {price}",
     "deleveraging": "ADL event {adl_event_id}: {quantity} closed at {price}, opposite accounts:"
     " {counterparties}",
     "closed_at_mark": "{quantity} closed at mark, deficit {deficit}",

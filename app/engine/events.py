@@ -126,8 +126,8 @@ class Trade(NamedTuple):
 
 StepKind = Literal[
     "trigger", "orders_canceled", "netting", "order", "fill", "clearance_fee", "takeover",
-    "deleveraging", "closed_at_mark", "deficit_cover", "emergency_injection", "margin_returned",
-    "end",
+    "own_accounts", "deleveraging", "closed_at_mark", "deficit_cover", "emergency_injection",
+    "margin_returned", "end",
 ]  # fmt: skip
 
 
@@ -196,10 +196,14 @@ class ClearanceFee(NamedTuple):
     capped: bool
 
 
+CloseReason = Literal["bankruptcy_price", "mark_price", "same_owner"]
+
+
 class Deleveraged(NamedTuple):
     """One counterparty's part in an ADL event, and its notification (ADL-3).
 
-    `reason` is `bankruptcy_price` or `mark_price` (nobody could bear the bankruptcy price).
+    `reason` is `bankruptcy_price` or `mark_price` (nobody could bear the bankruptcy price), or
+    `same_owner`: at bankruptcy price too, as the bankrupt position's owner (FND-12).
     """
 
     rank: int
@@ -210,7 +214,7 @@ class Deleveraged(NamedTuple):
     quantity: Decimal
     price: Decimal
     realized_profit: Decimal
-    reason: Literal["bankruptcy_price", "mark_price"]
+    reason: CloseReason
 
 
 class QueueEntry(NamedTuple):

@@ -205,6 +205,8 @@ def _lines(state: State) -> Iterator[str]:
         yield _line("account", account.account_id, account.position_mode, account.created_at)
         if account.cancel_at is not None:  # a line of its own: no hash from before it changes
             yield _line("countdown", account.account_id, account.cancel_at)
+        if account.owner_id is not None:
+            yield _line("owner", account.account_id, account.owner_id)
         for symbol, settings in account.settings.items():
             yield _line("settings", account.account_id, symbol, settings)
     for order in state.orders.values():

@@ -217,6 +217,18 @@ class Register(Ledger):
         self.state.accounts[account_id] = account = Account(account_id, position_mode, self.now)
         self._touch(account)
 
+    def set_owner(self, account: Account, owner_id: str | None) -> None:
+        """Say whose an account is (FND-12)."""
+        owners = self.state.owners
+        if account.owner_id is not None:
+            del owners[account.owner_id][account.account_id]
+            if not owners[account.owner_id]:
+                del owners[account.owner_id]
+        account.owner_id = owner_id
+        if owner_id is not None:
+            owners.setdefault(owner_id, {})[account.account_id] = None
+        self._touch(account)
+
     def set_position_mode(self, account: Account, position_mode: PositionMode) -> None:
         """Give an account its position mode."""
         account.position_mode = position_mode

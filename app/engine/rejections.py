@@ -86,6 +86,7 @@ class Code(Enum):
     settlement_not_held = Refusal(422, "DLV-1", "the contract doesn't wait for a settlement price")
 
     account_exists = Refusal(409, None, "there is such an account already")
+    too_many_accounts = Refusal(422, "FND-12", "the owner has as many accounts as one may")
     position_mode_fixed = Refusal(422, "ORD-3", "positions or orders are open in the other mode")
     would_be_at_risk = Refusal(422, "ORD-3", "it would put what is cross or isolated then at risk")
     leverage_too_low = Refusal(422, "ORD-3", "leverage is at least 1")

@@ -165,6 +165,8 @@ class State:
     funds: dict[str, Fund] = field(default_factory=dict)
     treasury: Treasury = field(default_factory=Treasury)
     accounts: dict[str, Account] = field(default_factory=dict)
+    owners: dict[str, dict[str, None]] = field(default_factory=dict)
+    """The accounts of each declared owner (FND-12)."""
     wallets: dict[str, Wallet] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     untriggered: dict[int, TriggeredOrder] = field(default_factory=dict)

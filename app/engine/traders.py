@@ -208,6 +208,7 @@ class Account:
     """A trader: cross wallets by asset, settings by contract, positions by (symbol, side).
 
     `open_orders` counts the orders of all positions (ORD-10), which end at `cancel_at` (ORD-14).
+    `owner_id` is whose it has been declared to be (FND-12).
     """
 
     account_id: str
@@ -218,6 +219,7 @@ class Account:
     positions: dict[tuple[str, PositionSide], Position] = field(default_factory=dict)
     open_orders: int = 0
     cancel_at: datetime | None = None
+    owner_id: str | None = None
 
 
 OTHER_LEG: dict[PositionSide, PositionSide] = {"long": "short", "short": "long"}

@@ -321,10 +321,12 @@ async def _load_accounts(source: RowSource, state: State, where: str = "", *valu
     accounts = state.accounts
     async for chunk in source.chunks("accounts", where, *values):
         for row in chunk:
-            account_id, position_mode, created_at, cancel_at = row
+            account_id, position_mode, created_at, cancel_at, owner_id = row
             accounts[account_id] = Account(
-                account_id, position_mode, created_at, cancel_at=cancel_at
+                account_id, position_mode, created_at, cancel_at=cancel_at, owner_id=owner_id
             )
+            if owner_id is not None:
+                state.owners.setdefault(owner_id, {})[account_id] = None
             if cancel_at is not None:
                 state.countdowns.append((cancel_at, account_id))
     state.countdowns.sort()

@@ -20,12 +20,13 @@ async def test_opening(api: Api) -> None:
         ({"account_id": "b/b"}, (400, "malformed_body")),
     ):
         assert await api.refused("POST /v1/accounts", body) == expected
-    patched = await api("PATCH /v1/accounts/alice", {"position_mode": "one_way"})
+    own = opened["api_key"]
+    patched = await api("PATCH /v1/accounts/alice", {"position_mode": "one_way"}, key=own)
     assert patched == {name: opened[name] for name in patched}
     assert await api("GET /v1/accounts/alice", key=opened["api_key"]) == {
         **patched, "cancel_at": None, "wallets": [],
     }  # fmt: skip
-    assert (await api("GET /v1/accounts"))["items"] == [patched]
+    assert (await api("GET /v1/accounts"))["items"] == [{**patched, "owner_id": None}]
     unknown = await api.refused("PATCH /v1/accounts/bob", {"position_mode": "one_way"})
     assert unknown == (404, "unknown_account")
 

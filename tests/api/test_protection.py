@@ -33,3 +33,34 @@ async def test_fnd_12_open_interest_has_limits(api: Api) -> None:
         }  # fmt: skip
     await api("POST /v1/orders/preview", {**more, "quantity": "0.5"}, key="bob")
     await api.order("bob", "sell", "0.5", "60000")
+
+
+async def test_fnd_12_accounts_have_owners(api: Api) -> None:
+    """An admin declares them, at the opening or later, and he alone sees them."""
+    body = {"account_id": "alice", "owner_id": "ann"}
+    opened = await api("POST /v1/accounts", body, status=201)
+    api.keys["alice"] = opened["api_key"]
+    assert opened["owner_id"] == "ann"
+    await api.open("bob", "0")
+    assert (await api("GET /v1/accounts/bob"))["owner_id"] is None
+    changed = await api("PATCH /v1/accounts/bob", {"owner_id": "ann"})
+    assert (changed["owner_id"], changed["position_mode"]) == ("ann", "one_way")
+    listed = {
+        one["account_id"]: one["owner_id"] for one in (await api("GET /v1/accounts"))["items"]
+    }
+    assert listed == {"alice": "ann", "bob": "ann"}
+    assert "owner_id" not in await api("GET /v1/accounts/bob", key="bob")
+    mode = await api("PATCH /v1/accounts/bob", {"position_mode": "hedge"}, key="bob")
+    assert "owner_id" not in mode
+    refused = await api.refused("PATCH /v1/accounts/bob", {"owner_id": None}, key="bob")
+    assert refused == (403, "forbidden")
+    for both in ({}, {"owner_id": "ann", "position_mode": "hedge"}, {"owner_id": "-"}):
+        refused = await api.refused("PATCH /v1/accounts/bob", both)
+        assert refused == (400, "malformed_body")
+    assert (await api("PATCH /v1/accounts/bob", {"owner_id": None}))["owner_id"] is None
+    for number in range(99):
+        body = {"account_id": f"sub-{number}", "owner_id": "ann"}
+        await api("POST /v1/accounts", body, status=201)
+    assert await api.refused("PATCH /v1/accounts/bob", {"owner_id": "ann"}) == (
+        422, "too_many_accounts"
+    )  # fmt: skip

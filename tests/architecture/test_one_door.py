@@ -113,8 +113,8 @@ KEPT = {
     "Trail": {"trail_id", "symbol", "side", "trigger_by", "best", "orders"},
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
-        "key_ids", "countdowns", "silences", "untriggered", "untriggered_of", "trails", "groups",
-        "grouped", "time", "ahead",
+        "key_ids", "countdowns", "silences", "owners", "untriggered", "untriggered_of",
+        "trails", "groups", "grouped", "time", "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

@@ -9,11 +9,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from app.engine.commands import Command
+from app.engine.commands.accounts import DeclareOwner
 from app.engine.commands.contracts import UpdateContract
-from tests.engine.markets import symbols
+from tests.engine.markets import everyone, symbols
 from tests.engine.world import World
 
 limits = st.none() | st.sampled_from(("0", "0.5", "1", "2", "100"))
+
+
+owners = st.sampled_from(("ann", "ann", "ben", None))
 
 
 class Protected(RuleBasedStateMachine):
@@ -34,3 +38,9 @@ class Protected(RuleBasedStateMachine):
             "open_interest_multiple": None if multiple is None else Decimal(multiple),
         }
         self.send(UpdateContract(symbol, changes))
+
+    @rule(accounts=st.lists(everyone, max_size=4), owner=owners)
+    def declare_owner(self, accounts: list[str], owner: str | None) -> None:
+        """Some accounts are said to be one owner's, or nobody's."""
+        for account in accounts:
+            self.send(DeclareOwner(account, owner))

@@ -16,6 +16,7 @@ from tests.engine.arithmetic import (
     value,
     worth_of_price_unit,
 )
+from tests.engine.owned import check_owners
 
 BESIDE = ("liquidation_clearance_fee", "inventory_settlement")
 """What stands beside a liquidation's `fund_amount`, which adds up all else it moved in the fund."""
@@ -34,6 +35,7 @@ def check_records(outcome: Outcome, state: State) -> None:
         _netting(record, outcome)
     for event in outcome.of(AdlEvent):
         _adl(event, outcome, state)
+    check_owners(outcome, state)
     _bankrupt_wallets_are_empty(outcome, state)
 
 
@@ -166,11 +168,14 @@ def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
     )
     scores = [Decimal(entry.score) for entry in event.queue]
     assert scores == sorted(scores, reverse=True), event
-    at_bankruptcy = [p for p in event.counterparties if p.reason == "bankruptcy_price"]
+    at_bankruptcy = [p for p in event.counterparties if p.reason != "mark_price"]
+    same_owner = {part.reason == "same_owner" for part in event.counterparties} == {True}
     at_mark = [p for p in event.counterparties if p.reason == "mark_price"]
     assert list(event.counterparties) == at_bankruptcy + at_mark, event
     own = [p for p in event.counterparties if p.account_id == account]
-    assert own in ([], list(event.counterparties[-1:])), f"its other leg is not the last: {event}"
+    assert same_owner or own in ([], list(event.counterparties[-1:])), (
+        f"its other leg is not the last: {event}"
+    )
     for parts in (at_bankruptcy, [p for p in at_mark if p not in own]):
         ranks = [p.rank for p in parts]
         if event.adl_policy == "pro_rata":  # what the shares left goes along the queue once more
@@ -191,7 +196,8 @@ def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
     assert abs(Fraction(event.deficit) - deficit) <= tolerance, event
     assert Fraction(event.notional_closed) == abs(worth), event
     assert event.overshoot >= 0, event
-    assert any(alert.kind == "adl" for alert in outcome.of(Alert)), "not announced (FND-11)"
+    announced = any(alert.kind == "adl" for alert in outcome.of(Alert))
+    assert announced or same_owner, "not announced (FND-11)"
 
 
 def _bankrupt_wallets_are_empty(outcome: Outcome, state: State) -> None:
@@ -207,7 +213,7 @@ def _bankrupt_wallets_are_empty(outcome: Outcome, state: State) -> None:
     for record in outcome.of(Liquidation):
         bankrupt = record.taken_over_quantity + record.deleveraged_quantity
         if any(
-            part.account_id == record.account_id
+            part.account_id == record.account_id and part.reason != "same_owner"
             for event in _events(record, outcome)
             for part in event.counterparties
         ):

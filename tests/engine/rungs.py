@@ -61,8 +61,8 @@ def market() -> World:
     """Ann is long 10 in HELD, which is halted, and waits for liquidation; so is eve, isolated.
 
     TEST is halted too and has no mark; OLD is settled, as GONE is, which was delivered; LATE is
-    being settled, and WAITS held; the mark of MADE is derived; the treasury owes USDT; no order may
-    rest.
+    being settled, and WAITS held; the owner `many` has as many accounts as one may; the mark of
+    MADE is derived; the treasury owes USDT; no order may rest.
     """
     world = World()
     world.books = NoBooks()
@@ -91,6 +91,7 @@ def market() -> World:
     world.must(UpdateContract("HELD", {"brackets": TOO_SMALL}))
     world.must(Recover(Limits(open_orders=0, untriggered_per_contract=0)))
     owe(-1)(world)
+    world.state.owners["many"] = dict.fromkeys(map(str, range(100)))
     phases: dict[str, DeliveryPhase] = {"GONE": "settled", "LATE": "closing", "WAITS": "held"}
     for symbol, phase in phases.items():
         world.contract(contract(symbol, "F"))

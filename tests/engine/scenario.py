@@ -8,6 +8,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     contract TEST fund=F [field=value ...]        change TEST field=value   (terms of a contract)
     contract COIN inverse [field=value ...]       (settles in BTC, a contract is 10 USD)
     account alice                                 grant USDT 100       (to the treasury)
+    owner ann alice bob                           (whose they are, or none: nobody's)
     deposit|withdraw alice USDT 1000              minimum F USDT 1000   (or none)
     configure alice TEST 20 isolated              margin alice TEST 25
     rate TEST 0.0001                              due         (begin what is due, leave it pending)

@@ -14,6 +14,7 @@ import pytest
 from app.engine.commands.accounts import (
     AdjustMargin,
     ConfigureContract,
+    DeclareOwner,
     Deposit,
     OpenAccount,
     SetPositionMode,
@@ -241,9 +242,16 @@ Ladder(ContinueCascade, {"asset": "USDT"}, [("no_cascade", begin)]),
 Ladder(ReleaseIncident, {"incident_id": 1, "reason": "mended"}, [
     ("unknown_incident", do(Recover(incidents=(Incident(1, "Deposit", digest="d"),)))),
 ]),
-Ladder(OpenAccount, {"account_id": "ann", "position_mode": "hedge", "key": KNOWN_KEY}, [
+Ladder(OpenAccount, {
+    "account_id": "ann", "position_mode": "hedge", "key": KNOWN_KEY, "owner_id": "many",
+}, [
     ("account_exists", {"account_id": "new"}),
     ("key_exists", {"key": NEW_KEY}),
+    ("too_many_accounts", {"owner_id": None}),
+]),
+Ladder(DeclareOwner, {"account_id": "nobody", "owner_id": "many"}, [
+    ("unknown_account", {"account_id": "ann"}),
+    ("too_many_accounts", {"owner_id": "few"}),
 ]),
 Ladder(CreateKey, {"key": KNOWN_KEY}, [
     ("invalid_key", {"key": replace(KNOWN_KEY, scope="trader")}),

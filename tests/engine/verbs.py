@@ -12,6 +12,7 @@ from app.engine import commands
 from app.engine.commands.accounts import (
     AdjustMargin,
     ConfigureContract,
+    DeclareOwner,
     Deposit,
     SetPositionMode,
     Withdraw,
@@ -84,6 +85,11 @@ class Verbs(Expectations):
     def do_hedger(self, *names: str) -> list[object]:
         """Accounts in hedge mode."""
         return [world.open_account(name, "hedge") for name in names]
+
+    def do_owner(self, owner: str, *accounts: str) -> list[object]:
+        """`owner carol alice bob`: whose these accounts are, or `none`."""
+        declared = None if owner == "none" else owner
+        return [DeclareOwner(account, declared) for account in accounts]
 
     def do_mode(self, account: str, mode: Any) -> list[object]:
         """Another position mode (ORD-3)."""

@@ -148,6 +148,7 @@ class Exchange:
         """An account with its key, settings in a contract and money."""
         step = self.step()
         step.add_account(account_id, "one_way")
+        step.set_owner(self.state.accounts[account_id], NASTY)
         account = self.state.accounts[account_id]
         step.set_settings(account, ContractSettings(account_id, symbol, 20, margin_mode))
         step.set_countdown(account, START + timedelta(hours=1))

@@ -56,7 +56,7 @@ async def test_a_moment_is_the_same_everywhere(connection: asyncpg.Connection) -
     """To the microsecond, from any zone, however often."""
     moments = [MOMENT, MOMENT.astimezone(EAST), MOMENT + timedelta(microseconds=1), MOMENT]
     literals = list(
-        arrays("upsert", "accounts", [("a", "one_way", each, None) for each in moments])
+        arrays("upsert", "accounts", [("a", "one_way", each, None, None) for each in moments])
     )
     assert await read(connection, "timestamptz", literals[2]) == moments
 

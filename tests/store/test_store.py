@@ -125,14 +125,14 @@ async def test_every_row_arrives_as_it_was_sent(connection: Connection) -> None:
 async def test_a_long_batch_is_one_commit_too(connection: Connection) -> None:
     """However many rows: all of them in order, or none."""
     names = [f"account-{number}" for number in range(10_000)]
-    rows: list[TableRow] = [(name, "one_way", START, None) for name in names]
+    rows: list[TableRow] = [(name, "one_way", START, None, None) for name in names]
     batch = Writes(1, START, (0,) * len(COUNTERS), upserts={"accounts": rows})
     leader = await lead(connection)
     await leader.commit(batch)
     found = await connection.fetch("SELECT account_id FROM accounts ORDER BY ctid")
     assert [name for (name,) in found] == names
     rows[-1] = ("last", "no mode", START, None)
-    rows[0] = ("first", "one_way", START, None)
+    rows[0] = ("first", "one_way", START, None, None)
     with pytest.raises(asyncpg.CheckViolationError):
         await leader.commit(batch)
     assert not await connection.fetchval("SELECT count(*) FROM accounts WHERE account_id = 'first'")

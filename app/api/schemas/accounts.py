@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.api.schemas.base import (
+    ACCOUNT_PATTERN,
     LEFT_OUT,
     AccountId,
     Asset,
@@ -23,6 +24,8 @@ from app.api.schemas.base import (
 from app.engine.commands import KeyScope, MarginMode, PositionMode, PositionSide
 from app.engine.events import LedgerKind
 
+OwnerId = Annotated[str, Field(pattern=ACCOUNT_PATTERN, examples=["carol-ltd"])]
+OWNER = "Whose it is: accounts with the same are one owner's (FND-12)."
 Leverage = Annotated[int, Field(ge=-(2**31), le=2**31 - 1, examples=[20])]
 """Any integer that PostgreSQL holds; the engine says which are allowed."""
 
@@ -32,24 +35,35 @@ class AccountBody(Body):
 
     account_id: AccountId
     position_mode: PositionMode = "one_way"
+    owner_id: OwnerId | None = Field(default=None, description=OWNER)
 
-    model_config = example({"account_id": "alice"})
+    model_config = example({"account_id": "alice"}, {"account_id": "bob", "owner_id": "carol-ltd"})
 
 
 class AccountPatch(Body):
-    """The position mode changes only while nothing is open."""
+    """One of the two. The position mode changes only while nothing is open; the owner is an admin's
+    to declare, at any time, null: nobody's.
+    """
 
-    position_mode: PositionMode
+    position_mode: PositionMode = LEFT_OUT
+    owner_id: OwnerId | None = LEFT_OUT
 
-    model_config = example({"position_mode": "one_way"})
+    model_config = example({"position_mode": "one_way"}, {"owner_id": "carol-ltd"})
+
+    @model_validator(mode="after")
+    def _one_change(self) -> Self:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("one change at a time: position_mode or owner_id")
+        return self
 
 
 class AccountView(View):
-    """An account."""
+    """An account; whose it is, `owner_id`, only an admin sees (FND-12)."""
 
     account_id: str
     position_mode: PositionMode
     created_at: Time
+    owner_id: str | None = LEFT_OUT
 
 
 class NewAccountView(AccountView):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -15,6 +15,7 @@ from app.api.schemas.base import (
 )
 from app.api.schemas.liquidations import OwnOnly, PositionDirection
 from app.engine.commands import PositionSide
+from app.engine.events import CloseReason
 from app.engine.policies import AdlPolicy
 
 
@@ -65,7 +66,7 @@ class CounterpartyView(View):
     quantity: Exact
     price: Exact
     realized_profit: Exact
-    reason: Literal["bankruptcy_price", "mark_price"]
+    reason: CloseReason
 
 
 class AdlEventDetailView(AdlEventView):
@@ -95,7 +96,7 @@ class AdlNoticeView(View):
     price: Exact
     mark_price: Exact
     realized_profit: Exact
-    reason: Literal["bankruptcy_price", "mark_price"]
+    reason: CloseReason
 
 
 class QueueView(View):

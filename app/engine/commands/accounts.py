@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from app.engine.commands import CommandOf, MarginMode, PositionMode, PositionSide
 from app.engine.commands.keys import NewKey
+from app.engine.contracts import LEFT_OUT
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.results import Done, Moved  # noqa: F401 - ruff looks into no string
@@ -20,6 +21,15 @@ class OpenAccount(CommandOf["Done"]):
     account_id: str
     position_mode: PositionMode
     key: NewKey
+    owner_id: str | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclareOwner(CommandOf["Done"]):
+    """Say whose an account is, with others of the same owner; None: nobody knows (FND-12)."""
+
+    account_id: str
+    owner_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
@@ -26,6 +26,7 @@ BLOCK = 256
 """Entries of a full block: a change moves at most these, a walk can pass over as many at once."""
 
 QUANTILES = 5
+SIDES: tuple[PositionSide, ...] = ("both", "long", "short")
 LEGS: dict[PositionMode, tuple[PositionSide, ...]] = {
     "one_way": ("both",),
     "hedge": ("long", "short"),
@@ -115,6 +116,15 @@ def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
         if not ranking.large:
             _score(state, market, ranking, len(ranking.unranked), longs=longs)
     return not ranking.unranked
+
+
+def among(state: State, market: Market, account_ids: Iterable[str], *, longs: bool) -> Ranking:
+    """A queue of some accounts alone, ranked as all are; nobody keeps it (FND-12)."""
+    ranking = Ranking(policy_of(state, market))
+    legs = [(account_id, side) for account_id in account_ids for side in SIDES]
+    ranking.unranked = [market.positions[leg] for leg in legs if leg in market.positions]
+    _score(state, market, ranking, len(legs), longs=longs)
+    return ranking
 
 
 def _expired(state: State, market: Market, ranking: Ranking, now: datetime) -> bool:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from app.engine.commands.accounts import Deposit, OpenAccount, SetPositionMode, Withdraw
+from app.engine.commands.accounts import (
+    DeclareOwner,
+    Deposit,
+    OpenAccount,
+    SetPositionMode,
+    Withdraw,
+)
 from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
 from app.engine.figures import ranking
 from app.engine.figures.admission import check_not_waiting, check_spendable
@@ -15,11 +21,15 @@ from app.engine.step import Step
 from app.engine.trading import assessment
 from app.engine.trading.amounts import check_amount, check_asset, moved
 
+MOST_ACCOUNTS = 100
+"""Accounts that one owner may be declared to have (FND-12)."""
+
 
 @handles(
     OpenAccount,
     Code.account_exists,
     Code.key_exists,
+    Code.too_many_accounts,
     moves=frozenset(),
 )
 def open_account(step: Step, command: OpenAccount) -> Done:
@@ -27,9 +37,41 @@ def open_account(step: Step, command: OpenAccount) -> Done:
     if command.account_id in step.state.accounts:
         raise Rejected(Code.account_exists, f"there is an account {command.account_id} already")
     _check_key(step, command.key)
+    _check_owner(step, command.owner_id)
     step.add_account(command.account_id, command.position_mode)
     step.add_key(command.key)
+    if command.owner_id is not None:
+        step.set_owner(step.state.accounts[command.account_id], command.owner_id)
     return Done(command.account_id)
+
+
+@handles(
+    DeclareOwner,
+    Code.unknown_account,
+    Code.too_many_accounts,
+    moves=frozenset(),
+)
+def declare_owner(step: Step, command: DeclareOwner) -> Done:
+    """Say whose an account is, whatever it has open (FND-12)."""
+    account = assessment.account_of(step.state, command.account_id)
+    if command.owner_id != account.owner_id:
+        _check_owner(step, command.owner_id)
+    step.set_owner(account, command.owner_id)
+    return Done(account.account_id)
+
+
+def _check_owner(step: Step, owner_id: str | None) -> None:
+    """All accounts of an owner are looked at where one of them is bankrupt: they are few."""
+    if owner_id is None:
+        return
+    accounts = len(step.state.owners.get(owner_id, ()))
+    if accounts >= MOST_ACCOUNTS:
+        raise Rejected(
+            Code.too_many_accounts,
+            "the owner has as many accounts as one may",
+            accounts=accounts,
+            limit=MOST_ACCOUNTS,
+        )
 
 
 @handles(CreateKey, Code.invalid_key, Code.unknown_account, Code.key_exists)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.engine.events import Deleveraged, Liquidation
+from app.engine.events import CloseReason, Deleveraged, Liquidation
 from app.engine.figures import margin, ranking
 from app.engine.figures.health import health_after
 from app.engine.liquidation.work import Work
@@ -27,6 +27,8 @@ class Closing:
     record: Liquidation
     value: Decimal
     queue: Ranking
+    same_owner: bool = False
+    """Whether the counterparties are its owner's own (FND-12)."""
     own: tuple[int, Decimal] | None = None
     """Rank and score of the account's own other leg, which comes after all others (ADL-2)."""
     closed: list[Deleveraged] = field(default_factory=list)
@@ -142,9 +144,15 @@ def close_against(
             quantity=size,
             price=market.contract.price_of(value, quantity),
             realized_profit=counterparty.profit,
-            reason="mark_price" if at_mark else "bankruptcy_price",
+            reason=_reason(closing, at_mark=at_mark),
         )
     )
+
+
+def _reason(closing: Closing, *, at_mark: bool) -> CloseReason:
+    if closing.same_owner:
+        return "same_owner"
+    return "mark_price" if at_mark else "bankruptcy_price"
 
 
 def _cover_emptied(closing: Closing, account: Account, held: Position) -> None:

@@ -32,6 +32,32 @@ def await_queue(work: Work) -> None:
         work.waits = True
 
 
+def close_own_accounts(work: Work) -> None:
+    """Close a bankrupt position against its owner's other ones, before anybody else (FND-12).
+
+    At bankruptcy value, ranked and as far as each can bear it, as ADL does (ADL-2). An owner has
+    few accounts. One that is not declared has none: then its own other leg is where ADL-2 says.
+    """
+    step, market, position = work.step, work.market, work.position
+    if work.account.owner_id is None:
+        return
+    quantity, own = position.quantity, step.state.owners[work.account.owner_id]
+    queue = ranking.among(step.state, market, own, longs=quantity < 0)
+    if not queue.places:
+        return
+    others, value = work.health().equity - work.allot(), work.bankruptcy_value()
+    kept = ranking.head(queue, market, QUEUE_KEPT)
+    closing = Closing(work, market, position, work.record(), value, queue, same_owner=True)
+    closing.loss = counterparty.lot_loss(closing)
+    _against_ranked(closing, at_mark=False)
+    if not closing.closed:
+        return
+    work.go_bankrupt()
+    assert position.quantity or work.health().equity == others, (closing.record, others)
+    work.waits = closing.full and position.quantity != 0
+    _report(closing, quantity, value, ZERO, kept)
+
+
 def deleverage(work: Work) -> None:
     """Close the rest of a bankrupt position against its counterparties (ADL-2)."""
     step, market, position, record = work.step, work.market, work.position, work.record()
@@ -96,13 +122,15 @@ def _announce(closing: Closing, event: AdlEvent, closed_at_mark: Decimal) -> Non
     record.deleveraged_quantity += event.quantity
     closing.work.tell(
         record,
-        "deleveraging",
+        "own_accounts" if closing.same_owner else "deleveraging",
         adl_event_id=event.adl_event_id,
         quantity=event.quantity,
         price=event.bankruptcy_price,
         counterparties=len(event.counterparties),
         closed_at_mark=closed_at_mark,
     )
+    if closing.same_owner:
+        return  # nobody else has to know
     closing.step.alert(
         "adl",
         event.fund_id,
@@ -174,7 +202,7 @@ def _against_ranked(closing: Closing, *, at_mark: bool) -> None:
         held = closing.market.positions.get((account_id, side))
         if held is None or held.quantity * closing.position.quantity >= 0:
             continue
-        if account is closing.work.account:
+        if account is closing.work.account and not closing.same_owner:
             closing.own = rank, -key
             continue
         size = min(abs(held.quantity), abs(closing.position.quantity))

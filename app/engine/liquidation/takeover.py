@@ -82,8 +82,7 @@ def _offer(work: Work) -> _Offer:
 
 def take_over(work: Work) -> None:
     """Move into the fund's inventory as much of the now bankrupt position as it accepts."""
-    work.bankrupt = True
-    work.fees.pop(work.position, None)  # nothing is charged once a part is bankrupt (LIQ-5)
+    work.go_bankrupt()
     record = work.record()
     offer = _offer(work)
     quantity = _acceptable(offer)

@@ -20,6 +20,7 @@ as this part goes.
         v
     close    each position that is left, in the same order (LIQ-7):
         |      offer it once more; what is left now is bankrupt:
+        |      its owner's own accounts are closed against it (FND-12);
         |      the fund takes over what it accepts (FND-1, FND-2);
         |      counterparties are deleveraged for the rest (ADL-2)
         v
@@ -65,7 +66,7 @@ from typing import NamedTuple
 from app.engine.events import Liquidation
 from app.engine.figures import margin
 from app.engine.liquidation import clearance
-from app.engine.liquidation.deleveraging import await_queue, deleverage
+from app.engine.liquidation.deleveraging import await_queue, close_own_accounts, deleverage
 from app.engine.liquidation.netting import net_legs
 from app.engine.liquidation.offering import offer_the_rest, offer_what_restores
 from app.engine.liquidation.takeover import take_over
@@ -97,7 +98,16 @@ STAGES = (
     Stage("net", (net_legs,), hedged=True),  # LIQ-2
     Stage("rank", (await_queue,)),  # ADL-5
     Stage("reduce", (offer_what_restores, offer_the_rest)),  # LIQ-4
-    Stage("close", (offer_the_rest, await_queue, take_over, deleverage)),  # LIQ-7, FND-1, ADL-2
+    Stage(
+        "close",
+        (  # LIQ-7, FND-12, FND-1, ADL-2
+            offer_the_rest,
+            close_own_accounts,
+            await_queue,
+            take_over,
+            deleverage,
+        ),
+    ),
 )
 
 

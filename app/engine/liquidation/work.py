@@ -163,6 +163,11 @@ class Work:
         positions.book(self.step, self.account, self.position, settled, reference)
         return settled.profit
 
+    def go_bankrupt(self) -> None:
+        """A part of the position in hand is bankrupt: so nothing is charged for it (LIQ-5)."""
+        self.bankrupt = True
+        self.fees.pop(self.position, None)
+
     # Records
 
     def record(self) -> Liquidation:

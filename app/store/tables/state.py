@@ -175,7 +175,7 @@ wallets = Table(
 accounts = Table(
     "accounts",
     metadata,
-    *columns(Account, "account_id", "position_mode", "created_at", "cancel_at", key=1),
+    *columns(Account, "account_id", "position_mode", "created_at", "cancel_at", "owner_id", key=1),
 )
 
 account_contracts = Table(
