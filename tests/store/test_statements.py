@@ -48,7 +48,8 @@ async def test_nothing_is_null(connection: asyncpg.Connection) -> None:
 @pytest.mark.parametrize("digits", ["0", "-1", "0.00000001", "1E+20", "1E-7", "9" * 40, "2.50"])
 async def test_every_digit_arrives(connection: asyncpg.Connection, digits: str) -> None:
     """In whatever notation Python writes a decimal."""
-    literals = list(arrays("upsert", "inventory", [("f", "S", Decimal(digits), Decimal(digits))]))
+    number = Decimal(digits)
+    literals = list(arrays("upsert", "inventory", [("f", "S", number, number, None, None)]))
     assert await read(connection, "numeric", literals[2]) == [Decimal(digits)]
 
 

@@ -131,7 +131,7 @@ async def test_a_long_batch_is_one_commit_too(connection: Connection) -> None:
     await leader.commit(batch)
     found = await connection.fetch("SELECT account_id FROM accounts ORDER BY ctid")
     assert [name for (name,) in found] == names
-    rows[-1] = ("last", "no mode", START, None)
+    rows[-1] = ("last", "no mode", START, None, None)
     rows[0] = ("first", "one_way", START, None, None)
     with pytest.raises(asyncpg.CheckViolationError):
         await leader.commit(batch)
