@@ -30,6 +30,7 @@ from app.api.placing import PLACING
 from app.api.prices import PRICING, prices
 from app.api.problems import Problem
 from app.api.rates import Rates
+from app.api.rebalances import rebalances
 from app.api.services import Services
 from app.api.settlements import settlements
 from app.api.treasury import treasury
@@ -99,6 +100,7 @@ def create_app(
         liquidations,
         adl,
         funds,
+        rebalances,
         treasury,
         history,
         offload,

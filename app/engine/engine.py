@@ -24,6 +24,7 @@ from app.engine.handlers import (
     offload,
     orders,  # noqa: F401
     prices,  # noqa: F401
+    rebalances,  # noqa: F401
     recovery,  # noqa: F401
     silence,
     triggered,  # noqa: F401

@@ -16,15 +16,15 @@ from app.engine.policies import AdlPolicy
 FundMove = Literal[
     "seed_capital", "adjustment", "top_up", "liquidation_clearance_fee", "bankruptcy_loss",
     "takeover_gain", "inventory_settlement", "inventory_funding", "deficit_cover",
-    "emergency_injection", "offload_pnl",
+    "emergency_injection", "offload_pnl", "trading_fee_share", "liquidation_surplus",
+    "excess_deployment",
 ]  # fmt: skip
 """What moves a fund's money, or stands in for it: a kind of its history and of the ledger alike."""
 
 HistoryKind = Literal[
-    FundMove, "trading_fee_share", "liquidation_surplus", "rebalance_in", "rebalance_out",
-    "excess_deployment",
+    FundMove, "rebalance_in", "rebalance_out",
 ]  # fmt: skip
-"""As published (HIS-1); those that are no `FundMove` are planned."""
+"""As published (HIS-1); in the ledger a rebalance is one movement."""
 
 TreasuryKind = Literal[
     "opening", "contribution", "top_up", "emergency_injection", "funding_correction",
@@ -34,7 +34,8 @@ history began."""
 
 LedgerKind = Literal[
     "deposit", "withdrawal", "contribution", "trading_fee", "realized_profit", "margin_in",
-    "margin_out", "funding", "funding_correction", "settlement_fee", "settlement_residue", FundMove,
+    "margin_out", "funding", "funding_correction", "settlement_fee", "settlement_residue",
+    "rebalance", FundMove,
 ]  # fmt: skip
 
 

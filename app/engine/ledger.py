@@ -163,11 +163,13 @@ class Ledger:
     def _fund_entry(
         self,
         wallet: Wallet,
-        kind: LedgerKind,
+        kind: LedgerKind | HistoryKind,
         amount: Decimal,
         symbol: str | None,
         liquidation_id: int | None,
     ) -> None:
+        if kind == "rebalance":
+            kind = "rebalance_in" if amount > 0 else "rebalance_out"
         assert kind in HISTORY_KINDS, kind  # money moves in a fund only so (FND-10)
         fund = self.state.funds[wallet.owner]
         entry = fund_entry(

@@ -108,6 +108,10 @@ class Code(Enum):
     field_not_changeable = Refusal(422, "CON-1", "what identifies a contract never changes")
     contract_in_use = Refusal(422, "CON-1", "what is open in it does not allow the change")
     fund_exists = Refusal(409, None, "there is such an insurance fund already")
+    same_wallet = Refusal(422, "FND-6", "money moves between two different wallets")
+    no_required_minimum = Refusal(422, "FND-8", "without a required minimum nothing is excess")
+    liquidations_under_way = Refusal(422, "FND-8", "the asset's liquidations may need the money")
+    exceeds_excess = Refusal(422, "FND-8", "the fund cannot spare that much")
     invalid_policy = Refusal(422, "FND-2", "a number of the policy is out of range or unknown")
 
 

@@ -106,6 +106,21 @@ class Moved(NamedTuple):
     balance: Decimal
 
 
+class FundToFund(NamedTuple):
+    """A move of a rebalance, from one fund to another (FND-8)."""
+
+    source: str
+    destination: str
+    amount: Decimal
+
+
+class Rebalanced(NamedTuple):
+    """What a rebalance has moved, in order; nothing where nobody lacks or none has to spare."""
+
+    asset: str
+    moves: tuple[FundToFund, ...]
+
+
 class FundingRateSet(NamedTuple):
     """A funding rate that was given, and the funding time that it is for."""
 

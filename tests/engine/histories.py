@@ -13,6 +13,7 @@ from app.engine.events import FundEntry, Transfer, TreasuryEntry
 from app.engine.numbers import plain
 from app.engine.outcome import Outcome
 from app.engine.state import State
+from tests.engine.fund_moves import as_kind
 
 Entry = FundEntry | TreasuryEntry
 Chain = tuple[type, str]
@@ -85,7 +86,7 @@ def _movements(transfer: Transfer) -> list[Movement]:
     caused = transfer.reference or ""
     liquidation = caused if caused.startswith("liquidation/") else None
     return [
-        (key, transfer.kind, amount, balance, transfer.symbol, liquidation)
+        (key, as_kind(transfer.kind, amount), amount, balance, transfer.symbol, liquidation)
         for key, amount, balance in sides
         if key.startswith(("fund/", "treasury/"))
     ]

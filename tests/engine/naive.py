@@ -15,7 +15,7 @@ from fractions import Fraction
 
 from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
 from app.engine.commands.delivery import BeginDelivery
-from app.engine.commands.funds import ContributeToFund, ContributeToTreasury
+from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, DeployExcess
 from app.engine.commands.leaders import Recover
 from app.engine.commands.orders import (
     AmendOrder,
@@ -44,6 +44,7 @@ from tests.engine.arithmetic import (
     worth_of_price_unit,
 )
 from tests.engine.deliveries import Deliveries
+from tests.engine.fund_moves import check_moves
 from tests.engine.fundings import Fundings
 from tests.engine.histories import Histories
 from tests.engine.interest import Interest
@@ -140,6 +141,7 @@ class Books:
             self.marks.observe(outcome, state)
             check_records(outcome, state)
             self.offloads.observe(outcome, state)
+            check_moves(outcome, state)
             check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)
         self._compare_positions(outcome, state)
@@ -176,7 +178,7 @@ class Books:
                 self.paid_in[asset] += Fraction(amount)
             case ContributeToFund(asset=asset, amount=amount, kind=kind) if kind != "top_up":
                 self.paid_in[asset] += Fraction(amount)
-            case Withdraw(asset=asset, amount=amount):
+            case Withdraw(asset=asset, amount=amount) | DeployExcess(asset=asset, amount=amount):
                 self.paid_in[asset] -= Fraction(amount)
             case _:
                 pass

@@ -123,6 +123,11 @@ def do(*several: Command) -> Callable[[World], object]:
     return lambda world: [world.must(command) for command in several]
 
 
+def nobody_is_held(world: World) -> None:
+    """Ann and eve are whole again."""
+    do(Tick("HELD", HUNDRED))(world)
+
+
 def begin(world: World) -> None:
     """Somebody at risk whom a trader's command came upon (see test_invariants)."""
     world.state.cascades["USDT"] = Cascade("USDT")

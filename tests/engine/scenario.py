@@ -10,6 +10,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     account alice                                 grant USDT 100       (to the treasury)
     owner ann alice bob                           (whose they are, or none: nobody's)
     deposit|withdraw alice USDT 1000              minimum F USDT 1000   (or none)
+    move F main reserve USDT 50                   rebalance USDT        deploy F USDT 100 [main]
     configure alice TEST 20 isolated              margin alice TEST 25
     rate TEST 0.0001                              due         (begin what is due, leave it pending)
     hold part                                     bounds payers=1   (smaller parts)

@@ -23,7 +23,6 @@ from app.engine.commands.accounts import (
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
-from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import (
@@ -36,9 +35,9 @@ from app.engine.commands.orders import (
 from app.engine.commands.prices import IndexTick, Tick
 from app.engine.commands.triggered import AmendTriggered, PlaceTriggered
 from app.engine.engine import Engine
-from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from tests.engine.delivered import a_delivery_is_held, date
+from tests.engine.fund_ladders import FUND_LADDERS
 from tests.engine.funded import a_funding_begins, fund
 from tests.engine.rungs import (
     AHEAD,
@@ -335,32 +334,10 @@ Ladder(ImportContracts, {"contracts": (listed("GONE"),)}, [
     ("field_not_changeable", {"contracts": (listed("HELD", GRID),)}),
     ("contract_in_use", {"contracts": (TERMS,)}),
 ]),
-Ladder(CreateFund, {"fund_id": "F", "name": "f", "policy": FundPolicy(Decimal(-1))}, [
-    ("fund_exists", {"fund_id": "G"}),
-    ("invalid_policy", {"policy": FundPolicy()}),
-]),
-Ladder(UpdateFund, {
-    "fund_id": "-", "policy": {"share_above_minimum": Decimal(2)},
-    "required_minimum": {"-": NO_MONEY},
-}, [
-    ("unknown_fund", {"fund_id": "F"}),
-    ("invalid_policy", {"policy": None}),
-    ("amount_not_positive", {"required_minimum": {"-": TINY}}),
-    ("too_many_decimals", {"required_minimum": {"-": HUNDRED}}),
-    ("unknown_asset", {"required_minimum": {"USDT": HUNDRED}}),
-]),
-Ladder(ContributeToFund, {
-    "fund_id": "-", "wallet": "main", "asset": "-", "amount": NO_MONEY, "kind": "top_up",
-}, [
-    ("unknown_fund", {"fund_id": "F"}), *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),
-    ("insufficient_balance", {"kind": "seed_capital"}),
-]),
-Ladder(ContributeToTreasury, {"asset": "-", "amount": NO_MONEY}, [
-    *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),
-]),
 ]  # fmt: skip
 
 
+LADDERS += FUND_LADDERS
 LADDERS.append(group_ladder(next(one for one in LADDERS if one.kind is PlaceTriggered)))
 
 

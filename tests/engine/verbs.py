@@ -20,7 +20,11 @@ from app.engine.commands.accounts import (
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
-from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, UpdateFund
+from app.engine.commands.funds import (
+    ContributeToFund,
+    ContributeToTreasury,
+    UpdateFund,
+)
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import (
     AmendOrder,
@@ -34,11 +38,12 @@ from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTrigg
 from app.engine.policies import FundPolicy
 from tests.engine import world
 from tests.engine.expectations import Expectations
+from tests.engine.fund_words import FundWords
 from tests.engine.terms import pairs, policy, terms
 from tests.engine.world import START, World
 
 
-class Verbs(Expectations):
+class Verbs(Expectations, FundWords):
     """The commands of one scenario, as `scenario` describes them."""
 
     def __init__(self, world: World) -> None:

@@ -23,7 +23,7 @@ FORGOTTEN = (
     " write it anew.) If nothing was meant to change, something broke."
 )
 
-ADDED_SINCE = {"DeclareOwner", "Offload"}
+ADDED_SINCE = {"DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance"}
 """Commands that came after the newest version's log was written; the next version's has them."""
 
 

@@ -123,6 +123,41 @@ class FundContributionBody(Body):
     )
 
 
+class FundMoveBody(Body):
+    """Money from one of a fund's wallets to another."""
+
+    from_wallet: WalletName
+    to_wallet: WalletName
+    asset: Asset
+    amount: Number
+    reference: Reference | None = None
+
+    model_config = example(
+        {"from_wallet": "main", "to_wallet": "reserve", "asset": "USDT", "amount": "50000"}
+    )
+
+
+class DeploymentBody(Body):
+    """Money out of a fund, of its excess: of one wallet, or of all in the order they pay in."""
+
+    wallet: WalletName | None = None
+    asset: Asset
+    amount: Number
+    reference: Reference | None = None
+
+    model_config = example({"asset": "USDT", "amount": "25000", "reference": "bank transfer 18"})
+
+
+class RebalanceBody(Body):
+    """In which asset funds are rebalanced; `execute` does what is else only proposed."""
+
+    asset: Asset
+    execute: bool = False
+    reference: Reference | None = None
+
+    model_config = example({"asset": "USDT", "execute": False})
+
+
 class TreasuryContributionBody(Body):
     """The exchange's own money into its treasury."""
 
@@ -233,6 +268,23 @@ class FundView(View):
     inventory: list[InventoryView]
     policy: PolicyView
     adl: FundAdlView
+
+
+class RebalanceMoveView(View):
+    """A move of a rebalance."""
+
+    from_fund: str
+    to_fund: str
+    amount: Exact
+
+
+class RebalanceView(View):
+    """What a rebalance moves, or has moved if it was `executed` (FND-8); nothing: there is nobody
+    to give, or nobody in need."""
+
+    asset: str
+    executed: bool
+    moves: list[RebalanceMoveView]
 
 
 class HistoryView(View):

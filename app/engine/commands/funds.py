@@ -11,7 +11,7 @@ from app.engine.commands import CommandOf, ContributionKind
 from app.engine.policies import DEFAULT_POLICY, FundPolicy
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
-    from app.engine.results import Done, Moved  # noqa: F401 - ruff looks into no string
+    from app.engine.results import Done, Moved, Rebalanced  # noqa: F401 - ruff looks into no string
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +65,37 @@ class Offload(CommandOf["Done"]):
     fund_id: str
     symbol: str
     time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MoveInFund(CommandOf["Moved"]):
+    """Money between two of a fund's own wallets (FND-6); `destination` opens if need be."""
+
+    fund_id: str
+    source: str
+    destination: str
+    asset: str
+    amount: Decimal
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rebalance(CommandOf["Rebalanced"]):
+    """Excess of funds above their minimum to those below, in one asset (FND-8)."""
+
+    asset: str
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeployExcess(CommandOf["Moved"]):
+    """Money out of the exchange, of what a fund has above its minimum (FND-8).
+
+    From one of its wallets, or from all in the order in which they pay (None).
+    """
+
+    fund_id: str
+    asset: str
+    amount: Decimal
+    wallet: str | None = None
+    reference: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Literal
 
@@ -51,9 +51,10 @@ def pay(
     fund: Fund,
     destination: Wallet,
     amount: Decimal,
-    kind: FundMove,
+    kind: FundMove | Literal["rebalance"],
     *,
-    symbol: str,
+    symbol: str | None = None,
+    reference: str | None = None,
     liquidation_id: int | None = None,
 ) -> None:
     """Pay `amount` out of the fund's wallets in their order (FND-6); it must have it."""
@@ -63,7 +64,15 @@ def pay(
     left = amount
     for source in in_order(fund, asset):
         part = min(left, source.balance)
-        step.transfer(kind, source, destination, part, symbol=symbol, liquidation_id=liquidation_id)
+        step.transfer(
+            kind,
+            source,
+            destination,
+            part,
+            symbol=symbol,
+            reference=reference,
+            liquidation_id=liquidation_id,
+        )
         left -= part
     _announce(step, fund, asset, was_below=was_below, had=had)
 
@@ -184,6 +193,13 @@ def net_notional(state: State, fund: Fund, asset: str) -> Decimal:
     return total
 
 
+def unsettled(state: State, fund: Fund, asset: str) -> Iterator[Decimal]:
+    """What settling each of its inventory in the asset would add to its balance."""
+    for symbol, inventory in fund.inventory.items():
+        if state.markets[symbol].contract.settlement_asset == asset:
+            yield unrealized_profit(state, inventory)
+
+
 def unrealized_profit(state: State, inventory: Inventory) -> Decimal:
     """What settling an inventory to mark would add to its fund's balance (FND-1)."""
     return state.markets[inventory.symbol].worth(inventory.quantity) - inventory.cost
@@ -191,12 +207,7 @@ def unrealized_profit(state: State, inventory: Inventory) -> Decimal:
 
 def balance_at_mark(state: State, fund: Fund, asset: str) -> Decimal:
     """A fund's balance in an asset as it were with its inventory settled to mark; or below zero."""
-    profits = (
-        unrealized_profit(state, inventory)
-        for symbol, inventory in fund.inventory.items()
-        if state.markets[symbol].contract.settlement_asset == asset
-    )
-    return balance(fund, asset) + sum(profits, ZERO)
+    return sum(unsettled(state, fund, asset), balance(fund, asset))
 
 
 def carries(fund: Fund, at_mark: Decimal, notional: Decimal) -> bool:

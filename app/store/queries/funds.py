@@ -44,6 +44,18 @@ async def contracts_of_funds(connection: AsyncConnection, fund_ids: Collection[s
     return (await connection.execute(query)).mappings().all()
 
 
+async def funds_with_minimum(connection: AsyncConnection, asset: str) -> list[str]:
+    """Identifiers of the funds that have a required minimum in an asset."""
+    query = select(funds.c.fund_id).where(funds.c.required_minimum.has_key(asset))
+    return list(await connection.scalars(query))
+
+
+async def is_settled_in(connection: AsyncConnection, asset: str) -> bool:
+    """Whether some contract settles in an asset."""
+    query = select(contracts.c.symbol).where(contracts.c.settlement_asset == asset).limit(1)
+    return await connection.scalar(query) is not None
+
+
 async def fund_wallets(connection: AsyncConnection, fund_id: str) -> Rows:
     """Wallet, asset and balance of a fund's wallets."""
     query = (
