@@ -9,7 +9,18 @@ from dataclasses import replace
 
 import uvloop
 
-from benchmarks import cascades, growth, orders, peer, servers, settlements, start, takeover, ticks
+from benchmarks import (
+    cascades,
+    growth,
+    history,
+    orders,
+    peer,
+    servers,
+    settlements,
+    start,
+    takeover,
+    ticks,
+)
 from benchmarks.options import QUICK, Options
 from benchmarks.table import Row, markdown
 
@@ -18,6 +29,7 @@ FAMILIES: dict[str, Callable[[str, Options], Awaitable[list[Row]]]] = {
     "cascades": cascades.rows,
     "funding": settlements.rows,
     "start": start.rows,
+    "history": history.rows,
     "takeover": takeover.rows,
     "ticks": ticks.rows,
     "growth": growth.rows,
@@ -58,11 +70,12 @@ def _parse(arguments: Sequence[str] | None) -> tuple[list[str], Options]:
     parser.add_argument("--quick", action="store_true", help="see that every row runs, no more")
     parser.add_argument("--seconds", type=float, help="of each load (4)")
     parser.add_argument("--positions", type=int, help="where there are a million")
+    parser.add_argument("--history", type=int, help="rows of fund history (10,000,000)")
     parser.add_argument("--rounds", type=int, help="of paired measurements (5)")
     given = parser.parse_args(arguments)
     changes = {
         name: value
-        for name in ("seconds", "positions", "rounds")
+        for name in ("seconds", "positions", "rounds", "history")
         if (value := getattr(given, name)) is not None
     }
     return given.only or list(FAMILIES), replace(QUICK if given.quick else Options(), **changes)

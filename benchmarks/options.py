@@ -18,6 +18,8 @@ class Options:
     cascade: int = 10_000
     worst: int = 11_300
     settled: int = 100_000
+    history: int = 10_000_000
+    questions: int = 300
     peer: tuple[int, ...] = (10_000, 20_000, 40_000)
     growth: float = 1.0
     growth_rounds: int = 3
@@ -25,6 +27,7 @@ class Options:
 
 QUICK = Options(
     seconds=0.2, rounds=1, clients=4, batch=50, positions=2_000, ticks=50,
-    cascade=120, worst=100, settled=300, peer=(50,), growth=0.01, growth_rounds=1,
+    cascade=120, worst=100, settled=300, peer=(50,), growth=0.01,
+    growth_rounds=1, history=3_000, questions=2,
 )  # fmt: skip
 """Every row once, to see that it runs; its figures mean nothing."""

@@ -157,9 +157,8 @@ async def list_ledger(
     kind: Annotated[LedgerKind | None, Query()] = None,
 ) -> Page[LedgerEntryView]:
     """Every movement of the account's wallets with its reason, newest first."""
-    heavy = paging.large or asset is not None or kind is not None
     before = paging.decode(int, int)
-    async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
+    async with services.reading(heavy=paging.large, narrow="limit", keyed=True) as reading:
         if await queries.get_account(reading, account_id) is None:
             raise unknown("account_id")
         rows = await queries.list_ledger(

@@ -45,9 +45,8 @@ async def list_adl_events(
 ) -> Page[AdlEventView]:
     """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
     account = visible_account(identity, account_id)
-    heavy = paging.large or account is not None
     keyed = identity is not None
-    async with services.reading(heavy=heavy, narrow="limit", keyed=keyed) as reading:
+    async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as reading:
         rows = await queries.list_adl_events(
             reading, paging.fetch, account_id=account, before=paging.before_id()
         )

@@ -110,9 +110,7 @@ async def rows_of(
             )
         return await _export(services, book, wanted, keyed=keyed)
     before = paging.decode(datetime, str, int)
-    heavy = paging.large or wanted != wanted.walked()
-    narrow = "from, to or fewer filters"
-    async with services.reading(heavy=heavy, narrow=narrow, keyed=keyed) as connection:
+    async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as connection:
         rows = await queries.list_history(connection, book, wanted, paging.fetch, before)
     return paging.texts(rows, "time", "fund_id", "sequence")
 

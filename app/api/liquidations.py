@@ -12,7 +12,7 @@ from app.api.orders import AccountFilter, SymbolFilter
 from app.api.paging import Paged
 from app.api.problems import unknown
 from app.api.routing import keyed, problems, router
-from app.api.schemas.base import FUND_PATTERN, ID_PATTERN, Page
+from app.api.schemas.base import FUND_PATTERN, ID_PATTERN, LARGEST_ID, Page
 from app.api.schemas.liquidations import (
     ClearanceFeeView,
     LiquidationDetailView,
@@ -20,6 +20,7 @@ from app.api.schemas.liquidations import (
     StepView,
 )
 from app.api.services import Reading, ServicesDep
+from app.api.strict import Whole
 from app.engine.events import LiquidationOutcome
 from app.engine.rejections import Code
 from app.store.queries import Row
@@ -47,14 +48,23 @@ async def list_liquidations(
     fund: FundFilter = None,
     outcome: Annotated[LiquidationOutcome | None, Query()] = None,
     account_id: AccountFilter = None,
+    after: Annotated[
+        Whole | None,
+        Query(ge=0, le=LARGEST_ID, description="Oldest first, behind this `liquidation_id`."),
+    ] = None,
 ) -> Page[LiquidationView]:
     """Liquidated positions, newest first. `account_id` is shown, and may be asked for, only with
-    an admin's key or the account's own."""
+    an admin's key or the account's own.
+
+    `liquidation_id` counts all of them from 1, and no number is left out or comes later than a
+    higher one: who asks for `after=0` and then always for `after` the last number he has got, gets
+    each of them once, and sees that nothing is missing. Where nothing is new the page is empty.
+    """
     account = visible_account(identity, account_id)
-    filters = sum(one is not None for one in (symbol, fund, outcome, account))
-    heavy = paging.large or filters > 1
+    heavy = paging.large or account is not None
     keyed = identity is not None
-    async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
+    place = paging.before_id()
+    async with services.reading(heavy=heavy, narrow="limit or filters", keyed=keyed) as reading:
         rows = await queries.list_liquidations(
             reading,
             paging.fetch,
@@ -62,7 +72,8 @@ async def list_liquidations(
             fund=fund,
             outcome=outcome,
             account_id=account,
-            before=paging.before_id(),
+            past=after if place is None else place,
+            oldest_first=after is not None,
         )
         return await paging.slowly(
             rows, lambda row: LiquidationView.of(_liquidation(row, identity)), "liquidation_id"
@@ -102,8 +113,7 @@ async def list_clearance_fees(
     fund: FundFilter = None,
 ) -> Page[ClearanceFeeView]:
     """Liquidation clearance fees and their split between fund and revenue, newest first."""
-    heavy = paging.large or (symbol is not None and fund is not None)
-    async with services.reading(heavy=heavy, narrow="one filter only", keyed=keyed) as reading:
+    async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as reading:
         rows = await queries.list_clearance_fees(
             reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
         )

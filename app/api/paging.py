@@ -91,7 +91,7 @@ class Paging:
         if len(rows) <= self.limit:
             return None
         last = rows[self.limit - 1]
-        return _encode(*(last[column] for column in order))
+        return cursor_of(*(last[column] for column in order))
 
     def texts(self, rows: Sequence[Mapping[Any, Any]], *order: str) -> Response:
         """The page of `fetch` rows whose JSON is there already, as `item`."""
@@ -127,7 +127,8 @@ def whole(time: datetime | None, width: timedelta, *, up: bool = False) -> datet
     return time - past + (width if up and past else timedelta())
 
 
-def _encode(*values: Any) -> str:
+def cursor_of(*values: Any) -> str:
+    """The cursor behind the item with these values of a list's order."""
     texts = [time_text(value) if isinstance(value, datetime) else value for value in values]
     raw = json.dumps(texts, separators=(",", ":")).encode()
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")

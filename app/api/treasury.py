@@ -119,8 +119,7 @@ async def list_alerts(
     fund: FundFilter = None,
 ) -> Page[AlertView]:
     """What the operators must know, newest first."""
-    heavy = kind is not None or fund is not None
-    async with services.reading(heavy=heavy, narrow="fewer filters", keyed=True) as reading:
+    async with services.reading(heavy=paging.large, narrow="limit", keyed=True) as reading:
         rows = await queries.list_alerts(
             reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
         )

@@ -125,6 +125,8 @@ def create_engine(address: str, slots: int = READ_SLOTS) -> AsyncEngine:
         "idle_in_transaction_session_timeout": f"{ABANDONED_SECONDS}s",
         # A read has one process, whatever it is: the others are the writer's.
         "max_parallel_workers_per_gather": "0",
+        # It compiles nothing: that pays where much is read.
+        "jit": "off",
     }
     return create_async_engine(
         "postgresql+asyncpg://",

@@ -43,6 +43,39 @@ async def test_filters(api: Api) -> None:
         assert len((await api(f"GET /v1/liquidations?{query}"))["items"]) == found, query
 
 
+async def test_the_feed(api: Api) -> None:
+    """Who follows the numbers, oldest first, gets each liquidation once and sees none missing."""
+    await crash(api)
+    terms = {"leverage": 20, "margin_mode": "isolated"}
+    await api("PUT /v1/accounts/bob/contracts/ETHUSDT", terms, key="bob")
+    await api.mark("ETHUSDT", "3000")
+    await api.order("carol", "sell", "1", "3000", symbol="ETHUSDT")
+    await api.order("bob", "buy", "1", "3000", symbol="ETHUSDT")
+
+    async def page(query: str = "", key: str | None = None) -> list[str]:
+        answer = await api(f"GET /v1/liquidations?{query}", key=key)
+        return [item["liquidation_id"] for item in answer["items"]]
+
+    assert await page("after=0") == []
+    await api.mark("BTCUSDT", "47000")
+    assert await page("after=0") == ["1"]
+    await api.mark("ETHUSDT", "2800")
+    everything = (await page())[::-1]
+    assert everything == [str(number) for number in range(1, len(everything) + 1)]
+    assert len(everything) > 1
+    assert await page("after=0") == everything
+    assert await page("after=1") == everything[1:]
+    assert await page(f"after={len(everything)}") == []
+    assert await page("after=0&symbol=ETHUSDT") == await page("symbol=ETHUSDT") == everything[1:]
+    assert await page("after=0&account_id=bob", key="bob") == everything[1:]
+    first = await api("GET /v1/liquidations?after=0&limit=1", key=None)
+    cursor = first["next_cursor"]
+    assert await page(f"after=0&limit=1&cursor={cursor}") == everything[1:2]
+    for wrong in ("-1", "x", "1.0", str(2**63)):
+        refused = await api.refused(f"GET /v1/liquidations?after={wrong}", key=None)
+        assert refused == (400, "malformed_query"), wrong
+
+
 async def test_the_public_sees_no_accounts(api: Api) -> None:
     """Public answers name no account; a trader's key shows its own, an admin's all."""
     await crash(api)

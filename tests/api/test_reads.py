@@ -170,16 +170,17 @@ async def test_a_read_that_takes_too_long(
         "quantity": "0.1",
     }  # fmt: skip
     wide = {
-        INTERVALS: "limit", f"{HISTORY}?kind=top_up&asset=USDT": "filters",
+        INTERVALS: "limit", f"{HISTORY}?limit=500": "limit",
         "/v1/trades?symbol=BTCUSDT&account_id=alice": "filter",
-        "/v1/liquidations?symbol=BTCUSDT&outcome=closed": "filter",
-        "/v1/clearance-fees?symbol=BTCUSDT&fund=usdt-major": "filter",
-        "/v1/orders?status=filled": "filters", "/v1/alerts?kind=fund_empty": "filters",
-        "/v1/accounts/alice/ledger?asset=USDT": "filters",
+        "/v1/liquidations?account_id=alice": "filters", "/v1/clearance-fees?limit=500": "limit",
+        "/v1/orders?status=filled": "filters", "/v1/alerts?limit=500": "limit",
+        "/v1/accounts/alice/ledger?limit=500": "limit",
     }  # fmt: skip
     narrow = ("/v1/contracts", "/v1/contracts/BTCUSDT/adl-queue", "/v1/insurance-funds",
               "/v1/accounts/alice", "/v1/accounts/alice/positions", "/v1/trades?symbol=BTCUSDT",
-              f"{HISTORY}?format=csv", f"{HISTORY}?fund=usdc")  # fmt: skip
+              f"{HISTORY}?format=csv", f"{HISTORY}?kind=top_up&asset=USDT",
+              "/v1/liquidations?symbol=BTCUSDT&outcome=closed", "/v1/alerts?kind=fund_empty",
+              "/v1/accounts/alice/ledger?asset=USDT")  # fmt: skip
     with soon(monkeypatch, STATEMENT_SECONDS=0.3, TURN_SECONDS=30.0):
         async with service(api, address) as (app, client), locked(address, TABLES):
             other = Api(app, api.runner, client, api.keys)

@@ -21,8 +21,7 @@ AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 """Bounds of a list by intervals that has none."""
 
 WALK_INDEX = text("""
-SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
-       set_config('jit', 'off', true)
+SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)
 """)
 """For this transaction: walk the index from where the answer is. Without statistics (new rows, not
 analysed yet) PostgreSQL would gather and sort all that there is, a fund's whole history say."""

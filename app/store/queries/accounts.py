@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import (
     Integer,
     RowMapping,
     Select,
+    Subquery,
     case,
     column,
     func,
@@ -19,9 +20,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.events import LedgerKind
 from app.engine.scopes import wallet_key
 from app.store.queries import Rows
+from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
 from app.store.tables import account_contracts, accounts, transfers
+
+LEDGER_KINDS = get_args(LedgerKind)
 
 
 async def list_accounts(connection: AsyncConnection, limit: int, after: str | None = None) -> Rows:
@@ -62,13 +67,19 @@ async def list_ledger(
     A row is (transfer_id, receiving, ...): `receiving` 1 where the wallet gained. `amount` is
     signed as the wallet sees it. `before` is the (transfer_id, receiving) of the last row seen.
     """
-    query = _movements(account_id).limit(limit)
-    if asset is not None:
-        query = query.where(transfers.c.asset == asset)
-    if kind is not None:
-        query = query.where(transfers.c.kind == kind)
+    # Each transfer gives a row at least; that of the last row seen, maybe no more.
+    past = None if before is None else (before[0] + 1,)
+    walk = Walk((transfers.c.transfer_id,), limit + 1, past)
+    words: dict[str, Words] = {
+        "account_id": account_id,
+        "asset": asset or occurring(transfers, "asset", account_id=account_id),
+        "kind": kind or LEDGER_KINDS,
+    }
+    page = merged(transfers, walk, words)
+    moved = rows_at(page, walk, transfers, list(transfers.c)).subquery("moved")
+    query = _movements(moved, account_id).limit(limit)
     if before is not None:
-        query = query.where(tuple_(transfers.c.transfer_id, _SIDE.c.receiving) < before)
+        query = query.where(tuple_(moved.c.transfer_id, _SIDE.c.receiving) < before)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 
@@ -76,35 +87,32 @@ async def list_ledger(
 _SIDE = values(column("receiving", Integer), name="side").data([(0,), (1,)])
 
 
-def _movements(account_id: str) -> Select[Any]:
+def _movements(moved: Subquery, account_id: str) -> Select[Any]:
     """Each transfer of the account twice, as its source and its destination see it, newest first;
     but not as a wallet sees it that is not the account's."""
     receiving = _SIDE.c.receiving
-    wallet = case((receiving == 1, transfers.c.destination), else_=transfers.c.source)
-    balance = case(
-        (receiving == 1, transfers.c.destination_balance), else_=transfers.c.source_balance
-    )
+    wallet = case((receiving == 1, moved.c.destination), else_=moved.c.source)
+    balance = case((receiving == 1, moved.c.destination_balance), else_=moved.c.source_balance)
     sign = case((receiving == 1, literal(1)), else_=literal(-1))
     return (
         select(
-            transfers.c.transfer_id,
+            moved.c.transfer_id,
             receiving,
-            transfers.c.time,
-            transfers.c.kind,
-            transfers.c.asset,
-            (transfers.c.amount * sign).label("amount"),
+            moved.c.time,
+            moved.c.kind,
+            moved.c.asset,
+            (moved.c.amount * sign).label("amount"),
             wallet.label("wallet"),
             balance.label("balance_after"),
-            transfers.c.symbol,
-            transfers.c.reference,
+            moved.c.symbol,
+            moved.c.reference,
         )
-        .select_from(transfers.join(_SIDE, literal(True)))
+        .select_from(moved.join(_SIDE, literal(True)))
         .where(
-            transfers.c.account_id == account_id,
             or_(
                 func.starts_with(wallet, wallet_key("cross", account_id, asset="")),
                 func.starts_with(wallet, wallet_key("isolated", account_id, asset="")),
             ),
         )
-        .order_by(transfers.c.transfer_id.desc(), receiving.desc())
+        .order_by(moved.c.transfer_id.desc(), receiving.desc())
     )

@@ -6,6 +6,7 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import Rows, newest
+from app.store.queries.merging import Walk, merged, rows_at
 from app.store.tables import adl_counterparties, adl_events
 
 
@@ -17,16 +18,19 @@ async def list_adl_events(
     before: int | None = None,
 ) -> Rows:
     """ADL events, newest first; of an account: those it was a counterparty in."""
-    columns = [column for column in adl_events.c if column.name != "queue"]
-    query = select(*columns).order_by(adl_events.c.adl_event_id.desc()).limit(limit)
+    shown = [column for column in adl_events.c if column.name != "queue"]
+    key = None if before is None else (before,)
+    walk = Walk((adl_events.c.adl_event_id,), limit, key)
+    page = merged(adl_events, walk, {})
     if account_id is not None:
-        took_part = select(adl_counterparties.c.adl_event_id).where(
-            adl_counterparties.c.account_id == account_id
-        )
-        query = query.where(adl_events.c.adl_event_id.in_(took_part))
-    if before is not None:
-        query = query.where(adl_events.c.adl_event_id < before)
-    return (await connection.execute(query)).mappings().all()
+        event = adl_counterparties.c.adl_event_id
+        took_part = select(event).distinct().where(adl_counterparties.c.account_id == account_id)
+        if before is not None:
+            took_part = took_part.where(event < before)
+        page = took_part.order_by(event.desc()).limit(limit).subquery("page")
+    query = rows_at(page, walk, adl_events, shown)
+    rows: Rows = (await connection.execute(query)).mappings().all()
+    return rows
 
 
 async def get_adl_event(connection: AsyncConnection, adl_event_id: int) -> RowMapping | None:

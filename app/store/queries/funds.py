@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import get_args
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.events import AlertKind
 from app.store.queries import Rows
+from app.store.queries.merging import Walk, Words, merged, rows_at
 from app.store.tables import alerts, contracts, funds, wallets
+
+ALERT_KINDS = get_args(AlertKind)
 
 
 async def list_funds(
@@ -85,11 +90,10 @@ async def list_alerts(
     before: int | None = None,
 ) -> Rows:
     """Alerts, newest first."""
-    query = select(alerts).order_by(alerts.c.alert_id.desc()).limit(limit)
-    if kind is not None:
-        query = query.where(alerts.c.kind == kind)
+    walk = Walk((alerts.c.alert_id,), limit, None if before is None else (before,))
+    words: dict[str, Words] = {"kind": kind} if kind else {}
     if fund is not None:
-        query = query.where(alerts.c.fund_id == fund)
-    if before is not None:
-        query = query.where(alerts.c.alert_id < before)
-    return (await connection.execute(query)).mappings().all()
+        words = {"fund_id": fund, "kind": kind or ALERT_KINDS}
+    query = rows_at(merged(alerts, walk, words), walk, alerts, list(alerts.c))
+    rows: Rows = (await connection.execute(query)).mappings().all()
+    return rows

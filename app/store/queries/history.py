@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from sqlalchemy import (
     Column,
@@ -16,17 +16,18 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    exists,
     func,
     literal,
     select,
     text,
-    tuple_,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.events import HistoryKind, TreasuryKind
 from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Row, Rows
-from app.store.tables import fund_history, funds, treasury, treasury_history
+from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
+from app.store.tables import contracts, fund_history, funds, treasury, treasury_history
 
 HistoryKey = tuple[datetime, str, int]
 """Where a row stands in the order of all funds' histories: time, fund, sequence."""
@@ -55,6 +56,7 @@ class Book(NamedTuple):
 
     rows: Table
     heads: Table
+    kinds: tuple[str, ...]
     file: str
     """What an export is called."""
 
@@ -68,8 +70,8 @@ class Book(NamedTuple):
         return ((name, self.rows.c[column]) for name, column in FIELDS.items())
 
 
-FUNDS = Book(fund_history, funds, "insurance-fund-history.csv")
-TREASURY = Book(treasury_history, treasury, "treasury-history.csv")
+FUNDS = Book(fund_history, funds, get_args(HistoryKind), "insurance-fund-history.csv")
+TREASURY = Book(treasury_history, treasury, get_args(TreasuryKind), "treasury-history.csv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,41 +85,43 @@ class Filter:
     start: datetime | None = None
     end: datetime | None = None
 
-    def walked(self) -> Filter:
-        """Its part that one index serves in the order of the history."""
-        if self.fund is not None:
-            return Filter(fund=self.fund, start=self.start, end=self.end)
-        if self.symbol is not None:
-            return Filter(symbol=self.symbol, start=self.start, end=self.end)
-        return Filter(kind=self.kind, start=self.start, end=self.end)
+
+def _words(book: Book, wanted: Filter) -> dict[str, Words]:
+    """By which columns an index leads to what is wanted, and what they may hold."""
+    kind: Words = wanted.kind or book.kinds
+    if wanted.symbol is not None:
+        fund: Words = wanted.fund or occurring(book.rows, "fund_id", symbol=wanted.symbol)
+        return {"symbol": wanted.symbol, "fund_id": fund, "kind": kind}
+    if wanted.fund is not None:
+        asset: Words = wanted.asset or occurring(book.rows, "asset", fund_id=wanted.fund)
+        return {"fund_id": wanted.fund, "asset": asset, "kind": kind}
+    if wanted.asset is not None:
+        return {"asset": wanted.asset, "kind": kind}
+    return {"kind": wanted.kind} if wanted.kind else {}
 
 
-def _matching(
+def _page(
     book: Book,
-    query: Select[Any],
     wanted: Filter,
-    after: HistoryKey | None = None,
-    end: HistoryKey | None = None,
+    item: ColumnElement[str],
+    limit: int,
+    past: HistoryKey | None,
+    *,
+    oldest_first: bool = False,
 ) -> Select[Any]:
-    """The query for the rows that are wanted, behind `after` and up to `end`."""
-    equal = {
-        "fund_id": wanted.fund,
-        "asset": wanted.asset,
-        "kind": wanted.kind,
-        "symbol": wanted.symbol,
-    }
-    for name, value in equal.items():
-        if value is not None:
-            query = query.where(book.rows.c[name] == value)
+    """The places of a page of the rows that are wanted, and what is made of each."""
+    bounds: list[ColumnElement[bool]] = []
     if wanted.start is not None:
-        query = query.where(book.rows.c.time >= wanted.start)
+        bounds.append(book.rows.c.time >= wanted.start)
     if wanted.end is not None:
-        query = query.where(book.rows.c.time < wanted.end)
-    if after is not None:
-        query = query.where(tuple_(*book.place) > after)
-    if end is not None:
-        query = query.where(tuple_(*book.place) <= end)
-    return query
+        bounds.append(book.rows.c.time < wanted.end)
+    if wanted.symbol is not None and wanted.asset is not None:
+        # All of a contract's rows have its asset: with another one there are none to look through.
+        settles = contracts.c.settlement_asset == wanted.asset
+        bounds.append(exists().where(contracts.c.symbol == wanted.symbol, settles))
+    walk = Walk(book.place, limit, past, bounds, oldest_first)
+    page = merged(book.rows, walk, _words(book, wanted))
+    return rows_at(page, walk, book.rows, [*book.place, item])
 
 
 async def list_history(
@@ -131,10 +135,7 @@ async def list_history(
 
     PostgreSQL writes it: a page of 1,000 would stop the event loop for 30 ms.
     """
-    query = _matching(book, select(*book.place, _item(book)), wanted)
-    query = query.order_by(*(column.desc() for column in book.place)).limit(limit)
-    if before is not None:
-        query = query.where(tuple_(*book.place) < before)
+    query = _page(book, wanted, _item(book), limit, before)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 
@@ -171,27 +172,21 @@ def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
 async def export_history(connect: Connect, book: Book, wanted: Filter) -> AsyncIterator[str]:
     """All rows as lines of CSV (`FIELDS`), oldest first, in chunks; PostgreSQL writes them.
 
-    A chunk is what is wanted of the next `EXPORT_ROWS` of one index: its work is bounded, however
-    few that are. No connection is held between chunks: a slow reader holds up nobody.
+    A chunk is a page: its work is bounded. No connection is held between chunks: a slow reader
+    holds up nobody.
     """
     texts = (func.coalesce(_text(column), "") for _, column in book.fields())
-    line = func.concat_ws(",", *texts).concat("\n")
-    in_order = aggregate_order_by(literal(""), *book.place)
-    lines = select(func.coalesce(func.string_agg(line, in_order), ""))
+    line = func.concat_ws(",", *texts).concat("\n").label("line")
     after: HistoryKey | None = None
     while True:
-        ends = _matching(book, select(*book.place), wanted.walked(), after)
-        ends = ends.order_by(*book.place).offset(EXPORT_ROWS - 1).limit(1)
+        query = _page(book, wanted, line, EXPORT_ROWS, after, oldest_first=True)
         async with connect() as connection:
-            await connection.execute(WALK_INDEX)
-            row = (await connection.execute(ends)).one_or_none()
-            end = None if row is None else (row.time, row.fund_id, row.sequence)
-            query = _matching(book, lines, wanted, after, end)
-            chunk: str = (await connection.execute(query)).scalar_one()
-        yield chunk
-        if end is None:
+            rows = (await connection.execute(query)).all()
+        yield "".join(row.line for row in rows)
+        if len(rows) < EXPORT_ROWS:
             return
-        after = end
+        last = rows[-1]
+        after = last.time, last.fund_id, last.sequence
 
 
 _INTERVALS = text("""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import RowMapping, select
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from sqlalchemy import Column, RowMapping, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.events import LiquidationOutcome
 from app.store.queries import Rows
+from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
 from app.store.tables import clearance_fees, liquidations
+
+OUTCOMES = get_args(LiquidationOutcome)
 
 
 async def list_liquidations(
@@ -17,18 +24,43 @@ async def list_liquidations(
     fund: str | None = None,
     outcome: str | None = None,
     account_id: str | None = None,
-    before: int | None = None,
+    past: int | None = None,
+    oldest_first: bool = False,
 ) -> Rows:
-    """Liquidations, newest first, without their steps."""
-    columns = [column for column in liquidations.c if column.name != "steps"]
-    query = select(*columns).order_by(liquidations.c.liquidation_id.desc()).limit(limit)
-    filters = {"symbol": symbol, "fund_id": fund, "outcome": outcome, "account_id": account_id}
-    for name, value in filters.items():
-        if value is not None:
-            query = query.where(liquidations.c[name] == value)
-    if before is not None:
-        query = query.where(liquidations.c.liquidation_id < before)
-    return (await connection.execute(query)).mappings().all()
+    """Liquidations without their steps, newest first or oldest first, behind `past`."""
+    number = liquidations.c.liquidation_id
+    others = {"symbol": symbol, "fund_id": fund, "outcome": outcome}
+    bounds = [liquidations.c[name] == word for name, word in others.items() if word and account_id]
+    walk = Walk((number,), limit, _key(past), bounds, oldest_first)
+    outcomes: Words = outcome or OUTCOMES
+    words: dict[str, Words]
+    if account_id is not None:
+        words = {"account_id": account_id}  # Of one account there are few: they are looked through.
+    elif symbol is not None:
+        funds: Words = fund or occurring(liquidations, "fund_id", symbol=symbol)
+        words = {"symbol": symbol, "fund_id": funds, "outcome": outcomes}
+    elif fund is not None:
+        words = {"fund_id": fund, "outcome": outcomes}
+    else:
+        words = {"outcome": outcome} if outcome else {}
+    shown = [column for column in liquidations.c if column.name != "steps"]
+    return await _rows(connection, liquidations, walk, words, shown)
+
+
+async def _rows(
+    connection: AsyncConnection,
+    table: Table,
+    walk: Walk,
+    words: Mapping[str, Words],
+    columns: Sequence[Column[Any]],
+) -> Rows:
+    query = rows_at(merged(table, walk, words), walk, table, columns)
+    rows: Rows = (await connection.execute(query)).mappings().all()
+    return rows
+
+
+def _key(number: int | None) -> tuple[int] | None:
+    return None if number is None else (number,)
 
 
 async def get_liquidation(connection: AsyncConnection, liquidation_id: int) -> RowMapping | None:
@@ -46,11 +78,9 @@ async def list_clearance_fees(
     before: int | None = None,
 ) -> Rows:
     """Clearance fees, newest first."""
-    query = select(clearance_fees).order_by(clearance_fees.c.liquidation_id.desc()).limit(limit)
+    walk = Walk((clearance_fees.c.liquidation_id,), limit, _key(before))
+    words: dict[str, Words] = {"fund_id": fund} if fund else {}
     if symbol is not None:
-        query = query.where(clearance_fees.c.symbol == symbol)
-    if fund is not None:
-        query = query.where(clearance_fees.c.fund_id == fund)
-    if before is not None:
-        query = query.where(clearance_fees.c.liquidation_id < before)
-    return (await connection.execute(query)).mappings().all()
+        words = {"fund_id": occurring(clearance_fees, "fund_id", symbol=symbol), **words}
+        words["symbol"] = symbol
+    return await _rows(connection, clearance_fees, walk, words, list(clearance_fees.c))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
 from sqlalchemy import text as sql
 
@@ -27,7 +29,14 @@ transfers = Table(
     positive("amount"),
     law("two_sides", "source <> destination"),
     booked("amount", "source_balance", "destination_balance"),
-    Index(None, "account_id", "transfer_id", postgresql_where=sql("account_id IS NOT NULL")),
+    Index(
+        None,
+        "account_id",
+        "asset",
+        "kind",
+        "transfer_id",
+        postgresql_where=sql("account_id IS NOT NULL"),
+    ),
 )
 """The ledger: every movement of money, double entry."""
 
@@ -44,8 +53,8 @@ liquidations = Table(
     ),
     law("fee", "clearance_fee_to_fund >= 0 AND clearance_fee_to_fund <= clearance_fee"),
     booked("clearance_fee", "clearance_fee_to_fund", "fund_amount", "treasury_amount"),
-    Index(None, "symbol", "liquidation_id"),
-    Index(None, "fund_id", "liquidation_id"),
+    Index(None, "symbol", "fund_id", "outcome", "liquidation_id"),
+    Index(None, "fund_id", "outcome", "liquidation_id"),
     Index(None, "outcome", "liquidation_id"),
     Index(None, "account_id", "liquidation_id"),
 )
@@ -57,9 +66,20 @@ clearance_fees = Table(
     *columns(e.ClearanceFee, key=1),
     law("split", "to_fund >= 0 AND to_revenue >= 0 AND to_fund + to_revenue = fee"),
     booked("value", "fee", "to_fund", "to_revenue"),
-    Index(None, "symbol", "liquidation_id"),
+    Index(None, "symbol", "fund_id", "liquidation_id"),
     Index(None, "fund_id", "liquidation_id"),
 )
+
+
+def _led_to() -> Iterator[Index]:
+    """What leads to the rows of a balance history, in its order, by any of its filters."""
+    yield Index(None, "time", "fund_id", "sequence")
+    yield Index(None, "kind", "time", "fund_id", "sequence")
+    yield Index(None, "asset", "kind", "time", "fund_id", "sequence")
+    yield Index(None, "fund_id", "asset", "kind", "time", "sequence")
+    named = sql("symbol IS NOT NULL")
+    yield Index(None, "symbol", "fund_id", "kind", "time", "sequence", postgresql_where=named)
+
 
 fund_history = Table(
     "fund_history",
@@ -72,16 +92,7 @@ fund_history = Table(
     law("hash", "hash ~ '^[0-9a-f]{64}$'"),
     law("first", "(sequence = 1) = (previous_hash = repeat('0', 64))"),
     Index(None, "fund_id", "time", "sequence"),
-    Index(None, "time", "fund_id", "sequence"),
-    Index(None, "kind", "time", "fund_id", "sequence"),
-    Index(
-        None,
-        "symbol",
-        "time",
-        "fund_id",
-        "sequence",
-        postgresql_where=sql("symbol IS NOT NULL"),
-    ),
+    *_led_to(),
 )
 """A fund's balance history (HIS-1), append-only. Across funds its order is time, fund, sequence."""
 
@@ -95,16 +106,7 @@ treasury_history = Table(
     booked("amount", "balance_after"),
     law("hash", "hash ~ '^[0-9a-f]{64}$'"),
     law("first", "(sequence = 1) = (previous_hash = repeat('0', 64))"),
-    Index(None, "time", "fund_id", "sequence"),
-    Index(None, "kind", "time", "fund_id", "sequence"),
-    Index(
-        None,
-        "symbol",
-        "time",
-        "fund_id",
-        "sequence",
-        postgresql_where=sql("symbol IS NOT NULL"),
-    ),
+    *_led_to(),
 )
 """The treasury's balance history, which may be negative: as a fund's, and read by the same queries,
 but not by everyone."""
@@ -147,6 +149,8 @@ alerts = Table(
     "alerts",
     metadata,
     *columns(e.Alert, key=1),
+    Index(None, "kind", "alert_id"),
+    Index(None, "fund_id", "kind", "alert_id", postgresql_where=sql("fund_id IS NOT NULL")),
 )
 
 incident_releases = Table(
