@@ -25,7 +25,7 @@ from app.engine.traders import Account, Group, Order, Position, Trail, Triggered
 class Step(Register):
     """One command's changes to `state` at time `now`."""
 
-    __slots__ = ("blamed", "handled", "met", "pending_before", "scopes")
+    __slots__ = ("blamed", "handled", "met", "pending_before", "scopes", "shares")
 
     def __init__(self, state: State, command: Command, now: datetime) -> None:
         self.state = state
@@ -35,6 +35,8 @@ class Step(Register):
         """Margin scopes whose equity or margin changed: to be checked and re-armed."""
         self.met = 0
         """Resting orders that liquidations have met: together as many as one order may (ORD-10)."""
+        self.shares = 0
+        """Shares by size that were closed: about as many as one event has end a part (ADL-1)."""
         self.pending_before = frozenset(state.cascades)
         """Settlement assets whose cascades were under way before this step."""
         self.blamed: Scope | str | None = None

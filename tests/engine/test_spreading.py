@@ -47,10 +47,7 @@ def spread(case: Case, *, capped: bool) -> list[int]:
             cap = known[leg][1]
             return wanted if cap is None or not capped else min(wanted, cap * LOT)
 
-        found = Spread(
-            Ranking("pro_rata", blocks, places),
-            size_of=lambda leg: known[leg][0] * LOT, bears=bears, lot=LOT, most=most,
-        ).over(quantity * LOT)  # fmt: skip
+        found = Spread(Ranking("pro_rata", blocks, places), bears, LOT, most).over(quantity * LOT)
         assert [share.rank for share in found] == sorted({share.rank for share in found})
         lots = [0] * len(sizes)
         for share in found:

@@ -262,7 +262,7 @@ def _liquidate(step: Step, cascade: Cascade) -> None:
                 ranking.unpin(step.state)
         step.scopes[case.scope] = None
         looking.check_touched(step)
-        if not finished:
+        if not finished or step.shares >= step.state.bounds.shares:
             return
 
 

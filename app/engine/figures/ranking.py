@@ -261,16 +261,16 @@ def remember_room(ranking: Ranking, position: Position, room: Decimal) -> None:
     ranking.rooms[position.account_id, position.side] = room
 
 
-def size(block: Block, size_of: Callable[[Leg], Decimal]) -> Decimal:
-    """What the places of a block hold together, unsigned; `size_of` is what one of them does."""
+def size_of(entry: RankingEntry) -> Decimal:
+    """How large a place is in a queue by size, which is its score; nothing without equity."""
+    return -entry[0] if entry[0] < 0 else ZERO
+
+
+def size(block: Block) -> Decimal:
+    """How large the places of a block are together, in a queue by size."""
     if block.size is None:
-        block.size = sum((size_of(entry[2:]) for entry in block.entries), ZERO)
+        block.size = sum([size_of(entry) for entry in block.entries], ZERO)
     return block.size
-
-
-def forget_size(ranking: Ranking, position: Position) -> None:
-    """A counterparty is not as large any more as when the queue was last asked for."""
-    _block(ranking, ranking.places[position.account_id, position.side]).size = None
 
 
 # Entries, in blocks of bounded length
@@ -280,8 +280,13 @@ def _last(block: Block) -> RankingEntry:
     return block.entries[-1]
 
 
+def block_number(ranking: Ranking, entry: RankingEntry) -> int:
+    """In which of the queue's blocks a place is."""
+    return bisect_left(ranking.blocks, entry, key=_last)
+
+
 def _block(ranking: Ranking, entry: RankingEntry) -> Block:
-    return ranking.blocks[bisect_left(ranking.blocks, entry, key=_last)]
+    return ranking.blocks[block_number(ranking, entry)]
 
 
 def _insert(ranking: Ranking, entry: RankingEntry) -> None:
@@ -291,17 +296,22 @@ def _insert(ranking: Ranking, entry: RankingEntry) -> None:
     number = min(bisect_left(blocks, entry, key=_last), len(blocks) - 1) if blocks[0].entries else 0
     block = blocks[number]
     insort(block.entries, entry)
-    block.room = block.size = None
+    block.room = None
+    if block.size is not None:
+        block.size += size_of(entry)
     if len(block.entries) > 2 * BLOCK:
         blocks.insert(number + 1, Block(block.entries[BLOCK:]))
         del block.entries[BLOCK:]
+        block.size = None
 
 
 def _remove(ranking: Ranking, entry: RankingEntry) -> None:
-    number = bisect_left(ranking.blocks, entry, key=_last)
-    ranking.blocks[number].size = None
-    entries = ranking.blocks[number].entries
+    number = block_number(ranking, entry)
+    block = ranking.blocks[number]
+    entries = block.entries
     del entries[bisect_left(entries, entry)]
+    if block.size is not None:
+        block.size -= size_of(entry)
     if not entries:
         del ranking.blocks[number]
 

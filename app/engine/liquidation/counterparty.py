@@ -128,8 +128,6 @@ def close_against(
     positions.book(
         step, account, held, counterparty, f"liquidation/{closing.record.liquidation_id}"
     )
-    if closing.queue.policy == "pro_rata":
-        ranking.forget_size(closing.queue, held)
     _cover_emptied(closing, account, held)
     close_own(closing, quantity, value, part)
     profit_at_mark = counterparty.profit + value - worth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from decimal import Decimal
 
 from app.engine.events import AdlEvent, QueueEntry
@@ -162,17 +163,10 @@ def _in_proportion(closing: Closing, *, at_mark: bool) -> None:
             return size if at_mark else ZERO
         return counterparty.bearable(closing, market.positions[leg], size)
 
-    def size_of(leg: Leg) -> Decimal:
-        held = market.positions.get(leg)  # this event may have closed it
-        return ZERO if held is None else abs(held.quantity)
-
-    spread = Spread(
-        closing.queue,
-        size_of=size_of,
-        bears=bears,
-        lot=market.contract.lot_size,
-        most=bounds.shares,
-    )
+    closed: defaultdict[Leg, Decimal] = defaultdict(Decimal)
+    for done in closing.closed:
+        closed[done.account_id, done.position_side] += done.quantity
+    spread = Spread(closing.queue, bears, market.contract.lot_size, bounds.shares, closed)
     if closing.position.side in OTHER_LEG:
         spread.without((closing.work.account.account_id, OTHER_LEG[closing.position.side]))
     for share in spread.over(abs(closing.position.quantity)):
@@ -182,6 +176,7 @@ def _in_proportion(closing: Closing, *, at_mark: bool) -> None:
         held = market.positions[account_id, side]
         size = bears((account_id, side), share.borne)
         if size > 0:
+            closing.step.shares += 1
             account = closing.step.state.accounts[account_id]
             counterparty.close_against(
                 closing, account, held, size, rank=share.rank, score=-key, at_mark=at_mark
