@@ -5,7 +5,7 @@ The figures are the engine's own, worked out from what is committed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from decimal import Decimal
 
@@ -46,6 +46,9 @@ def fund_view(state: State, fund: Fund, contracts: Sequence[Row]) -> FundView:
             policy.max_net_notional_ratio
             * sum((funds.balance(fund, asset) for asset in assets), ZERO)
         ),
+        cap_use=_most(funds.cap_use(state, fund, asset) for asset in assets),
+        drawdown=_most(funds.drawdown(state, fund, asset) for asset in assets),
+        paid_out=_most(funds.paid_out(state, fund, asset) for asset in assets),
         inventory=[_inventory(state, fund.inventory[symbol]) for symbol in sorted(fund.inventory)],
         policy=PolicyView(**asdict(policy)),
         adl=_adl(state, fund, assets),
@@ -78,6 +81,11 @@ def _balance(fund: Fund, asset: str) -> FundBalanceView:
         coverage=divide_half_even(balance, minimum) if minimum else None,
         excess=None if minimum is None else max(ZERO, balance - minimum),
     )
+
+
+def _most(figures: Iterable[Decimal | None]) -> Decimal | None:
+    """Of the assets' figures that of the nearest to its limit; None where there is none."""
+    return max((figure for figure in figures if figure is not None), default=None)
 
 
 def _adl(state: State, fund: Fund, assets: Sequence[str]) -> FundAdlView:

@@ -28,6 +28,7 @@ from app.engine.handlers import (
     recovery,  # noqa: F401
     silence,
     triggered,  # noqa: F401
+    warnings,
 )
 from app.engine.handling import HANDLERS, Drives
 from app.engine.numbers import EXACT
@@ -50,6 +51,7 @@ SOURCES: tuple[Source, ...] = (
     delivery.due,
     silence.due,
     offload.due,
+    warnings.due,
 )
 """Of commands that are due at an engine time: a new one is named here."""
 

@@ -255,7 +255,7 @@ class AdlEvent(NamedTuple):
 
 OffloadReason = Literal[
     "halted", "awaiting_settlement", "stale_mark", "below_stop_profit", "no_liquidity",
-    "would_empty_fund",
+    "would_empty_fund", "payout_limit",
 ]  # fmt: skip
 """Why nothing of an inventory is sold (FND-5)."""
 
@@ -292,11 +292,14 @@ AlertKind = Literal[
     "incident",
     "index_lost",
     "settlement_held",
+    "adl_warning",
+    "takeovers_stopped",
+    "takeovers_resumed",
 ]
 
 
 class Alert(NamedTuple):
-    """Something the operators must know (FND-7, FND-11, REC-2, DLV-1)."""
+    """Something the operators must know (FND-3, FND-7, FND-11, ADL-3, REC-2, DLV-1)."""
 
     alert_id: int
     time: datetime

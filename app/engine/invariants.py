@@ -276,6 +276,14 @@ def _fund_lines(state: State) -> Iterator[str]:
         )
         for inventory in fund.inventory.values():
             yield _line("inventory", inventory)
+        for memory in fund.memory.values():
+            yield _line("memory", tuple(getattr(memory, name) for name in _MEMORY))
+            for minutes in memory.minutes.values():
+                for minute in minutes:
+                    yield _line("minute", minute)
+
+
+_MEMORY = ("fund_id", "asset", "gained", "stopped", "cap_warned", "drawdown_warned")
 
 
 def _line(*parts: object) -> str:

@@ -6,7 +6,7 @@ Every movement is one transfer between two wallets of one asset (NUM-4), and the
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, TypeVar, cast, get_args
 
@@ -20,7 +20,8 @@ from app.engine.events import (
     TreasuryEntry,
     TreasuryKind,
 )
-from app.engine.numbers import ZERO, plain, texts, time_text
+from app.engine.memory import FundMemory
+from app.engine.numbers import plain, texts, time_text
 from app.engine.outcome import FundBalance, Kept, Outcome
 from app.engine.scopes import MAIN, Scope, WalletKind, wallet_key
 from app.engine.state import Fund, State, Treasury
@@ -31,6 +32,7 @@ TREASURY_KINDS = frozenset(get_args(TreasuryKind))
 TRADER_WALLETS = ("cross", "isolated")
 CHAINED_WALLETS = ("fund", "treasury")
 """Whose every change is a row of a hash-chained history (HIS-1)."""
+SECOND = timedelta(seconds=1)
 
 Counted = Literal["order", "trade", "liquidation", "liquidation_event", "adl_event"]
 """What is given an identifier by whoever makes it; transfers and alerts get theirs here."""
@@ -185,8 +187,59 @@ class Ledger:
         fund.last_hash = entry.hash
         self._touch(fund)
         self.outcome.records.append(entry)
-        held = sum((one.balance for one in fund.wallets if one.asset == wallet.asset), ZERO)
+        held = fund.balance(wallet.asset)
         self.outcome.balances += (FundBalance(entry, held),)
+        policy = fund.policy
+        if policy.drawdown_breaker is not None or policy.max_payout_per_day is not None:
+            self._remember(fund, entry, held)
+        if fund.inventory or fund.memory:
+            self.watch_soon(fund)
+
+    # What a fund's limits and warnings remember
+
+    def memory(self, fund: Fund, asset: str) -> FundMemory:
+        """What is remembered of a fund's asset; at first nothing, its balance apart."""
+        memory = fund.memory.get(asset)
+        if memory is None:
+            memory = fund.memory[asset] = FundMemory(fund.fund_id, asset)
+        self._touch(memory)
+        return memory
+
+    def _remember(self, fund: Fund, entry: FundEntry, balance: Decimal) -> None:
+        """What counts of an entry for breaker and payout limits is remembered (FND-3, FND-12)."""
+        memory = self.memory(fund, entry.asset)
+        was_stopped = memory.stopped
+        for minute in memory.note(fund.policy, entry.kind, entry.amount, balance, self.now):
+            self._touch(minute)
+        if memory.stopped != was_stopped:
+            self.stop_takeovers(fund, memory, stopped=memory.stopped)
+
+    def stop_takeovers(self, fund: Fund, memory: FundMemory, *, stopped: bool) -> None:
+        """A breaker stops takeovers, or lets them go on, and the operators are told (FND-3)."""
+        memory.stopped = stopped
+        self._touch(memory)
+        breaker = fund.policy.drawdown_breaker
+        assert breaker is not None, fund
+        drawdown = memory.drawdown(breaker, self.now)
+        self.alert(
+            "takeovers_stopped" if stopped else "takeovers_resumed",
+            fund.fund_id,
+            memory.asset,
+            lost=drawdown.lost,
+            peak=drawdown.peak,
+            limit=breaker.stop if stopped else breaker.resume,
+        )
+
+    def warned(self, memory: FundMemory, cap: Decimal, drawdown: Decimal) -> None:
+        """These levels were warned of, and are not armed again (ADL-3)."""
+        memory.cap_warned, memory.drawdown_warned = cap, drawdown
+        self._touch(memory)
+
+    def watch_soon(self, fund: Fund) -> None:
+        """Something of a fund changed: it is looked at within a second (ADL-3)."""
+        soon, watch_at = self.now + SECOND, self.state.watch_at
+        if fund.is_watched and (watch_at is None or soon < watch_at):
+            self.state.watch_at = soon
 
     def _treasury_entry(
         self,

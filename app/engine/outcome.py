@@ -27,6 +27,7 @@ from app.engine.events import (
 )
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
+from app.engine.memory import FundMemory, Minute
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
 from app.engine.state import ApiKey, Fund, Inventory, Treasury
@@ -59,6 +60,8 @@ Kept = (
     | Fund
     | Inventory
     | Treasury
+    | FundMemory
+    | Minute
     | ApiKey
 )
 """State that the store keeps a row of: things, never values, which could equal older ones."""

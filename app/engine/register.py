@@ -19,6 +19,7 @@ from app.engine.figures import margin
 from app.engine.ledger import Ledger
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
+from app.engine.memory import Measure
 from app.engine.numbers import ZERO
 from app.engine.outcome import IndexPrice, Volume, VolumeKind
 from app.engine.policies import FundPolicy
@@ -172,10 +173,28 @@ class Register(Ledger):
         self._touch(fund)
 
     def set_fund(self, fund: Fund, name: str, policy: FundPolicy) -> None:
-        """Give a fund its name and policy."""
+        """Give a fund its name and policy; what is remembered for that begins and ends with it."""
+        if policy.max_payout_per_day is None:
+            self._forget(fund, "paid")
+        if policy.drawdown_breaker is None:
+            self._forget(fund, "result", "balance")
+        elif fund.policy.drawdown_breaker is None:
+            for wallet in fund.wallets:
+                self.memory(fund, wallet.asset).seen = fund.balance(wallet.asset)
+        if policy.warn_at != fund.policy.warn_at:
+            for memory in fund.memory.values():
+                self.warned(memory, ZERO, ZERO)
         fund.name = name
         fund.policy = policy
+        if fund.inventory or fund.memory:
+            self.watch_soon(fund)
         self._touch(fund)
+
+    def _forget(self, fund: Fund, *measures: Measure) -> None:
+        for memory in fund.memory.values():
+            for minute in memory.forget(*measures):
+                self._touch(minute)
+            self._touch(memory)
 
     def set_minimum(self, fund: Fund, asset: str, minimum: Decimal | None) -> None:
         """Give a fund the minimum that it must hold in an asset, or none (FND-7)."""
@@ -197,6 +216,7 @@ class Register(Ledger):
         inventory.quantity = quantity
         inventory.cost = cost
         self._touch(inventory)
+        self.watch_soon(fund)
         if quantity == 0:
             assert cost == 0, inventory
             del fund.inventory[symbol]

@@ -19,6 +19,7 @@ from app.engine.commands.prices import Tick
 from app.engine.contracts import LEFT_OUT
 from app.engine.events import GENESIS_HASH, TREASURY
 from app.engine.markets import Market
+from app.engine.memory import FundMemory
 from app.engine.numbers import ZERO, Quotient
 from app.engine.policies import FundPolicy
 from app.engine.queues import Ordering
@@ -44,7 +45,10 @@ class Inventory:
 
 @dataclass(slots=True, eq=False)
 class Fund:
-    """An insurance fund: wallets in order of creation, inventory, history head (FND)."""
+    """An insurance fund: wallets in order of creation, inventory, history head (FND).
+
+    `memory` is what its limits and warnings remember, by asset; without them it has none.
+    """
 
     fund_id: str
     name: str
@@ -55,6 +59,16 @@ class Fund:
     inventory: dict[str, Inventory] = field(default_factory=dict)
     sequence: int = 0
     last_hash: str = GENESIS_HASH
+    memory: dict[str, FundMemory] = field(default_factory=dict)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether its policy asks for warnings, or may stop takeovers (ADL-3, FND-3)."""
+        return bool(self.policy.warn_at) or self.policy.drawdown_breaker is not None
+
+    def balance(self, asset: str) -> Decimal:
+        """The balance in an asset: the sum of the wallets (FND-6)."""
+        return sum((w.balance for w in self.wallets if w.asset == asset), ZERO)
 
 
 @dataclass(slots=True, eq=False)
@@ -105,6 +119,7 @@ class Cascade:
     unswept: list[int] = field(default_factory=list)
     events: dict[str, int] = field(default_factory=dict)
     causes: dict[Scope, str] = field(default_factory=dict)
+    paid: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     finding: bool = True
     unchecked: list[Scope] = field(default_factory=list)
     changed: list[Position] = field(default_factory=list)
@@ -194,5 +209,7 @@ class State:
     """The same of deliveries (`delivery`)."""
     offloads: list[Due] | None = None
     """The same of steps in which funds offload (`offload`)."""
+    watch_at: datetime | None = None
+    """When funds are looked at for warnings next (ADL-3); None: nothing about them changes."""
     time: datetime | None = None
     ahead: timedelta = timedelta()

@@ -36,7 +36,7 @@ from app.engine.traders import (
     scope_of,
 )
 from app.engine.trading.interest import is_limited
-from app.store import codec, incidents, prices
+from app.store import codec, incidents, memory, prices
 from app.store.interest import load_interest
 from app.store.rowsource import CHUNK, DECIMALS, RowSource, exact
 from app.store.snapshots import Snapshot
@@ -202,6 +202,7 @@ async def load_funds(connection: asyncpg.Connection, fund_ids: Sequence[str]) ->
     markets = f"WHERE symbol IN (SELECT symbol FROM inventory {own})"  # noqa: S608 - of our own
     with localcontext(EXACT):
         async with connection.transaction(isolation="repeatable_read", readonly=True):
+            await _load_leadership(source, state)
             await _load_wallets(source, state, "WHERE kind = 'fund' AND owner = ANY($1)", fund_ids)
             await _load_markets(source, state, markets, fund_ids)
             await _load_funds(source, state, own, fund_ids)
@@ -307,6 +308,7 @@ async def _load_funds(source: RowSource, state: State, where: str = "", *values:
         market.quantity_total += held.quantity
         market.cost_total += held.cost
         market.open_interest += max(ZERO, held.quantity)
+    await memory.load(source, state, where, *values)
 
 
 async def _load_keys(source: RowSource, state: State) -> None:

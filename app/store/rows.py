@@ -38,6 +38,7 @@ from app.engine.events import (
 )
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
+from app.engine.memory import FundMemory, Minute
 from app.engine.numbers import plain
 from app.engine.outcome import IndexPrice, Kept, Outcome, Record
 from app.engine.policies import FundPolicy
@@ -92,7 +93,7 @@ def collect(
     """The rows of outcomes that were applied in this order; `counters` are the engine's now.
 
     Refused commands leave no row. A position or inventory without quantity is a
-    delete, and a trail or group without orders.
+    delete, and a trail or group without orders, a minute without changes.
     """
     batch = Writes(counters.command, None, _COUNTERS(counters))
     touched: dict[Kept, None] = {}
@@ -234,6 +235,8 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Delivery: _state(tables.deliveries),
     Fund: _state(tables.funds, policy=_policy, required_minimum=_minimum, wallets=_keys),
     Treasury: _state(tables.treasury),
+    FundMemory: _state(tables.fund_memory),
+    Minute: _state(tables.fund_minutes),
     ApiKey: _state(tables.api_keys),
 }
 """Of what is kept: its table, what makes its row, how many columns lead as its key."""
@@ -244,6 +247,7 @@ QUANTITY = {
         (tables.inventory, "quantity"),
         (tables.trails, "orders"),
         (tables.order_groups, "orders"),
+        (tables.fund_minutes, "changes"),
     )
 }
 """Where the quantity, or number, is in rows that are a delete without one."""

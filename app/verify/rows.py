@@ -79,6 +79,13 @@ def _whole(state: State) -> Outcome:
         state.funds.values(),
         *(fund.inventory.values() for fund in state.funds.values()),
         [state.treasury] if state.treasury.sequence else [],
+        *(fund.memory.values() for fund in state.funds.values()),
+        *(
+            minutes
+            for fund in state.funds.values()
+            for memory in fund.memory.values()
+            for minutes in memory.minutes.values()
+        ),
         state.keys.values(),
     ]
     assert state.time is not None

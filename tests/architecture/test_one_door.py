@@ -17,15 +17,17 @@ ROOT = Path(__file__).parents[2]
 ENGINE = ROOT / "app" / "engine"
 DOOR = {
     "engine/ledger.py",
+    "engine/memory.py",
     "engine/register.py",
     "engine/step.py",
     "store/interest.py",
     "store/loader.py",
+    "store/memory.py",
     "store/prices.py",
     "store/rowsource.py",
     "store/untriggered.py",
 }
-"""A `Step`, the part of it that moves money, and what makes a state from rows for an engine."""
+"""A `Step`, the parts of it that move money and remember it, and what makes a state from rows."""
 
 DERIVED: dict[str, tuple[str, set[str]]] = {
     "engine/cascades/cascade.py": (
@@ -40,8 +42,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         {"cascades", "held", "found", "unarmed", "waiting", "queue", "next_round"},
     ),
     "engine/cascades/payments.py": (
-        "what a cascade has to settle: a start begins it again (`Recover`)",
-        {"funded", "unpaid"},
+        "what a cascade has to settle: a start begins it again (`Recover`)", {"funded", "unpaid"},
     ),
     "engine/trading/firing.py": ("which fired orders wait for their turn", {"to_place"}),
     "engine/cascades/placing.py": (
@@ -60,12 +61,13 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     "engine/handlers/funding.py": ("when which funding is due, sorted", {"schedule"}),
     "engine/handlers/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),
     "engine/handlers/offload.py": ("when what is offloaded, sorted", {"offloads"}),
+    "engine/handlers/warnings.py": ("when funds are looked at next", {"watch_at"}),
+    "engine/trading/breakers.py": ("what was paid in a cascade's events", {"paid"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
     "engine/trading/deficits.py": ("which contracts made what a cascade's scopes owe", {"causes"}),
     "engine/trading/funds.py": ("which funds fell below a minimum within a cascade", {"short"}),
     "engine/liquidation/waterfall.py": (
-        "where a case of the cascade has come to",
-        {"stage", "todo", "canceled"},
+        "where a case of the cascade has come to", {"stage", "todo", "canceled"},
     ),
     "engine/liquidation/deleveraging.py": ("what a case of the cascade waits for", {"awaits"}),
     "engine/liquidation/work.py": ("the cascade's events: whose they are", {"events"}),
@@ -97,7 +99,8 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 
 STORED = {
     "Account", "ApiKey", "ContractSettings", "Counters", "Delivery", "Fund", "Funding", "Inventory",
-    "Mark", "MidSample", "Order", "SourcePrice", "TriggeredOrder", "Group", "Wallet",
+    "Mark", "FundMemory", "MidSample", "Minute", "Order", "SourcePrice", "TriggeredOrder", "Group",
+    "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
@@ -140,7 +143,7 @@ def declared() -> dict[str, dict[str, bool]]:
             for line in node.body
             if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
         }
-        for name in ("marks.py", "markets.py", "queues.py", "state.py", "traders.py")
+        for name in ("marks.py", "markets.py", "memory.py", "queues.py", "state.py", "traders.py")
         for node in ast.parse((ENGINE / name).read_text("utf-8")).body
         if isinstance(node, ast.ClassDef)
     }

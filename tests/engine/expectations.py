@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal, InvalidOperation, localcontext
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import cast
 
@@ -16,6 +16,7 @@ from app.engine.figures.margin import cross_summary, position_summary
 from app.engine.figures.sources import weigh
 from app.engine.numbers import EXACT
 from app.engine.trading.offloading import next_step
+from tests.engine.shown import Shown, same
 from tests.engine.world import START, World
 
 SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee": "clearance_fee",
@@ -26,11 +27,11 @@ SHORT = {"adl": "deleveraged_quantity", "bankruptcy": "bankruptcy_price", "fee":
 """Short names of a liquidation's fields."""
 
 
-class Expectations:
+class Expectations(Shown):
     """Expectations on positions, wallets, totals, orders and the append-only records."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        super().__init__(world)
         self.names: dict[str, int] = {}
 
     def expect_position(self, account: str, symbol: str, quantity: str, *cost: str) -> None:
@@ -54,7 +55,7 @@ class Expectations:
             shown = position_summary(self.world.state, owner, owner.positions[symbol, leg])
         for name, price in (option.split("=") for option in options):
             found = getattr(shown, f"{name}_price")
-            assert _same(found, price), f"{name} price is {found}"
+            assert same(found, price), f"{name} price is {found}"
 
     def expect_mark(self, symbol: str, price: str, *index: str) -> None:
         """`mark TEST 100.5 [index=100]`: a contract's mark, and its index price."""
@@ -62,7 +63,7 @@ class Expectations:
         assert mark is not None
         assert mark.price == Decimal(price), f"mark is {mark.price}"
         for text in index:
-            assert _same(mark.index_price, text.removeprefix("index=")), mark.index_price
+            assert same(mark.index_price, text.removeprefix("index=")), mark.index_price
 
     def expect_sources(self, symbol: str, *weights: str) -> None:
         """`sources TEST a=1 b=0`: how much each counts with the next command (MRK-3)."""
@@ -243,7 +244,7 @@ class Expectations:
     def expect_entry(self, fund: str, symbol: str, price: str) -> None:
         """The mark at which what a fund holds came, on average."""
         inventory = self.world.state.funds[fund].inventory[symbol]
-        assert _same(inventory.entry_price, price), inventory
+        assert same(inventory.entry_price, price), inventory
 
     def expect_offloads(self, count: str) -> None:
         """How many steps of offloading there were."""
@@ -375,19 +376,10 @@ class Expectations:
             short, expected = option.split("=", 1)
             names = SHORT if isinstance(record, Liquidation) else {}
             actual = getattr(record, names.get(short, short))
-            assert _same(actual, expected), f"{short} is {actual}: {record}"
+            assert same(actual, expected), f"{short} is {actual}: {record}"
 
 
 def _leg(name: str) -> tuple[str, PositionSide]:
     """Account and leg, of `alice` or `alice/long`."""
     account, _, leg = name.partition("/")
     return account, cast("PositionSide", leg or "both")
-
-
-def _same(actual: object, expected: str) -> bool:
-    if isinstance(actual, Decimal):
-        try:
-            return actual == Decimal(expected)
-        except InvalidOperation:
-            return False
-    return str(actual).lower() == expected.lower()

@@ -75,6 +75,10 @@ DERIVED = (
     "offloads",
     "value",
     "margin",
+    "seen",
+    "since",
+    "spent",
+    "watch_at",
 )
 
 
@@ -199,7 +203,7 @@ class World:
                 position.trigger_version = 0
         state.schedule = state.deliveries = state.offloads = None
         state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
-        state.to_place = {}
+        state.to_place, state.watch_at = {}, None
         return self.apply(Recover(incidents=(*known, *new)))
 
     # What most tests need

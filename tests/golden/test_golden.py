@@ -23,7 +23,9 @@ FORGOTTEN = (
     " write it anew.) If nothing was meant to change, something broke."
 )
 
-ADDED_SINCE = {"DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance"}
+ADDED_SINCE = {
+    "DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance", "WatchFunds",
+}  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 
 

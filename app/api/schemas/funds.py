@@ -25,6 +25,7 @@ from app.api.schemas.base import (
 from app.engine.commands import ContributionKind
 from app.engine.events import AlertKind, HistoryKind, TreasuryKind
 from app.engine.policies import WARNINGS, AdlPolicy, DrawdownBreaker, OffloadPolicy, SurplusTo
+from app.engine.trading.funds import NoDistance
 
 Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -247,16 +248,25 @@ class FundAdlView(View):
     With B the balance in the settlement asset less the inventory's loss (or plus its profit) at
     mark, N the net notional and r the policy's ratio: `distance` = max(0, B - N / r) is the loss
     the fund can still take before it can accept no further bankrupt position, at unchanged
-    inventory. At zero ADL is `active`; `reason` is then `no_balance` or `net_notional_cap`.
+    inventory; less, where payout limits or a drawdown breaker leave less. At zero ADL is `active`,
+    and `reason` says why: `no_balance`; by policy `counterparty_first`; the `drawdown_breaker` has
+    stopped takeovers; a `payout_limit` is used up; or the `net_notional_cap`. As of the last
+    command.
     """
 
     active: bool
-    reason: Literal["no_balance", "net_notional_cap"] | None
+    reason: NoDistance | None
     distance: Exact
 
 
 class FundView(View):
-    """An insurance fund (FND). `net_notional` and its maximum are in the settlement asset."""
+    """An insurance fund (FND). `net_notional` and its maximum are in the settlement asset.
+
+    `cap_use` is net notional / what the fund may carry, the balance counted at mark; null where
+    that is nothing. `drawdown` is the part of the highest balance of the breaker's window that it
+    has lost, inventory at mark; null without a breaker. Both of the asset that is nearest.
+    `paid_out` is what counts for the payout limit of 24 hours; null without one.
+    """
 
     fund_id: str
     name: str
@@ -265,6 +275,9 @@ class FundView(View):
     balances: list[FundBalanceView]
     net_notional: Exact
     max_net_notional: Exact
+    cap_use: Exact | None
+    drawdown: Exact | None
+    paid_out: Exact | None
     inventory: list[InventoryView]
     policy: PolicyView
     adl: FundAdlView

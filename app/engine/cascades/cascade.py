@@ -39,10 +39,11 @@ before the first is liquidated: or else it would sell to the second. When all th
 positions). In the end the funds that came to be `short` are topped up (FND-7).
 
 `found` are the accounts that are counted in the tick's answer, `events` the liquidation events of
-those of which something was liquidated (LIQ-9), `causes` the contracts that made what a scope owes
-(FND-4). `unarmed` has nothing to do with risk: a healthy scope needs new triggers, but while
-crossed ones are collected the new ones could be collected again, for ever. `queue` is a heap, for
-scopes come to it in any order, many at a time, and few of them are taken in a part.
+those of which something was liquidated (LIQ-9), `paid` what a limited fund paid in an account's
+(FND-12), `causes` the contracts that made what a scope owes (FND-4). `unarmed` has nothing to do
+with risk: a healthy scope needs new triggers, but while crossed ones are collected the new ones
+could be collected again, for ever. `queue` is a heap, for scopes come to it in any order, many at a
+time, and few of them are taken in a part.
 
 Known weaknesses: a tick is answered here, when its cascade ends, though it was applied in `prices`;
 and scopes held open are kept outside the cascades (`State.held`), for otherwise each collection

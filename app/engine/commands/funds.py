@@ -99,3 +99,8 @@ class DeployExcess(CommandOf["Moved"]):
     amount: Decimal
     wallet: str | None = None
     reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFunds(CommandOf["Done"]):
+    """Look whether a fund is to be warned of (ADL-3). Nobody sends it."""

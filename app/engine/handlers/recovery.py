@@ -15,6 +15,7 @@ from operator import attrgetter
 from app.engine.cascades import cascade, closings, payments, placing
 from app.engine.commands.leaders import Incident, Recover, ReleaseIncident
 from app.engine.figures import margin, ranking, triggers
+from app.engine.handlers import warnings
 from app.engine.handling import handles
 from app.engine.liquidation import waterfall
 from app.engine.rejections import Code, Rejected
@@ -51,6 +52,7 @@ def recover(step: Step, command: Recover) -> Done:
     for fund in sorted(state.funds.values(), key=attrgetter("fund_id")):
         if fund.policy.automatic_top_up:
             funds.await_top_ups(step, fund)
+    warnings.begin(step)
     _leave_alone(step, command.incidents)
     return Done()
 

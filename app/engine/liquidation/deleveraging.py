@@ -59,22 +59,48 @@ def close_own_accounts(work: Work) -> None:
     _report(closing, quantity, value, ZERO, kept)
 
 
+def counterparties_first(work: Work) -> None:
+    """Where the fund's policy says so, counterparties come before it, as far as each can bear the
+    bankruptcy price (FND-3): what is left is offered to the fund, then closed at mark."""
+    fund = funds.fund_of(work.step.state, work.market.contract)
+    if not fund.policy.counterparty_first:
+        return
+    work.go_bankrupt()
+    closing, before, kept = _begin(work)
+    _against_bankrupt(closing)
+    work.waits = closing.full and work.position.quantity != 0
+    if closing.closed:
+        _report(closing, *before, ZERO, kept)
+
+
 def deleverage(work: Work) -> None:
     """Close the rest of a bankrupt position against its counterparties (ADL-2)."""
+    closing, before, kept = _begin(work)
+    _against_bankrupt(closing)
+    closed_at_mark = _close_at_mark(closing) if not closing.full else ZERO
+    work.waits = work.position.quantity != 0
+    _report(closing, *before, closed_at_mark, kept)
+
+
+def _begin(work: Work) -> tuple[Closing, tuple[Decimal, Decimal], tuple[QueueEntry, ...]]:
+    """The position in hand, its quantity and value as they are, and the head of the queue."""
     step, market, position, record = work.step, work.market, work.position, work.record()
-    quantity, others = position.quantity, work.health().equity - work.allot()
     value = work.bankruptcy_value()
-    queue = ranking.queue(step.state, market, step.now, longs=quantity < 0)
+    queue = ranking.queue(step.state, market, step.now, longs=position.quantity < 0)
     kept = ranking.head(queue, market, QUEUE_KEPT)
     closing = Closing(work, market, position, record, value, queue)
     closing.loss = counterparty.lot_loss(closing)
+    return closing, (position.quantity, value), kept
+
+
+def _against_bankrupt(closing: Closing) -> None:
+    """Close at bankruptcy value what counterparties can bear."""
+    work, record = closing.work, closing.record
+    others = work.health().equity - work.allot()
     _against_others(closing, at_mark=False)
-    if not position.quantity:  # its parts add up to its whole bankruptcy value (LIQ-3)
+    if not closing.position.quantity:  # its parts add up to its whole bankruptcy value (LIQ-3)
         assert closing.value == 0, (record, closing.value)
         assert work.health().equity == others, (record, others)
-    closed_at_mark = _close_at_mark(closing) if not closing.full else ZERO
-    work.waits = position.quantity != 0
-    _report(closing, quantity, value, closed_at_mark, kept)
 
 
 def _report(

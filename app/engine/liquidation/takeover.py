@@ -17,14 +17,15 @@ from app.engine.liquidation.work import Work
 from app.engine.markets import Market
 from app.engine.numbers import ONE, UNIT, ZERO, floor_to, ratio, share
 from app.engine.state import Fund
-from app.engine.trading import funds, offloading
+from app.engine.trading import breakers, funds, offloading
 
 
 class _Offer(NamedTuple):
     """A bankrupt position as the fund sees it; `quantity` and `value` signed.
 
     `held` and `cost` are of the inventory that the fund has in the contract, `notional` of all that
-    it has in the asset.
+    it has in the asset. Of what it has it may pay `payable`, and lose `losable` until its breaker
+    stops takeovers (None: all); it has `stopped` them, or not.
     """
 
     market: Market
@@ -35,11 +36,21 @@ class _Offer(NamedTuple):
     notional: Decimal
     held: Decimal
     cost: Decimal
+    payable: Decimal | None
+    losable: Decimal | None
+    stopped: bool
 
     @property
     def mark(self) -> Decimal:
         assert self.market.mark is not None
         return self.market.mark.price
+
+    @property
+    def room(self) -> Decimal:
+        """What the fund may lose."""
+        room = breakers.least(self.balance, self.payable, self.losable)
+        assert room is not None
+        return room
 
     def gain(self, quantity: Decimal) -> Decimal:
         """What taking `quantity` (signed) over adds to the fund's balance, settled to mark."""
@@ -47,19 +58,30 @@ class _Offer(NamedTuple):
         return worth - self.cost - share(self.value, quantity, self.quantity)
 
     def accepts(self, quantity: Decimal) -> bool:
-        """FND-2: solvent after the loss, and net notional within the cap or smaller than before."""
-        after = self.balance + self.gain(quantity)
-        if after < 0:
+        """FND-2: solvent after the loss, and net notional within the cap or smaller than before;
+        the loss within what breaker and payout limits leave (FND-3, FND-12)."""
+        gain = self.gain(quantity)
+        after = self.balance + gain
+        if self.stopped or -gain > self.room:
             return False
         before, grown = self.market.worth(self.held), self.market.worth(self.held + quantity)
         notional = self.notional - abs(before) + abs(grown)
         return funds.carries(self.fund, after, notional) or notional < self.notional
 
+    def is_cut_off(self, quantity: Decimal) -> bool:
+        """Whether of the rest a further lot would take the fund beyond its breaker's stop."""
+        lot = self.market.contract.lot_size.copy_sign(self.quantity)
+        return (
+            self.losable is not None
+            and quantity != self.quantity
+            and -self.gain(quantity + lot) > self.losable
+        )
+
 
 def takes_all(work: Work) -> bool:
-    """Whether the fund accepts the whole position at its bankruptcy value of the moment."""
+    """Whether the fund takes the whole position, before anybody, at its bankruptcy value now."""
     offer = _offer(work)
-    return offer.accepts(offer.quantity)
+    return offer.accepts(offer.quantity) and not offer.fund.policy.counterparty_first
 
 
 def _offer(work: Work) -> _Offer:
@@ -67,6 +89,7 @@ def _offer(work: Work) -> _Offer:
     asset = contract.settlement_asset
     fund = funds.fund_of(step.state, contract)
     funds.settle_inventory(step, fund, asset)
+    breakers.judge(step, fund, asset)
     inventory = fund.inventory.get(contract.symbol)
     return _Offer(
         market,
@@ -77,6 +100,9 @@ def _offer(work: Work) -> _Offer:
         notional=funds.net_notional(step.state, fund, asset),
         held=inventory.quantity if inventory else ZERO,
         cost=inventory.cost if inventory else ZERO,
+        payable=breakers.payable(step.state, fund, asset, step.now),
+        losable=breakers.losable(fund, asset, step.now),
+        stopped=breakers.is_stopped(fund, asset, step.now),
     )
 
 
@@ -86,8 +112,13 @@ def take_over(work: Work) -> None:
     record = work.record()
     offer = _offer(work)
     quantity = _acceptable(offer)
-    if quantity == 0:
-        return
+    if quantity:
+        _take(work, offer, quantity, record)
+    if offer.is_cut_off(quantity):
+        breakers.stop(work.step, offer.fund, work.scope.asset)
+
+
+def _take(work: Work, offer: _Offer, quantity: Decimal, record: Liquidation) -> None:
     others = work.health().equity - work.allot()
     taken = share(offer.value, quantity, offer.quantity)
     work.close(quantity, taken, record)
@@ -113,6 +144,7 @@ def _receive(work: Work, offer: _Offer, quantity: Decimal, record: Liquidation) 
     step.set_inventory(fund, symbol, held, market.worth(held))
     offloading.took_over(step, fund, market, offer.held)
     if gain < 0:
+        breakers.count(step, fund, market.contract.settlement_asset, -gain)
         funds.pay(
             step,
             fund,
@@ -165,7 +197,7 @@ def _bounds(offer: _Offer) -> list[Decimal]:
     cap = offer.fund.policy.max_net_notional_ratio
     solvent = abs(offer.quantity)
     if gain < 0:
-        solvent = ratio(offer.balance, -gain)
+        solvent = ratio(offer.room, -gain)
     bounds = []
     slope = per_unit - cap * gain
     if slope > 0:

@@ -21,7 +21,8 @@ as this part goes.
     close    each position that is left, in the same order (LIQ-7):
         |      offer it once more; what is left now is bankrupt:
         |      its owner's own accounts are closed against it (FND-12);
-        |      the fund takes over what it accepts (FND-1, FND-2);
+        |      the fund takes over what it accepts (FND-1, FND-2), by its policy only behind the
+        |      counterparties that can bear the bankruptcy price (FND-3);
         |      counterparties are deleveraged for the rest (ADL-2)
         v
     finally, wherever it ended:
@@ -66,7 +67,12 @@ from typing import NamedTuple
 from app.engine.events import Liquidation
 from app.engine.figures import margin
 from app.engine.liquidation import clearance
-from app.engine.liquidation.deleveraging import await_queue, close_own_accounts, deleverage
+from app.engine.liquidation.deleveraging import (
+    await_queue,
+    close_own_accounts,
+    counterparties_first,
+    deleverage,
+)
 from app.engine.liquidation.netting import net_legs
 from app.engine.liquidation.offering import offer_the_rest, offer_what_restores
 from app.engine.liquidation.takeover import take_over
@@ -100,10 +106,11 @@ STAGES = (
     Stage("reduce", (offer_what_restores, offer_the_rest)),  # LIQ-4
     Stage(
         "close",
-        (  # LIQ-7, FND-12, FND-1, ADL-2
+        (  # LIQ-7, FND-12, FND-3, FND-1, ADL-2
             offer_the_rest,
             close_own_accounts,
             await_queue,
+            counterparties_first,
             take_over,
             deleverage,
         ),

@@ -16,7 +16,7 @@ from app.engine.scopes import Scope
 from app.engine.state import Cascade
 from app.engine.step import Step
 from app.engine.traders import Wallet
-from app.engine.trading import funds
+from app.engine.trading import breakers, funds
 
 
 def find_cause(step: Step, scope: Scope, legs: Iterable[LegFigures]) -> None:
@@ -52,15 +52,17 @@ def cause(step: Step, scope: Scope) -> Contract:
 def cover(
     step: Step, contract: Contract, wallet: Wallet, amount: Decimal, liquidation_id: int | None
 ) -> tuple[Decimal, Decimal]:
-    """Pay `amount` into a wallet: what the fund behind `contract` has, then the treasury.
+    """Pay `amount` into a wallet: what the contract's fund has and may pay, then the treasury.
 
-    Returns (paid by the fund, paid by the treasury). The treasury may become negative by this and
-    by nothing else.
+    Beyond a payout limit there is no position that could go to ADL (FND-12). Returns (paid by the
+    fund, paid by the treasury). The treasury may become negative by this and by nothing else.
     """
     state, asset = step.state, contract.settlement_asset
     fund = funds.fund_of(state, contract)
     funds.settle_inventory(step, fund, asset)
-    paid = min(amount, funds.balance(fund, asset))
+    room = breakers.payable(state, fund, asset, step.now)
+    paid = min(amount, funds.balance(fund, asset), amount if room is None else room)
+    breakers.count(step, fund, asset, paid)
     funds.pay(
         step,
         fund,

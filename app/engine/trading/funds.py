@@ -9,19 +9,22 @@ from typing import Literal
 from app.engine.contracts import Contract
 from app.engine.events import FundMove
 from app.engine.markets import Market
-from app.engine.numbers import ZERO, Quotient, divide_up
+from app.engine.numbers import ZERO, Quotient, divide_half_even, divide_up, round_down
 from app.engine.scopes import MAIN, wallet_key
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
 from app.engine.traders import Wallet
+from app.engine.trading import breakers
 
-NoDistance = Literal["no_balance", "net_notional_cap"]
+NoDistance = Literal[
+    "no_balance", "counterparty_first", "drawdown_breaker", "payout_limit", "net_notional_cap"
+]
 """Why a fund can accept no further bankrupt position."""
 
 
 def balance(fund: Fund, asset: str) -> Decimal:
     """A fund's balance in an asset: the sum of its wallets (FND-6)."""
-    return sum((w.balance for w in fund.wallets if w.asset == asset), ZERO)
+    return fund.balance(asset)
 
 
 def below_minimum(fund: Fund, asset: str) -> bool:
@@ -205,9 +208,14 @@ def unrealized_profit(state: State, inventory: Inventory) -> Decimal:
     return state.markets[inventory.symbol].worth(inventory.quantity) - inventory.cost
 
 
+def profit_at_mark(state: State, fund: Fund, asset: str) -> Decimal:
+    """What settling all its inventory in the asset would add to its balance."""
+    return sum(unsettled(state, fund, asset), ZERO)
+
+
 def balance_at_mark(state: State, fund: Fund, asset: str) -> Decimal:
     """A fund's balance in an asset as it were with its inventory settled to mark; or below zero."""
-    return sum(unsettled(state, fund, asset), balance(fund, asset))
+    return balance(fund, asset) + profit_at_mark(state, fund, asset)
 
 
 def carries(fund: Fund, at_mark: Decimal, notional: Decimal) -> bool:
@@ -215,19 +223,57 @@ def carries(fund: Fund, at_mark: Decimal, notional: Decimal) -> bool:
     return at_mark >= 0 and notional <= fund.policy.max_net_notional_ratio * at_mark
 
 
+def cap(state: State, fund: Fund, asset: str) -> Decimal:
+    """The net notional that the fund may carry at mark (FND-2); below zero with its balance."""
+    return fund.policy.max_net_notional_ratio * balance_at_mark(state, fund, asset)
+
+
+def cap_use(state: State, fund: Fund, asset: str) -> Decimal | None:
+    """Net notional / cap, for display; None where the fund may carry nothing."""
+    most = cap(state, fund, asset)
+    return divide_half_even(net_notional(state, fund, asset), most) if most > 0 else None
+
+
+def drawdown(state: State, fund: Fund, asset: str) -> Decimal | None:
+    """The part of the window's highest balance that is lost at mark, for display (FND-3)."""
+    assert state.time is not None
+    down = breakers.drawdown(fund, asset, state.time, profit_at_mark(state, fund, asset))
+    return divide_half_even(down.lost, down.peak) if down is not None and down.peak else None
+
+
+def paid_out(state: State, fund: Fund, asset: str) -> Decimal | None:
+    """What was paid out in the last 24 hours, where that is limited (FND-12)."""
+    assert state.time is not None
+    return breakers.paid_today(fund, asset, state.time)
+
+
 def distance(state: State, fund: Fund, asset: str) -> tuple[Decimal, NoDistance | None]:
     """How much the fund can lose before it carries nothing beyond its inventory; why nothing.
 
-    The largest loss, to the unit, with which it still `carries` what it holds; zero with a reason.
+    The largest loss, to the unit, with which it still `carries` what it holds, and that breaker and
+    payout limits allow in one event, now; zero with a reason.
     """
-    at_mark = balance_at_mark(state, fund, asset)
-    if at_mark <= 0:
+    now, profit = state.time, profit_at_mark(state, fund, asset)
+    at_mark = balance(fund, asset) + profit
+    if at_mark <= 0 or now is None:
         return ZERO, "no_balance"
+    if fund.policy.counterparty_first:
+        return ZERO, "counterparty_first"
+    if breakers.is_stopped(fund, asset, now, profit):
+        return ZERO, "drawdown_breaker"
+    payable = breakers.least(
+        breakers.payable_today(fund, asset, now), fund.policy.max_payout_per_event
+    )
+    if payable == 0:
+        return ZERO, "payout_limit"
     ratio = fund.policy.max_net_notional_ratio
     filled = divide_up(net_notional(state, fund, asset), ratio) if ratio else at_mark
     if filled >= at_mark:
         return ZERO, "net_notional_cap"
-    return at_mark - filled, None
+    losable = breakers.losable(fund, asset, now, profit)
+    found = breakers.least(at_mark - filled, payable, losable)
+    assert found is not None
+    return round_down(found), None
 
 
 def fund_of(state: State, contract: Contract) -> Fund:

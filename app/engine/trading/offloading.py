@@ -22,7 +22,7 @@ from app.engine.numbers import ONE, ZERO, ceil_to, floor_to, ratio
 from app.engine.policies import OffloadPolicy
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
-from app.engine.trading import funds, matching
+from app.engine.trading import breakers, funds, matching
 
 
 class NextOffload(NamedTuple):
@@ -97,8 +97,12 @@ def next_step(state: State, fund: Fund, market: Market, now: datetime) -> NextOf
         return found._replace(reason="no_liquidity")
     profit = _profit(market, inventory, fills)
     found = found._replace(quantity=quantity, profit=profit, fills=fills)
-    if funds.balance_at_mark(state, fund, market.contract.settlement_asset) + profit < 0:
+    asset = market.contract.settlement_asset
+    if funds.balance_at_mark(state, fund, asset) + profit < 0:
         return found._replace(reason="would_empty_fund")
+    payable = breakers.payable_today(fund, asset, now)
+    if payable is not None and -profit > payable:
+        return found._replace(reason="payout_limit")
     return found
 
 

@@ -11,6 +11,7 @@ from app.engine.commands.keys import NewKey
 from app.engine.events import TREASURY
 from app.engine.markets import Delivery, Funding
 from app.engine.marks import Mark, MidSample, SourcePrice
+from app.engine.memory import FundMemory, Minute
 from app.engine.state import ApiKey, Fund, Inventory, Treasury
 from app.engine.traders import (
     Account,
@@ -48,6 +49,8 @@ ALIVE = {
     "funds": "",
     "inventory": "",
     "treasury": "",
+    "fund_memory": "",
+    "fund_minutes": "",
     "api_keys": "",
 }
 """The state tables, each with which of its rows stand for state."""
@@ -160,6 +163,34 @@ treasury = Table(
     law("last_hash", "last_hash ~ '^[0-9a-f]{64}$'"),
 )
 """Without a row its history has none (HIS-1)."""
+
+fund_memory = Table(
+    "fund_memory",
+    metadata,
+    *columns(
+        FundMemory,
+        "fund_id",
+        "asset",
+        "gained",
+        "stopped",
+        "cap_warned",
+        "drawdown_warned",
+        key=2,
+    ),
+    booked("gained"),
+    postgresql_with={"fillfactor": "50"},
+)
+"""What a fund has lost, and what was warned of (FND-3, ADL-3)."""
+
+fund_minutes = Table(
+    "fund_minutes",
+    metadata,
+    *columns(Minute, key=4),
+    law("changes", "changes >= 1"),
+    booked("amount"),
+    postgresql_with={"fillfactor": "50"},
+)
+"""What a fund's limits remember of a minute, while it is within what they look back at (FND-12)."""
 
 wallets = Table(
     "wallets",
