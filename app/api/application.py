@@ -31,6 +31,7 @@ from app.api.prices import PRICING, prices
 from app.api.problems import Problem
 from app.api.rates import Rates
 from app.api.rebalances import rebalances
+from app.api.reports import reports
 from app.api.services import Services
 from app.api.settlements import settlements
 from app.api.treasury import treasury
@@ -103,6 +104,7 @@ def create_app(
         rebalances,
         treasury,
         history,
+        reports,
         offload,
         funding,
         settlements,

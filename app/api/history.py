@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -23,19 +23,21 @@ from app.api.paging import Paged, Paging, whole
 from app.api.problems import malformed, unknown
 from app.api.routing import problems, router
 from app.api.schemas.base import ASSET_PATTERN, Page, Time
-from app.api.schemas.funds import FundWalletView, HistoryHeadView, HistoryView, IntervalView
+from app.api.schemas.funds import FundWalletView
+from app.api.schemas.history import HistoryHeadView, HistoryView, IntervalView
 from app.api.services import Reading, Services, ServicesDep
 from app.engine.events import HistoryKind
 from app.engine.rejections import Code
+from app.store.growing import WIDTHS, KeptInterval
 from app.store.queries import funds as fund_queries
 from app.store.queries import history as queries
+from app.store.queries import reports
 from app.store.reads import STREAM_TURN_SECONDS, NoSlot
 
 logger = logging.getLogger(__name__)
 
 history = router("insurance funds")
 
-WIDTHS = {"1m": timedelta(minutes=1), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 STALLED_SECONDS = 60.0
 """How long the reader of an export may take nothing of what was sent."""
 COLUMNS = ",".join(queries.FIELDS) + "\n"
@@ -72,7 +74,7 @@ async def list_history(
     symbol: SymbolFilter = None,
     start: From = None,
     end: To = None,
-    interval: Annotated[Literal["raw", "1m", "1h", "1d"], Query()] = "raw",
+    interval: Annotated[Literal["raw", KeptInterval], Query()] = "raw",
     format: Format = "json",  # noqa: A002 - the contract's name
 ) -> Any:
     """Every change of every fund's wallets, newest first, hash-chained per fund.
@@ -89,7 +91,7 @@ async def list_history(
                 Fault.malformed_query,
                 field="interval",
             )
-        return await _intervals(services, paging, wanted, WIDTHS[interval], keyed=keyed)
+        return await _intervals(services, paging, wanted, interval, keyed=keyed)
     return await rows_of(queries.FUNDS, wanted, services, paging, csv=format == "csv", keyed=keyed)
 
 
@@ -134,22 +136,25 @@ async def get_history_head(reading: Reading, fund_id: FundPath) -> HistoryHeadVi
 
 
 async def _intervals(
-    services: Services, paging: Paging, wanted: queries.Filter, width: timedelta, *, keyed: bool
+    services: Services,
+    paging: Paging,
+    wanted: queries.Filter,
+    interval: KeptInterval,
+    *,
+    keyed: bool,
 ) -> Response:
     assert wanted.fund is not None
     assert wanted.asset is not None
-    cursor = paging.decode(datetime)
-    end = cursor[0] if cursor else whole(wanted.end, width, up=True)
-    narrow = "from and to, limit or a shorter interval"
-    async with services.reading(heavy=True, narrow=narrow, keyed=keyed) as connection:
-        rows = await queries.list_intervals(
+    before, width = paging.decode(datetime), WIDTHS[interval]
+    async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as connection:
+        rows = await reports.list_intervals(
             connection,
             wanted.fund,
             wanted.asset,
-            width,
+            interval,
             paging.fetch,
             start=whole(wanted.start, width),
-            end=end,
+            end=before[0] if before else whole(wanted.end, width, up=True),
         )
     return paging.texts(rows, "time")
 

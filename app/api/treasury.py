@@ -22,11 +22,10 @@ from app.api.schemas.base import Page
 from app.api.schemas.funds import (
     AlertView,
     FundWalletView,
-    HistoryHeadView,
     TreasuryContributionBody,
-    TreasuryHistoryView,
     TreasuryView,
 )
+from app.api.schemas.history import HistoryHeadView, TreasuryHistoryView
 from app.api.services import Reading, ServicesDep
 from app.engine.commands.funds import ContributeToTreasury
 from app.engine.events import GENESIS_HASH, TREASURY, AlertKind, TreasuryKind

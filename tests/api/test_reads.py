@@ -31,6 +31,7 @@ from tests.api.conftest import Api, client_of
 
 HISTORY = "/v1/insurance-fund-history"
 INTERVALS = f"{HISTORY}?fund=usdt-major&asset=USDT&interval=1d"
+REPORTS = "/v1/insurance-funds/usdt-major/daily-reports"
 
 
 @asynccontextmanager
@@ -170,7 +171,8 @@ async def test_a_read_that_takes_too_long(
         "quantity": "0.1",
     }  # fmt: skip
     wide = {
-        INTERVALS: "limit", f"{HISTORY}?limit=500": "limit",
+        f"{INTERVALS}&limit=500": "limit", f"{HISTORY}?limit=500": "limit",
+        f"{REPORTS}?limit=500": "limit",
         "/v1/trades?symbol=BTCUSDT&account_id=alice": "filter",
         "/v1/liquidations?account_id=alice": "filters", "/v1/clearance-fees?limit=500": "limit",
         "/v1/orders?status=filled": "filters", "/v1/alerts?limit=500": "limit",
@@ -178,7 +180,7 @@ async def test_a_read_that_takes_too_long(
     }  # fmt: skip
     narrow = ("/v1/contracts", "/v1/contracts/BTCUSDT/adl-queue", "/v1/insurance-funds",
               "/v1/accounts/alice", "/v1/accounts/alice/positions", "/v1/trades?symbol=BTCUSDT",
-              f"{HISTORY}?format=csv", f"{HISTORY}?kind=top_up&asset=USDT",
+              f"{HISTORY}?format=csv", f"{HISTORY}?kind=top_up&asset=USDT", INTERVALS, REPORTS,
               "/v1/liquidations?symbol=BTCUSDT&outcome=closed", "/v1/alerts?kind=fund_empty",
               "/v1/accounts/alice/ledger?asset=USDT")  # fmt: skip
     with soon(monkeypatch, STATEMENT_SECONDS=0.3, TURN_SECONDS=30.0):
@@ -205,7 +207,7 @@ async def test_heavy_reads_take_turns(
         async with service(api, address) as (app, client):
             other = Api(app, api.runner, client, api.keys)
             async with locked(address, "fund_history"):
-                crowd = [asyncio.create_task(client.get(INTERVALS)) for _ in range(32)]
+                crowd = [asyncio.create_task(client.get(f"{HISTORY}?limit=500")) for _ in range(32)]
                 await until_waiting(connection, 1)
                 await other(f"GET {ledger}", key="alice")
                 await other("GET /v1/clearance-fees?limit=1000", key="feed")
@@ -216,7 +218,7 @@ async def test_heavy_reads_take_turns(
                 assert summary([task.result() for task in done]) == {(503, "busy"): 31}
             assert [(await task).status_code for task in rest] == [200]
             monkeypatch.setattr(reads, "TURN_SECONDS", 30.0)
-            crowd = [asyncio.create_task(client.get(INTERVALS)) for _ in range(8)]
+            crowd = [asyncio.create_task(client.get(f"{HISTORY}?limit=500")) for _ in range(8)]
             assert summary(await asyncio.gather(*crowd)) == {(200, None): 8}
 
 

@@ -1,9 +1,9 @@
-"""Insurance funds, their history, the treasury, alerts."""
+"""Insurance funds, the treasury, alerts."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -23,11 +23,9 @@ from app.api.schemas.base import (
     example,
 )
 from app.engine.commands import ContributionKind
-from app.engine.events import AlertKind, HistoryKind, TreasuryKind
+from app.engine.events import AlertKind
 from app.engine.policies import WARNINGS, AdlPolicy, DrawdownBreaker, OffloadPolicy, SurplusTo
 from app.engine.trading.funds import NoDistance
-
-Hash = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class DrawdownBreakerBody(Body):
@@ -298,71 +296,6 @@ class RebalanceView(View):
     asset: str
     executed: bool
     moves: list[RebalanceMoveView]
-
-
-class HistoryView(View):
-    """One change of a fund's wallet, linked into the fund's hash chain (HIS-1)."""
-
-    sequence: int
-    time: Time
-    fund: str
-    wallet: str
-    asset: str
-    kind: HistoryKind
-    amount: Exact
-    balance_after: Exact
-    symbol: str | None
-    liquidation_id: Id | None
-    previous_hash: Hash
-    hash: Hash
-
-
-class TreasuryHistoryView(View):
-    """One change of the treasury's wallet in an asset, linked into its one hash chain (HIS-1).
-
-    `opening` is what it held when its history began.
-    """
-
-    sequence: int
-    time: Time
-    fund: Literal["treasury"]
-    wallet: Literal["main"]
-    asset: str
-    kind: TreasuryKind
-    amount: Exact
-    balance_after: Exact
-    symbol: str | None
-    liquidation_id: Id | None
-    previous_hash: Hash
-    hash: Hash
-
-
-class HistoryHeadView(View):
-    """The last row of a history: who notes it can tell whether a later export still has it.
-
-    Without a row the sequence is 0, the hash 64 zeros and the time null.
-    """
-
-    sequence: int
-    hash: Hash
-    time: Time | None
-    balances: list[FundWalletView]
-
-
-class IntervalView(View):
-    """A fund's total balance in an asset over an interval that begins at `time` (HIS-2).
-
-    `outflow` is positive; `by_kind` is the net amount of each kind.
-    """
-
-    time: Time
-    open: Exact
-    high: Exact
-    low: Exact
-    close: Exact
-    inflow: Exact
-    outflow: Exact
-    by_kind: dict[str, Exact]
 
 
 class TreasuryView(View):

@@ -1,11 +1,11 @@
-"""The balance histories of insurance funds and the treasury (HIS-1, HIS-2): raw, by interval."""
+"""The balance histories of insurance funds and the treasury (HIS-1, HIS-2): raw rows."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
 from sqlalchemy import (
@@ -20,12 +20,11 @@ from sqlalchemy import (
     func,
     literal,
     select,
-    text,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.events import HistoryKind, TreasuryKind
-from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Row, Rows
+from app.store.queries import Row, Rows
 from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
 from app.store.tables import contracts, fund_history, funds, treasury, treasury_history
 
@@ -187,90 +186,3 @@ async def export_history(connect: Connect, book: Book, wanted: Filter) -> AsyncI
             return
         last = rows[-1]
         after = last.time, last.fund_id, last.sequence
-
-
-_INTERVALS = text("""
-WITH RECURSIVE
--- One index probe per interval that has rows, newest first.
-starts (start) AS (
-  (SELECT date_bin(:width, time, :origin) FROM fund_history
-   WHERE fund_id = :fund AND asset = :asset AND time >= :from AND time < :to
-   ORDER BY time DESC LIMIT 1)
-  UNION ALL
-  SELECT (SELECT date_bin(:width, time, :origin) FROM fund_history
-          WHERE fund_id = :fund AND asset = :asset AND time >= :from AND time < starts.start
-          ORDER BY time DESC LIMIT 1)
-  FROM starts WHERE starts.start IS NOT NULL
-),
-page AS (SELECT start FROM starts WHERE start IS NOT NULL LIMIT :limit),
-bounds AS (SELECT min(start) AS first, max(start) + :width AS last FROM page),
--- What the fund had before the page: the last balance of each of its wallets.
-opening AS (
-  SELECT COALESCE(sum((
-    SELECT balance_after FROM fund_history
-    WHERE fund_id = :fund AND asset = :asset AND wallet = wallets.name
-      AND time < (SELECT first FROM bounds)
-    ORDER BY time DESC, sequence DESC LIMIT 1
-  )), 0) AS total
-  FROM wallets WHERE kind = 'fund' AND owner = :fund AND asset = :asset
-),
-changes AS (
-  SELECT date_bin(:width, time, :origin) AS start, kind, amount,
-         (SELECT total FROM opening) + sum(amount) OVER (ORDER BY time, sequence) AS total
-  FROM fund_history
-  WHERE fund_id = :fund AND asset = :asset
-    AND time >= (SELECT first FROM bounds) AND time < (SELECT last FROM bounds)
-),
-kinds AS (
-  SELECT start, kind, sum(amount) AS net, max(total) AS high, min(total) AS low,
-         COALESCE(sum(amount) FILTER (WHERE amount > 0), 0) AS inflow
-  FROM changes GROUP BY start, kind
-),
-intervals AS (
-  SELECT start, sum(net) AS net, max(high) AS high, min(low) AS low, sum(inflow) AS inflow,
-         json_object_agg(kind, trim_scale(net)::text) AS by_kind
-  FROM kinds GROUP BY start
-),
-closed AS (
-  SELECT *, (SELECT total FROM opening) + sum(net) OVER (ORDER BY start) AS close FROM intervals
-)
-SELECT start AS time, json_build_object(
-  'time', to_char(start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-  'open', trim_scale(close - net)::text, 'high', trim_scale(GREATEST(high, close - net))::text,
-  'low', trim_scale(LEAST(low, close - net))::text, 'close', trim_scale(close)::text,
-  'inflow', trim_scale(inflow)::text, 'outflow', trim_scale(inflow - net)::text,
-  'by_kind', by_kind
-)::text AS item
-FROM closed ORDER BY start DESC
-""")
-
-
-async def list_intervals(
-    connection: AsyncConnection,
-    fund: str,
-    asset: str,
-    width: timedelta,
-    limit: int,
-    *,
-    start: datetime | None = None,
-    end: datetime | None = None,
-) -> Rows:
-    """A fund's total in an asset by interval, newest first; those without rows are left out.
-
-    `start` and `end` must be multiples of `width` since midnight UTC. A row is the interval's
-    `time` and its JSON `item`, in which `by_kind` is the net amount.
-    """
-    await connection.execute(WALK_INDEX)
-    result = await connection.execute(
-        _INTERVALS,
-        {
-            "width": width,
-            "origin": BEFORE_ALL,
-            "fund": fund,
-            "asset": asset,
-            "from": start or BEFORE_ALL,
-            "to": end or AFTER_ALL,
-            "limit": limit,
-        },
-    )
-    return result.mappings().all()

@@ -1,0 +1,106 @@
+"""A fund's daily reports over HTTP (HIS-3)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.store.rows import collect
+from app.store.tables import metadata
+from tests.api.conftest import Api, crash
+from tests.store.states import Exchange
+
+PATH = "/v1/insurance-funds/{}/daily-reports"
+
+
+async def pages(api: Api, fund: str, query: str = "", limit: int = 100) -> list[dict[str, Any]]:
+    """All reports, page by page, as anyone sees them."""
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = await api(f"GET {PATH.format(fund)}?limit={limit}{query}{cursor}", key=None)
+        found += page["items"]
+        if page["next_cursor"] is None:
+            return found
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+async def test_a_day(api: Api) -> None:
+    """A takeover at a loss of 10.5, of a long of 1 BTC at a mark of 47,000."""
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    (report,) = await pages(api, "usdt-major")
+    history = (await api("GET /v1/insurance-fund-history?fund=usdt-major&limit=1"))["items"][0]
+    now = datetime.fromisoformat(history["time"])
+    assert report == {
+        "date": f"{now:%Y-%m-%d}", "asset": "USDT", "complete": False,
+        "opening": "0", "closing": "989.5",
+        "inflow_by_kind": {"seed_capital": "1000"}, "outflow_by_kind": {"bankruptcy_loss": "10.5"},
+        "net_flow": "989.5",
+        "liquidations": {
+            "long": {"count": 1, "value": "47000"}, "short": {"count": 0, "value": "0"},
+        },
+        "takeovers": 1, "taken_over_value": "987", "adl_events": 1, "adl_value": "46013",
+        "largest_loss": "10.5",
+        "head": {"sequence": history["sequence"], "hash": history["hash"]},
+    }  # fmt: skip
+    assert await pages(api, "usdc") == []
+    assert await api.refused("GET " + PATH.format("nope")) == (404, "unknown_fund")
+
+
+@pytest.fixture
+async def quiet(api: Api, connection: asyncpg.Connection) -> Api:
+    """A fund that got money on the 1st and the 20th of January alone, put beside the service."""
+    await api("POST /v1/insurance-funds", {"fund_id": "quiet", "name": "Quiet"}, status=201)
+    exchange = Exchange()
+    fund = exchange.open_fund("quiet")
+    exchange.state.counters.command = 19 * 86400
+    exchange.move(fund, "", "7")
+    batch = collect(exchange.outcomes, [], exchange.state.counters)
+    there: dict[str, Any] = {**batch.merges, "fund_history": batch.appends["fund_history"]}
+    for name, rows in there.items():
+        columns = metadata.tables[name].columns.keys()
+        await connection.copy_records_to_table(name, records=rows, columns=columns)
+    return api
+
+
+async def test_every_day_has_a_report(quiet: Api) -> None:
+    """Also those without a change: they have the balance and the head of the last that had one."""
+    found = await pages(quiet, "quiet", limit=50)
+    days = [date.fromisoformat(report["date"]) for report in found]
+    assert days == [days[0] - timedelta(days=n) for n in range(len(days))]
+    assert days[-1] == date(2026, 1, 1)
+    assert days[0] >= date(2026, 11, 1)
+    assert [report["complete"] for report in found] == [False] + [True] * (len(days) - 1)
+    balances = [(report["opening"], report["closing"]) for report in found]
+    held = {("0", "1000"): 1, ("1000", "1000"): 18, ("1000", "1007"): 1, ("1007", "1007"): 0}
+    assert balances == [
+        (opening, closing)
+        for (opening, closing), times in reversed(held.items())
+        for _ in range(times or len(days) - 20)
+    ]
+    heads = {report["head"]["sequence"]: report["date"] for report in found}
+    assert heads == {3: "2026-01-20", 2: "2026-01-01"}
+    assert {report["net_flow"] for report in found} == {"0", "7", "1000"}
+
+
+async def test_from_and_to_are_widened(quiet: Api) -> None:
+    """To whole days, whatever lies outside."""
+    everything = await pages(quiet, "quiet", limit=1000)
+    last = len(everything)
+
+    async def found(query: str) -> list[dict[str, Any]]:
+        return await pages(quiet, "quiet", f"&{query}", limit=7)
+
+    of_days = "from=2026-01-19T12:00:00Z&to=2026-01-21T00:00:01Z"
+    assert await found(of_days) == everything[last - 21 : last - 18]
+    assert await found("asset=USDT&to=2026-01-03T00:00:00Z") == everything[last - 2 :]
+    assert await found("from=0001-01-01T00:00:00Z&to=9999-12-31T00:00:00Z") == everything
+    for query in ("asset=BTC", "to=2026-01-01T00:00:00Z", "from=9999-01-01T00:00:00Z"):
+        assert await found(query) == []
+    for query in ("asset=usdt", "from=2026-01-01", "cursor=WzFd", "kind=top_up", "limit=0"):
+        call = f"GET {PATH.format('quiet')}?{query}"
+        assert await quiet.refused(call) == (400, "malformed_query"), query
