@@ -26,7 +26,7 @@ from app.engine.commands import KeyScope
 from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
 from app.runner.keys import digest_of, make_key
-from app.runner.runner import Busy, NotLeader, Runner
+from app.runner.runner import Busy, By, NotLeader, Runner
 from app.settings import Settings
 from app.store import database
 from app.store.address import shown
@@ -41,6 +41,9 @@ Announce = Callable[[str], None]
 PATIENCE_SECONDS = 15.0
 """How long a server behind DATABASE_URL may take to answer."""
 GRACE_SECONDS = 3
+SYSTEM = "system"
+"""In the place of a key: what this program does of itself. No key is called so."""
+FIRST_START = By(SYSTEM, "first start")
 """How long open connections may take to end."""
 
 
@@ -101,7 +104,7 @@ async def create_key(
         if not runner.leading:
             raise StartError(runner.refusal or "another Backstop leads on this database")
         key, secret = make_key(name, scope, account_id)
-        answer = await runner.submit([CreateKey(key)])
+        answer = await runner.submit([CreateKey(key)], by=By(SYSTEM, "backstop keys create"))
         if isinstance(answer.results[0], Rejection):
             raise StartError(answer.results[0].detail)
         return secret
@@ -171,7 +174,7 @@ async def _load_catalogue(runner: Runner) -> None:
     state = runner.engine.state
     if state.markets or state.funds:
         return
-    answer = await runner.submit(default_commands(runner.now()))
+    answer = await runner.submit(default_commands(runner.now()), by=FIRST_START)
     for result in answer.results:
         if isinstance(result, Rejection):
             raise StartError(f"the default catalogue was refused: {result.detail}")
@@ -188,7 +191,7 @@ async def _register_admin(settings: Settings, announce: Announce, runner: Runner
     if known:
         return
     key, secret = make_key("BACKSTOP_ADMIN_KEY" if given else "first start", "admin", None, given)
-    answer = await runner.submit([CreateKey(key)])
+    answer = await runner.submit([CreateKey(key)], by=By(SYSTEM, key.name))
     if isinstance(answer.results[0], Rejection):
         raise StartError(f"the admin key was refused: {answer.results[0].detail}")
     if not given:

@@ -78,7 +78,7 @@ async def open_account(
     """Open a trader's account together with its key, which is shown only here."""
     key, secret = make_key(f"trader {body.account_id}", "trader", body.account_id)
     command = OpenAccount(body.account_id, body.position_mode, key, body.owner_id)
-    _done, replayed = await changes.apply(command)
+    _done, replayed = await changes.apply(command, reference=body.reference)
     stored = await _stored(reading, body.account_id)
     return NewAccountView(**stored.model_dump(), api_key=None if replayed else secret)
 
@@ -135,9 +135,11 @@ async def update_account(
     """
     if "owner_id" in body.model_fields_set:
         identity.check_scope("admin")
-        await changes.apply(DeclareOwner(account_id, body.owner_id))
+        command = DeclareOwner(account_id, body.owner_id)
+        await changes.apply(command, reference=body.reference)
     else:
-        await changes.apply(SetPositionMode(account_id, body.position_mode))
+        mode = SetPositionMode(account_id, body.position_mode)
+        await changes.apply(mode, reference=body.reference)
     stored = await _stored(reading, account_id)
     if identity.is_admin:
         return stored
@@ -178,7 +180,7 @@ async def deposit(
 ) -> MovedView:
     """Money from outside into the account's cross wallet."""
     command = Deposit(account_id, body.asset, body.amount, body.reference)
-    return moved_view((await changes.apply(command))[0])
+    return moved_view((await changes.apply(command, reference=body.reference))[0])
 
 
 @accounts.post(
@@ -190,7 +192,7 @@ async def deposit(
 async def withdraw(account_id: OwnAccount, changes: Posting, body: TransferBody) -> MovedView:
     """Money out of the account's cross wallet: at most what is available (ORD-6)."""
     command = Withdraw(account_id, body.asset, body.amount, body.reference)
-    return moved_view((await changes.apply(command))[0])
+    return moved_view((await changes.apply(command, reference=body.reference))[0])
 
 
 @accounts.post(

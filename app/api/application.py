@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from app.api import docs, openapi, problems
 from app.api.access import admit
 from app.api.accounts import accounts
+from app.api.acts import acts
 from app.api.adl import adl
 from app.api.calculators import calculators
 from app.api.candles import candles
@@ -110,6 +111,7 @@ def create_app(
         settlements,
         calculators,
         incidents,
+        acts,
         health,
     ):
         app.include_router(router)

@@ -17,7 +17,7 @@ from app.api.services import services_of
 from app.engine.commands import CommandOf
 from app.engine.engine import Engine
 from app.engine.rejections import Rejection
-from app.runner.runner import AnswerExpired, AnswerKey, Runner
+from app.runner.runner import AnswerExpired, AnswerKey, By, Runner
 
 IDEMPOTENCY_KEY = r"^[\x21-\x7e]{1,200}$"
 R = TypeVar("R")
@@ -25,19 +25,26 @@ _matches = re.compile(IDEMPOTENCY_KEY).fullmatch
 
 
 class Changes(NamedTuple):
-    """The way to change something for one request."""
+    """The way to change something for one request; `admin` is the key of one whose act it is."""
 
     runner: Runner
     key: AnswerKey | None
+    admin: str | None = None
 
     async def apply(
-        self, command: CommandOf[R], statuses: Statuses = NO_STATUSES
+        self,
+        command: CommandOf[R],
+        statuses: Statuses = NO_STATUSES,
+        *,
+        reference: str | None = None,
     ) -> tuple[R, bool]:
         """The command's durable result and whether it is the answer to an earlier request.
 
         Raises the `Problem` of a refusal; `statuses` says what this route answers otherwise.
+        `reference` is why an admin does it.
         """
-        answer = await self.runner.submit([command], self.key)
+        by = None if self.admin is None else By(self.admin, reference)
+        answer = await self.runner.submit([command], self.key, by)
         (result,) = answer.results
         if isinstance(result, Rejection):
             raise refused(result, statuses)
@@ -73,8 +80,8 @@ def answer_key(
     return AnswerKey(f"request/{identity.key_id}", key, digest)
 
 
-async def _changes(request: Request) -> Changes:
-    return Changes(services_of(request).runner, None)
+async def _changes(request: Request, identity: AnyKey) -> Changes:
+    return Changes(services_of(request).runner, None, _admin(identity))
 
 
 async def _idempotent_changes(
@@ -91,7 +98,11 @@ async def _idempotent_changes(
 ) -> Changes:
     scope, body = request.scope, await request.body()
     key = answer_key(identity, first_headers(scope), scope["path"], body)
-    return Changes(services_of(request).runner, key)
+    return Changes(services_of(request).runner, key, _admin(identity))
+
+
+def _admin(identity: Identity) -> str | None:
+    return identity.key_id if identity.is_admin else None
 
 
 Changing = Annotated[Changes, Depends(_changes)]

@@ -8,15 +8,16 @@ from decimal import Decimal, localcontext
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
+from pydantic import ValidationError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import Admin
 from app.api.changing import Changing, Posting
 from app.api.faults import Fault
 from app.api.paging import Paged
-from app.api.problems import Problem, Statuses, malformed, unknown
+from app.api.problems import Problem, Statuses, from_validation, malformed, unknown
 from app.api.routing import BY_POST, IN_PATH, changing, problems, router
-from app.api.schemas.base import SYMBOL_PATTERN, Page
+from app.api.schemas.base import SYMBOL_PATTERN, ActBody, Page
 from app.api.schemas.contracts import (
     BookView,
     BracketBody,
@@ -54,6 +55,8 @@ NAMED = problems(Code.unknown_contract, statuses=IN_PATH)
 IN_BODY: Statuses = {Code.unknown_fund: 422}
 """Where the body names the fund."""
 CHANGED: Statuses = {**IN_PATH, **IN_BODY}
+EXCHANGE = ImportBody.model_fields.keys() - ActBody.model_fields
+"""What an import must name, and an act need not."""
 DEFAULTS = {
     "liquidation_restore_ratio": DEFAULT_RESTORE_RATIO,
     "mid_window_seconds": DEFAULT_MID_WINDOW,
@@ -108,7 +111,7 @@ async def create_contract(
 ) -> ContractView:
     """List a contract. Its insurance fund must exist."""
     contract = Contract(**_terms(body, type(body).model_fields))
-    await changes.apply(CreateContract(contract), IN_BODY)
+    await changes.apply(CreateContract(contract), IN_BODY, reference=body.reference)
     return await _stored(reading, body.symbol)
 
 
@@ -123,7 +126,7 @@ async def update_contract(
     """Change the given terms. What identifies a contract never changes; tick and lot size change
     only while nothing is open in it."""
     command = UpdateContract(symbol, _terms(body, body.model_fields_set))
-    await changes.apply(command, CHANGED)
+    await changes.apply(command, CHANGED, reference=body.reference)
     return await _stored(reading, symbol)
 
 
@@ -156,7 +159,8 @@ async def import_contracts(
         )
     except NotTheFormat as error:
         raise Problem(Fault.malformed_body, str(error), error.where) from None
-    result, _replayed = await changes.apply(ImportContracts(found.contracts, SAID))
+    command = ImportContracts(found.contracts, SAID)
+    result, _replayed = await changes.apply(command, reference=body["reference"])
     return ImportView(
         created=result.created,
         updated=result.updated,
@@ -189,7 +193,7 @@ async def get_book(
 
 def _terms(body: ContractBody | ContractPatch, names: Iterable[str]) -> dict[str, Any]:
     """The named terms as `Contract` has them; raises `Rejected`."""
-    terms = {name: getattr(body, name) for name in names}
+    terms = {name: getattr(body, name) for name in names if name != "reference"}
     if "brackets" in terms:
         terms["brackets"] = brackets_of(terms["brackets"])
     if "index_sources" in terms:
@@ -238,9 +242,12 @@ def _exchange_body(raw: bytes) -> dict[str, Any]:
         )
     except (ValueError, RecursionError) as error:
         raise malformed(f"the body is not JSON: {str(error)[:200]}") from None
-    names = set(ImportBody.model_fields)
-    if not isinstance(body, dict) or body.keys() != names:
-        raise malformed(f"the body is an object of {' and '.join(sorted(names))}")
+    if not isinstance(body, dict) or body.keys() - ActBody.model_fields != EXCHANGE:
+        raise malformed(f"the body is an object of {' and '.join(sorted(EXCHANGE))}")
+    try:
+        ActBody(reference=body.setdefault("reference", None))
+    except ValidationError as error:
+        raise from_validation(error) from None
     return body
 
 

@@ -25,6 +25,7 @@ class Fault(Enum):
     unknown_order = Refusal(404, None, "there is no such order, or not for this key")
     unknown_liquidation = Refusal(404, None, "there is no such liquidation")
     unknown_adl_event = Refusal(404, None, "there is no such ADL event")
+    unknown_admin_act = Refusal(404, None, "there is no such admin act")
     unknown_funding = Refusal(422, "FPY-1", "the contract had no funding at that time")
     method_not_allowed = Refusal(405, None, "the path does not take this method")
     request_timeout = Refusal(408, "REC-5", "the request took too long to be sent")

@@ -85,4 +85,4 @@ async def correct(
     if not await queries.funding_exists(reading, body.symbol, body.time):
         raise Problem(Fault.unknown_funding, "the contract had no funding at that time")
     command = CorrectFunding(body.symbol, body.time, body.account_id, body.amount, body.reason)
-    return moved_view((await changes.apply(command))[0])
+    return moved_view((await changes.apply(command, reference=body.reason))[0])

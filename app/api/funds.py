@@ -71,7 +71,8 @@ async def get_fund(reading: Reading, fund_id: FundPath) -> FundView:
 async def create_fund(_: Admin, changes: Posting, reading: Reading, body: FundBody) -> FundView:
     """Open a fund, without money."""
     policy = FundPolicy(**body.policy.given())
-    await changes.apply(CreateFund(body.fund_id, body.name, policy))
+    command = CreateFund(body.fund_id, body.name, policy)
+    await changes.apply(command, reference=body.reference)
     return await _one(reading, body.fund_id)
 
 
@@ -85,7 +86,8 @@ async def update_fund(
 ) -> FundView:
     """Set name, policy or required minimums by hand (FND-7). What is left out stays."""
     policy = body.policy.given() if "policy" in body.model_fields_set else None
-    await changes.apply(UpdateFund(fund_id, body.name, policy, body.required_minimum))
+    command = UpdateFund(fund_id, body.name, policy, body.required_minimum)
+    await changes.apply(command, reference=body.reference)
     return await _one(reading, fund_id)
 
 
@@ -103,7 +105,7 @@ async def contribute_to_fund(
     command = ContributeToFund(
         fund_id, body.wallet, body.asset, body.amount, body.kind, body.reference
     )
-    return moved_view((await changes.apply(command))[0])
+    return moved_view((await changes.apply(command, reference=body.reference))[0])
 
 
 async def _one(connection: AsyncConnection, fund_id: str) -> FundView:

@@ -39,7 +39,8 @@ async def release_incident(
     body: ReleaseBody,
 ) -> IncidentView:
     """Let what was left alone be tried once more; if it fails again, that is a new incident."""
-    await changes.apply(ReleaseIncident(int(incident_id), body.reason))
+    command = ReleaseIncident(int(incident_id), body.reason)
+    await changes.apply(command, reference=body.reason)
     async with services.database.connect() as connection:
         row = await queries.get_incident(connection, int(incident_id))
     assert row is not None, incident_id

@@ -52,6 +52,7 @@ TAGS = [
     {"name": "treasury", "description": "The exchange's own money, and alerts."},
     {"name": "calculators", "description": "Public, no account needed."},
     {"name": "api keys", "description": "Who may do what."},
+    {"name": "admin acts", "description": "Who did what, when and why."},
     {
         "name": "incidents",
         "description": "What failed, and waits for its release (REC-2).",

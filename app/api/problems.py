@@ -55,6 +55,7 @@ UNKNOWN_IN_PATH: dict[str, AnyCode] = {
     "liquidation_id": Fault.unknown_liquidation,
     "adl_event_id": Fault.unknown_adl_event,
     "incident_id": Code.unknown_incident,
+    "act_id": Fault.unknown_admin_act,
 }
 """The answer to a path parameter that names nothing, malformed or not."""
 

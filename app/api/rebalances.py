@@ -47,7 +47,8 @@ async def rebalance(
     worked out anew, and what was moved is said: the same, unless something changed meanwhile.
     """
     if body.execute:
-        done = (await changes.apply(Rebalance(body.asset, body.reference)))[0]
+        command = Rebalance(body.asset, body.reference)
+        done = (await changes.apply(command, reference=body.reference))[0]
         return _view(body.asset, done.moves, executed=True)
     if not await queries.is_settled_in(reading, body.asset):
         detail = f"no contract settles in {body.asset}"
@@ -73,7 +74,7 @@ async def deploy_excess(
     order in which they pay losses. `balance` is the fund's in the asset.
     """
     command = DeployExcess(fund_id, body.asset, body.amount, body.wallet, body.reference)
-    return moved_view((await changes.apply(command))[0])
+    return moved_view((await changes.apply(command, reference=body.reference))[0])
 
 
 @rebalances.post(
@@ -93,7 +94,7 @@ async def move_in_fund(
     command = MoveInFund(
         fund_id, body.from_wallet, body.to_wallet, body.asset, body.amount, body.reference
     )
-    return moved_view((await changes.apply(command))[0])
+    return moved_view((await changes.apply(command, reference=body.reference))[0])
 
 
 def _view(asset: str, moves: tuple[FundToFund, ...], *, executed: bool) -> RebalanceView:

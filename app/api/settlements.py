@@ -86,5 +86,5 @@ async def settle(
     had fewer than 10 index prices, or none of the last minute. It is settled at once, in parts;
     what else its asset has under way is finished first."""
     command = SettleContract(symbol, body.price, body.reason)
-    result, _replayed = await changes.apply(command, IN_PATH)
+    result, _replayed = await changes.apply(command, IN_PATH, reference=body.reason)
     return SettlementPricedView(symbol=result.symbol, price=result.price, time=result.time)

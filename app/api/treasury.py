@@ -61,7 +61,7 @@ async def contribute_to_treasury(
 ) -> MovedView:
     """The exchange's own money into its treasury."""
     command = ContributeToTreasury(body.asset, body.amount, body.reference)
-    return moved_view((await changes.apply(command))[0])
+    return moved_view((await changes.apply(command, reference=body.reference))[0])
 
 
 @treasury.get(

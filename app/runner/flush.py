@@ -12,7 +12,7 @@ from app.runner.pace import Pace
 from app.runner.submission import Submission
 from app.store.rows import Writes
 from app.store.store import Store
-from app.store.tables.log import StoredAnswer
+from app.store.tables.log import AdminAct, StoredAnswer
 
 
 @dataclass(slots=True)
@@ -22,6 +22,7 @@ class Batch:
     number: int
     outcomes: list[Outcome] = field(default_factory=list)
     answers: list[StoredAnswer] = field(default_factory=list)
+    acts: list[AdminAct] = field(default_factory=list)
     finished: list[Submission] = field(default_factory=list)
     split: dict[Submission, None] = field(default_factory=dict)
     """Submissions with a key of which ticks were applied: their cascades may outlast the batch."""

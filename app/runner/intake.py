@@ -10,7 +10,7 @@ from app.runner.answers import Answer, AnswerConflict, AnswerKey
 from app.runner.memory import Memory
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
-from app.runner.submission import Busy, NotLeader, Submission
+from app.runner.submission import Busy, By, NotLeader, Submission
 from app.store.answers import AnswerName
 
 
@@ -34,7 +34,9 @@ class Intake:
         self.closed = False
         """Whether nothing is taken any more."""
 
-    async def submit(self, commands: Sequence[Command], key: AnswerKey | None) -> Answer:
+    async def submit(
+        self, commands: Sequence[Command], key: AnswerKey | None, by: By | None
+    ) -> Answer:
         """See `Runner.submit`."""
         if self.closed:
             raise NotLeader
@@ -49,7 +51,7 @@ class Intake:
         if self.missing >= self._pace.queue_commands:
             self._metrics.busy += 1
             raise Busy
-        submission = Submission(commands, key)
+        submission = Submission(commands, key, by)
         if key:
             self._under_way[key.name] = key.digest, submission
         self._open[submission] = None

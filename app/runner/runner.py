@@ -34,7 +34,7 @@ from app.runner.follower import Follower, FollowerDiffers
 from app.runner.incidents import remember
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
-from app.runner.submission import Busy, NotLeader
+from app.runner.submission import Busy, By, NotLeader
 from app.runner.term import Term
 from app.store import incidents, snapshots
 from app.store.answers import forget_old_requests
@@ -45,7 +45,7 @@ from app.store.store import PostgresStore
 from app.store.writer import Writer
 
 __all__ = [
-    "Answer", "AnswerConflict", "AnswerExpired", "AnswerKey", "Busy", "Metrics", "NotLeader",
+    "Answer", "AnswerConflict", "AnswerExpired", "AnswerKey", "Busy", "By", "Metrics", "NotLeader",
     "Runner",
 ]  # fmt: skip
 
@@ -112,18 +112,20 @@ class Runner:
         """The time that a command would have now (MRK-6)."""
         return self._clock.now()
 
-    async def submit(self, commands: Sequence[Command], key: AnswerKey | None = None) -> Answer:
+    async def submit(
+        self, commands: Sequence[Command], key: AnswerKey | None = None, by: By | None = None
+    ) -> Answer:
         """Apply in order, each atomic by itself; returns after all are durable.
 
-        A tick's result waits for its cascade. Under a `key` that was used before, the first
-        answer. Raises `AnswerConflict` (same key, other digest), `Busy` (queue full; nothing was
-        applied), `AnswerExpired` (done before, but the answer can no longer be read) and
-        `NotLeader` (nothing was applied, or it is not known whether it is durable:
-        send it again with its key).
+        `by` an admin, what is accepted of them is recorded as his acts. A tick's result waits for
+        its cascade. Under a `key` that was used before, the first answer. Raises `AnswerConflict`
+        (same key, other digest), `Busy` (queue full; nothing was applied), `AnswerExpired` (done
+        before, but the answer can no longer be read) and `NotLeader` (nothing was applied, or it is
+        not known whether it is durable: send it again with its key).
         """
         if self._term is None:
             raise NotLeader(self.refusal or "")
-        return await self._term.submit(commands, key)
+        return await self._term.submit(commands, key, by)
 
     async def start(self) -> None:
         """Begin to lead or to stand by; returns when it is known which, or the attempt failed."""

@@ -30,7 +30,7 @@ from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.submission import Submission, Submitted
 from app.store.answers import Known
-from app.store.tables.log import StoredAnswer
+from app.store.tables.log import AdminAct, StoredAnswer
 
 
 class Serving:
@@ -138,6 +138,10 @@ class Serving:
             self._give(submitted, submission.results[index])
             return submission.results[index]
         outcome = self._applier.apply(command, now)
+        if (by := submission.by) and outcome.accepted:
+            kind = type(command).__name__
+            act = AdminAct(outcome.sequence, now, by.key_id, kind, by.reference)
+            self._flush.next.acts.append(act)
         if isinstance(command, Price):
             if submission.key:
                 self._flush.next.split[submission] = None

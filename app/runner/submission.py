@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from app.engine.commands import Command
 from app.runner.answers import Answer, AnswerKey, NamedOrder, order_name
@@ -23,12 +24,20 @@ class NotLeader(Exception):
     retry_after = 1
 
 
+class By(NamedTuple):
+    """An admin who gives commands: his key's identifier, and why, as he says."""
+
+    key_id: str
+    reference: str | None
+
+
 @dataclass(slots=True, eq=False)
 class Submission:
-    """Commands that were sent together and are answered together."""
+    """Commands that were sent together and are answered together; `by` an admin, each is an act."""
 
     commands: Sequence[Command]
     key: AnswerKey | None
+    by: By | None
     results: list[object] = field(init=False)
     missing: int = field(init=False)
     """Results not given yet."""

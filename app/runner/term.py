@@ -46,6 +46,7 @@ from app.runner.memory import Memory
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.serving import Serving
+from app.runner.submission import By
 from app.store.rows import Writes, collect
 from app.store.store import Store
 
@@ -96,9 +97,11 @@ class Term:
         """Whether commands are still taken."""
         return not self._intake.closed
 
-    async def submit(self, commands: Sequence[Command], key: AnswerKey | None) -> Answer:
+    async def submit(
+        self, commands: Sequence[Command], key: AnswerKey | None, by: By | None = None
+    ) -> Answer:
         """See `Runner.submit`."""
-        return await self._intake.submit(commands, key)
+        return await self._intake.submit(commands, key, by)
 
     def end(self) -> None:
         """Take no more submissions; `run` returns when those taken are applied and durable."""
@@ -195,7 +198,8 @@ class Term:
 
     def _rows(self, batch: Batch) -> Writes:
         """What a batch changed, as it is now: to be taken before the next command is applied."""
-        return collect(batch.outcomes, batch.answers, self.engine.state.counters)
+        counters = self.engine.state.counters
+        return collect(batch.outcomes, batch.answers, counters, batch.acts)
 
     def _answer_durable(self) -> None:
         self._answer(self._flush.take())

@@ -57,7 +57,7 @@ from app.store import codec, tables
 from app.store.buckets import fund_rows
 from app.store.candles import candles
 from app.store.growing import Growing
-from app.store.tables.log import StoredAnswer
+from app.store.tables.log import AdminAct, StoredAnswer
 
 TableRow = tuple[Any, ...]
 TableRows = dict[str, list[TableRow]]
@@ -88,9 +88,14 @@ class Writes:
 
 
 def collect(
-    outcomes: Sequence[Outcome], answers: Iterable[StoredAnswer], counters: Counters
+    outcomes: Sequence[Outcome],
+    answers: Iterable[StoredAnswer],
+    counters: Counters,
+    acts: Sequence[AdminAct] = (),
 ) -> Writes:
     """The rows of outcomes that were applied in this order; `counters` are the engine's now.
+
+    `acts` are those of them that were an admin's.
 
     Refused commands leave no row. A position or inventory without quantity is a
     delete, and a trail or group without orders, a minute without changes.
@@ -116,6 +121,8 @@ def collect(
     grown = fund_rows(outcomes)
     grown["candles"] = candles(marks, index_prices, trades)
     batch.merges = {name: rows for name, rows in grown.items() if rows}
+    if acts:
+        batch.appends["admin_acts"].extend(acts)
     for answer in answers:
         into = batch.upserts if answer.replaces else batch.appends
         into["answers"].append(_ANSWER(answer))

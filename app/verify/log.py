@@ -16,7 +16,7 @@ import asyncpg
 from app.engine.commands import Command
 from app.store import codec, snapshots
 from app.store.snapshots import Snapshot
-from app.verify.difference import Difference, Differs
+from app.verify.difference import Difference, Differs, Layout
 
 FETCHED = 1_000
 """Rows fetched at a time."""
@@ -124,6 +124,25 @@ async def read(connection: asyncpg.Connection, part: Part) -> AsyncIterator[Entr
         sequence, last = entry.sequence, entry
     if sequence != part.end:
         raise _missing(sequence + 1, f"{part.end} commands were committed")
+
+
+async def check_acts(connection: asyncpg.Connection) -> int:
+    """Each admin act is a command of the log, of that kind and time; returns how many there are.
+
+    Whose it was, and why, no replay can tell. Raises `Differs`.
+    """
+    layout = Layout("admin_acts")
+    other = """
+        WHERE NOT EXISTS (
+            SELECT FROM commands AS c
+            WHERE c.sequence = admin_acts.sequence
+                AND (c.kind, c.time) = (admin_acts.kind, admin_acts.time)
+        )
+    """
+    if record := await connection.fetchrow(layout.in_order(other) + " LIMIT 1"):
+        raise Differs(layout.unknown(layout.found(record)))
+    count: int = await connection.fetchval("SELECT count(*) FROM admin_acts")
+    return count
 
 
 def _check_follows(last: Entry | None, entry: Entry) -> None:

@@ -18,7 +18,7 @@ from app.store import snapshots
 from app.store.loader import load_state
 from app.store.snapshots import Snapshot
 from app.verify.difference import Difference, Differs
-from app.verify.log import Entry, Other, Part, find_part, other_parts, read
+from app.verify.log import Entry, Other, Part, check_acts, find_part, other_parts, read
 from app.verify.records import Records
 from app.verify.rows import Writers, check_state
 
@@ -101,6 +101,7 @@ class _Replay:
             await self._check_next(part.end, part.next_version)
         else:
             await self._records.finish(state.counters)
+            findings.rows["admin_acts"] = await check_acts(connection)
             if state.counters.command:
                 findings.rows += await check_state(connection, state, self._writers)
             self._check_hash("the loaded state", "all of it", await load_state(connection))

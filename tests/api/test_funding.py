@@ -90,6 +90,8 @@ async def corrections(market: Api, time: str) -> None:
     await market("POST /v1/treasury/contributions", {"asset": "USDT", "amount": "5"}, status=201)
     moved = await market(call, body | {"amount": amount}, status=201)
     assert (moved["asset"], moved["amount"]) == ("USDT", "5")
+    act = (await market("GET /v1/admin-acts"))["items"][0]
+    assert (act["kind"], act["reference"]) == ("CorrectFunding", "wrong rate")
     (entry,) = (await market("GET /v1/accounts/alice/ledger?kind=funding_correction"))["items"]
     seconds = datetime.fromisoformat(time).isoformat(timespec="microseconds")[:26]
     assert entry["reference"] == f"funding/{seconds}Z: wrong rate"

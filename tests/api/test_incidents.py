@@ -56,6 +56,8 @@ async def test_a_request_that_failed_is_answered_with_its_incident(failed: Api) 
 async def test_released_it_is_tried_once_more(failed: Api) -> None:
     released = (await release(failed)).json()
     assert released["release_reason"] == "mended"
+    act = (await failed("GET /v1/admin-acts"))["items"][0]
+    assert (act["kind"], act["reference"]) == ("ReleaseIncident", "mended")
     assert released["released_at"]
     await failed(*BAD, status=201)
     assert (await failed("GET /v1/incidents"))["items"] == [released]

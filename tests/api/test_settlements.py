@@ -153,6 +153,8 @@ async def test_a_contract_without_an_index_waits_for_an_admin(
     priced = await api(call, body)
     assert (priced["symbol"], priced["price"]) == (SYMBOL, "59000.5")
     assert datetime.fromisoformat(priced["time"]) == at
+    act = (await api("GET /v1/admin-acts"))["items"][0]
+    assert (act["kind"], act["reference"]) == ("SettleContract", "no index")
     await is_settled(api)
     (settled,) = (await api("GET /v1/settlements"))["items"]
     assert (settled["given_by"], settled["reason"]) == ("admin", "no index")

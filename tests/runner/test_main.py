@@ -87,6 +87,10 @@ async def test_the_first_start_prepares_and_the_second_does_not(
     funds = await connection.fetchval("SELECT count(*) FROM funds")
     assert funds > 3
     assert await connection.fetchval("SELECT count(*) FROM contracts") > 20
+    acts = await connection.fetch("SELECT key_id, reference, kind FROM admin_acts")
+    assert {(row["key_id"], row["reference"]) for row in acts} == {("system", "first start")}
+    assert {row["kind"] for row in acts} == {"CreateFund", "ImportContracts", "CreateKey"}
+    assert len(acts) == await connection.fetchval("SELECT sequence - 1 FROM leadership")
     digests = [row["digest"] for row in await connection.fetch("SELECT digest FROM api_keys")]
     assert len(digests) == 1
     assert secret not in digests

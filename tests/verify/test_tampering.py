@@ -227,3 +227,16 @@ async def test_another_deposit_in_the_log_shows_in_its_transfer(market: asyncpg.
     found = await difference(market)
     assert (found.table, found.command) == ("transfers", sequence)
     assert ("amount", "201", "200") in found.values
+
+
+@pytest.mark.parametrize("change", ["sequence = 9999999", "kind = 'Withdraw'", "time = now()"])
+async def test_an_act_is_a_command_of_the_log(market: asyncpg.Connection, change: str) -> None:
+    """Of its number, kind and time; whose it was, only the act says."""
+    await market.execute(
+        "INSERT INTO admin_acts SELECT sequence, time, 'a-key', kind, 'why' FROM commands"
+        " WHERE kind = 'Deposit' LIMIT 1"
+    )
+    assert (await verify(market, lambda *_: None)).rows["admin_acts"] == 1
+    await market.execute(f"UPDATE admin_acts SET {change}")
+    found = await difference(market)
+    assert (found.table, found.what.rpartition(", ")[0]) == ("admin_acts", "is in the table")

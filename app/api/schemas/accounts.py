@@ -10,6 +10,7 @@ from app.api.schemas.base import (
     ACCOUNT_PATTERN,
     LEFT_OUT,
     AccountId,
+    ActBody,
     Asset,
     Body,
     Exact,
@@ -30,7 +31,7 @@ Leverage = Annotated[int, Field(ge=-(2**31), le=2**31 - 1, examples=[20])]
 """Any integer that PostgreSQL holds; the engine says which are allowed."""
 
 
-class AccountBody(Body):
+class AccountBody(ActBody):
     """A new account."""
 
     account_id: AccountId
@@ -40,7 +41,7 @@ class AccountBody(Body):
     model_config = example({"account_id": "alice"}, {"account_id": "bob", "owner_id": "carol-ltd"})
 
 
-class AccountPatch(Body):
+class AccountPatch(ActBody):
     """One of the two. The position mode changes only while nothing is open; the owner is an admin's
     to declare, at any time, null: nobody's.
     """
@@ -52,7 +53,7 @@ class AccountPatch(Body):
 
     @model_validator(mode="after")
     def _one_change(self) -> Self:
-        if len(self.model_fields_set) != 1:
+        if len(self.model_fields_set - {"reference"}) != 1:
             raise ValueError("one change at a time: position_mode or owner_id")
         return self
 
@@ -200,7 +201,7 @@ class PositionView(View):
     adl_quantile: Annotated[int, Field(ge=0, le=4)]
 
 
-class KeyBody(Body):
+class KeyBody(ActBody):
     """A new API key; a trader's, and no other, names its account."""
 
     name: Name

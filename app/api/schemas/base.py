@@ -167,6 +167,7 @@ ACCOUNT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 FUND_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
 KEY_PATTERN = r"^[a-z0-9-]{1,64}$"
 SOURCE_PATTERN = ACCOUNT_PATTERN
+REFERENCE_PATTERN = r"^[^\x00-\x1f\x7f-\x9f]{1,200}$"
 
 Symbol = Annotated[str, Field(pattern=SYMBOL_PATTERN, examples=["BTCUSDT"])]
 Asset = Annotated[str, Field(pattern=ASSET_PATTERN, examples=["USDT"])]
@@ -176,10 +177,14 @@ SourceName = Annotated[str, Field(pattern=SOURCE_PATTERN, examples=["a"])]
 WalletName = Annotated[str, Field(pattern=FUND_PATTERN, examples=["main"])]
 ClientOrderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:/-]{1,64}$", examples=["a-1"])]
 Name = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,100}$", examples=["desk 1"])]
-Reference = Annotated[
-    str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]{1,200}$", examples=["bank transfer 17"])
-]
+Reference = Annotated[str, Field(pattern=REFERENCE_PATTERN, examples=["bank transfer 17"])]
 Sequence = Annotated[int, Field(ge=0, le=LARGEST_ID, examples=[1001])]
+
+
+class ActBody(Body):
+    """What only an admin sends; `reference` says why, in the list of admin acts."""
+
+    reference: Reference | None = None
 
 
 Item = TypeVar("Item")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from app.api.schemas.base import (
     LEFT_OUT,
+    ActBody,
     Asset,
     Body,
     Exact,
@@ -76,7 +77,7 @@ IndexSources = Annotated[list[IndexSourceBody], Field(max_length=20)]
 Brackets = Annotated[list[BracketBody], Field(min_length=1, max_length=100)]
 
 
-class ContractBody(Body):
+class ContractBody(ActBody):
     """A new contract (CON-1). Rates and bands are fractions.
 
     A linear contract settles in its quote asset, an inverse one in its base asset, the coin.
@@ -148,7 +149,7 @@ class ContractBody(Body):
     model_config = example(CONTRACT)
 
 
-class ContractPatch(Body):
+class ContractPatch(ActBody):
     """The terms to change; what is left out stays."""
 
     tick_size: Number = LEFT_OUT
@@ -180,7 +181,7 @@ class ContractPatch(Body):
     model_config = example({"funding_interval_hours": 8})
 
 
-class ImportBody(Body):
+class ImportBody(ActBody):
     """The exchange's own JSON, numbers as the exchange writes them."""
 
     exchange_info: dict[str, Any] = Field(description="The answer of `exchangeInfo`.")

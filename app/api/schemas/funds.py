@@ -9,6 +9,7 @@ from pydantic import Field
 
 from app.api.schemas.base import (
     LEFT_OUT,
+    ActBody,
     Asset,
     Body,
     Exact,
@@ -16,7 +17,6 @@ from app.api.schemas.base import (
     Id,
     Name,
     Number,
-    Reference,
     Time,
     View,
     WalletName,
@@ -88,7 +88,7 @@ class PolicyBody(Body):
         return said
 
 
-class FundBody(Body):
+class FundBody(ActBody):
     """A new insurance fund."""
 
     fund_id: FundId
@@ -98,73 +98,70 @@ class FundBody(Body):
     model_config = example({"fund_id": "usdt-new", "name": "New contracts"})
 
 
-class FundPatch(Body):
+class FundPatch(ActBody):
     """What to change; a required minimum of null is removed."""
 
     name: Name = LEFT_OUT
     policy: PolicyBody = LEFT_OUT
     required_minimum: Annotated[dict[Asset, Number | None], Field(max_length=100)] = LEFT_OUT
 
-    model_config = example({"required_minimum": {"USDT": "100000"}})
+    model_config = example(
+        {"required_minimum": {"USDT": "100000"}, "reference": "calibration of May"}
+    )
 
 
-class FundContributionBody(Body):
+class FundContributionBody(ActBody):
     """Money into a fund: from outside, or (`top_up`) from the treasury."""
 
     wallet: WalletName = "main"
     asset: Asset
     amount: Number
     kind: ContributionKind
-    reference: Reference | None = None
 
     model_config = example(
         {"wallet": "main", "asset": "USDT", "amount": "100000", "kind": "seed_capital"}
     )
 
 
-class FundMoveBody(Body):
+class FundMoveBody(ActBody):
     """Money from one of a fund's wallets to another."""
 
     from_wallet: WalletName
     to_wallet: WalletName
     asset: Asset
     amount: Number
-    reference: Reference | None = None
 
     model_config = example(
         {"from_wallet": "main", "to_wallet": "reserve", "asset": "USDT", "amount": "50000"}
     )
 
 
-class DeploymentBody(Body):
+class DeploymentBody(ActBody):
     """Money out of a fund, of its excess: of one wallet, or of all in the order they pay in."""
 
     wallet: WalletName | None = None
     asset: Asset
     amount: Number
-    reference: Reference | None = None
 
     model_config = example({"asset": "USDT", "amount": "25000", "reference": "bank transfer 18"})
 
 
-class RebalanceBody(Body):
+class RebalanceBody(ActBody):
     """In which asset funds are rebalanced; `execute` does what is else only proposed."""
 
     asset: Asset
     execute: bool = False
-    reference: Reference | None = None
 
     model_config = example({"asset": "USDT", "execute": False})
 
 
-class TreasuryContributionBody(Body):
+class TreasuryContributionBody(ActBody):
     """The exchange's own money into its treasury."""
 
     asset: Asset
     amount: Number
-    reference: Reference | None = None
 
-    model_config = example({"asset": "USDT", "amount": "100000"})
+    model_config = example({"asset": "USDT", "amount": "100000", "reference": "board of 4 May"})
 
 
 class FundWalletView(View):

@@ -12,6 +12,7 @@ from app.store.tables.growing import MERGED, candles, fund_flows, fund_intervals
 from app.store.tables.log import (
     COUNTERS,
     OF_THE_TERM,
+    admin_acts,
     answers,
     commands,
     incidents,
@@ -74,6 +75,7 @@ __all__ = [
     "accounts",
     "adl_counterparties",
     "adl_events",
+    "admin_acts",
     "alerts",
     "answers",
     "api_keys",

@@ -30,6 +30,19 @@ class CommandRow(NamedTuple):
     rules_version: int
 
 
+class AdminAct(NamedTuple):
+    """That an accepted command, number `sequence`, was an admin's: whose key it was, and why.
+
+    `kind` and `time` are the command's, so that lists need look at no other command.
+    """
+
+    sequence: int
+    time: datetime
+    key_id: str
+    kind: str
+    reference: str | None
+
+
 OF_THE_TERM = "kind IN ('Recover', 'ReleaseIncident', 'ReportClock')"
 """Commands that say what a term has beyond the state: limits, incidents, the leader's clock."""
 
@@ -41,6 +54,17 @@ commands = Table(
     Index("commands_terms", "sequence", postgresql_where=sql(OF_THE_TERM)),
 )
 """The command log: every accepted command, in order."""
+
+admin_acts = Table(
+    "admin_acts",
+    metadata,
+    *columns(AdminAct, key=1),
+    Index(None, "time", "sequence"),
+    Index(None, "kind", "sequence"),
+    Index(None, "key_id", "sequence"),
+    Index(None, "key_id", "kind", "sequence"),
+)
+"""Who did it, of the commands that an admin gave: written with them, and in no log before this."""
 
 snapshots = Table(
     "snapshots",
