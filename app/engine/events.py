@@ -228,14 +228,15 @@ class QueueEntry(NamedTuple):
 
 
 class AdlEvent(NamedTuple):
-    """One auto-deleveraging (ADL-3, ADL-4); `side` is the bankrupt position's.
+    """One auto-deleveraging (ADL-3, ADL-4); `side` is the bankrupt position's. Of a fund's own
+    inventory there is no liquidation (FND-5).
 
     `queue` keeps the head of the ranked queue as it was (place 1 first), `queue_length` its whole
     length; `ranked_at` is of when its scores are (ADL-5). `adl_policy` chose who (ADL-1).
     """
 
     adl_event_id: int
-    liquidation_id: int
+    liquidation_id: int | None
     time: datetime
     symbol: str
     fund_id: str

@@ -20,7 +20,7 @@ from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseInciden
 from app.engine.commands.prices import ReportClock
 from app.engine.figures import margin, triggers
 from app.engine.handlers import recovery
-from app.engine.liquidation import looking
+from app.engine.liquidation import looking, sinking
 from app.engine.numbers import EXACT
 from app.engine.state import State
 from app.engine.step import Step
@@ -66,6 +66,8 @@ class Joining:
             raise Unsettled("triggered orders are placed")
         if any(closings.goes_on(state, market) for market in state.markets.values()):
             raise Unsettled("a contract is being settled")
+        if sinking.goes_on(state):
+            raise Unsettled("what a fund loses with goes to ADL")
         del self._left[-CHECKED:]
         with localcontext(EXACT):
             for scope in some:

@@ -129,6 +129,7 @@ class Cascade:
     waiting: dict[Scope, int] = field(default_factory=dict)
     watched: list[str] = field(default_factory=list)
     case: Case | None = None
+    sunk: dict[str, None] = field(default_factory=dict)
     funded: list[str] = field(default_factory=list)
     unpaid: Ordering | None = None
     delivered: list[str] = field(default_factory=list)

@@ -41,6 +41,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         "who waits in a cascade, or for a tick",
         {"cascades", "held", "found", "unarmed", "waiting", "queue", "next_round"},
     ),
+    "engine/liquidation/sinking.py": ("whose inventory a cascade has to close", {"sunk"}),
     "engine/cascades/payments.py": (
         "what a cascade has to settle: a start begins it again (`Recover`)", {"funded", "unpaid"},
     ),
@@ -51,8 +52,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     ),
     "engine/cascades/groups.py": ("which contracts' marks fire more", {"watched"}),
     "engine/figures/watching.py": (
-        "which orders wait for which price, sorted",
-        {"watches", "followed", "waiting"},
+        "which orders wait for which price, sorted", {"watches", "followed", "waiting"},
     ),
     "engine/cascades/closings.py": (
         "what a cascade has to close: a start begins it again (`Recover`)",

@@ -50,7 +50,7 @@ from tests.engine.histories import Histories
 from tests.engine.interest import Interest
 from tests.engine.laws import check_laws
 from tests.engine.naive_marks import Marks
-from tests.engine.offloads import Offloads
+from tests.engine.offloads import Offloads, check_no_fund_sinks
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
 from tests.engine.untriggered import Untriggered
@@ -148,6 +148,7 @@ class Books:
         self.interest.observe(outcome, state, self.holdings)
         self._compare_funds(state)
         check_laws(state, now, self.paid_in, self.waiting)
+        check_no_fund_sinks(state, now, self.waiting)
         self._nobody_grows(outcome, state)
 
     def _nobody_grows(self, outcome: Outcome, state: State) -> None:
@@ -220,7 +221,12 @@ class Books:
         counterparties: dict[int, Fraction] = defaultdict(Fraction)
         for event in outcome.of(AdlEvent):
             self._number("adl", event.adl_event_id)
-            counterparties[event.liquidation_id] += self._deleverage(event, state)
+            closed = self._deleverage(event, state)
+            if event.liquidation_id is not None:
+                counterparties[event.liquidation_id] += closed
+                continue
+            sign = 1 if event.side == "long" else -1
+            self.inventory[event.fund_id, event.symbol] -= sign * Fraction(event.quantity)
         for record in outcome.of(Liquidation):
             self._liquidation(record, counterparties.pop(record.liquidation_id, Fraction(0)))
             self._was_ready(record, outcome, state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -12,9 +13,9 @@ from app.engine.contracts import Contract
 from app.engine.events import FundEntry, OffloadStep, Trade
 from app.engine.outcome import Outcome
 from app.engine.policies import OffloadPolicy
-from app.engine.state import State
+from app.engine.state import Fund, State
 from app.engine.traders import Order
-from tests.engine.arithmetic import exact_value, value
+from tests.engine.arithmetic import exact_value, left_alone, value
 
 
 @dataclass
@@ -109,3 +110,31 @@ def _fills(step: OffloadStep, contract: Contract, trades: list[Trade]) -> None:
     assert step.average_price is not None, step
     off = abs(exact_value(contract, sign * filled, step.average_price) - paid)
     assert off <= Fraction(1, 10**4), step
+
+
+def check_no_fund_sinks(state: State, now: datetime, waiting: AbstractSet[str]) -> None:
+    """What a fund cannot settle is of contracts that wait for a tick, or of a cascade (FND-5)."""
+    for fund in state.funds.values():
+        for symbol, inventory in fund.inventory.items():
+            market = state.markets[symbol]
+            contract, mark = market.contract, market.mark
+            asset, limit = contract.settlement_asset, contract.mark_staleness_seconds
+            assert mark is not None, symbol
+            if asset in state.cascades or asset in left_alone(state) or symbol in waiting:
+                continue
+            if limit is not None and (now - mark.time).total_seconds() > limit:
+                continue
+            if Fraction(inventory.cost) <= value(contract, inventory.quantity, mark.price):
+                continue
+            assert _at_mark(state, fund, asset) >= 0, f"{fund.fund_id} sinks with {inventory}"
+
+
+def _at_mark(state: State, fund: Fund, asset: str) -> Fraction:
+    """What a fund has, its inventory at mark."""
+    has = sum((Fraction(w.balance) for w in fund.wallets if w.asset == asset), Fraction(0))
+    for symbol, inventory in fund.inventory.items():
+        market = state.markets[symbol]
+        if market.contract.settlement_asset == asset and market.mark is not None:
+            has += value(market.contract, inventory.quantity, market.mark.price)
+            has -= Fraction(inventory.cost)
+    return has

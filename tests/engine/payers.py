@@ -56,12 +56,14 @@ def check_payers(
         ends = (transfer.source.split("/")[0], transfer.destination.split("/")[0])
         if isinstance(outcome.command, TRADERS):
             assert not {"fund", "treasury"} & set(ends), f"{outcome.command} moved {transfer}"
-        if transfer.kind in COVERS and _of_delivery(transfer, state):
-            assert transfer.kind == "emergency_injection", transfer
-        elif transfer.kind in COVERS and transfer.destination.startswith("revenue/"):
+        if transfer.kind in COVERS and transfer.destination.startswith("revenue/"):
             settled = [funding.symbol for funding in outcome.of(FundingSettled)]
             assert transfer.kind == "emergency_injection", transfer
             assert transfer.symbol in settled, f"no funding of {transfer}"
+        elif transfer.kind in COVERS and transfer.reference is None:
+            sunk = [adl.symbol for adl in outcome.of(AdlEvent) if adl.liquidation_id is None]
+            assert transfer.kind == "emergency_injection", transfer
+            assert transfer.symbol in sunk, f"nothing of a fund was closed: {transfer}"
         elif transfer.kind in COVERS:
             assert transfer.reference is not None, f"a cover without its liquidation: {transfer}"
             record = records[int(transfer.reference.removeprefix("liquidation/"))]
@@ -69,14 +71,6 @@ def check_payers(
             paid = {(account, symbol) for account, symbol, _ in charged.get(asset, ())}
             if (record.account_id, transfer.symbol) not in paid:
                 _check_cover(transfer, record, events[record.event_id], outcome, state)
-
-
-def _of_delivery(transfer: Transfer, state: State) -> bool:
-    """Whether it is for what a fund cannot pay on the inventory that a delivery closes (DLV-1)."""
-    if transfer.reference is not None or not transfer.destination.startswith("clearing/"):
-        return False
-    delivery = state.markets[transfer.symbol or ""].delivery
-    return delivery is not None and delivery.price is not None
 
 
 def _check_cover(

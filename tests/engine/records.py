@@ -161,11 +161,13 @@ def _netting(record: Liquidation, outcome: Outcome) -> None:
 
 def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
     """Ranked, priced at the bankruptcy price or at mark, and announced (ADL-2 to ADL-4)."""
-    account = next(
-        record.account_id
-        for record in outcome.of(Liquidation)
-        if record.liquidation_id == event.liquidation_id
-    )
+    account = None
+    if event.liquidation_id is not None:
+        account = next(
+            record.account_id
+            for record in outcome.of(Liquidation)
+            if record.liquidation_id == event.liquidation_id
+        )
     scores = [Decimal(entry.score) for entry in event.queue]
     assert scores == sorted(scores, reverse=True), event
     at_bankruptcy = [p for p in event.counterparties if p.reason != "mark_price"]

@@ -22,10 +22,30 @@ from app.engine.joining import Joining, Unsettled, admit
 from app.engine.markets import Triggers
 from app.engine.rejections import Rejection
 from app.engine.state import State
+from tests.engine.scenario import Scenario
 from tests.engine.world import World, contract
 
 LIMITS = Limits(open_orders=7)
 TERM: list[Command] = [Recover(LIMITS), ReportClock("drift", Decimal("1.5"))]
+
+
+SUNK = (
+    "fund F ratio=1000",
+    "contract TEST",
+    "contribute F main USDT 100",
+    "account alice bob carol",
+    "deposit alice USDT 50",
+    "deposit bob USDT 1000",
+    "deposit carol USDT 1000",
+    "configure alice TEST 20 isolated",
+    "tick TEST 100",
+    "trade alice bob TEST 3 @ 100",
+    "trade alice carol TEST 7 @ 100",
+    "tick TEST 95.2",
+    "bounds closed=1",
+    "hold tick TEST 80",
+)
+"""A fund's inventory is closed against the first of two counterparties."""
 
 
 def order(account_id: str, side: Side, quantity: str, price: str) -> PlaceOrder:
@@ -243,6 +263,18 @@ def test_while_a_contract_is_settled_nobody_joins(world: World) -> None:
     world.finish()
     assert len(world.state.markets["DATED"].positions) == 1
     join(loaded(world.state), tuple(world.state.incidents.values()))
+
+
+def test_while_what_sinks_a_fund_is_closed_nobody_joins() -> None:
+    """FND-5: which counterparty is the next is the leader's cascade's to know."""
+    scenario = Scenario()
+    for line in SUNK:
+        scenario.line(line)
+    with pytest.raises(Unsettled, match="what a fund loses with goes to ADL"):
+        join(loaded(scenario.world.state), ())
+    scenario.world.finish()
+    assert len(scenario.world.events) == 2
+    join(loaded(scenario.world.state), ())
 
 
 def test_trg_2_orders_of_two_accounts_are_no_group(world: World) -> None:

@@ -45,7 +45,7 @@ from app.engine.commands.prices import ReportClock, Tick
 from app.engine.engine import Engine
 from app.engine.handlers import prices
 from app.engine.invariants import check_all, state_hash
-from app.engine.liquidation import deleveraging
+from app.engine.liquidation import counterparty
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.store import codec
@@ -75,7 +75,7 @@ def bounds() -> dict[str, str]:
         "RANKS_PER_STEP": bounds.ranks,
         "KEPT": bounds.kept,
         "MOST_CLOSED": bounds.closed,
-        "QUEUE_KEPT": deleveraging.QUEUE_KEPT,
+        "QUEUE_KEPT": counterparty.QUEUE_KEPT,
         "FUTURE": prices.FUTURE,
     }
     return {name: str(value) for name, value in found.items()}

@@ -22,6 +22,9 @@ from app.engine.policies import AdlPolicy
 class AdlEventView(View):
     """An auto-deleveraging (ADL-4); `side` is the bankrupt position's.
 
+    Without a `liquidation_id` it is the inventory of the `fund` itself that was closed, for the
+    fund could not carry its loss (FND-5).
+
     `adl_policy` is the one of the fund by which counterparties were chosen (ADL-1).
 
     `ranked_at` is of when the scores of its queue are: with many opposite positions up to ten
@@ -29,7 +32,7 @@ class AdlEventView(View):
     """
 
     adl_event_id: Id
-    liquidation_id: Id
+    liquidation_id: Id | None
     time: Time
     symbol: str
     fund: str

@@ -30,7 +30,8 @@ One life of a scope, and the collections of a `Cascade` that it passes through:
 
 The work is done in this order, as much in each part as one may: `unswept` orders of a reduce-only
 contract are cancelled (ORD-13); the positions of `funded` contracts are settled, of one after the
-other (FPY-1: `unpaid` are those of the first, put in order in parts); scopes are looked at, while
+other (FPY-1: `unpaid` are those of the first, put in order in parts); what `sunk` funds lose with
+goes to ADL (FND-5); scopes are looked at, while
 `finding` those behind triggers that the tick crossed, too; those left `unarmed` get triggers; then
 one after the other is liquidated; then the orders that the marks of `watched` contracts trigger are
 fired, and what is fired is placed (TRG-2). All of a round are found, and have no orders any more,
@@ -63,7 +64,7 @@ from app.engine.commands.leaders import ContinueCascade, Recover, ReleaseInciden
 from app.engine.commands.prices import IndexTick, Tick
 from app.engine.figures import margin, ranking, triggers
 from app.engine.handling import HANDLERS, Drives, handles
-from app.engine.liquidation import looking, waterfall
+from app.engine.liquidation import looking, sinking, waterfall
 from app.engine.markets import Market
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Ticked
@@ -104,10 +105,12 @@ def begin_tick(step: Step, tick: Tick) -> Ticked | Drives:
         unchecked += triggers.pop_watched(market.triggers)
     if market.held:
         unchecked += _held_here(state, market)
-    if not (unchecked or is_there or triggers.any_crossed(market.triggers, tick.mark_price)):
+    sunk = sinking.sunk_by(state, market)
+    crossed = triggers.any_crossed(market.triggers, tick.mark_price)
+    if not (unchecked or is_there or sunk or crossed):
         return Ticked(tick.symbol, tick.mark_price, step.now, 0)
     watched = [tick.symbol] if is_there else []
-    state.cascades[asset] = Cascade(asset, tick, unchecked=unchecked, watched=watched)
+    state.cascades[asset] = Cascade(asset, tick, unchecked=unchecked, watched=watched, sunk=sunk)
     return Drives(asset)
 
 
@@ -172,7 +175,7 @@ def _do_part(step: Step, cascade: Cascade) -> None:
     whole = cascade.asset if isinstance(step.outcome.command, LEADERS) else None
     step.blamed = whole
     _sweep(step, cascade)
-    if not cascade.unswept and payments.go_on(step, cascade):
+    if not cascade.unswept and payments.go_on(step, cascade) and sinking.go_on(step, cascade):
         _find(step, cascade)
         _liquidate(step, cascade)
         if not _has_scopes(cascade):
@@ -301,6 +304,7 @@ def _has_scopes(cascade: Cascade) -> bool:
     return bool(
         cascade.unswept
         or cascade.funded
+        or cascade.sunk
         or cascade.looking
         or cascade.unarmed
         or cascade.case

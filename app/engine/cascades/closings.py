@@ -225,8 +225,11 @@ def mean(market: Market, delivery: Delivery) -> Decimal | None:
 
 
 def _close_inventory(step: Step, market: Market) -> None:
-    """What the contract's fund holds closes, without a fee; what the fund cannot pay on it is an
-    emergency injection (FND-1, FND-11)."""
+    """What the contract's fund holds closes, without a fee (FND-1).
+
+    It is settled to the mark, which is the settlement price: with what a fund could not have
+    settled the cascade began (`sinking`).
+    """
     contract = market.contract
     fund = funds.fund_of(step.state, contract)
     if contract.symbol not in fund.inventory:
@@ -234,6 +237,6 @@ def _close_inventory(step: Step, market: Market) -> None:
     funds.settle_inventory(step, fund, contract.settlement_asset)
     inventory = fund.inventory[contract.symbol]
     quantity, worth = inventory.quantity, market.worth(inventory.quantity)
-    deficits.inject(step, contract, market.clearing, inventory.cost - worth, None)
+    assert inventory.cost == worth, inventory
     step.deliver(market, quantity, worth)
     step.set_inventory(fund, contract.symbol, ZERO, ZERO)

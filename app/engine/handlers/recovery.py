@@ -17,7 +17,7 @@ from app.engine.commands.leaders import Incident, Recover, ReleaseIncident
 from app.engine.figures import margin, ranking, triggers
 from app.engine.handlers import warnings
 from app.engine.handling import handles
-from app.engine.liquidation import waterfall
+from app.engine.liquidation import sinking, waterfall
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done
 from app.engine.scopes import Scope, blamed_scope, cross_scope
@@ -44,6 +44,7 @@ def recover(step: Step, command: Recover) -> Done:
         if market.contract.status == "reduce_only":
             cascade.sweep(state, market)
     payments.fund_again(state)
+    sinking.sink_again(state, step.now)
     closings.deliver_again(state)
     scopes = every_scope(state)
     for asset in sorted(scopes, key=lambda asset: scopes[asset][0], reverse=True):
@@ -128,6 +129,7 @@ def release(step: Step, command: ReleaseIncident) -> Done:
         raise Rejected(Code.unknown_incident, "there is no such open incident")
     step.release(incident, command.reason)
     payments.fund_again(state)
+    sinking.sink_again(state, step.now)
     placing.begin_again(step)
     closings.deliver_again(state)
     scope = blamed_scope(incident)

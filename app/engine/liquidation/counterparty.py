@@ -1,45 +1,59 @@
-"""What one counterparty bears of a bankrupt position, and how it is closed against it (ADL-2)."""
+"""What one counterparty bears of what is bankrupt, and how that is closed against it (ADL-2)."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from app.engine.events import CloseReason, Deleveraged, Liquidation
+from app.engine.events import CloseReason, Deleveraged, QueueEntry
 from app.engine.figures import margin, ranking
 from app.engine.figures.health import health_after
-from app.engine.liquidation.work import Work
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, share
 from app.engine.queues import Ranking
+from app.engine.state import Inventory
 from app.engine.step import Step
 from app.engine.traders import Account, Position
 from app.engine.trading import deficits, positions, resting
 
+QUEUE_KEPT = 20
+"""How much of the ranked queue an event keeps beyond the counterparties themselves."""
 
-@dataclass(slots=True)
-class Closing:
-    """A bankrupt position being closed; `value` is the signed bankruptcy value of what is left."""
 
-    work: Work
+@dataclass(slots=True, kw_only=True)
+class Closing(ABC):
+    """What is being closed against the other side: `held`, whose bankruptcy value, as far as it is
+    left, is `value`, signed.
+
+    A position that is liquidated, or a fund's inventory (`sinking`), of which there is no account
+    and no liquidation.
+    """
+
+    step: Step
     market: Market
-    position: Position
-    record: Liquidation
+    held: Position | Inventory
     value: Decimal
+    account: Account | None = None
+    liquidation_id: int | None = None
+    event_id: int | None = None
+    """Of the ADL, where it is known before it is done."""
     queue: Ranking
     same_owner: bool = False
     """Whether the counterparties are its owner's own (FND-12)."""
+    kept: tuple[QueueEntry, ...] = field(init=False)
+    """The head of the queue as it was."""
     own: tuple[int, Decimal] | None = None
     """Rank and score of the account's own other leg, which comes after all others (ADL-2)."""
     closed: list[Deleveraged] = field(default_factory=list)
     given_up: Decimal = ZERO
-    loss: Decimal = ZERO
-    """The `lot_loss` of the moment."""
+    loss: Decimal = field(init=False)
+    """What closing one lot at bankruptcy value takes from a counterparty."""
 
-    @property
-    def step(self) -> Step:
-        """The command's."""
-        return self.work.step
+    def __post_init__(self) -> None:
+        """The first fill is still to come."""
+        self.kept = ranking.head(self.queue, self.market, QUEUE_KEPT)
+        self.loss = self._lot_loss()
 
     @property
     def full(self) -> bool:
@@ -51,6 +65,37 @@ class Closing:
         """The contract's mark price."""
         assert self.market.mark is not None
         return self.market.mark.price
+
+    @property
+    def reference(self) -> str:
+        """What the counterparties' transfers refer to."""
+        if self.liquidation_id is None:
+            return f"adl/{self.event_id}"
+        return f"liquidation/{self.liquidation_id}"
+
+    def part(self, quantity: Decimal) -> Decimal:
+        """The bankruptcy value's part that belongs to `quantity`; the last takes what is left."""
+        return share(self.value, quantity, self.held.quantity)
+
+    def _lot_loss(self) -> Decimal:
+        lot = self.market.contract.lot_size.copy_sign(self.held.quantity)
+        return self.part(lot) - self.market.worth(lot)
+
+    def close(self, quantity: Decimal, value: Decimal) -> None:
+        """This side of a fill at `value`: what is left and its bankruptcy value shrink."""
+        part = self.part(quantity)
+        self.book(quantity, value, part)
+        self.value -= part
+        if self.held.quantity:
+            self.loss = self._lot_loss()
+
+    @abstractmethod
+    def book(self, quantity: Decimal, value: Decimal, part: Decimal) -> None:
+        """Book that `quantity`, whose part of the bankruptcy value is `part`, closes at `value`."""
+
+    @abstractmethod
+    def tell_cover(self, paid: Decimal, injected: Decimal) -> None:
+        """Fund and treasury have paid for a deficit."""
 
 
 def bearable(closing: Closing, held: Position, size: Decimal) -> Decimal:
@@ -64,14 +109,14 @@ def bearable(closing: Closing, held: Position, size: Decimal) -> Decimal:
         return ZERO  # it takes part at mark only, where nobody is left (REC-2)
     lot = market.contract.lot_size
     before = margin.health(step.state, held.scope)
-    sign = 1 if closing.position.quantity > 0 else -1
+    sign = 1 if closing.held.quantity > 0 else -1
 
     def slack(quantity: Decimal, gained: Decimal) -> Decimal:
         rest = held.quantity + sign * quantity
         return health_after(before, market, held, rest, gained).slack
 
     def bears(quantity: Decimal) -> bool:
-        gained = market.worth(sign * quantity) - part_of(closing, sign * quantity)
+        gained = market.worth(sign * quantity) - closing.part(sign * quantity)
         left = slack(quantity, gained)
         return left >= 0 or (gained >= 0 and left >= before.slack)
 
@@ -89,18 +134,6 @@ def bearable(closing: Closing, held: Position, size: Decimal) -> Decimal:
     return low * lot
 
 
-def lot_loss(closing: Closing) -> Decimal:
-    """What closing one lot at bankruptcy value takes from a counterparty."""
-    market = closing.market
-    lot = market.contract.lot_size * (1 if closing.position.quantity > 0 else -1)
-    return part_of(closing, lot) - market.worth(lot)
-
-
-def part_of(closing: Closing, quantity: Decimal) -> Decimal:
-    """The part of the bankruptcy value that belongs to `quantity`; the last takes what is left."""
-    return share(closing.value, quantity, closing.position.quantity)
-
-
 def close_against(
     closing: Closing,
     account: Account,
@@ -113,11 +146,10 @@ def close_against(
 ) -> None:
     """One fill between the bankrupt position and a counterparty, without fee."""
     step, market = closing.step, closing.market
-    sign = 1 if closing.position.quantity > 0 else -1
+    sign = 1 if closing.held.quantity > 0 else -1
     quantity = sign * size
     worth = market.worth(quantity)
-    part = part_of(closing, quantity)
-    value = worth if at_mark else part
+    value = worth if at_mark else closing.part(quantity)
     resting.cancel_orders(
         step, sorted(held.orders.values(), key=lambda o: o.order_id), "deleveraged"
     )
@@ -125,11 +157,9 @@ def close_against(
     counterparty = positions.settle(
         step.state, account, held, quantity, value=value, price=closing.mark, manner="deleveraging"
     )
-    positions.book(
-        step, account, held, counterparty, f"liquidation/{closing.record.liquidation_id}"
-    )
+    positions.book(step, account, held, counterparty, closing.reference)
     _cover_emptied(closing, account, held)
-    close_own(closing, quantity, value, part)
+    closing.close(quantity, value)
     profit_at_mark = counterparty.profit + value - worth
     closing.given_up += max(ZERO, profit_at_mark)
     closing.closed.append(
@@ -164,17 +194,7 @@ def _cover_emptied(closing: Closing, account: Account, held: Position) -> None:
         return
     if not margin.scope_positions(closing.step.state, held.scope):
         paid, injected = deficits.cover(
-            closing.step, contract, wallet, -wallet.balance, closing.record.liquidation_id
+            closing.step, contract, wallet, -wallet.balance, closing.liquidation_id
         )
-        closing.work.tell_cover(closing.record, contract.symbol, paid, injected)
+        closing.tell_cover(paid, injected)
         closing.step.forget_empty(held)
-
-
-def close_own(
-    closing: Closing, quantity: Decimal, value: Decimal, bankruptcy_part: Decimal
-) -> None:
-    """The bankrupt side of a fill at `value`; the bankruptcy value shrinks by its part."""
-    closing.work.close(quantity, value, closing.record)
-    closing.value -= bankruptcy_part
-    if closing.position.quantity:
-        closing.loss = lot_loss(closing)

@@ -9,7 +9,7 @@ from typing import Literal
 from app.engine.contracts import Contract
 from app.engine.events import FundMove
 from app.engine.markets import Market
-from app.engine.numbers import ZERO, Quotient, divide_half_even, divide_up, round_down
+from app.engine.numbers import ZERO, Quotient, divide_half_even, divide_up, round_down, share
 from app.engine.scopes import MAIN, wallet_key
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
@@ -150,30 +150,34 @@ def _top_up(step: Step, asset: str, short: Iterable[Fund]) -> None:
 def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
     """Settle the fund's inventory to mark, profits first (FND-1).
 
-    A loss is settled as far as the balance goes; the rest stays in the inventory's cost.
+    Losses are settled as far as the balance goes, each in proportion (FND-5); the rest stays in the
+    inventory's cost.
     """
-    due = []
-    for symbol in sorted(fund.inventory):
-        market = step.state.markets[symbol]
-        if market.contract.settlement_asset == asset:
-            due.append((unrealized_profit(step.state, fund.inventory[symbol]), symbol))
-    for profit, symbol in sorted(due, key=lambda item: item[0] < 0):
-        if profit == 0:
-            continue
-        market = step.state.markets[symbol]
-        inventory = fund.inventory[symbol]
+    markets = step.state.markets
+    due = [
+        (unrealized_profit(step.state, fund.inventory[symbol]), symbol)
+        for symbol in sorted(fund.inventory)
+        if markets[symbol].contract.settlement_asset == asset
+    ]
+    for profit, symbol in due:
         if profit > 0:
-            step.transfer(
-                "inventory_settlement",
-                market.clearing,
-                first_wallet(step, fund, asset),
-                profit,
-                symbol=symbol,
-            )
-        else:
-            profit = -min(-profit, balance(fund, asset))  # noqa: PLW2901 - what can be paid
-            pay(step, fund, market.clearing, -profit, "inventory_settlement", symbol=symbol)
-        step.set_inventory(fund, symbol, inventory.quantity, inventory.cost + profit)
+            clearing, wallet = markets[symbol].clearing, first_wallet(step, fund, asset)
+            step.transfer("inventory_settlement", clearing, wallet, profit, symbol=symbol)
+            _settled(step, fund, symbol, profit)
+    lost = -sum((profit for profit, _ in due if profit < 0), ZERO)
+    left = min(lost, balance(fund, asset))
+    for profit, symbol in due:
+        if profit < 0:
+            paid = share(left, -profit, lost)
+            left, lost = left - paid, lost + profit
+            clearing = markets[symbol].clearing
+            pay(step, fund, clearing, paid, "inventory_settlement", symbol=symbol)
+            _settled(step, fund, symbol, -paid)
+
+
+def _settled(step: Step, fund: Fund, symbol: str, profit: Decimal) -> None:
+    inventory = fund.inventory[symbol]
+    step.set_inventory(fund, symbol, inventory.quantity, inventory.cost + profit)
 
 
 def book_offload(step: Step, fund: Fund, market: Market, profit: Decimal) -> None:

@@ -78,8 +78,7 @@ def _next_time(policy: OffloadPolicy, now: datetime) -> datetime:
 def profit_of(market: Market, inventory: Inventory) -> Decimal:
     """What an inventory has gained at mark since it came (`stop_profit`)."""
     entry = inventory.entry_price
-    if entry is None:
-        return ZERO
+    assert entry is not None, inventory
     return market.worth(inventory.quantity) - market.contract.value(inventory.quantity, entry)
 
 
