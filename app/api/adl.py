@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import localcontext
 from typing import Annotated
 
 from fastapi import Query
@@ -14,11 +15,13 @@ from app.api.orders import AccountFilter
 from app.api.paging import Paged
 from app.api.problems import malformed, unknown
 from app.api.ranking import Direction, Place
+from app.api.risk import risk_view
 from app.api.routing import IN_PATH, keyed, problems, router
 from app.api.schemas.adl import (
     AdlEventDetailView,
     AdlEventView,
     AdlNoticeView,
+    AdlRiskView,
     CounterpartyView,
     QueuePlaceView,
     QueueView,
@@ -26,10 +29,13 @@ from app.api.schemas.adl import (
 from app.api.schemas.base import Page
 from app.api.services import Reading, ServicesDep
 from app.engine.events import QueueEntry
+from app.engine.numbers import EXACT
 from app.engine.rejections import Code
+from app.store.loader import load_funds, load_market
 from app.store.queries import Row
 from app.store.queries import accounts as account_queries
 from app.store.queries import adl as queries
+from app.store.reads import raw
 
 adl = router("liquidations")
 
@@ -142,6 +148,30 @@ async def get_adl_queue(
         for number, place in enumerate(found[start : start + paging.fetch], start=start + 1)
     ]
     return paging.page(rows, lambda row: _place_view(row["of"], account_id), "place")
+
+
+@adl.get(
+    "/contracts/{symbol}/adl-risk",
+    responses=problems(Code.unknown_contract, statuses=IN_PATH),
+    summary="A contract's ADL risk",
+)
+async def get_adl_risk(services: ServicesDep, symbol: SymbolPath) -> AdlRiskView:
+    """How likely the next liquidations are to end in ADL, and by which numbers.
+
+    `near` is at most a second old, or ten times as old as going through the positions takes; it is
+    never worked out for a request alone.
+    """
+    async with services.database.connect() as reading:
+        await known_symbol(symbol, reading)
+    queues = await services.rankings.of(symbol)
+    async with services.database.connect() as reading:
+        source = await raw(reading)
+        market = await load_market(source, symbol)
+        assert market is not None, symbol
+        fund_id = market.contract.insurance_fund
+        state = await load_funds(source, [fund_id])
+    with localcontext(EXACT):
+        return risk_view(state, state.funds[fund_id], market.contract, queues.near)
 
 
 def _place_view(place: Place, account_id: str | None) -> QueueView:

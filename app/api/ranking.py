@@ -13,8 +13,9 @@ from typing import Literal, get_args
 from asyncpg import Connection
 
 from app.engine.commands import PositionSide
+from app.engine.figures import margin
 from app.engine.figures import ranking as rules
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, ZERO
 from app.engine.policies import AdlPolicy
 from app.engine.queues import RankingEntry
 from app.engine.state import State
@@ -43,12 +44,24 @@ class Place:
 
 
 @dataclass(slots=True)
+class Near:
+    """Positions of one side whose scopes are near liquidation, and what they are worth together."""
+
+    count: int = 0
+    notional: Decimal = ZERO
+
+
+@dataclass(slots=True)
 class Queues:
-    """A contract's queues: all places, longs first, and each by account and leg."""
+    """A contract's queues: all places, longs first, and each by account and leg.
+
+    With what of either side is near liquidation.
+    """
 
     places: list[Place] = field(default_factory=list)
     by_leg: dict[tuple[str, str], Place] = field(default_factory=dict)
     longs: int = 0
+    near: dict[Direction, Near] = field(default_factory=lambda: {"long": Near(), "short": Near()})
 
     def of_side(self, side: Direction | None) -> Sequence[Place]:
         """The places of a side, or all."""
@@ -83,13 +96,15 @@ class Rankings:
                 return known
             began = time.monotonic()
             sides: Sides = {"long": [], "short": []}
+            queues = Queues()
             async with self._database.connect() as connection:
                 source = await raw(connection)
                 policy = await _policy(source, symbol)
                 async with aclosing(load_holders(source, symbol)) as parts:
                     async for state in parts:
                         await asyncio.to_thread(_place, state, symbol, policy, sides)
-            queues = await asyncio.to_thread(_rank, sides)
+                        await asyncio.to_thread(_find_near, state, symbol, queues.near)
+            await asyncio.to_thread(_rank, sides, queues)
             now = time.monotonic()
             until = now + max(REMEMBERED_SECONDS, REMEMBERED_FACTOR * (now - began))
             self._known[symbol] = until, queues
@@ -117,8 +132,20 @@ def _place(state: State, symbol: str, policy: AdlPolicy, sides: Sides) -> None:
             sides[side].append((entry, abs(position.quantity)))
 
 
-def _rank(sides: Sides) -> Queues:
-    queues = Queues()
+def _find_near(state: State, symbol: str, near: dict[Direction, Near]) -> None:
+    """Add the positions of some holders that are near liquidation: a loss of once more what their
+    scope must maintain puts it at risk."""
+    market = state.markets[symbol]
+    with localcontext(EXACT):
+        for position in market.positions.values():
+            found = margin.health(state, position.scope)
+            if found.equity < 2 * found.maintenance_margin:
+                side = near["long" if position.quantity > 0 else "short"]
+                side.count += 1
+                side.notional += abs(market.worth(position.quantity))
+
+
+def _rank(sides: Sides, queues: Queues) -> None:
     for side, entries in sides.items():
         entries.sort()
         for rank, ((negative, _, account_id, leg), quantity) in enumerate(entries, start=1):
@@ -135,4 +162,3 @@ def _rank(sides: Sides) -> Queues:
             queues.places.append(place)
             queues.by_leg[account_id, leg] = place
             queues.longs += side == "long"
-    return queues

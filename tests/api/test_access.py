@@ -29,6 +29,7 @@ PUBLIC = [
     "/v1/contracts/BTCUSDT",
     "/v1/contracts/BTCUSDT/book",
     "/v1/contracts/BTCUSDT/adl-queue",
+    "/v1/contracts/BTCUSDT/adl-risk",
     "/v1/prices",
     "/v1/trades?symbol=BTCUSDT",
     "/v1/liquidations",

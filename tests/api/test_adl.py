@@ -159,3 +159,38 @@ async def test_by_the_policy_of_the_fund(api: Api) -> None:
     event = await api("GET /v1/adl-events/1")
     assert event["adl_policy"] == "legacy"
     assert [part["account_id"] for part in event["counterparties"]] == ["carol", "bob"]
+
+
+async def test_a_contracts_risk(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ADL-3: 1,000 in the fund. alice's long of 1, at 50,000 with 2,500 isolated, maintains 0.4 %:
+    it is near from where her equity is below 0.8 %."""
+    await crash(api)
+    path = "GET /v1/contracts/BTCUSDT/adl-risk"
+    nobody = {"positions": 0, "notional": "0"}
+    assert await api(path, key=None) == {
+        "symbol": "BTCUSDT", "risk": "low", "fund": "usdt-major", "asset": "USDT",
+        "adl_policy": "current", "balance": "1000", "balance_at_mark": "1000",
+        "net_notional": "0", "max_net_notional": "1000", "cap_use": "0", "carries": "1000",
+        "distance": "1000", "reason": None, "near_long": nobody, "near_short": nobody,
+    }  # fmt: skip
+    await api.mark("BTCUSDT", "47800")  # 300 left, less than 382.4
+    monkeypatch.setattr(api.app.state.services.rankings, "_known", {})
+    found = await api(path, key=None)
+    assert (found["risk"], found["near_long"]) == ("high", {"positions": 1, "notional": "47800"})
+    await api.seed_fund("usdt-major", "60000")
+    assert (await api(path, key=None))["risk"] == "medium"
+    await api.seed_fund("usdt-major", "60000")
+    assert (await api(path, key=None))["risk"] == "low"
+    await api("PATCH /v1/insurance-funds/usdt-major", {"policy": {"max_net_notional_ratio": "0"}})
+    found = await api("GET /v1/contracts/ETHUSDT/adl-risk", key=None)
+    assert (found["risk"], found["cap_use"], found["carries"]) == ("medium", None, "0")
+    assert await api.refused("GET /v1/contracts/NOPE/adl-risk") == (404, "unknown_contract")
+
+
+async def test_a_risk_with_inventory(api: Api) -> None:
+    """The fund took 0.021 over; what they are worth is used of its cap."""
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    found = await api("GET /v1/contracts/BTCUSDT/adl-risk")
+    assert (found["balance"], found["net_notional"]) == ("989.5", "987")
+    assert (found["cap_use"], found["carries"], found["risk"]) == ("0.99747347", "2.5", "low")

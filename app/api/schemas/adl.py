@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -17,6 +17,7 @@ from app.api.schemas.liquidations import OwnOnly, PositionDirection
 from app.engine.commands import PositionSide
 from app.engine.events import CloseReason
 from app.engine.policies import AdlPolicy
+from app.engine.trading.funds import NoDistance
 
 
 class AdlEventView(View):
@@ -100,6 +101,44 @@ class AdlNoticeView(View):
     mark_price: Exact
     realized_profit: Exact
     reason: CloseReason
+
+
+AdlRisk = Literal["low", "medium", "high"]
+
+
+class NearView(View):
+    """Open positions whose margin scope has less than twice its maintenance margin left."""
+
+    positions: int
+    notional: Exact
+
+
+class AdlRiskView(View):
+    """How likely the next liquidations of a contract are to end in ADL (ADL-3).
+
+    `carries` = max(0, `max_net_notional` - `net_notional`) is what the fund could still take over;
+    `max_net_notional` is the policy's ratio x `balance_at_mark`, the balance with the inventory's
+    profit or loss. The risk is `high` when one side's positions near liquidation are worth more
+    than that, `medium` when they are worth more than half of it or the fund carries nothing, else
+    `low`. They are taken as if all of them went bankrupt at once and the book filled none.
+    `distance` and `reason` are the fund's own, as in its view.
+    """
+
+    symbol: str
+    risk: AdlRisk
+    fund: str
+    asset: str
+    adl_policy: AdlPolicy
+    balance: Exact
+    balance_at_mark: Exact
+    net_notional: Exact
+    max_net_notional: Exact
+    cap_use: Exact | None
+    carries: Exact
+    distance: Exact
+    reason: NoDistance | None
+    near_long: NearView
+    near_short: NearView
 
 
 class QueueView(View):
