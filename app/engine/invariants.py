@@ -214,7 +214,16 @@ def _lines(state: State) -> Iterator[str]:
     yield from _untriggered_lines(state)
     for key in state.keys.values():
         yield _line("key", key)
+    yield from _held_lines(state)
     yield from _fund_lines(state)
+
+
+def _held_lines(state: State) -> Iterator[str]:
+    for own in state.profits.values():
+        for part in (one for parts in own.values() for one in parts):
+            yield _line("profit", part)
+    for payout in state.payouts.values():
+        yield _line("payout", payout)
 
 
 def _untriggered_lines(state: State) -> Iterator[str]:

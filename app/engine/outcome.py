@@ -30,11 +30,12 @@ from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.memory import FundMemory, Minute
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
-from app.engine.state import ApiKey, Fund, Inventory, Treasury
+from app.engine.state import ApiKey, Fund, Inventory, Payout, Treasury
 from app.engine.traders import (
     Account,
     ContractSettings,
     Group,
+    HeldProfit,
     Order,
     Position,
     Trail,
@@ -50,6 +51,8 @@ Kept = (
     | Order
     | TriggeredOrder
     | Trail
+    | HeldProfit
+    | Payout
     | Group
     | Market
     | Mark

@@ -23,8 +23,8 @@ from app.engine.memory import Measure
 from app.engine.numbers import ZERO
 from app.engine.outcome import IndexPrice, Volume, VolumeKind
 from app.engine.policies import FundPolicy
-from app.engine.state import ApiKey, Fund, Inventory
-from app.engine.traders import Account, ContractSettings, Position
+from app.engine.state import ApiKey, Fund, Inventory, Payout
+from app.engine.traders import Account, ContractSettings, HeldProfit, Position
 
 
 class Register(Ledger):
@@ -248,6 +248,34 @@ class Register(Ledger):
         if owner_id is not None:
             owners.setdefault(owner_id, {})[account.account_id] = None
         self._touch(account)
+
+    def add_profit(self, part: HeldProfit, profit: Decimal) -> None:
+        """Add a profit, or a loss, to a part of what an account has won; without any it goes."""
+        parts = self.state.profits.setdefault(part.account_id, {}).setdefault(part.symbol, [])
+        if not part.amount:
+            parts.append(part)
+        part.newest = self.now
+        part.amount += profit
+        self._touch(part)
+        if not part.amount:
+            self.forget_profit(part)
+
+    def forget_profit(self, part: HeldProfit) -> None:
+        """A part of what an account has won is older than it is held."""
+        own = self.state.profits[part.account_id]
+        own[part.symbol].remove(part)
+        if not own[part.symbol]:
+            del own[part.symbol]
+        if not own:
+            del self.state.profits[part.account_id]
+        part.amount = ZERO
+        self._touch(part)
+
+    def note_payout(self, symbol: str) -> None:
+        """A contract's fund pays for a bankruptcy there."""
+        payout = self.state.payouts.setdefault(symbol, Payout(symbol, self.now))
+        payout.time = self.now
+        self._touch(payout)
 
     def set_position_mode(self, account: Account, position_mode: PositionMode) -> None:
         """Give an account its position mode."""

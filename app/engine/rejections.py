@@ -96,6 +96,7 @@ class Code(Enum):
     unknown_asset = Refusal(422, None, "no contract settles in the asset")
     withdrawals_suspended = Refusal(422, "ORD-8", "the treasury owes the asset")
     insufficient_balance = Refusal(422, "ORD-6", "the amount exceeds what is available")
+    profit_held = Refusal(422, "FND-12", "profit is held where the contract's fund has just paid")
 
     invalid_key = Refusal(422, None, "a trader key, and no other, is bound to an account")
     key_exists = Refusal(409, None, "the key is registered already")

@@ -24,7 +24,16 @@ from app.engine.numbers import ZERO, Quotient
 from app.engine.policies import FundPolicy
 from app.engine.queues import Ordering
 from app.engine.scopes import Scope
-from app.engine.traders import Account, Group, Order, Position, Trail, TriggeredOrder, Wallet
+from app.engine.traders import (
+    Account,
+    Group,
+    HeldProfit,
+    Order,
+    Position,
+    Trail,
+    TriggeredOrder,
+    Wallet,
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -78,6 +87,14 @@ class Treasury:
     fund_id: str = TREASURY
     sequence: int = 0
     last_hash: str = GENESIS_HASH
+
+
+@dataclass(slots=True, eq=False)
+class Payout:
+    """When a contract's fund paid for a bankruptcy there last, while it holds profits (FND-12)."""
+
+    symbol: str
+    time: datetime
 
 
 @dataclass(slots=True, eq=False)
@@ -183,6 +200,9 @@ class State:
     accounts: dict[str, Account] = field(default_factory=dict)
     owners: dict[str, dict[str, None]] = field(default_factory=dict)
     """The accounts of each declared owner (FND-12)."""
+    profits: dict[str, dict[str, list[HeldProfit]]] = field(default_factory=dict)
+    """What accounts have won in contracts whose funds hold profits, the oldest part first."""
+    payouts: dict[str, Payout] = field(default_factory=dict)
     wallets: dict[str, Wallet] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
     untriggered: dict[int, TriggeredOrder] = field(default_factory=dict)

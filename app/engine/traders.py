@@ -222,6 +222,20 @@ class Account:
     owner_id: str | None = None
 
 
+@dataclass(slots=True, eq=False)
+class HeldProfit:
+    """What an account has won, less what it lost, in a contract since a time (FND-12).
+
+    It is held for a while after `newest`, when that changed last.
+    """
+
+    account_id: str
+    symbol: str
+    since: datetime
+    newest: datetime
+    amount: Decimal = ZERO
+
+
 OTHER_LEG: dict[PositionSide, PositionSide] = {"long": "short", "short": "long"}
 """The leg that an account in hedge mode has beside one, in the same contract."""
 

@@ -37,6 +37,7 @@ from app.engine.traders import (
 )
 from app.engine.trading.interest import is_limited
 from app.store import codec, incidents, memory, prices
+from app.store.holds import load_holds
 from app.store.interest import load_interest
 from app.store.rowsource import CHUNK, DECIMALS, RowSource, exact
 from app.store.snapshots import Snapshot
@@ -69,6 +70,7 @@ async def load_state(connection: asyncpg.Connection, snapshot: Snapshot | None =
             for order in state.orders.values():
                 orderbook.insert(state.markets[order.symbol], order)
             await load_untriggered(source, state)
+            await load_holds(source, state)
     return state
 
 

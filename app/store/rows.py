@@ -42,11 +42,12 @@ from app.engine.memory import FundMemory, Minute
 from app.engine.numbers import plain
 from app.engine.outcome import IndexPrice, Kept, Outcome, Record
 from app.engine.policies import FundPolicy
-from app.engine.state import ApiKey, Counters, Fund, Inventory, Treasury
+from app.engine.state import ApiKey, Counters, Fund, Inventory, Payout, Treasury
 from app.engine.traders import (
     Account,
     ContractSettings,
     Group,
+    HeldProfit,
     Order,
     Position,
     Trail,
@@ -98,7 +99,8 @@ def collect(
     `acts` are those of them that were an admin's.
 
     Refused commands leave no row. A position or inventory without quantity is a
-    delete, and a trail or group without orders, a minute without changes.
+    delete, a held profit without an amount, a trail or group without orders, a minute without
+    changes.
     """
     batch = Writes(counters.command, None, _COUNTERS(counters))
     touched: dict[Kept, None] = {}
@@ -232,6 +234,8 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Inventory: _state(tables.inventory),
     Order: _state(tables.orders),
     TriggeredOrder: _state(tables.triggered_orders),
+    HeldProfit: _state(tables.held_profits),
+    Payout: _state(tables.payouts),
     Trail: _state(tables.trails),
     Group: _state(tables.order_groups),
     Market: _state(tables.contracts, brackets=_brackets, index_sources=_sources),
@@ -252,6 +256,7 @@ QUANTITY = {
     for table, name in (
         (tables.positions, "quantity"),
         (tables.inventory, "quantity"),
+        (tables.held_profits, "amount"),
         (tables.trails, "orders"),
         (tables.order_groups, "orders"),
         (tables.fund_minutes, "changes"),

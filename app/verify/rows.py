@@ -68,6 +68,8 @@ def _whole(state: State) -> Outcome:
         *(market.positions.values() for market in state.markets.values()),
         state.orders.values(),
         state.untriggered.values(),
+        *(parts for own in state.profits.values() for parts in own.values()),
+        state.payouts.values(),
         state.trails.values(),
         state.groups.values(),
         state.markets.values(),

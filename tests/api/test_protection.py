@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+from app.api.schemas.base import parse_time
 from tests.api.conftest import Api
 
 
@@ -64,3 +67,29 @@ async def test_fnd_12_accounts_have_owners(api: Api) -> None:
     assert await api.refused("PATCH /v1/accounts/bob", {"owner_id": "ann"}) == (
         422, "too_many_accounts"
     )  # fmt: skip
+
+
+async def test_fnd_12_profit_is_held(api: Api) -> None:
+    """The refusal says how much, and until when."""
+    policy = {"profit_hold_seconds": 600, "max_net_notional_ratio": "10"}
+    await api("PATCH /v1/insurance-funds/usdt-major", {"policy": policy})
+    await api.seed_fund("usdt-major", "100000")
+    for account, amount in (("alice", "6100"), ("bob", "100000"), ("carol", "100000")):
+        await api.open(account, amount)
+    await api.mark("BTCUSDT", "60000")
+    await api.configure("alice", 10)
+    await api.order("bob", "sell", "1", "60000")
+    await api.order("alice", "buy", "1", "60000")
+    await api.mark("BTCUSDT", "53000")
+    await api.order("carol", "sell", "0.1", "53000")
+    await api.order("bob", "buy", "0.1", "53000")
+    body = {"asset": "USDT", "amount": "100000"}
+    answer = await api.send("POST /v1/accounts/bob/withdrawals", body, key="bob")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (422, "profit_held")
+    assert (problem["context"]["held"], problem["context"]["amount"]) == ("700", "100000")
+    assert problem["context"]["available"] == "99985.35"
+    held_for = parse_time(problem["context"]["free_at"]) - datetime.now(UTC)
+    assert timedelta(minutes=5) < held_for <= timedelta(minutes=10)
+    body = {"asset": "USDT", "amount": "99985.35"}
+    await api("POST /v1/accounts/bob/withdrawals", body, key="bob", status=201)

@@ -152,6 +152,11 @@ class Expectations(Shown):
         found = self.world.state.markets[symbol].open_interest
         assert found == Decimal(quantity), f"{found} open"
 
+    def expect_profits(self, account: str, symbol: str, parts: str) -> None:
+        """`profits bob TEST 2`: of how many parts of time it is known what was won (FND-12)."""
+        found = self.world.state.profits.get(account, {}).get(symbol, [])
+        assert len(found) == int(parts), found
+
     def expect_available(self, account: str, asset: str, amount: str) -> None:
         """`available alice USDT 50`: what its owner reads (ORD-6)."""
         owner = self.world.state.accounts[account]

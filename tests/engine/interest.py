@@ -1,4 +1,5 @@
-"""Open interest, worked out from the naive holdings: it grows within its limits only (FND-12)."""
+"""What protects a fund (FND-12): open interest, worked out from the naive holdings, grows within
+its limits only; held profits are `held`'s."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ from app.engine.events import FundEntry
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from tests.engine.arithmetic import value
+from tests.engine.held import Held
 
 
 class Interest:
@@ -18,11 +20,13 @@ class Interest:
 
     def __init__(self) -> None:
         self.before: dict[str, Fraction] = defaultdict(Fraction)
+        self.held = Held()
 
     def observe(
         self, outcome: Outcome, state: State, holdings: Mapping[tuple[str, str, str], Any]
     ) -> None:
         """After a command; `holdings` are the traders', worked out by the books."""
+        self.held.observe(outcome, state)
         sums: dict[str, Fraction] = defaultdict(Fraction)
         for (_, symbol, _), holding in holdings.items():
             sums[symbol] += max(Fraction(0), holding.quantity)

@@ -11,12 +11,14 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from app.engine.commands import Command
 from app.engine.commands.accounts import DeclareOwner
 from app.engine.commands.contracts import UpdateContract
-from tests.engine.markets import everyone, symbols
+from app.engine.commands.funds import UpdateFund
+from tests.engine.markets import FUNDS, everyone, symbols
 from tests.engine.world import World
 
 limits = st.none() | st.sampled_from(("0", "0.5", "1", "2", "100"))
 
 
+holds = st.sampled_from((None, 30, 90, 3600))
 owners = st.sampled_from(("ann", "ann", "ben", None))
 
 
@@ -44,3 +46,8 @@ class Protected(RuleBasedStateMachine):
         """Some accounts are said to be one owner's, or nobody's."""
         for account in accounts:
             self.send(DeclareOwner(account, owner))
+
+    @rule(fund=st.sampled_from(FUNDS), seconds=holds)
+    def hold_profits(self, fund: str, seconds: int | None) -> None:
+        """A fund holds profits for so long from now on, or no longer."""
+        self.send(UpdateFund(fund, policy={"profit_hold_seconds": seconds}))

@@ -27,8 +27,10 @@ from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
 from app.engine.markets import DeliveryPhase
 from app.engine.outcome import Outcome
+from app.engine.policies import FundPolicy
 from app.engine.scopes import wallet_key
-from app.engine.state import Cascade, State
+from app.engine.state import Cascade, Payout, State
+from app.engine.traders import HeldProfit
 from tests.engine.delivered import date
 from tests.engine.funded import fund
 from tests.engine.naive import Books
@@ -61,12 +63,12 @@ def market() -> World:
     """Ann is long 10 in HELD, which is halted, and waits for liquidation; so is eve, isolated.
 
     TEST is halted too and has no mark; OLD is settled, as GONE is, which was delivered; LATE is
-    being settled, and WAITS held; the owner `many` has as many accounts as one may; the mark of
-    MADE is derived; the treasury owes USDT; no order may rest.
+    being settled, and WAITS held; the owner `many` has as many accounts as one may, and
+    what ann won is held; the mark of MADE is derived; the treasury owes USDT; no order may rest.
     """
     world = World()
     world.books = NoBooks()
-    world.fund("F")
+    world.fund("F", FundPolicy(profit_hold_seconds=60))
     world.contract(replace(contract("HELD", "F"), tick_jump_limit=Decimal(1)))
     world.contract(replace(contract("OLD", "F"), status="settled"))
     terms = contract("TEST", "F")
@@ -92,6 +94,9 @@ def market() -> World:
     world.must(Recover(Limits(open_orders=0, untriggered_per_contract=0)))
     owe(-1)(world)
     world.state.owners["many"] = dict.fromkeys(map(str, range(100)))
+    won = HeldProfit("ann", "HELD", START, AHEAD, Decimal(1_000_000))
+    world.state.profits["ann"] = {"HELD": [won]}
+    world.state.payouts["HELD"] = Payout("HELD", AHEAD)
     phases: dict[str, DeliveryPhase] = {"GONE": "settled", "LATE": "closing", "WAITS": "held"}
     for symbol, phase in phases.items():
         world.contract(contract(symbol, "F"))

@@ -23,6 +23,7 @@ from app.engine.commands.accounts import (
 from app.engine.commands.contracts import CreateContract, ImportContracts, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import CorrectFunding, SetFundingRate
+from app.engine.commands.funds import UpdateFund
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import (
@@ -272,6 +273,7 @@ Ladder(Withdraw, {"account_id": "nobody", "asset": "USDT", "amount": NO_MONEY}, 
     ("withdrawals_suspended", owe(1)),
     ("account_in_liquidation", do(Deposit("ann", "USDT", HUNDRED))),
     ("insufficient_balance", {"amount": Decimal(1)}),
+    ("profit_held", do(UpdateFund("F", policy={"profit_hold_seconds": None}))),
 ]),
 Ladder(ConfigureContract, {
     "account_id": "nobody", "symbol": "NOPE", "leverage": 0, "margin_mode": "isolated",

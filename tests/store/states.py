@@ -40,6 +40,7 @@ from app.engine.traders import (
     Account,
     ContractSettings,
     Group,
+    HeldProfit,
     Order,
     Position,
     TriggeredOrder,
@@ -156,6 +157,10 @@ class Exchange:
         step.add_key(NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id))
         wallet = step.cross_wallet(account, "USDT")
         step.transfer("deposit", step.wallet("external", "", "USDT"), wallet, Decimal(1000))
+        for minutes, won in ((3, "12.5"), (1, "-0.00000001")):
+            since = START + timedelta(minutes=minutes)
+            step.add_profit(HeldProfit(account_id, symbol, since, since), Decimal(won))
+        step.note_payout(symbol)
         return account
 
     def hold(self, account: Account, symbol: str, quantity: str, cost: str) -> Position:

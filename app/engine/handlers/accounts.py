@@ -20,6 +20,7 @@ from app.engine.scopes import wallet_key
 from app.engine.step import Step
 from app.engine.trading import assessment
 from app.engine.trading.amounts import check_amount, check_asset, moved
+from app.engine.trading.holding import check_held
 
 MOST_ACCOUNTS = 100
 """Accounts that one owner may be declared to have (FND-12)."""
@@ -153,6 +154,7 @@ def deposit(step: Step, command: Deposit) -> Moved:
     Code.withdrawals_suspended,
     Code.account_in_liquidation,
     Code.insufficient_balance,
+    Code.profit_held,
     moves=frozenset({"withdrawal"}),
 )
 def withdraw(step: Step, command: Withdraw) -> Moved:
@@ -170,6 +172,7 @@ def withdraw(step: Step, command: Withdraw) -> Moved:
         )
     check_not_waiting(step.state, account)
     check_spendable(step.state, account, asset, command.amount)
+    check_held(step, account, asset, command.amount)
     wallet = step.cross_wallet(account, asset)
     external = step.wallet("external", "", asset)
     step.transfer("withdrawal", wallet, external, command.amount, reference=command.reference)

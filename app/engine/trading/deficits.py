@@ -16,7 +16,7 @@ from app.engine.scopes import Scope
 from app.engine.state import Cascade
 from app.engine.step import Step
 from app.engine.traders import Wallet
-from app.engine.trading import breakers, funds
+from app.engine.trading import breakers, funds, holding
 
 
 def find_cause(step: Step, scope: Scope, legs: Iterable[LegFigures]) -> None:
@@ -83,6 +83,7 @@ def inject(
     """The treasury pays what the fund behind `contract` cannot, and all are told (FND-11)."""
     if not amount:
         return
+    holding.remember_payout(step, contract.symbol, "emergency_injection", amount)
     treasury = step.wallet("treasury", "", wallet.asset)
     step.transfer(
         "emergency_injection",

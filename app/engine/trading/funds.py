@@ -14,7 +14,7 @@ from app.engine.scopes import MAIN, wallet_key
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
 from app.engine.traders import Wallet
-from app.engine.trading import breakers
+from app.engine.trading import breakers, holding
 
 NoDistance = Literal[
     "no_balance", "counterparty_first", "drawdown_breaker", "payout_limit", "net_notional_cap"
@@ -64,6 +64,7 @@ def pay(
     asset = destination.asset
     was_below, had = below_minimum(fund, asset), balance(fund, asset)
     assert had >= amount, (fund.fund_id, asset, had, amount)
+    holding.remember_payout(step, symbol, kind, amount)
     left = amount
     for source in in_order(fund, asset):
         part = min(left, source.balance)

@@ -11,6 +11,7 @@ from app.engine.numbers import ZERO
 from app.engine.state import State
 from app.engine.step import Step
 from app.engine.traders import Account, Position, Wallet
+from app.engine.trading import holding
 
 
 def settle(
@@ -70,6 +71,8 @@ def book(
             step.transfer(
                 kind, source, destination, amount, symbol=position.symbol, reference=reference
             )
+    if settled.profit:
+        holding.remember_profit(step, contract, account, settled.profit)
     turned = position.quantity * settled.quantity <= 0
     step.set_position(position, settled.quantity, settled.cost)
     exposure.remember(market, position, settled.value, settled.maintenance)

@@ -12,11 +12,12 @@ from app.engine.events import TREASURY
 from app.engine.markets import Delivery, Funding
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.memory import FundMemory, Minute
-from app.engine.state import ApiKey, Fund, Inventory, Treasury
+from app.engine.state import ApiKey, Fund, Inventory, Payout, Treasury
 from app.engine.traders import (
     Account,
     ContractSettings,
     Group,
+    HeldProfit,
     Order,
     Position,
     Trail,
@@ -38,6 +39,8 @@ ALIVE = {
     "positions": "",
     "orders": f"WHERE {OPEN}",
     "triggered_orders": f"WHERE {UNTRIGGERED}",
+    "held_profits": "",
+    "payouts": "",
     "trails": "",
     "order_groups": "",
     "contracts": "",
@@ -263,6 +266,19 @@ triggered_orders = Table(
     ),
 )
 """Numbered with the orders, which they may become (TRG-1)."""
+
+held_profits = Table(
+    "held_profits",
+    metadata,
+    *columns(HeldProfit, key=3),
+    law("amount", "amount <> 0"),
+    booked("amount"),
+    postgresql_with={"fillfactor": "70"},
+)
+"""What accounts have won, net, in parts of time, where a fund's policy holds profits (FND-12)."""
+
+payouts = Table("payouts", metadata, *columns(Payout, key=1))
+"""When a fund that holds profits paid for a bankruptcy last, by contract (FND-12)."""
 
 trails = Table(
     "trails",
