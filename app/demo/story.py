@@ -38,6 +38,7 @@ TOLD = {
     "closed_at_mark": "{quantity} closed at mark, deficit {deficit}",
     "deficit_cover": "the fund covers a deficit of {amount}",
     "emergency_injection": "the treasury covers a deficit of {amount}",
+    "liquidation_surplus": "{amount} of surplus to the insurance fund",
     "margin_returned": "{amount} of margin returned to the trader",
     "end": "{outcome}; {final_wallet} left in the wallet",
 }

@@ -128,7 +128,7 @@ class Trade(NamedTuple):
 StepKind = Literal[
     "trigger", "orders_canceled", "netting", "order", "fill", "clearance_fee", "takeover",
     "own_accounts", "deleveraging", "closed_at_mark", "deficit_cover", "emergency_injection",
-    "margin_returned", "end",
+    "liquidation_surplus", "margin_returned", "end",
 ]  # fmt: skip
 
 
@@ -148,9 +148,9 @@ LiquidationOutcome = Literal[
 class Liquidation:
     """The record of one liquidated position (LIQ-9); quantities unsigned, `side` of the position.
 
-    `fund_amount` is what the fund gained (negative: lost) by takeover and deficit cover, without
-    the clearance fee. `bankruptcy_price` is the one before the first order; `netted_quantity` what
-    was closed against the account's own other leg.
+    `fund_amount` is what the fund gained (negative: lost) by takeover, deficit cover and surplus,
+    without the clearance fee. `bankruptcy_price` is the one before the first order;
+    `netted_quantity` what was closed against the account's own other leg.
     """
 
     liquidation_id: int

@@ -11,7 +11,7 @@ from decimal import Decimal, localcontext
 from functools import cache
 from typing import Any, cast
 
-from app.engine.events import LedgerKind, Liquidation, Trade, Transfer
+from app.engine.events import FundEntry, LedgerKind, Liquidation, Trade, Transfer
 from app.engine.figures import exposure, margin
 from app.engine.handling import HANDLERS
 from app.engine.markets import Market
@@ -45,8 +45,8 @@ def check_step(step: Step) -> None:
 
 
 def _check_payers(step: Step, allowed: frozenset[LedgerKind]) -> None:
-    """What a trader does leaves trades, and moves money in its own ways only: none of a fund's or
-    the treasury's.
+    """What a trader does leaves trades, and moves money in its own ways only: none out of a fund,
+    none of the treasury's, and into a fund what revenue gives of the fees, never more than those.
 
     Profits pass through clearing, whose balance and costs cancel, and the two fees of a fill are
     not less than nothing together: so no order makes the traders together richer either (NUM-5).
@@ -57,10 +57,14 @@ def _check_payers(step: Step, allowed: frozenset[LedgerKind]) -> None:
             fees += record.taker_fee + record.maker_fee
         elif isinstance(record, Liquidation) and record.outcome == "orders_canceled":
             continue  # whose fill needed what its other orders held back: they went (ORD-9, LIQ-2)
+        elif isinstance(record, FundEntry) and record.kind == "trading_fee_share":
+            fees -= abs(record.amount)
         elif not isinstance(record, Transfer) or record.kind not in allowed:
             raise LawBroken(f"{step.outcome.command} moved money or more: {record}")
+        elif record.kind == "trading_fee_share" and record.account_id is not None:
+            raise LawBroken(f"{step.outcome.command} took a share of no fee: {record}")
     if fees < 0:
-        raise LawBroken(f"{step.outcome.command} was paid {-fees} in fees")
+        raise LawBroken(f"{step.outcome.command} was paid {-fees} in fees, or gave that away")
 
 
 def _check_wallet(state: State, wallet: Wallet) -> None:

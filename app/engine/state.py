@@ -116,7 +116,8 @@ class Case:
 
     `stage` is where it is in `waterfall.STAGES`, `todo` are the positions left for that, the one
     in hand first (None: all); `canceled` orders are not told of yet; `awaits` is the contract and
-    side (whether longs) whose ADL queue must be made first (ADL-5).
+    side (whether longs) whose ADL queue must be made first (ADL-5); of the positions in `lost`
+    some part was bankrupt.
     """
 
     scope: Scope
@@ -124,6 +125,7 @@ class Case:
     stage: int = 0
     todo: list[Position] | None = None
     awaits: tuple[str, bool] | None = None
+    lost: set[Position] = field(default_factory=set)
 
 
 @dataclass(slots=True, eq=False)

@@ -103,6 +103,25 @@ async def test_fnd_7_a_fund_is_topped_up_by_itself(api: Api) -> None:
     assert [alert["detail"]["balance"] for alert in alerts] == ["996.5", "5"]
 
 
+async def test_fnd_9_and_liq_8_a_fund_has_its_share_of_fees_and_surplus(api: Api) -> None:
+    """FND-9, LIQ-8: where its policy says so."""
+    policy = {"trading_fee_share": "0.5", "liquidation_surplus": "to_fund"}
+    await api("PATCH /v1/insurance-funds/usdt-major", {"policy": policy})
+    await crash(api, fund="0", cushion="1")
+    terms = {"min_notional": "47600", "clearance_fee_rate": "0"}
+    await api("PATCH /v1/contracts/BTCUSDT", terms)
+    shares = (await api("GET /v1/insurance-fund-history?kind=trading_fee_share"))["items"]
+    assert [share["amount"] for share in shares] == ["7", "10.5"]  # of 0.05 % and 0.02 %
+    await api.mark("BTCUSDT", "47680")
+    (liquidation,) = (await api("GET /v1/liquidations"))["items"]
+    assert (liquidation["outcome"], liquidation["fund_amount"]) == ("closed", "500")
+    told = await api(f"GET /v1/liquidations/{liquidation['liquidation_id']}", key="alice")
+    assert {"kind": "liquidation_surplus", "detail": {"amount": "500"}} in [
+        {"kind": step["kind"], "detail": {"amount": step.get("detail", step).get("amount")}}
+        for step in told["steps"]
+    ]
+
+
 async def test_changes_at_once_lose_nothing(api: Api) -> None:
     """Each names what it changes only; whatever waits beside it, all of them are there."""
     path = "PATCH /v1/insurance-funds/usdt-major"

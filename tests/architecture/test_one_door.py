@@ -63,7 +63,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
         "where a case of the cascade has come to", {"stage", "todo", "canceled"},
     ),
     "engine/liquidation/deleveraging.py": ("what a case of the cascade waits for", {"awaits"}),
-    "engine/liquidation/work.py": ("the cascade's events: whose they are", {"events"}),
+    "engine/liquidation/work.py": ("whose events; what was bankrupt", {"events", "lost"}),
     "engine/figures/orderbook.py": (
         "the book is its open orders, sorted; what a position's are worth is their sum",
         {"prices", "levels", "bid_value", "ask_value", "bid_quantity", "ask_quantity"},

@@ -7,11 +7,11 @@ from decimal import Decimal
 from fractions import Fraction
 
 from app.engine.commands.funds import DeployExcess, MoveInFund, Rebalance
-from app.engine.events import FundEntry
+from app.engine.events import FundEntry, Liquidation, Trade, Transfer
 from app.engine.outcome import Outcome
 from app.engine.results import Rebalanced
 from app.engine.state import Fund, State
-from tests.engine.arithmetic import UNITS, mark_price, value
+from tests.engine.arithmetic import UNITS, mark_price, rounded, value
 
 UNIT = Fraction(1, UNITS)
 
@@ -24,7 +24,10 @@ def as_kind(kind: str, amount: Decimal) -> str:
 
 
 def check_moves(outcome: Outcome, state: State) -> None:
-    """What was moved by an admin left every fund what it needs, and moved what it says."""
+    """What was moved by an admin left every fund what it needs, and moved what it says; a fund has
+    its share of fees, and surplus where it claims that."""
+    _check_shares(outcome, state)
+    _check_surplus(outcome, state)
     command, entries = outcome.command, outcome.of(FundEntry)
     if isinstance(command, MoveInFund):
         assert [entry.amount for entry in entries] == [-command.amount, command.amount], entries
@@ -35,6 +38,42 @@ def check_moves(outcome: Outcome, state: State) -> None:
         _keeps_what_it_needs(state, state.funds[command.fund_id], command.asset)
     elif isinstance(command, Rebalance):
         _check_rebalance(outcome, state, command.asset)
+
+
+def _check_shares(outcome: Outcome, state: State) -> None:
+    """Of each fill's two fees together, where they are something, in the order of fills (FND-9)."""
+    expected = []
+    for trade in outcome.of(Trade):
+        fund_id = state.markets[trade.symbol].contract.insurance_fund
+        fees = Fraction(trade.taker_fee) + Fraction(trade.maker_fee)
+        part = Fraction(state.funds[fund_id].policy.trading_fee_share)
+        if share := rounded(part * max(fees, Fraction(0))):
+            expected.append((f"fund/{fund_id}/", trade.symbol, f"trade/{trade.trade_id}", share))
+    shares = [t for t in outcome.of(Transfer) if t.kind == "trading_fee_share"]
+    assert all(t.source == f"revenue/{t.asset}" for t in shares), shares
+    found = [(t.symbol, t.reference, Fraction(t.amount)) for t in shares]
+    assert found == [tuple(rest) for _, *rest in expected], (expected, shares)
+    for transfer, (owner, *_) in zip(shares, expected, strict=True):
+        assert transfer.destination.startswith(owner), transfer
+
+
+def _check_surplus(outcome: Outcome, state: State) -> None:
+    """Of positions that are closed, by what the book paid, and where the policy says so (LIQ-8)."""
+    records = {record.liquidation_id: record for record in outcome.of(Liquidation)}
+    for entry in outcome.of(FundEntry):
+        if entry.kind != "liquidation_surplus":
+            continue
+        assert entry.liquidation_id is not None, entry
+        record = records[entry.liquidation_id]
+        assert state.funds[entry.fund_id].policy.liquidation_surplus == "to_fund", entry
+        assert (record.symbol, record.fund_id) == (entry.symbol, entry.fund_id), record
+        closed = record.filled_quantity + record.netted_quantity
+        assert closed == record.quantity, f"{entry} of what is not closed: {record}"
+        assert record.filled_quantity > 0, record
+        assert entry.amount > 0, entry
+        told = [step.detail["amount"] for step in record.steps if step.kind == entry.kind]
+        assert list(map(Decimal, told)) == [entry.amount], record
+        assert record.margin_mode == "cross" or record.final_wallet == 0, record
 
 
 def balance(fund: Fund, asset: str) -> Fraction:

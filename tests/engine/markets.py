@@ -16,7 +16,14 @@ from app.engine.commands.accounts import (
     SetPositionMode,
     Withdraw,
 )
-from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, UpdateFund
+from app.engine.commands.funds import (
+    ContributeToFund,
+    ContributeToTreasury,
+    DeployExcess,
+    MoveInFund,
+    Rebalance,
+    UpdateFund,
+)
 from app.engine.commands.orders import CancelAllAfter, CancelOrders
 from app.engine.contracts import Contract
 from app.engine.policies import AdlPolicy
@@ -120,8 +127,19 @@ money = st.one_of(
         UpdateFund, funds,
         policy=st.fixed_dictionaries({}, optional={
             "automatic_top_up": st.booleans(),
+            "liquidation_surplus": st.sampled_from(("to_fund", "trader")),
+            "trading_fee_share": st.sampled_from((Decimal(0), Decimal("0.3333"), Decimal(1))),
             "adl_policy": st.sampled_from(get_args(AdlPolicy)),
         }),
+    ),
+    st.builds(Rebalance, assets),
+    st.builds(
+        DeployExcess, funds, assets, amounts.map(Decimal),
+        st.sampled_from((None, "main", "reserve")),
+    ),
+    st.builds(
+        MoveInFund, funds, st.sampled_from(("main", "reserve")),
+        st.sampled_from(("main", "reserve")), assets, amounts.map(Decimal),
     ),
 )  # fmt: skip
 legs = st.sampled_from((0, 1))

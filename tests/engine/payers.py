@@ -44,7 +44,8 @@ def check_payers(
     events: dict[int, list[Liquidation]],
     charged: Mapping[str, set[tuple[str, str, str]]],
 ) -> None:
-    """No trader's command moves a fund or the treasury; a deficit is its own contract's fund's.
+    """No trader's command moves a fund or the treasury, but for shares of fees (`fund_moves`); a
+    deficit is its own contract's fund's.
 
     `events` are all liquidations so far, by event: one may go on over several commands. `charged`
     are the positions whose funding was settled in the asset's cascade.
@@ -54,7 +55,7 @@ def check_payers(
         events.setdefault(record.event_id, []).append(record)
     for transfer in outcome.of(Transfer):
         ends = (transfer.source.split("/")[0], transfer.destination.split("/")[0])
-        if isinstance(outcome.command, TRADERS):
+        if isinstance(outcome.command, TRADERS) and transfer.kind != "trading_fee_share":
             assert not {"fund", "treasury"} & set(ends), f"{outcome.command} moved {transfer}"
         if transfer.kind in COVERS and transfer.destination.startswith("revenue/"):
             settled = [funding.symbol for funding in outcome.of(FundingSettled)]

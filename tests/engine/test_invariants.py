@@ -20,6 +20,7 @@ from app.engine.markets import Delivery, Funding, Triggers
 from app.engine.marks import MidSample, SourcePrice
 from app.engine.numbers import EXACT
 from app.engine.results import Done
+from app.engine.scopes import WalletKind
 from app.engine.state import Counters, State
 from app.engine.step import Step
 from tests.engine.world import START, World, contract, replayed
@@ -210,6 +211,29 @@ def test_num_5_a_traders_command_that_does_more_is_noticed(
     monkeypatch.setitem(HANDLERS, Deposit, HANDLERS[Deposit]._replace(run=planted))
     with pytest.raises(invariants.LawBroken, match="moved money or more"):
         world.engine.apply(Deposit("bob", "USDT", Decimal(1)), world.next_time())
+
+
+@pytest.mark.parametrize(
+    ("source", "amount", "why"),
+    [("cross", "1", "took a share of no fee"), ("revenue", "0.01", "or gave that away")],
+)
+def test_num_5_a_share_of_more_than_the_fees_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, source: WalletKind, amount: str, why: str
+) -> None:
+    """NUM-5: what an order brings a fund is of its own fees, and paid by whoever earned them."""
+    world, place = built(), HANDLERS[PlaceOrder].run
+
+    def sharing(step: Step, command: PlaceOrder) -> object:
+        receipt = place(step, command)
+        payer = step.wallet(source, "bob" if source == "cross" else "", "USDT")
+        fund = step.fund_wallet(step.state.funds["F"], "USDT", "main")
+        step.transfer("trading_fee_share", payer, fund, Decimal(amount))
+        return receipt
+
+    monkeypatch.setitem(HANDLERS, PlaceOrder, HANDLERS[PlaceOrder]._replace(run=sharing))
+    command = PlaceOrder("cyd", "TEST", "sell", "limit", Decimal(1), Decimal(90))
+    with pytest.raises(invariants.LawBroken, match=why):
+        world.engine.apply(command, world.next_time())
 
 
 def test_num_5_an_order_that_is_paid_for_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,8 +25,8 @@ OwnOnly = Annotated[
 class LiquidationView(View):
     """The record of one liquidated position (LIQ-9); `side` is the position's.
 
-    `fund_amount` is what the fund gained (negative: lost) by takeover and deficit cover, without
-    the clearance fee. Those of one account and trigger share `event_id`.
+    `fund_amount` is what the fund gained (negative: lost) by takeover, deficit cover and surplus,
+    without the clearance fee. Those of one account and trigger share `event_id`.
     """
 
     liquidation_id: Id

@@ -25,7 +25,7 @@ from app.engine.trading.assessment import (
 )
 
 TRADES: frozenset[LedgerKind] = frozenset(
-    {"margin_in", "margin_out", "realized_profit", "trading_fee"}
+    {"margin_in", "margin_out", "realized_profit", "trading_fee", "trading_fee_share"}
 )
 """How an order may move money: as its fills do."""
 

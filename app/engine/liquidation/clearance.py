@@ -20,6 +20,7 @@ from app.engine.trading import funds
 
 def earn(work: Work, record: Liquidation, left: Decimal) -> None:
     """Orders of the position in hand were filled; `left` is what remains of its allotted equity."""
+    work.left[work.position] = left
     work.fees[work.position] = max(ZERO, min(_in_full(work.market.contract, record), left))
 
 

@@ -26,9 +26,9 @@ as this part goes.
         |      counterparties are deleveraged for the rest (ADL-2)
         v
     finally, wherever it ended:
-             fees are charged (LIQ-5). A scope with nothing open has its deficit paid (FND-4); what
-             an isolated position has left goes back to the cross wallet, the trader's (LIQ-8). The
-             records are closed (LIQ-9)
+             fees are charged (LIQ-5), and a surplus goes to the fund if its policy says so. A scope
+             with nothing open has its deficit paid (FND-4); what an isolated position has left goes
+             back to the cross wallet, the trader's (LIQ-8). The records are closed (LIQ-9)
 
 *Why the wallet ends at zero.* The scope's equity is allotted to its positions to the last unit: by
 maintenance margin, or, when it is negative, by loss (LIQ-3). Everything is priced so that a
@@ -66,7 +66,7 @@ from typing import NamedTuple
 
 from app.engine.events import Liquidation
 from app.engine.figures import margin
-from app.engine.liquidation import clearance
+from app.engine.liquidation import clearance, surplus
 from app.engine.liquidation.deleveraging import (
     await_queue,
     close_own_accounts,
@@ -206,6 +206,7 @@ def _goes_on(work: Work, acts: tuple[Act, ...]) -> bool:
             break
     if not position.quantity or not at_risk:
         clearance.charge(work, position)
+        surplus.hand_over(work, position)
     return at_risk and not work.waits
 
 

@@ -29,7 +29,8 @@ from app.engine.trading import positions
 class Work:
     """A case in the hands of one command, which has one of its positions in hand.
 
-    `records` and `fees` are by position; fees are clearance fees earned and not yet charged.
+    `records` and `fees` are by position; fees are clearance fees earned and not yet charged. `left`
+    is what orders left of the equity that was allotted to a position.
     `refused` is the equity that was allotted to a position when the book had nothing for it,
     however little was offered. When the position in hand is `bankrupt`, it is closed to its last
     unit. It `waits` for a later part: this one has met as many orders or counterparties as it may
@@ -45,6 +46,7 @@ class Work:
     account: Account
     records: dict[Position, Liquidation] = field(default_factory=dict)
     fees: dict[Position, Decimal] = field(default_factory=dict)
+    left: dict[Position, Decimal] = field(default_factory=dict)
     refused: dict[Position, Decimal] = field(default_factory=dict)
     bankrupt: bool = False
     waits: bool = False
@@ -166,6 +168,7 @@ class Work:
     def go_bankrupt(self) -> None:
         """A part of the position in hand is bankrupt: so nothing is charged for it (LIQ-5)."""
         self.bankrupt = True
+        self.case.lost.add(self.position)
         self.fees.pop(self.position, None)
 
     # Records

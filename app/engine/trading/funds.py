@@ -9,7 +9,15 @@ from typing import Literal
 from app.engine.contracts import Contract
 from app.engine.events import FundMove
 from app.engine.markets import Market
-from app.engine.numbers import ZERO, Quotient, divide_half_even, divide_up, round_down, share
+from app.engine.numbers import (
+    ZERO,
+    Quotient,
+    divide_half_even,
+    divide_up,
+    round_down,
+    round_value,
+    share,
+)
 from app.engine.scopes import MAIN, wallet_key
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
@@ -88,6 +96,23 @@ def _announce(step: Step, fund: Fund, asset: str, *, was_below: bool, had: Decim
         fall_short(step, fund, asset)
     if left == 0 and had > 0:
         step.alert("fund_empty", fund.fund_id, asset, balance=left)
+
+
+def share_fees(step: Step, contract: Contract, fees: Decimal, reference: str) -> None:
+    """Revenue gives the contract's fund its share of what a fill brought, if it did (FND-9)."""
+    fund = step.state.funds[contract.insurance_fund]
+    part = fund.policy.trading_fee_share
+    if not part or fees <= 0:
+        return
+    asset = contract.settlement_asset
+    step.transfer(
+        "trading_fee_share",
+        step.wallet("revenue", "", asset),
+        first_wallet(step, fund, asset),
+        round_value(part * fees),
+        symbol=contract.symbol,
+        reference=reference,
+    )
 
 
 def fall_short(step: Step, fund: Fund, asset: str) -> None:

@@ -21,7 +21,7 @@ from app.engine.results import Fill
 from app.engine.state import State
 from app.engine.step import Step
 from app.engine.traders import OTHER_LEG, Account, Order, Position
-from app.engine.trading import firing, positions
+from app.engine.trading import firing, funds, positions
 
 
 class Made(NamedTuple):
@@ -298,6 +298,7 @@ def _fill(step: Step, market: Market, taker: Taker, match: Match) -> Fill:
             maker_position_side=maker.position_side,
         )
     )
+    funds.share_fees(step, market.contract, made.fee + match.taker_fee, reference)
     step.set_last(market, price)
     if account is not None and taker.liquidation_id is None:
         step.set_agreed_price(market, price)
