@@ -49,7 +49,7 @@ TAGS = [
     {"name": "insurance funds", "description": "Insurance funds and their history (FND, HIS)."},
     {"name": "funding", "description": "Rates, what was settled and paid (FPY)."},
     {"name": "settlements", "description": "Delivery: what contracts were settled at (DLV)."},
-    {"name": "treasury", "description": "The exchange's own money, and alerts."},
+    {"name": "treasury", "description": "The exchange's own money and its history; alerts."},
     {"name": "calculators", "description": "Public, no account needed."},
     {"name": "api keys", "description": "Who may do what."},
     {"name": "admin acts", "description": "Who did what, when and why."},

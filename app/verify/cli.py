@@ -102,7 +102,7 @@ def summary(findings: Findings, seconds: float) -> str:
             f"  log         {findings.first.astimezone(UTC):%Y-%m-%d %H:%M:%S} to "
             f"{findings.last.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC, {findings.leaders} leader(s)"
         )
-    lines.append(f"  records     {_counts(findings.rows, (*RECORDS, *GROWING))}")
+    lines.append(f"  records     {_counts(findings.rows, (*RECORDS, *GROWING, 'admin_acts'))}")
     if findings.difference is None:
         lines.append(f"  state       {_counts(findings.rows, TABLES)}")
         lines.append(f"  state hash  {findings.state_hash}")

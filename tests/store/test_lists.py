@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store import database
-from app.store.queries import Rows, accounts, adl, funds, history, liquidations
+from app.store.queries import Rows, accounts, acts, adl, funds, history, liquidations
 from benchmarks import records, servers
 
 ROWS = 10_000
@@ -217,3 +217,40 @@ async def test_a_ledger(reading: AsyncConnection, connection: asyncpg.Connection
         place = ("transfer_id", "receiving")
         kinds = 2 * len(accounts.LEDGER_KINDS)
         await compared(reading, "transfers", rows, page, some(**words), place, kinds)
+
+
+async def test_admin_acts(reading: AsyncConnection, connection: asyncpg.Connection) -> None:
+    """By kind, key and time, with what was commanded: of the log, no more than is shown."""
+    await connection.execute(
+        """
+        INSERT INTO commands (sequence, time, epoch, kind, body, rules_version)
+        SELECT 1000 + n, '2030-01-01Z'::timestamptz + n / 2 * interval '1 s', 1, 'Deposit', '{}', 2
+        FROM generate_series(1, $1::int) AS n
+        """,
+        ROWS,
+    )
+    await connection.execute(
+        """
+        INSERT INTO admin_acts SELECT sequence, time,
+            CASE WHEN sequence % 100 = 0 THEN 'seldom' ELSE 'often' END,
+            CASE WHEN sequence % 500 = 0 THEN 'RevokeKey' ELSE kind END
+        FROM commands WHERE sequence > 1000 AND sequence % 2 = 0
+        """
+    )
+    rows = await all_rows(connection, "admin_acts", "sequence DESC")
+    half = rows[len(rows) // 2]["time"]
+    words = {"kind": ["Deposit", "RevokeKey", "Nothing"], "key_id": ["seldom", "often", "nobody"]}
+
+    async def page(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
+        return await acts.list_acts(reading, PAGE, before=last and last[0], **filters)
+
+    async def earlier(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
+        return await page(reading, {**filters, "end": half}, last)
+
+    async def later(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
+        return await page(reading, {**filters, "start": half}, last)
+
+    old, new = ([row for row in rows if (row["time"] < half) is is_old] for is_old in (True, False))
+    for table in ("admin_acts", "commands"):
+        for found, of in ((rows, page), (old, earlier), (new, later)):
+            await compared(reading, table, found, of, some(**words), ("sequence",), 2)

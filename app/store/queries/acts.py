@@ -19,8 +19,9 @@ AFTER_ALL_ACTS = 2**63 - 1
 
 
 def _shown(body: ColumnElement[Any]) -> Select[Any]:
-    joined = acts.join(commands, commands.c.sequence == acts.c.sequence)
-    return select(acts, body.label("body")).select_from(joined)
+    """Acts with something of their commands, looked up one by one: a join may walk the log."""
+    commanded = select(body).where(commands.c.sequence == acts.c.sequence)
+    return select(acts, commanded.scalar_subquery().label("body"))
 
 
 async def list_acts(
