@@ -10,7 +10,7 @@ from tests.api.conftest import Api
 
 NAMES = {
     "account_id": "alice", "symbol": "BTCUSDT", "fund_id": "usdt-major", "order_id": "1",
-    "liquidation_id": "1", "adl_event_id": "1", "key_id": "k", "incident_id": "1",
+    "liquidation_id": "1", "adl_event_id": "1", "key_id": "k", "incident_id": "1", "act_id": "1",
 }  # fmt: skip
 """What stands for a path's parameters."""
 
