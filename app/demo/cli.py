@@ -90,6 +90,7 @@ async def _play(args: argparse.Namespace, url: str, admin_key: str) -> tuple[str
             ticks_per_candle=4,
             every=1,
             fund_seed_capital=FUND_SEED_CAPITAL,
+            offload=None,
         )
         watch = Watch(COINS[0].symbol)
         async with connect(url, admin_key) as http:

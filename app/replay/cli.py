@@ -63,6 +63,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="AMOUNT",
         help="paid into each fund involved; small provokes ADL (default: %(default)s)",
     )
+    add(
+        "--offload",
+        type=_count,
+        metavar="SECONDS",
+        help="have the funds involved sell what they take over, a step in so many seconds of the "
+        "service's time, until the replay ends; a minute of candles takes little of that",
+    )
     add("--ticks-per-candle", type=_count, default=4, metavar="N", help="default: %(default)s")
     add(
         "--every",
@@ -123,6 +130,7 @@ async def replay(
         prefix=f"replay-{args.seed}",
         prices=found.first_prices,
         fund_seed_capital=args.fund_seed_capital,
+        offload_seconds=args.offload,
     )
     run = Replay(service, plan, contracts)
     progress = ReplayProgress(found.start, found.end, run.tally, sys.stderr)
@@ -137,6 +145,7 @@ async def replay(
     inputs = steps(args.files, window, args.ticks_per_candle, args.every, found.traded)
     await run.run(inputs, done)
     progress.show(found.end, last=True)
+    await run.end()
     progress.say("reading the books ...")
     report = await write_report(service, before, run.tally, list(contracts))
     return {"run": _facts(args, found, time.monotonic() - began), **report}
@@ -155,6 +164,7 @@ def _facts(args: argparse.Namespace, found: Survey, seconds: float) -> dict[str,
         "traders": args.traders,
         "ticks_per_candle": args.ticks_per_candle,
         "every": args.every,
+        "offload": args.offload,
         "seconds": round(seconds, 1),
     }
 

@@ -67,6 +67,10 @@ class Service:
         """A PUT."""
         await self._call("PUT", path, body=body)
 
+    async def patch(self, path: str, body: Json) -> None:
+        """A PATCH."""
+        await self._call("PATCH", path, body=body)
+
     async def delete(self, path: str, **parameters: str) -> None:
         """A DELETE."""
         await self._call("DELETE", path, parameters=parameters)

@@ -38,6 +38,7 @@ class ReplayPlan:
     prefix: str
     prices: dict[str, Decimal]
     fund_seed_capital: Decimal
+    offload_seconds: int | None = None
 
 
 class Replay:
@@ -70,6 +71,7 @@ class Replay:
 
     async def open(self) -> None:
         """Endow funds, open accounts, and let the traders enter against the makers."""
+        await self._offload(self._plan.offload_seconds)
         await setup.endow_funds(
             self._service,
             [
@@ -98,6 +100,14 @@ class Replay:
         for account in self.makers.values():
             await self._service.delete("/v1/orders", account_id=account)
         await self._place(await self._renewed())
+
+    async def end(self) -> None:
+        """Nothing moves any more: the books can be read."""
+        await self._offload(None)
+
+    async def _offload(self, seconds: int | None) -> None:
+        if self._plan.offload_seconds is not None:
+            await setup.have_funds_offload(self._service, self._contracts.values(), seconds)
 
     async def run(self, steps: Iterator[ReplayStep], report: Callable[[ReplayStep], None]) -> None:
         """Every step; `report` is called after each."""

@@ -24,6 +24,7 @@ class Before:
     books: Books
     newest: dict[str, Json | None]
     sequences: dict[str, int]
+    offloads: dict[str, Json | None]
 
 
 async def look_before(service: Service, symbols: list[str]) -> Before:
@@ -40,7 +41,8 @@ async def look_before(service: Service, symbols: list[str]) -> Before:
     for fund in sequences:
         item = await _newest(service, f"/v1/insurance-fund-history?fund={fund}")
         sequences[fund] = item["sequence"] if item else 0
-    return Before(state, newest, sequences)
+    offloads = {fund: await _newest(service, _offload_steps(fund)) for fund in sequences}
+    return Before(state, newest, sequences, offloads)
 
 
 async def write_report(service: Service, before: Before, tally: Tally, symbols: list[str]) -> Json:
@@ -54,6 +56,11 @@ async def write_report(service: Service, before: Before, tally: Tally, symbols: 
     fees = [item async for item in service.pages("/v1/clearance-fees")]
     new_fees = _until(fees, before.newest["fees"])
     adl = await _since(service, "/v1/adl-events", before.newest["adl"])
+    offloads = [
+        step
+        for fund in funds
+        for step in await _since(service, _offload_steps(fund), before.offloads.get(fund))
+    ]
     laws = [
         books.check_histories(after, histories.values()),
         books.check_money(before.books.total(), after.total(), tally.paid_in()),
@@ -70,6 +77,7 @@ async def write_report(service: Service, before: Before, tally: Tally, symbols: 
         "liquidations": _liquidations(liquidations),
         "clearance_fees": _fees(new_fees),
         "takeovers": takeovers(liquidations, contracts),
+        "offloads": _offloads(offloads, contracts),
         "adl": _adl(adl, assets),
         "funds": _funds(before, after, histories, tally),
         "inventory": _texts({s: q for s, q in after.inventory.items() if q}),
@@ -140,6 +148,28 @@ def takeovers(items: list[Json], contracts: Mapping[str, Contract]) -> Json:
         value[contract.settlement_asset] += abs(contract.value(quantity, mark))
         result[contract.settlement_asset] += Decimal(item["fund_amount"])
     return {"count": len(taken), "value": _texts(value), "fund_amount": _texts(result)}
+
+
+def _offload_steps(fund: str) -> str:
+    return f"/v1/insurance-funds/{fund}/offload-steps"
+
+
+def _offloads(steps: list[Json], contracts: Mapping[str, Contract]) -> Json:
+    """Steps in which funds sold what they had taken over: value at mark, and profit beyond it."""
+    done = [step for step in steps if step["reason"] is None]
+    value, profit = books.zeros(), books.zeros()
+    for step in done:
+        contract = contracts[step["symbol"]]
+        sold, mark = Decimal(step["filled_quantity"]), Decimal(step["mark_price"])
+        value[contract.settlement_asset] += abs(contract.value(sold, mark))
+        profit[contract.settlement_asset] += Decimal(step["profit"])
+    reasons = Counter(step["reason"] for step in steps if step["reason"] is not None)
+    return {
+        "steps": len(done),
+        "value": _texts(value),
+        "profit": _texts(profit),
+        "not_done": dict(reasons.most_common()),
+    }
 
 
 def _adl(items: list[Json], assets: Mapping[str, str]) -> Json:
@@ -224,9 +254,18 @@ def _liquidation_lines(report: Json) -> list[str]:
         ),
         _line("takeovers", _count(takeovers["count"]), f"{_money(takeovers['value'])} at mark"),
         _line("", "", f"funds' result {_money(takeovers['fund_amount'])}"),
+        *_offload_lines(report["offloads"]),
         _line("ADL events", _count(adl["events"]), f"{_money(adl['notional_closed'])} closed"),
         _line("", "", f"deficit {_money(adl['deficit'])}, overshoot {_money(adl['overshoot'])}"),
     ]
+
+
+def _offload_lines(offloads: Json) -> list[str]:
+    if not (offloads["steps"] or offloads["not_done"]):
+        return []
+    sold = f"{_money(offloads['value'])} at mark, {_money(offloads['profit'])} beyond it"
+    missed = "".join(f", {count:,} {why}" for why, count in offloads["not_done"].items())
+    return [_line("offload steps", _count(offloads["steps"]), sold + missed)]
 
 
 def _fund_lines(funds: list[Json]) -> list[str]:

@@ -69,6 +69,16 @@ async def endow_funds(
         tally.contributed[fund, asset] += amount
 
 
+async def have_funds_offload(
+    service: Service, contracts: Iterable[Contract], interval_seconds: int | None
+) -> None:
+    """Have the funds behind the contracts sell what they take over, by the default policy but in
+    steps of another interval (FND-5); or, with None, have them hold it."""
+    policy = {"offload": interval_seconds and {"interval_seconds": interval_seconds}}
+    for fund in sorted({contract.insurance_fund for contract in contracts}):
+        await service.patch(f"/v1/insurance-funds/{fund}", {"policy": policy})
+
+
 async def open_accounts(service: Service, openings: Sequence[Opening], tally: Tally) -> None:
     """Open all accounts, a few at a time."""
     await asyncio.gather(*(open_account(service, opening, tally) for opening in openings))

@@ -97,6 +97,10 @@ def test_the_report_is_readable() -> None:
                          "by_side": {"long": 2}},
         "clearance_fees": {"count": 1, "fee": money, "to_fund": money, "to_revenue": {}},
         "takeovers": {"count": 0, "value": {}, "fund_amount": {}},
+        "offloads": {
+            "steps": 2, "value": {"USDT": "1000"}, "profit": {"USDT": "-3.5"},
+            "not_done": {"no_liquidity": 1},
+        },
         "adl": {"events": 0, "notional_closed": {}, "deficit": {}, "overshoot": {}},
         "funds": [{"fund": "usdt-major", "asset": "USDT", "before": "0", "contributed": "10",
                    "after": "1234.5678", "by_kind": {"seed_capital": "10"}}],

@@ -91,6 +91,20 @@ async def test_a_crash_liquidates_takes_over_and_deleverages(
     assert again["ticks"]["refused"] == {}
 
 
+async def test_funds_sell_what_they_take_over(service: Service, tmp_path: Path) -> None:
+    """FND-5: by the service's time, so that a quick replay may see few steps; money is right."""
+    files = [str(crash(tmp_path)), str(crash(tmp_path, "LINKUSDT", 1000))]
+    options = ["--traders", "40", "--fund-seed-capital", "1000000", "--seed", "6", "--offload", "1"]
+    report = await replay(service, *files, *options)
+    assert report["run"]["offload"] == 1
+    assert report["takeovers"]["count"] > 0
+    for fund in ("usdt-major", "usdt-75x"):
+        policy = (await service.get(f"/v1/insurance-funds/{fund}"))["policy"]
+        assert policy["offload"] is None, "it would go on while the books are read"
+    booked = sum(Decimal(row["by_kind"].get("offload_pnl", "0")) for row in report["funds"])
+    assert Decimal(report["offloads"]["profit"].get("USDT", "0")) == booked
+
+
 async def test_a_coin_margined_contract_beside_a_linear_one(
     service: Service, tmp_path: Path
 ) -> None:
