@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.commands.contracts import CreateContract
-from app.engine.commands.funds import ContributeToFund
+from app.engine.commands.funds import ContributeToFund, CreateFund, MoveInFund
 from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
-from app.engine.numbers import plain
+from app.engine.numbers import UNIT, plain
 from app.engine.state import State
 from app.store import database
-from app.store.growing import WIDTHS, KeptInterval, begin_of
+from app.store.growing import EPOCH, WIDTHS, KeptInterval, begin_of
 from app.store.queries import reports
 from app.store.writer import Writer
 from tests.conftest import new_database
@@ -33,6 +33,12 @@ from tests.store.test_engine import SYMBOLS, Life, anything, opening
 
 D = Decimal
 DAY = timedelta(days=1)
+FUNDED = [
+    ("f", "main", "USDC"),
+    ("f", "spare", "USDT"),
+    ("a", "main", "USDT"),
+    ("g", "main", "USDT"),
+]
 NO_HEAD = {"sequence": 0, "hash": "0" * 64}
 LOSSES = ("bankruptcy_loss", "deficit_cover", "offload_pnl")
 Rows = list[dict[str, Any]]
@@ -41,10 +47,10 @@ Rows = list[dict[str, Any]]
 class Days(Life):
     """A life of several days, some of them with nothing."""
 
-    pause = timedelta()
+    until = EPOCH
 
     def _next(self) -> datetime:
-        return super()._next() + self.pause
+        return max(super()._next(), self.until)
 
 
 @settings(max_examples=8)
@@ -84,25 +90,32 @@ async def _live(connection: asyncpg.Connection, chance: random.Random) -> None:
     epoch = await connection.fetchval("UPDATE leadership SET epoch = epoch + 1 RETURNING epoch")
     life = Days(State(), Writer(connection, epoch, Engine.rules_version))
     coin = replace(contract("CUSDC", "f"), quote_asset="USDC", settlement_asset="USDC")
-    for command in [*opening(), CreateContract(coin)]:
+    others = [CreateFund("a", "A"), CreateContract(coin)]
+    for command in [*opening(), *others]:
         life.apply(command)
     for _ in range(chance.randint(2, 8)):
         for _ in range(chance.randint(20, 80)):
             life.apply(anything(chance, marks, sorted(life.engine.state.orders)))
-        if chance.random() < 0.4:
-            amount = D(chance.randint(1, 10**10)).scaleb(-8)
-            life.apply(ContributeToFund("f", "main", "USDC", amount, "seed_capital"))
+        amount = D(chance.randint(1, 10**10)).scaleb(-8)
+        for fund, wallet, asset in FUNDED:
+            if chance.random() < 0.4:
+                life.apply(ContributeToFund(fund, wallet, asset, amount, "seed_capital"))
+        source, destination = chance.sample(["main", "spare"], 2)
+        life.apply(MoveInFund("f", source, destination, "USDT", (amount / 7).quantize(UNIT)))
         await life.commit()
-        life.pause = timedelta(hours=chance.choice([0, 1, 11, 30, 80]), seconds=chance.random())
+        assert life.engine.state.time is not None
+        pause = timedelta(hours=chance.choice([0, 1, 11, 30, 80]), seconds=chance.random())
+        life.until = life.engine.state.time + pause
         for symbol in SYMBOLS:
             life.apply(Tick(symbol, marks[symbol]))
-            life.pause = timedelta()
     await life.commit()
 
 
 async def _raw(connection: asyncpg.Connection) -> tuple[Rows, Rows]:
     """The fund's history; and of liquidations and ADL what counts, by a second way of valuing."""
-    history = await connection.fetch("SELECT * FROM fund_history ORDER BY sequence")
+    history = await connection.fetch(
+        "SELECT * FROM fund_history WHERE fund_id = 'f' ORDER BY sequence"
+    )
     found = await connection.fetch("""
         SELECT *, filled_quantity + taken_over_quantity + deleveraged_quantity + netted_quantity
             AS closed FROM liquidations JOIN contracts USING (symbol)""")
@@ -132,9 +145,10 @@ def intervals(history: Rows, name: KeptInterval) -> Iterator[dict[str, Any]]:
     for begin, rows in groups.items():
         seen, by_kind = [total], defaultdict[str, Decimal](D)
         for row in rows:
-            seen.append(seen[-1] + row["amount"])
+            total += row["amount"]
             by_kind[row["kind"]] += row["amount"]
-        total = seen[-1]
+            if row["kind"] != "adjustment" or row["amount"] > 0:
+                seen.append(total)  # else the other wallet has it, by the next row
         yield {
             "time": begin.strftime("%Y-%m-%dT%H:%M:%S.000000Z"), "open": plain(seen[0]),
             "high": plain(max(seen)), "low": plain(min(seen)), "close": plain(total),

@@ -149,10 +149,12 @@ CROSS JOIN LATERAL (
   WHERE fund_id = :fund AND asset = page.asset AND interval = '1d' AND time = day
 ) AS volumes
 LEFT JOIN LATERAL (
-  SELECT sequence, hash FROM fund_history
-  WHERE fund_id = :fund AND time < day + interval '1 day'
-  ORDER BY time DESC, sequence DESC LIMIT 1
-) AS head ON true
+  -- What lies before the next day in the one index that has a fund's rows together: in that of all
+  -- funds the last row of a silent one lies behind all that came since.
+  SELECT fund_id, sequence, hash FROM fund_history
+  WHERE (fund_id, time, sequence) < (:fund, day + interval '1 day', 0)
+  ORDER BY fund_id DESC, time DESC, sequence DESC LIMIT 1
+) AS head ON head.fund_id = :fund
 ORDER BY day DESC, asset
 """)
 
