@@ -15,6 +15,7 @@ from app.engine.events import Liquidation
 from app.engine.figures.margin import cross_summary, position_summary
 from app.engine.figures.sources import weigh
 from app.engine.numbers import EXACT
+from app.engine.trading.funds import unrealized_profit
 from app.engine.trading.offloading import next_step
 from tests.engine.shown import Shown, same
 from tests.engine.world import START, World
@@ -151,6 +152,12 @@ class Expectations(Shown):
         """`interest TEST 10`: how much of a contract is open (FND-12)."""
         found = self.world.state.markets[symbol].open_interest
         assert found == Decimal(quantity), f"{found} open"
+
+    def expect_unsettled(self, fund: str, symbol: str, profit: str) -> None:
+        """`unsettled F TEST -90`: what settling a fund's inventory would bring it now (FND-1)."""
+        state = self.world.state
+        found = unrealized_profit(state, state.funds[fund].inventory[symbol])
+        assert found == Decimal(profit), f"{found} unsettled"
 
     def expect_profits(self, account: str, symbol: str, parts: str) -> None:
         """`profits bob TEST 2`: of how many parts of time it is known what was won (FND-12)."""
