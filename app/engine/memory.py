@@ -10,7 +10,6 @@ what may still be the highest of the window: each is higher than all after it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -61,8 +60,8 @@ class FundMemory:
 
     `gained` is the sum of `RESULTS` since the breaker was switched on; it has `stopped` takeovers,
     and that they may go on was not seen yet. `cap_warned` and `drawdown_warned` are the highest
-    levels that were warned of and are not armed again (0: none). Derived: `seen`, the balance after
-    the newest entry, which was at `since`, and `spent`, the sum of the minutes of payouts.
+    levels that were warned of and are not armed again (0: none). Derived: of a breaker `seen`, the
+    balance after the newest entry, which was at `since`; `spent`, the sum of the payouts' minutes.
     """
 
     fund_id: str
@@ -71,14 +70,14 @@ class FundMemory:
     stopped: bool = False
     cap_warned: Decimal = ZERO
     drawdown_warned: Decimal = ZERO
-    minutes: dict[Measure, deque[Minute]] = field(default_factory=dict)
+    minutes: dict[Measure, list[Minute]] = field(default_factory=dict)
     seen: Decimal = ZERO
     since: datetime | None = None
     spent: Decimal = ZERO
 
     def restore(self, minute: Minute) -> None:
         """Take in a minute that was kept, the oldest first."""
-        self.minutes.setdefault(minute.measure, deque()).append(minute)
+        self.minutes.setdefault(minute.measure, []).append(minute)
         if minute.measure == "paid":
             self.spent += minute.amount
 
@@ -112,7 +111,7 @@ class FundMemory:
             self.spent = ZERO
         else:
             self.gained, self.stopped, self.drawdown_warned = ZERO, False, ZERO
-            self.since = None
+            self.seen, self.since = ZERO, None
         return [_forgotten(minute) for minute in gone]
 
     def paid(self, now: datetime) -> Decimal:
@@ -174,13 +173,13 @@ class FundMemory:
             amount=amount,
         )
 
-    def _kept(self, measure: Measure, begin: datetime, changed: list[Minute]) -> deque[Minute]:
+    def _kept(self, measure: Measure, begin: datetime, changed: list[Minute]) -> list[Minute]:
         """The minutes that are not past, those that are being forgotten."""
         for old in list(self._past(measure, begin)):
-            changed.append(_forgotten(self.minutes[measure].popleft()))
+            changed.append(_forgotten(self.minutes[measure].pop(0)))
             if measure == "paid":
                 self.spent -= old.amount
-        return self.minutes.setdefault(measure, deque())
+        return self.minutes.setdefault(measure, [])
 
     def _past(self, measure: Measure, begin: datetime) -> Iterator[Minute]:
         """The minutes of which all was before `begin`."""

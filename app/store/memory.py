@@ -12,7 +12,8 @@ async def load(source: RowSource, state: State, where: str, *values: object) -> 
     for row in await source.fetch("fund_memory", where, *values):
         memory = exact(FundMemory(*row), "fund_memory")
         fund = state.funds[memory.fund_id]
-        memory.seen = fund.balance(memory.asset)
+        if fund.policy.drawdown_breaker is not None:
+            memory.seen = fund.balance(memory.asset)
         fund.memory[memory.asset] = memory
     for row in await source.fetch("fund_minutes", f"{where} ORDER BY minute", *values):
         minute = exact(Minute(*row), "fund_minutes")

@@ -49,6 +49,7 @@ from tests.engine.fundings import Fundings
 from tests.engine.histories import Histories
 from tests.engine.interest import Interest
 from tests.engine.laws import check_laws
+from tests.engine.limits import Limits
 from tests.engine.naive_marks import Marks
 from tests.engine.offloads import Offloads, check_no_fund_sinks
 from tests.engine.payers import check_payers, traders_worth
@@ -117,6 +118,7 @@ class Books:
         self.deliveries = Deliveries()
         self.interest = Interest()
         self.offloads = Offloads()
+        self.limits = Limits()
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -141,6 +143,7 @@ class Books:
             self.marks.observe(outcome, state)
             check_records(outcome, state)
             self.offloads.observe(outcome, state)
+            self.limits.observe(outcome, state)
             check_moves(outcome, state)
             check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)

@@ -32,6 +32,7 @@ from tests.engine.delivered import Delivered
 from tests.engine.faults import Faults
 from tests.engine.funded import Funded
 from tests.engine.hedged import Hedged
+from tests.engine.limited import Limited
 from tests.engine.markets import (
     ACCOUNTS,
     CONTRACTS,
@@ -64,7 +65,9 @@ EXAMPLES = int(os.environ.get("HYPOTHESIS_EXAMPLES", "50"))
 STEPS = 50
 
 
-class Exchange(Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected, Offloading):
+class Exchange(
+    Faults, Funded, Hedged, Triggering, Priced, Delivered, Protected, Offloading, Limited
+):
     """Four traders and a whale, ten contracts, four funds, three settlement assets; most runs
     trade two contracts only (`busy`), so that accounts, orders and marks meet."""
 

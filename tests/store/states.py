@@ -31,7 +31,7 @@ from app.engine.figures import orderbook
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.outcome import Outcome
-from app.engine.policies import FundPolicy
+from app.engine.policies import DrawdownBreaker, FundPolicy
 from app.engine.results import Done
 from app.engine.scopes import wallet_key
 from app.engine.state import Fund, State
@@ -116,7 +116,8 @@ class Exchange:
         step = self.step()
         policy = FundPolicy(
             max_net_notional_ratio=Decimal("1.5"), share_below_minimum=Decimal("0.75"),
-            share_above_minimum=Decimal("0.25"),
+            share_above_minimum=Decimal("0.25"), drawdown_breaker=DrawdownBreaker(),
+            max_payout_per_day=Decimal(1000),
         )  # fmt: skip
         step.add_fund(fund_id, NASTY, policy)
         fund = self.state.funds[fund_id]
@@ -125,6 +126,7 @@ class Exchange:
             wallet = step.fund_wallet(fund, "USDT", name)
             outside = step.wallet("external", "", "USDT")
             step.transfer("seed_capital", outside, wallet, Decimal(500), reference=NASTY)
+        step.warned(fund.memory["USDT"], Decimal("0.80"), Decimal(0))
         return fund
 
     def pay_into_treasury(self) -> None:
@@ -360,7 +362,7 @@ def small_exchange() -> Exchange:
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
     "margin", "armed", "base", "weighed", "free", "schedule", "deliveries",
-    "offloads", "to_place",
+    "offloads", "to_place", "since", "watch_at",
 }  # fmt: skip
 """What the engine makes again after a start."""
 
