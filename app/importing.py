@@ -45,7 +45,7 @@ def import_files(
 
     Their texts go out as they are: a number that was read and written again may not be the same.
     """
-    body = b'{"exchange_info": %b, "leverage_brackets": %b}' % (
+    body = b'{"exchange_info": %b, "leverage_brackets": %b, "reference": "backstop import"}' % (
         _json_text(exchange_info),
         _json_text(leverage_brackets),
     )

@@ -29,6 +29,8 @@ from app.engine.traders import Account, Position, Wallet
 
 HISTORY_KINDS = frozenset(get_args(HistoryKind))
 TREASURY_KINDS = frozenset(get_args(TreasuryKind))
+MAY_OWE = ("emergency_injection", "opening")
+"""What alone leaves the treasury with less than nothing."""
 TRADER_WALLETS = ("cross", "isolated")
 CHAINED_WALLETS = ("fund", "treasury")
 """Whose every change is a row of a hash-chained history (HIS-1)."""
@@ -250,6 +252,8 @@ class Ledger:
         liquidation_id: int | None = None,
     ) -> None:
         assert kind in TREASURY_KINDS, kind  # money moves in the treasury only so (FND-10)
+        owes = amount < 0 and wallet.balance < 0
+        assert not owes or kind in MAY_OWE, (kind, wallet.balance)  # FND-4
         treasury = self.state.treasury
         entry = _next_entry(
             TreasuryEntry,

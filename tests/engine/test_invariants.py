@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal, localcontext
+from typing import Any
 
 import pytest
 
@@ -346,3 +347,15 @@ def test_a_hash_does_not_depend_on_how_a_number_is_written() -> None:
     position = world.state.accounts["bob"].positions["TEST", "both"]
     position.quantity = position.quantity.quantize(Decimal("0.000000"))
     assert invariants.state_hash(world.state) == before
+
+
+@pytest.mark.parametrize("kind", ["top_up", "funding_correction", "withdrawal", "deposit"])
+def test_only_an_injection_leaves_the_treasury_owing(kind: Any) -> None:
+    """FND-4, FND-10: what else would, or is no kind of its history, ends the term."""
+    world = built()
+    step = Step(world.state, Recover(), world.next_time())
+    treasury = step.wallet("treasury", "", "USDT")
+    to = step.cross_wallet(world.state.accounts["ann"], "USDT")
+    step.transfer("emergency_injection", treasury, to, Decimal(1))
+    with pytest.raises(AssertionError, match=kind):
+        step.transfer(kind, treasury, to, Decimal(1))

@@ -15,7 +15,7 @@ from app.runner.answers import Answer, AnswerKey
 from app.runner.clock import SECOND, Clock
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
-from app.runner.submission import NotLeader
+from app.runner.submission import By, NotLeader
 from app.runner.term import Term
 from app.store.writer import StaleLeader
 from tests.simulation.store import BOUNDS, SOURCES, Disk, Network, SimulatedStore, no_news
@@ -57,6 +57,10 @@ async def at_once(function: Callable[..., object], *arguments: object) -> None:
     function(*arguments)
 
 
+ADMIN = By("key", "why")
+"""Who gives all commands that are no leader's own."""
+
+
 class Cluster:
     """Terms over one disk. Several may believe that they lead; at most one can write."""
 
@@ -84,7 +88,7 @@ class Cluster:
         if not serving:
             raise NotLeader
         old = self.network.chance.random() < 0.2
-        return await (serving[0] if old else serving[-1]).submit(commands, key)
+        return await (serving[0] if old else serving[-1]).submit(commands, key, ADMIN)
 
     async def lead_for_ever(self) -> None:
         """One leader after the other: by faults, by order, or because the last one seemed dead."""

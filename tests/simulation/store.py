@@ -15,6 +15,9 @@ from typing import Any
 
 from app.engine.bounds import Bounds
 from app.engine.commands import Command
+from app.engine.commands.keys import CreateKey
+from app.engine.commands.leaders import ContinueCascade, Recover
+from app.engine.commands.prices import ReportClock
 from app.engine.engine import Engine
 from app.engine.state import State
 from app.store import answers, codec
@@ -33,6 +36,9 @@ SOURCES = (key_every(timedelta(milliseconds=10)),)
 """What is due in the simulation."""
 BOUNDS = Bounds(finds=2, liquidations=1)
 """Its cascades have many parts."""
+
+LEADERS = (Recover, ContinueCascade, ReportClock, CreateKey)
+"""Commands that nobody sends."""
 
 Name = tuple[str, str]
 """A command's kind and body: the simulation sends no two commands that are equal."""
@@ -151,6 +157,15 @@ class Disk:
             add(grown, collect([outcome], (), engine.state.counters))
         assert grown == self.grown
         return engine, results
+
+    def check_acts(self) -> None:
+        """Each command that is no leader's own is an act, once, and nothing else is."""
+        acts = {row["sequence"]: row["kind"] for row in self.rows["admin_acts"].values()}
+        assert acts == {
+            sequence: type(command).__name__
+            for sequence, (command, _) in enumerate(self.log, start=1)
+            if not isinstance(command, LEADERS)
+        }
 
     def check_rows(self, state: State) -> None:
         """The rows are those of this state."""

@@ -79,6 +79,7 @@ async def simulate(seed: int, parts: Parts) -> Story:
     check_all(last.engine.state)
     engine, results = disk.replay()
     disk.check_rows(engine.state)
+    disk.check_acts()
     assert state_hash(engine.state) == state_hash(last.engine.state)
     for request in clients.requests:
         check(request, disk, results)
