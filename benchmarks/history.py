@@ -83,6 +83,11 @@ def _ledger(past: Past, **query: str) -> str:
     return f"/v1/accounts/{past.account()}/ledger?{urlencode(query)}"
 
 
+def _signals(past: Past, **query: str) -> str:
+    place = {"cursor": cursor_of(past.moment())} if past.random.random() < 0.5 else {}
+    return f"/v1/insurance-funds/usdt-major/signals?{urlencode({**query, **place})}"
+
+
 MAJOR, OTHER = {"fund": "usdt-major"}, {"fund": "usdt-other"}
 RARE = {"kind": "adjustment"}
 LOSS = {"kind": "bankruptcy_loss"}
@@ -115,6 +120,10 @@ QUESTIONS: dict[str, Ask] = {
     "by the day, the newest": lambda _: _history({**MAJOR, "asset": "USDT", "interval": "1d"}),
     "a fund": lambda _: "/v1/insurance-funds/usdt-major",
     "a fund's head": lambda _: "/v1/insurance-funds/usdt-major/history-head",
+    "a fund's signal": lambda _: "/v1/insurance-funds/usdt-major/signal",
+    "of a week": lambda _: "/v1/insurance-funds/usdt-major/signal?window=7d",
+    "a fund's signals": _signals,
+    "of a week ": lambda past: _signals(past, window="7d"),
     "liquidations": _numbered(LIQUIDATIONS, 0.1),
     "liquidations, a page of 1,000": _numbered(LIQUIDATIONS, 0.1, limit="1000"),
     "liquidations of a contract": _numbered(LIQUIDATIONS, 0.1, **OFTEN),

@@ -35,6 +35,7 @@ from app.api.rebalances import rebalances
 from app.api.reports import reports
 from app.api.services import Services
 from app.api.settlements import settlements
+from app.api.signals import signals
 from app.api.treasury import treasury
 from app.runner.runner import Runner
 
@@ -106,6 +107,7 @@ def create_app(
         treasury,
         history,
         reports,
+        signals,
         offload,
         funding,
         settlements,
