@@ -13,7 +13,7 @@ from app.engine.commands.leaders import ContinueCascade, Limits, Recover
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Tick
 from app.engine.events import Liquidation
-from app.engine.liquidation import clearance, deleveraging, takeover
+from app.engine.liquidation import clearance, counterparty, takeover
 from app.engine.liquidation.waterfall import STAGES
 from app.engine.liquidation.work import Work
 from app.engine.numbers import UNIT, share
@@ -137,7 +137,7 @@ def test_adl_2_parts_that_are_not_the_whole_are_noticed(
 ) -> None:
     """ADL-2, LIQ-3: the values at which a position is closed add up to its bankruptcy value."""
     whale.state.bounds = replace(whale.state.bounds, closed=500)
-    monkeypatch.setattr(deleveraging, "share", lambda *parts: share(*parts) + UNIT)
+    monkeypatch.setattr(counterparty, "share", lambda *parts: share(*parts) + UNIT)
     with pytest.raises(AssertionError):
         whale.engine.apply(Tick("TEST", Decimal(90)), whale.next_time())
 
