@@ -71,3 +71,21 @@ async def test_a_step_is_planned_then_done(api: Api, monkeypatch: pytest.MonkeyP
     assert (own["role"], own["side"], own["quantity"]) == ("maker", "buy", "0.1")
     (held,) = (await api(f"GET {FUND}"))["inventory"]
     assert (held["quantity"], held["cost"]) == ("0.9", "42300")
+
+
+async def test_what_sinks_the_fund_is_an_adl_without_a_liquidation(api: Api) -> None:
+    """500 of 1,000 are left when it takes 1 over; at 46,000 that has lost 1,000."""
+    await api(f"PATCH {FUND}", {"policy": {"max_net_notional_ratio": "1000"}})
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    assert (await api(f"GET {FUND}"))["balances"][0]["balance"] == "500"
+    assert (await api.mark("BTCUSDT", "46000"))["accounts_at_risk"] == 0
+    (event,) = (await api("GET /v1/adl-events", key=None))["items"]
+    assert event["liquidation_id"] is None
+    assert (event["fund"], event["side"], event["quantity"]) == ("usdt-major", "long", "1")
+    assert (event["bankruptcy_price"], event["deficit"]) == ("46500", "500")
+    detail = await api(f"GET /v1/adl-events/{event['adl_event_id']}")
+    parts = {part["account_id"]: part["quantity"] for part in detail["counterparties"]}
+    assert parts == {"bob": "0.6", "carol": "0.4"}
+    fund = await api(f"GET {FUND}", key=None)
+    assert (fund["balances"][0]["balance"], fund["inventory"]) == ("0", [])
