@@ -35,3 +35,9 @@ class FundWords:
             found = excess.proposal(self.world.state, asset)
         texts = [f"{m.source}>{m.destination}:{m.amount.normalize():f}" for m in found]
         assert texts == list(moves), texts
+
+    def expect_volumes(self, fund: str, *volumes: str) -> None:
+        """`volumes F liquidation/long:989 takeover/long:95`: all that its reports count (HIS-3)."""
+        found = [f"{v.kind}/{v.side}:{v.value.normalize():f}" for v in self.world.volumes
+                 if v.fund_id == fund]  # fmt: skip
+        assert found == list(volumes), found

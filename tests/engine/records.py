@@ -17,6 +17,7 @@ from tests.engine.arithmetic import (
     worth_of_price_unit,
 )
 from tests.engine.owned import check_owners
+from tests.engine.reported import check_reported
 
 BESIDE = ("liquidation_clearance_fee", "inventory_settlement")
 """What stands beside a liquidation's `fund_amount`, which adds up all else it moved in the fund."""
@@ -36,6 +37,7 @@ def check_records(outcome: Outcome, state: State) -> None:
     for event in outcome.of(AdlEvent):
         _adl(event, outcome, state)
     check_owners(outcome, state)
+    check_reported(outcome, state)
     _bankrupt_wallets_are_empty(outcome, state)
 
 

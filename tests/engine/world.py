@@ -35,7 +35,7 @@ from app.engine.events import (
 )
 from app.engine.markets import Triggers
 from app.engine.numbers import EXACT
-from app.engine.outcome import Outcome
+from app.engine.outcome import Outcome, Volume
 from app.engine.policies import FundPolicy
 from app.engine.rejections import Rejection
 from app.engine.results import OrderReceipt
@@ -96,6 +96,7 @@ class World:
         self.fees: list[ClearanceFee] = []
         self.events: list[AdlEvent] = []
         self.history: list[FundEntry | TreasuryEntry] = []
+        self.volumes: list[Volume] = []
         self.alerts: list[Alert] = []
         self.payments: list[FundingPayment] = []
         self.fundings: list[FundingSettled] = []
@@ -141,6 +142,7 @@ class World:
         self.fees += outcome.of(ClearanceFee)
         self.events += outcome.of(AdlEvent)
         self.history += [*outcome.of(FundEntry), *outcome.of(TreasuryEntry)]
+        self.volumes += outcome.volumes
         self.alerts += outcome.of(Alert)
         self.payments += outcome.of(FundingPayment)
         self.fundings += outcome.of(FundingSettled)
