@@ -75,12 +75,6 @@ class FundMemory:
     since: datetime | None = None
     spent: Decimal = ZERO
 
-    def restore(self, minute: Minute) -> None:
-        """Take in a minute that was kept, the oldest first."""
-        self.minutes.setdefault(minute.measure, []).append(minute)
-        if minute.measure == "paid":
-            self.spent += minute.amount
-
     def note(
         self,
         policy: FundPolicy,

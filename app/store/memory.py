@@ -17,4 +17,7 @@ async def load(source: RowSource, state: State, where: str, *values: object) -> 
         fund.memory[memory.asset] = memory
     for row in await source.fetch("fund_minutes", f"{where} ORDER BY minute", *values):
         minute = exact(Minute(*row), "fund_minutes")
-        state.funds[minute.fund_id].memory[minute.asset].restore(minute)
+        memory = state.funds[minute.fund_id].memory[minute.asset]
+        memory.minutes.setdefault(minute.measure, []).append(minute)
+        if minute.measure == "paid":
+            memory.spent += minute.amount

@@ -222,6 +222,36 @@ async def test_inventory_and_distance(api: Api) -> None:
     assert fund["adl"] == {"active": True, "reason": "net_notional_cap", "distance": "0"}
 
 
+async def test_what_holds_a_fund_back(api: Api) -> None:
+    """Limits bound a takeover (FND-3, FND-12); what is left of them is shown, and warned of."""
+    path = "/v1/insurance-funds/usdt-major"
+    limits = {"max_payout_per_day": "8", "max_payout_per_event": "6", "drawdown_breaker": {}}
+    await api(f"PATCH {path}", {"policy": limits})
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    fund = await api(f"GET {path}")
+    assert (fund["balances"][0]["balance"], fund["paid_out"]) == ("994", "6")
+    assert (fund["drawdown"], fund["cap_use"]) == ("0.006", "0.56740443")
+    assert fund["adl"] == {"active": False, "reason": None, "distance": "2"}
+    (event,) = (await api("GET /v1/adl-events"))["items"]
+    assert event["quantity"] == "0.988"
+    await asyncio.sleep(1.1)
+    await api.mark("BTCUSDT", "47000")
+    (warning,) = (await api("GET /v1/alerts?kind=adl_warning"))["items"]
+    assert warning["detail"] == {
+        "measure": "cap_use", "level": "0.5", "amount": "564", "limit": "994", "distance": "2",
+        "reason": "",
+    }  # fmt: skip
+    for policy, reason in (
+        ({"max_payout_per_day": "6"}, "payout_limit"),
+        ({"drawdown_breaker": {"stop": "0.005", "resume": "0.005"}}, "drawdown_breaker"),
+        ({"counterparty_first": True}, "counterparty_first"),
+    ):
+        await api(f"PATCH {path}", {"policy": policy})
+        fund = await api(f"GET {path}")
+        assert fund["adl"] == {"active": True, "reason": reason, "distance": "0"}
+
+
 async def test_alerts_have_filters(api: Api) -> None:
     for fund in ("usdt-major", "usdc"):
         asset = "USDC" if fund == "usdc" else "USDT"
