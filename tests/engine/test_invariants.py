@@ -22,7 +22,7 @@ from app.engine.marks import MidSample, SourcePrice
 from app.engine.numbers import EXACT
 from app.engine.results import Done
 from app.engine.scopes import WalletKind
-from app.engine.state import Counters, State
+from app.engine.state import Counters, State, Treasury
 from app.engine.step import Step
 from tests.engine.world import START, World, contract, replayed
 
@@ -327,6 +327,15 @@ def test_what_marks_are_derived_from_is_in_the_hash() -> None:
         market.agreed_price = price
         hashes.add(invariants.state_hash(world.state))
     assert len(hashes) == 5
+
+
+def test_the_treasurys_history_is_in_the_hash() -> None:
+    """HIS-1: its head is state; without a row it is as before there were any."""
+    world, hashes = built(), set[str]()
+    for treasury in (Treasury(), Treasury(sequence=1, last_hash="a"), Treasury("treasury", 1, "b")):
+        world.state.treasury = treasury
+        hashes.add(invariants.state_hash(world.state))
+    assert len(hashes) == 3
 
 
 def test_the_place_of_an_amended_order_is_in_the_hash() -> None:
