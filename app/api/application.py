@@ -27,6 +27,7 @@ from app.api.keys import keys
 from app.api.liquidations import liquidations
 from app.api.offload import offload
 from app.api.orders import orders, trades
+from app.api.owners import owners
 from app.api.placing import PLACING
 from app.api.prices import PRICING, prices
 from app.api.problems import Problem
@@ -113,6 +114,7 @@ def create_app(
         settlements,
         calculators,
         incidents,
+        owners,
         acts,
         health,
     ):

@@ -28,6 +28,7 @@ from app.engine.events import (
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.memory import FundMemory, Minute
+from app.engine.numbers import ZERO
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
 from app.engine.state import ApiKey, Fund, Inventory, Payout, Treasury
@@ -119,6 +120,17 @@ class Volume(NamedTuple):
     value: Decimal
 
 
+class OwnerResult(NamedTuple):
+    """What an owner's account won or lost in a contract, or what was paid for it (FND-12)."""
+
+    owner_id: str
+    symbol: str
+    won: Decimal = ZERO
+    lost: Decimal = ZERO
+    fund_paid: Decimal = ZERO
+    treasury_paid: Decimal = ZERO
+
+
 class Failure(NamedTuple):
     """An exception in the engine: the command that was being applied, as which one, and when.
 
@@ -140,7 +152,8 @@ class OutcomeOf(Generic[R_co]):
     one or did a part of one. `touched` is the state it changed, in the order first touched (a dict
     as a set): where two stand for the same row, the later holds. Positions and inventory with
     quantity 0 are gone. `records` are in order; so are `marks` and `index_prices`, those that came,
-    and what is added up of a fund: its `balances` and the `volumes` of its liquidations.
+    and what is added up of a fund: its `balances` and the `volumes` of its liquidations;
+    `owned` is what owners won and were paid for.
     """
 
     sequence: int
@@ -154,6 +167,7 @@ class OutcomeOf(Generic[R_co]):
     index_prices: tuple[IndexPrice, ...] = ()
     balances: tuple[FundBalance, ...] = ()
     volumes: tuple[Volume, ...] = ()
+    owned: tuple[OwnerResult, ...] = ()
 
     @property
     def accepted(self) -> bool:

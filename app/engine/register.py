@@ -21,7 +21,7 @@ from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.memory import Measure
 from app.engine.numbers import ZERO
-from app.engine.outcome import IndexPrice, Volume, VolumeKind
+from app.engine.outcome import IndexPrice, OwnerResult, Volume, VolumeKind
 from app.engine.policies import FundPolicy
 from app.engine.state import ApiKey, Fund, Inventory, Payout
 from app.engine.traders import Account, ContractSettings, HeldProfit, Position
@@ -77,6 +77,10 @@ class Register(Ledger):
             value=abs(contract.value(quantity, price)),
         )
         self.outcome.volumes += (volume,)
+
+    def tell_owner(self, result: OwnerResult) -> None:
+        """Say what an owner won, lost or was paid for (FND-12)."""
+        self.outcome.owned += (result,)
 
     def set_index_price(self, mark: Mark, price: Decimal) -> None:
         """The index price is another one, the mark the same: what is remembered of it holds."""

@@ -58,6 +58,7 @@ from app.store import codec, tables
 from app.store.buckets import fund_rows
 from app.store.candles import candles
 from app.store.growing import Growing
+from app.store.owners import owner_rows
 from app.store.tables.log import AdminAct, StoredAnswer
 
 TableRow = tuple[Any, ...]
@@ -121,6 +122,7 @@ def collect(
         _add_state(batch, table, rows)
     trades = cast("list[Trade]", batch.appends.get("trades", []))
     grown = fund_rows(outcomes)
+    grown["owner_results"] = owner_rows(outcomes)
     grown["candles"] = candles(marks, index_prices, trades)
     batch.merges = {name: rows for name, rows in grown.items() if rows}
     if acts:

@@ -93,3 +93,33 @@ async def test_fnd_12_profit_is_held(api: Api) -> None:
     assert timedelta(minutes=5) < held_for <= timedelta(minutes=10)
     body = {"asset": "USDT", "amount": "99985.35"}
     await api("POST /v1/accounts/bob/withdrawals", body, key="bob", status=201)
+
+
+async def test_fnd_12_self_dealing_is_reported(api: Api) -> None:
+    """By owner and contract: what the fund paid for it, and what it won there at the same time."""
+    await api("PATCH /v1/insurance-funds/usdt-major", {"policy": {"max_net_notional_ratio": "10"}})
+    await api.seed_fund("usdt-major", "100000")
+    for account, amount in (("m1", "6100"), ("m2", "100000"), ("carol", "100000")):
+        await api.open(account, amount)
+    await api("PATCH /v1/accounts/m1", {"owner_id": "mallory"})
+    await api.mark("BTCUSDT", "60000")
+    await api.configure("m1", 10)
+    await api.order("m2", "sell", "1", "60000")
+    await api.order("m1", "buy", "1", "60000")
+    await api.mark("BTCUSDT", "53000")
+    await api("PATCH /v1/accounts/m2", {"owner_id": "mallory"})
+    await api.order("carol", "sell", "0.1", "53000")
+    await api.order("m2", "buy", "0.1", "53000")
+    (line,) = (await api("GET /v1/self-dealing"))["items"]
+    # Long 1 at 60,000 with 6,100 less 30 of fee: bankrupt at 53,930, and the mark is 53,000.
+    assert line == {
+        "owner_id": "mallory", "symbol": "BTCUSDT", "fund": "usdt-major", "asset": "USDT",
+        "fund_paid": "930", "treasury_paid": "0", "won": "700", "lost": "6070",
+    }  # fmt: skip
+    listed = await api("GET /v1/self-dealing?owner_id=mallory&limit=1")
+    assert listed == {"items": [line], "next_cursor": None}
+    assert (await api("GET /v1/self-dealing?owner_id=carol"))["items"] == []
+    assert (await api("GET /v1/self-dealing?to=2020-01-01T00:00:00Z"))["items"] == []
+    wide = "GET /v1/self-dealing?from=2020-01-01T00:00:00Z"
+    assert await api.refused(wide) == (422, "query_too_wide")
+    assert await api.refused("GET /v1/self-dealing", key="carol") == (403, "forbidden")

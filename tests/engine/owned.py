@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
 
-from app.engine.events import AdlEvent, Liquidation
+from app.engine.events import AdlEvent, Liquidation, Transfer
 from app.engine.outcome import Outcome
 from app.engine.state import State
 from app.engine.traders import Position
@@ -27,6 +28,7 @@ SLACK = Fraction(20, UNITS)
 def check_owners(outcome: Outcome, state: State) -> None:
     """Of each event who took part, and of each takeover that nobody of the owner's could have."""
     liquidated = {record.account_id for record in outcome.of(Liquidation)}
+    _results(outcome, state)
     for record in outcome.of(Liquidation):
         owner = state.accounts[record.account_id].owner_id
         events = [e for e in outcome.of(AdlEvent) if e.liquidation_id == record.liquidation_id]
@@ -40,6 +42,32 @@ def check_owners(outcome: Outcome, state: State) -> None:
             for position in _opposite(state, record, owner):
                 if position.account_id not in liquidated - {record.account_id}:
                     _cannot_bear(state, record, position, price)
+
+
+def _results(outcome: Outcome, state: State) -> None:
+    """What is said of owners is what the ledger and the liquidations say."""
+    sums: dict[tuple[str, str], list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 4)
+    said: dict[tuple[str, str], list[Fraction]] = defaultdict(lambda: [Fraction(0)] * 4)
+
+    def add(account_id: str, symbol: str, *amounts: Decimal) -> None:
+        owner = state.accounts[account_id].owner_id
+        if owner is not None and any(amounts):
+            found = zip(sums[owner, symbol], amounts, strict=True)
+            sums[owner, symbol] = [one + Fraction(more) for one, more in found]
+
+    none = Decimal(0)
+    for transfer in outcome.of(Transfer):
+        if transfer.kind == "realized_profit" and transfer.account_id and transfer.symbol:
+            won = transfer.destination.startswith(("cross/", "isolated/"))
+            amounts = (transfer.amount, none) if won else (none, transfer.amount)
+            add(transfer.account_id, transfer.symbol, *amounts, none, none)
+    for record in outcome.of(Liquidation):
+        paid = max(none, -record.fund_amount)
+        add(record.account_id, record.symbol, none, none, paid, -record.treasury_amount)
+    for owner, symbol, *told in outcome.owned:
+        found = zip(said[owner, symbol], told, strict=True)
+        said[owner, symbol] = [one + Fraction(more) for one, more in found]
+    assert dict(said) == dict(sums), f"owners: {dict(said)}, not {dict(sums)}"
 
 
 def _prices(record: Liquidation, events: list[AdlEvent]) -> Iterator[Decimal]:

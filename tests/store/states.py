@@ -30,7 +30,7 @@ from app.engine.events import (
 from app.engine.figures import orderbook
 from app.engine.markets import Delivery, Funding, Market
 from app.engine.marks import Mark, MidSample, SourcePrice
-from app.engine.outcome import Outcome
+from app.engine.outcome import Outcome, OwnerResult
 from app.engine.policies import DrawdownBreaker, FundPolicy
 from app.engine.results import Done
 from app.engine.scopes import wallet_key
@@ -159,10 +159,11 @@ class Exchange:
         step.add_key(NewKey(f"key-{number}", NASTY, "trader", f"{number:064x}", account_id))
         wallet = step.cross_wallet(account, "USDT")
         step.transfer("deposit", step.wallet("external", "", "USDT"), wallet, Decimal(1000))
-        for minutes, won in ((3, "12.5"), (1, "-0.00000001")):
+        for minutes, won in ((1, "-0.00000001"), (3, "12.5")):
             since = START + timedelta(minutes=minutes)
             step.add_profit(HeldProfit(account_id, symbol, since, since), Decimal(won))
         step.note_payout(symbol)
+        step.tell_owner(OwnerResult(NASTY, symbol, Decimal(7), Decimal("2.5"), Decimal("1E-8")))
         return account
 
     def hold(self, account: Account, symbol: str, quantity: str, cost: str) -> Position:

@@ -14,6 +14,7 @@ from app.store import database
 from app.store.buckets import FlowRow, IntervalRow, VolumeRow
 from app.store.candles import CandleRow
 from app.store.growing import Growing, Grown
+from app.store.owners import OwnerRow
 from app.store.rows import Writes
 from app.store.store import PostgresStore, Store
 from app.store.tables import metadata
@@ -22,7 +23,7 @@ from tests.store.contract import Contents, StoreContract
 
 KINDS: dict[str, Any] = {
     "candles": CandleRow, "fund_intervals": IntervalRow, "fund_flows": FlowRow,
-    "fund_volumes": VolumeRow,
+    "fund_volumes": VolumeRow, "owner_results": OwnerRow,
 }  # fmt: skip
 BLOCKED = """
     SELECT pid FROM pg_stat_activity

@@ -56,7 +56,9 @@ async def test_a_protected_fund_is_verified_after_a_restart(
         refused = (await runner.submit([Withdraw("carol", "USDT", Decimal(10_001))])).results
         assert isinstance(refused[0], Rejection)
         assert refused[0].code == "profit_held"
+    told = "SELECT won, lost, fund_paid, treasury_paid FROM owner_results"
+    assert [tuple(row) for row in await connection.fetch(told)] == [(40, 100, 12, 0)]
     findings = await verified(address)
     assert findings.difference is None
-    for name in ("held_profits", "payouts"):
+    for name in ("held_profits", "payouts", "owner_results"):
         assert findings.rows[name] == await connection.fetchval(f"SELECT count(*) FROM {name}") > 0

@@ -57,6 +57,7 @@ KEYS = {
     "fund_intervals": "fund_id, asset, interval, time",
     "fund_flows": "fund_id, asset, interval, time, kind",
     "fund_volumes": "fund_id, asset, interval, time, kind, side",
+    "owner_results": "owner_id, symbol, interval, time",
 }  # fmt: skip
 LATE = "sequence > 5"
 

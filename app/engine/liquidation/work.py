@@ -17,6 +17,7 @@ from app.engine.figures.health import Health
 from app.engine.figures.margin import Figures, LegFigures
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, texts
+from app.engine.outcome import OwnerResult
 from app.engine.results import Fill
 from app.engine.scopes import Scope
 from app.engine.state import Case
@@ -254,6 +255,10 @@ class Work:
         self.tell(record, "end", outcome=record.outcome, final_wallet=record.final_wallet)
         self.step.outcome.records.append(record)
         self._tell_volumes(record)
+        paid, injected = max(ZERO, -record.fund_amount), -record.treasury_amount
+        if self.account.owner_id is not None and (paid or injected):
+            owner, symbol = self.account.owner_id, record.symbol
+            self.step.tell_owner(OwnerResult(owner, symbol, fund_paid=paid, treasury_paid=injected))
 
     def _tell_volumes(self, record: Liquidation) -> None:
         """What a record adds to the volumes of its fund (HIS-3), orders cancelled alone nothing."""

@@ -8,6 +8,7 @@ from app.engine.events import LedgerKind
 from app.engine.figures import exposure, settlement
 from app.engine.figures.settlement import Held, Manner, Settlement
 from app.engine.numbers import ZERO
+from app.engine.outcome import OwnerResult
 from app.engine.state import State
 from app.engine.step import Step
 from app.engine.traders import Account, Position, Wallet
@@ -73,6 +74,9 @@ def book(
             )
     if settled.profit:
         holding.remember_profit(step, contract, account, settled.profit)
+        if account.owner_id is not None:
+            won, lost = max(ZERO, settled.profit), max(ZERO, -settled.profit)
+            step.tell_owner(OwnerResult(account.owner_id, position.symbol, won=won, lost=lost))
     turned = position.quantity * settled.quantity <= 0
     step.set_position(position, settled.quantity, settled.cost)
     exposure.remember(market, position, settled.value, settled.maintenance)

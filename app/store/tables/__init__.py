@@ -8,7 +8,14 @@ with the identifier that grows, and there is one only for a filter that the API 
 """
 
 from app.store.tables.columns import metadata
-from app.store.tables.growing import MERGED, candles, fund_flows, fund_intervals, fund_volumes
+from app.store.tables.growing import (
+    MERGED,
+    candles,
+    fund_flows,
+    fund_intervals,
+    fund_volumes,
+    owner_results,
+)
 from app.store.tables.log import (
     COUNTERS,
     OF_THE_TERM,
@@ -109,6 +116,7 @@ __all__ = [
     "offload_steps",
     "order_groups",
     "orders",
+    "owner_results",
     "payouts",
     "position_settlements",
     "positions",

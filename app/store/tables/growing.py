@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Table
+from sqlalchemy import Index, Table
+from sqlalchemy import text as sql
 
 from app.store.buckets import FlowRow, IntervalRow, VolumeRow
 from app.store.candles import CandleRow
+from app.store.owners import OwnerRow
 from app.store.tables.columns import booked, columns, law, metadata
 
 _GROWING = {"fillfactor": "90"}
@@ -50,6 +52,22 @@ fund_volumes = Table(
     postgresql_with=_GROWING,
 )
 
+owner_results = Table(
+    "owner_results",
+    metadata,
+    *columns(OwnerRow, key=4),
+    law("amounts", "won >= 0 AND lost >= 0 AND fund_paid >= 0 AND treasury_paid >= 0"),
+    booked("won", "lost", "fund_paid", "treasury_paid"),
+    Index(
+        "owner_results_paid",
+        "time",
+        "owner_id",
+        "symbol",
+        postgresql_where=sql("fund_paid > 0 OR treasury_paid > 0"),
+    ),
+    postgresql_with=_GROWING,
+)
+
 MERGED = {
     "candles": {
         "high": "GREATEST(old.high, excluded.high)",
@@ -67,6 +85,10 @@ MERGED = {
         "inflow": "old.inflow + excluded.inflow",
         "outflow": "old.outflow + excluded.outflow",
         "largest_outflow": "GREATEST(old.largest_outflow, excluded.largest_outflow)",
+    },
+    "owner_results": {
+        name: f"old.{name} + excluded.{name}"
+        for name in ("won", "lost", "fund_paid", "treasury_paid")
     },
     "fund_volumes": {
         "count": "old.count + excluded.count",
