@@ -13,21 +13,26 @@ from app.api.faults import Fault
 from app.api.liquidations import IdPath, if_visible, with_fund
 from app.api.orders import AccountFilter
 from app.api.paging import Paged
+from app.api.policies import Compared
 from app.api.problems import malformed, unknown
 from app.api.ranking import Direction, Place
 from app.api.risk import risk_view
 from app.api.routing import IN_PATH, keyed, problems, router
 from app.api.schemas.adl import (
+    AdlCounterfactualView,
     AdlEventDetailView,
     AdlEventView,
     AdlNoticeView,
     AdlRiskView,
+    ChosenView,
     CounterpartyView,
+    PolicyOutcomeView,
     QueuePlaceView,
     QueueView,
 )
 from app.api.schemas.base import Page
 from app.api.services import Reading, ServicesDep
+from app.engine.engine import Engine
 from app.engine.events import QueueEntry
 from app.engine.numbers import EXACT
 from app.engine.rejections import Code
@@ -76,7 +81,7 @@ async def get_adl_event(
     if row is None:
         raise unknown("adl_event_id")
     parts = await queries.list_counterparties(reading, int(adl_event_id))
-    queue = enumerate(map(QueueEntry._make, row["queue"]), start=1)
+    queue = enumerate([QueueEntry(*place) for place in row["queue"]], start=1)
     return AdlEventDetailView.of(
         with_fund(row),
         queue=[
@@ -84,6 +89,41 @@ async def get_adl_event(
             for rank, place in queue
         ],
         counterparties=[CounterpartyView.of(if_visible(part, identity)) for part in parts],
+    )
+
+
+@adl.get(
+    "/adl-events/{adl_event_id}/counterfactual",
+    responses=problems(Fault.unauthorized, Fault.unknown_adl_event),
+    openapi_extra=OPTIONAL_KEY,
+    response_model_exclude_unset=True,
+    summary="What each ADL policy would have done",
+)
+async def get_counterfactual(
+    identity: MaybeKey, reading: Reading, adl_event_id: IdPath
+) -> AdlCounterfactualView:
+    """Whom each of the three policies would have closed against the same bankrupt position, for how
+    much, and what that gives up beyond the deficit (ADL-1, ADL-4)."""
+    row = await queries.get_adl_event(reading, int(adl_event_id))
+    if row is None:
+        raise unknown("adl_event_id")
+    parts = await queries.list_counterparties(reading, int(adl_event_id))
+    bankrupt = await queries.bankrupt_account(reading, row["liquidation_id"])
+    market = await load_market(await raw(reading), row["symbol"])
+    assert market is not None, row["symbol"]
+    compared = Compared(row, parts, market, bankrupt=bankrupt, most=Engine.bounds.shares)
+    with localcontext(EXACT):
+        policies = [
+            PolicyOutcomeView.of(
+                found,
+                counterparties=[
+                    ChosenView.of(if_visible(part, identity)) for part in found["counterparties"]
+                ],
+            )
+            for found in compared.policies()
+        ]
+    return AdlCounterfactualView.of(
+        row, places_kept=len(compared.places), complete=compared.complete, policies=policies
     )
 
 

@@ -219,12 +219,22 @@ class Deleveraged(NamedTuple):
 
 
 class QueueEntry(NamedTuple):
-    """One place in the ADL queue as it stood before the event; plain decimals as strings."""
+    """One place in the ADL queue as it stood before the event; plain decimals as strings.
+
+    `profit` is the position's, at mark; `balance`, `equity` and maintenance `margin` are its
+    scope's, `slack` is what that could lose before it is at risk (LIQ-1). None where nothing was
+    worked out, for the scope is left alone (REC-2), and before such figures were kept.
+    """
 
     account_id: str
     position_side: PositionSide
     score: str
     quantity: str
+    profit: str | None = None
+    balance: str | None = None
+    equity: str | None = None
+    margin: str | None = None
+    slack: str | None = None
 
 
 class AdlEvent(NamedTuple):
@@ -285,18 +295,9 @@ class OffloadStep(NamedTuple):
 
 
 AlertKind = Literal[
-    "fund_below_minimum",
-    "fund_empty",
-    "emergency_injection",
-    "adl",
-    "clock_jump",
-    "incident",
-    "index_lost",
-    "settlement_held",
-    "adl_warning",
-    "takeovers_stopped",
-    "takeovers_resumed",
-]
+    "fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump", "incident",
+    "index_lost", "settlement_held", "adl_warning", "takeovers_stopped", "takeovers_resumed",
+]  # fmt: skip
 
 
 class Alert(NamedTuple):

@@ -194,3 +194,36 @@ async def test_a_risk_with_inventory(api: Api) -> None:
     found = await api("GET /v1/contracts/BTCUSDT/adl-risk")
     assert (found["balance"], found["net_notional"]) == ("989.5", "987")
     assert (found["cap_use"], found["carries"], found["risk"]) == ("0.99747347", "2.5", "low")
+
+
+async def test_what_each_policy_would_have_done(api: Api) -> None:
+    """ADL-1: 0.979 of bob's 0.6 and carol's 0.4. By rank the first is closed whole, by size each
+    for 97.9 %. Who is who only an admin and each himself are told."""
+    await crash(api)
+    await api.mark("BTCUSDT", "47000")
+    path = "GET /v1/adl-events/1/counterfactual"
+    found = await api(path)
+    assert (found["places_kept"], found["queue_length"], found["complete"]) == (2, 2, True)
+    assert (found["adl_policy"], found["deficit"]) == ("current", "489.5")
+    parts = {
+        one["policy"]: {part["account_id"]: part["quantity"] for part in one["counterparties"]}
+        for one in found["policies"]
+    }
+    assert parts == {
+        "current": {"bob": "0.6", "carol": "0.379"},
+        "legacy": {"bob": "0.6", "carol": "0.379"},
+        "pro_rata": {"bob": "0.588", "carol": "0.391"},
+    }
+    current, legacy, pro_rata = found["policies"]
+    assert [one["actual"] for one in found["policies"]] == [True, False, False]
+    event = await api("GET /v1/adl-events/1")
+    for one in (current, legacy, pro_rata):  # all sold at 50,000: 0.979 x 3,000 - 489.5
+        assert (one["quantity"], one["left"], one["overshoot"]) == ("0.979", "0", "2447.5")
+    assert event["overshoot"] == "2447.5"
+    public = (await api.send(path, key=None)).text
+    assert "account" not in public
+    own = await api(path, key="carol")
+    assert [part.get("account_id") for part in own["policies"][0]["counterparties"]] == [
+        None, "carol",
+    ]  # fmt: skip
+    assert await api.refused("GET /v1/adl-events/9/counterfactual") == (404, "unknown_adl_event")

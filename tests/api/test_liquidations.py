@@ -83,7 +83,7 @@ async def test_the_public_sees_no_accounts(api: Api) -> None:
     for path in (
         "/v1/liquidations", "/v1/liquidations/1", "/v1/clearance-fees", "/v1/adl-events",
         "/v1/adl-events/1", "/v1/contracts/BTCUSDT/adl-queue", "/v1/trades?symbol=BTCUSDT",
-        "/v1/contracts/BTCUSDT/adl-risk",
+        "/v1/contracts/BTCUSDT/adl-risk", "/v1/adl-events/1/counterfactual",
         "/v1/insurance-funds", "/v1/insurance-fund-history", "/v1/contracts/BTCUSDT/book",
         "/v1/insurance-fund-history?format=csv",
     ):  # fmt: skip

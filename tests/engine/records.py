@@ -16,6 +16,7 @@ from tests.engine.arithmetic import (
     value,
     worth_of_price_unit,
 )
+from tests.engine.counterfactuals import check_counterfactual
 from tests.engine.owned import check_owners
 from tests.engine.reported import check_reported
 
@@ -170,6 +171,7 @@ def _adl(event: AdlEvent, outcome: Outcome, state: State) -> None:
             for record in outcome.of(Liquidation)
             if record.liquidation_id == event.liquidation_id
         )
+    check_counterfactual(event, account, state)
     scores = [Decimal(entry.score) for entry in event.queue]
     assert scores == sorted(scores, reverse=True), event
     at_bankruptcy = [p for p in event.counterparties if p.reason != "mark_price"]

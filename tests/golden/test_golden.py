@@ -24,7 +24,7 @@ FORGOTTEN = (
 )
 
 ADDED_SINCE = {
-    "DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance", "WatchFunds",
+    "DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 

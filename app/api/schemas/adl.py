@@ -80,6 +80,56 @@ class AdlEventDetailView(AdlEventView):
     counterparties: list[CounterpartyView]
 
 
+class ChosenView(View):
+    """What a policy closes against one counterparty; `score` is the policy's own."""
+
+    rank: int
+    account_id: OwnOnly = LEFT_OUT
+    position_side: PositionSide
+    score: Exact
+    quantity_before: Exact
+    quantity: Exact
+    reason: CloseReason
+
+
+class PolicyOutcomeView(View):
+    """What one policy closes of the event's quantity; `actual`: it is the one that did.
+
+    `left` is what it closes against none of the places: the account's own other leg, the fund's
+    inventory, or, where not all places were kept, others.
+    """
+
+    policy: AdlPolicy
+    actual: bool
+    quantity: Exact
+    left: Exact
+    overshoot: Exact
+    counterparties: list[ChosenView]
+
+
+class AdlCounterfactualView(View):
+    """What the three policies would have done with one event (ADL-1).
+
+    The one that did is told as it was. The others are worked out from the figures of the first
+    `places_kept` places of its queue, as if nobody else stood opposite: `complete` says whether
+    these were all. Events from before figures were kept have none.
+    """
+
+    adl_event_id: Id
+    time: Time
+    symbol: str
+    side: PositionDirection
+    quantity: Exact
+    bankruptcy_price: Exact
+    mark_price: Exact
+    deficit: Exact
+    adl_policy: AdlPolicy
+    queue_length: int
+    places_kept: int
+    complete: bool
+    policies: list[PolicyOutcomeView]
+
+
 class AdlNoticeView(View):
     """What an account is told of an event that deleveraged it (ADL-3).
 

@@ -240,11 +240,11 @@ def forget(state: State, asset: str) -> None:
 
 
 def forget_rooms(state: State, asset: str) -> None:
-    """Marks or brackets of the asset changed: what its counterparties can bear is not known."""
+    """Marks or brackets of the asset changed: what its counterparties have is not known."""
     for market in state.ranked.values():
         if market.contract.settlement_asset == asset:
             for ranking in market.rankings.values():
-                ranking.rooms = {}
+                ranking.rooms, ranking.shown = {}, {}
                 ranking.version += 1
 
 
@@ -343,18 +343,27 @@ def walk(ranking: Ranking, loss: Callable[[], Decimal]) -> Iterator[tuple[int, R
         block.version = ranking.version
 
 
-def head(ranking: Ranking, market: Market, length: int) -> tuple[QueueEntry, ...]:
+def head(state: State, ranking: Ranking, market: Market, length: int) -> tuple[QueueEntry, ...]:
     """The first places of the queue as an event keeps them (ADL-3)."""
     shown = ranking.shown
     first = islice(entries(ranking), length)
-    return tuple([shown.get(entry[2:]) or _show(ranking, market, entry) for entry in first])
+    return tuple([shown.get(entry[2:]) or _show(state, ranking, market, entry) for entry in first])
 
 
-def _show(ranking: Ranking, market: Market, entry: RankingEntry) -> QueueEntry:
+def _show(state: State, ranking: Ranking, market: Market, entry: RankingEntry) -> QueueEntry:
+    """A place with what its scope has, by which any policy could be followed (ADL-1)."""
     key = entry[2:]
-    quantity = plain(abs(market.positions[key].quantity))
-    ranking.shown[key] = QueueEntry(*key, plain(-entry[0]), quantity)
-    return ranking.shown[key]
+    position = market.positions[key]
+    shown = QueueEntry(*key, plain(-entry[0]), plain(abs(position.quantity)))
+    if not margin.is_aside(state, position.scope):
+        balance = margin.scope_balance(state, position.scope)
+        held = margin.scope_positions(state, position.scope)
+        health = margin.health_of(state, position.scope, held)
+        equity = balance + sum([other.profit for _, other in held], ZERO)
+        figures = (position.profit, balance, equity, health.maintenance_margin, health.slack)
+        shown = QueueEntry(*shown[:4], *map(plain, figures))
+    ranking.shown[key] = shown
+    return shown
 
 
 def quantile(rank: int, length: int) -> int:

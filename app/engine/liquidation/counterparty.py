@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from app.engine.events import CloseReason, Deleveraged, QueueEntry
 from app.engine.figures import margin, ranking
+from app.engine.figures.bearing import most_borne
 from app.engine.figures.health import health_after
 from app.engine.markets import Market
 from app.engine.numbers import ZERO, share
@@ -52,7 +53,7 @@ class Closing(ABC):
 
     def __post_init__(self) -> None:
         """The first fill is still to come."""
-        self.kept = ranking.head(self.queue, self.market, QUEUE_KEPT)
+        self.kept = ranking.head(self.step.state, self.queue, self.market, QUEUE_KEPT)
         self.loss = self._lot_loss()
 
     @property
@@ -102,7 +103,7 @@ def bearable(closing: Closing, held: Position, size: Decimal) -> Decimal:
     """The largest lot-rounded part, at most `size`, that leaves the counterparty's scope whole.
 
     What closing takes from it grows in proportion and what it frees shrinks as brackets fall, so
-    its health is concave in the quantity: from a healthy start there is one turn, found by halving.
+    its health is concave in the quantity.
     """
     step, market = closing.step, closing.market
     if margin.is_aside(step.state, held.scope):
@@ -123,15 +124,7 @@ def bearable(closing: Closing, held: Position, size: Decimal) -> Decimal:
     if not before.at_risk and not bears(lot):
         ranking.remember_room(closing.queue, held, slack(lot, ZERO))
         return ZERO
-    if bears(size):
-        return size
-    low, high = 1, int(size / lot)
-    if before.at_risk:
-        return ZERO
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if bears(middle * lot) else (low, middle)
-    return low * lot
+    return most_borne(bears, size, lot, at_risk=before.at_risk)
 
 
 def close_against(

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import Rows, newest
 from app.store.queries.merging import Walk, merged, rows_at
-from app.store.tables import adl_counterparties, adl_events
+from app.store.tables import adl_counterparties, adl_events, liquidations
 
 
 async def list_adl_events(
@@ -47,6 +47,12 @@ async def list_counterparties(connection: AsyncConnection, adl_event_id: int) ->
         .order_by(adl_counterparties.c.number)
     )
     return (await connection.execute(query)).mappings().all()
+
+
+async def bankrupt_account(connection: AsyncConnection, liquidation_id: int | None) -> str | None:
+    """Whose position a liquidation closed; None for none (FND-5)."""
+    query = select(liquidations.c.account_id).where(liquidations.c.liquidation_id == liquidation_id)
+    return await connection.scalar(query)
 
 
 async def list_notices(
