@@ -83,6 +83,12 @@ def _ledger(past: Past, **query: str) -> str:
     return f"/v1/accounts/{past.account()}/ledger?{urlencode(query)}"
 
 
+def _reports(past: Past) -> str:
+    start = past.moment()
+    days = {"from": time_text(start), "to": time_text(start + timedelta(days=31))}
+    return f"/v1/insurance-funds/usdt-major/daily-reports?{urlencode(days)}"
+
+
 def _signals(past: Past, **query: str) -> str:
     place = {"cursor": cursor_of(past.moment())} if past.random.random() < 0.5 else {}
     return f"/v1/insurance-funds/usdt-major/signals?{urlencode({**query, **place})}"
@@ -120,6 +126,9 @@ QUESTIONS: dict[str, Ask] = {
     "by the day, the newest": lambda _: _history({**MAJOR, "asset": "USDT", "interval": "1d"}),
     "a fund": lambda _: "/v1/insurance-funds/usdt-major",
     "a fund's head": lambda _: "/v1/insurance-funds/usdt-major/history-head",
+    "daily reports": lambda _: "/v1/insurance-funds/usdt-major/daily-reports",
+    "of a month": _reports,
+    "admin acts": lambda _: "/v1/admin-acts",
     "a fund's signal": lambda _: "/v1/insurance-funds/usdt-major/signal",
     "of a week": lambda _: "/v1/insurance-funds/usdt-major/signal?window=7d",
     "a fund's signals": _signals,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import io
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,11 +106,90 @@ def test_any_changed_byte_is_found(place: int, byte: int) -> None:
     assert bool(broken(bytes(changed))) == page_objects(bytes(changed)) == (FILE[place] != byte)
 
 
-def test_each_byte_changed_into_any_sort_of_byte_is_found() -> None:
+def line_of(place: int) -> str:
+    """How the command names the line in which a byte of the file is."""
+    return f"line {1 + FILE[:place].count(10)}"
+
+
+def test_each_byte_changed_removed_or_inserted_is_found_in_its_row() -> None:
+    """HIS-4: every bit of it flipped, any sort of byte in its place, before it, or none."""
     for place, was in enumerate(FILE):
-        for byte in {was ^ 1, was ^ 32, was ^ 128, *b'0,\n\r|" '} - {was}:
-            changed = FILE[:place] + bytes([byte]) + FILE[place + 1 :]
-            assert broken(changed), (place, byte)
+        before, after = FILE[:place], FILE[place + 1 :]
+        sorts = {was ^ (1 << bit) for bit in range(8)} | set(b'0,\n\r|" ')
+        files = [before + after, *(before + bytes([byte]) + after for byte in sorts - {was})]
+        files += [before + bytes([byte]) + FILE[place:] for byte in sorts - {was}]
+        for file in files:
+            found = broken(file)
+            assert found is not None, (place, file)
+            assert re.match(f"{line_of(place)}\\b", found), (place, found)
+
+
+def test_each_row_removed_repeated_or_moved_is_found_and_named() -> None:
+    """HIS-4: the row named is the first that does not follow. No file shows a fund's removed end;
+    rows of two funds in one moment are in no order."""
+    numbers = range(1, len(LINES))
+    for place in numbers:
+        fund = LINES[place].split(b",")[2]
+        follower = next((n for n in numbers if n > place and fund in LINES[n]), None)
+        gone = broken(b"".join(LINES[:place] + LINES[place + 1 :]))
+        assert (gone is None) == (follower is None)
+        named = f"line {follower}, fund {fund.decode()!r}"
+        assert gone is None or gone.startswith(named), gone
+        for elsewhere in numbers:
+            again = [*LINES[: elsewhere + 1], LINES[place], *LINES[elsewhere + 1 :]]
+            first = elsewhere + 2 if elsewhere >= place else None
+            found = broken(b"".join(again))
+            assert found is not None
+            assert first is None or found.startswith(f"line {first}, "), found
+        for other in range(place + 1, len(LINES)):
+            moved = list(LINES)
+            moved[place], moved[other] = moved[other], moved[place]
+            if (place, other) not in {(1, 2), (5, 6)}:
+                assert broken(b"".join(moved)), (place, other)
+    for end in range(len(LINES[0]), len(FILE)):
+        whole = FILE[end - 1 : end] == b"\n"
+        found = broken(FILE[:end])
+        assert (found is None) == whole
+        assert whole or str(found).startswith(line_of(end - 1)), found
+
+
+def follows(file: bytes) -> bool:
+    """What the page says in words, written again from these alone: whether a file is a history."""
+    ends: dict[str, tuple[int, str]] = {}
+    held: dict[tuple[str, str, str], Decimal] = {}
+    time = ""
+    text = io.TextIOWrapper(io.BytesIO(file), encoding="utf-8", newline="\n")
+    for row in csv.DictReader(text, quoting=csv.QUOTE_NONE, strict=True):
+        sequence, previous = ends.get(row["fund"], (0, "0" * 64))
+        names = (
+            "previous_hash fund sequence time wallet asset kind amount balance_after symbol"
+            " liquidation_id"
+        )
+        digest = hashlib.sha256("|".join(row[name] for name in names.split()).encode()).hexdigest()
+        place = (row["fund"], row["wallet"], row["asset"])
+        held[place] = held.get(place, Decimal(0)) + Decimal(row["amount"])
+        if (
+            row["sequence"] != str(sequence + 1)
+            or (row["previous_hash"], row["hash"]) != (previous, digest)
+            or Decimal(row["balance_after"]) != held[place]
+            or row["time"] < time
+        ):
+            return False
+        ends[row["fund"]], time = (sequence + 1, digest), row["time"]
+    return True
+
+
+def test_written_again_from_the_page_alone_it_finds_the_same() -> None:
+    """HIS-4: an outsider's few lines, with another reader of CSV."""
+    assert follows(FILE)
+    for number in range(1, len(LINES)):
+        for old, new in ((b"USDT", b"USDC"), (b"2026", b"2025"), (b"main", b"spare")):
+            file = b"".join(
+                [*LINES[:number], LINES[number].replace(old, new), *LINES[number + 1 :]]
+            )
+            assert follows(file) == (file == FILE) == (broken(file) is None)
+        assert follows(b"".join(LINES[:number] + LINES[number + 1 :])) == (number in {5, 6})
+    assert not follows(b"".join(written(*CHANGES, forged=3)))
 
 
 @given(st.data())
