@@ -55,13 +55,17 @@ class SignalReading(NamedTuple):
 def readings(hours: Sequence[Hour], window: int) -> Iterator[SignalReading]:
     """What each window of so many of the hours says, which follow on each other, oldest first."""
     sums = list(accumulate((hour.result for hour in hours), initial=ZERO))
+    longs = list(accumulate((hour.longs for hour in hours), initial=ZERO))
+    shorts = list(accumulate((hour.shorts for hour in hours), initial=ZERO))
     for end in range(window, len(hours) + 1):
-        seen = hours[end - window : end]
-        lost = max(sums[end - window : end + 1]) - sums[end]
-        peak = max(hour.high for hour in seen)
-        longs = sum((hour.longs for hour in seen), ZERO)
-        shorts = sum((hour.shorts for hour in seen), ZERO)
-        yield _reading(seen[-1].time + HOUR, lost, peak, longs, shorts)
+        begin = end - window
+        yield _reading(
+            hours[end - 1].time + HOUR,
+            lost=max(sums[begin : end + 1]) - sums[end],
+            peak=max(hour.high for hour in hours[begin:end]),
+            longs=longs[end] - longs[begin],
+            shorts=shorts[end] - shorts[begin],
+        )
 
 
 def _reading(
