@@ -110,7 +110,8 @@ async def rows_of(
             raise malformed(
                 "csv gives everything: no cursor", Fault.malformed_query, field="cursor"
             )
-        return await _export(services, book, wanted, keyed=keyed)
+        parts = queries.export_history(turns(services, keyed=keyed), book, wanted)
+        return await exported(COLUMNS, parts, book.file)
     before = paging.decode(datetime, str, int)
     async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as connection:
         rows = await queries.list_history(connection, book, wanted, paging.fetch, before)
@@ -175,21 +176,23 @@ class _Export(StreamingResponse):
             logger.warning("an export was cut: %r", error)
 
 
-async def _export(
-    services: Services, book: queries.Book, wanted: queries.Filter, *, keyed: bool
-) -> StreamingResponse:
-    """The rows as CSV; the first part is there before the answer begins, so that it can fail."""
-    turn = partial(services.database.heavy, keyed=keyed, patience=STREAM_TURN_SECONDS)
-    parts = queries.export_history(turn, book, wanted)
+def turns(services: Services, *, keyed: bool) -> queries.Connect:
+    """A connection for each part of an export, when its turn comes."""
+    return partial(services.database.heavy, keyed=keyed, patience=STREAM_TURN_SECONDS)
+
+
+async def exported(names: str, parts: AsyncIterator[str], file: str) -> StreamingResponse:
+    """CSV under a line of names; the first part is there before the answer begins, so that it can
+    fail."""
     first = await anext(parts)
 
     async def lines() -> AsyncIterator[bytes]:
-        yield (COLUMNS + first).encode()
+        yield (names + first).encode()
         async for part in parts:
             yield part.encode()
 
     return _Export(
         lines(),
         media_type="text/csv",
-        headers={"Content-Disposition": f'attachment; filename="{book.file}"'},
+        headers={"Content-Disposition": f'attachment; filename="{file}"'},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -104,3 +106,36 @@ async def test_from_and_to_are_widened(quiet: Api) -> None:
     for query in ("asset=usdt", "from=2026-01-01", "cursor=WzFd", "kind=top_up", "limit=0"):
         call = f"GET {PATH.format('quiet')}?{query}"
         assert await quiet.refused(call) == (400, "malformed_query"), query
+
+
+async def test_as_csv(quiet: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All days as lines, with a column for each kind that came in or went out."""
+    monkeypatch.setattr("app.store.queries.reports.EXPORTED", 50)
+    path = f"GET {PATH.format('quiet')}?format=csv"
+    answer = await quiet.send(path, key=None)
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    lines = list(csv.DictReader(io.StringIO(answer.text)))
+    reports = await pages(quiet, "quiet", limit=1000)
+    assert len(lines) == len(reports)
+    for line, report in zip(lines, reports, strict=True):
+        assert line.pop("complete") == str(report.pop("complete")).lower()
+        flows = {
+            name: amount for name, amount in line.items()
+            if name.startswith(("inflow_", "outflow_")) and amount != "0"
+        }  # fmt: skip
+        assert flows == {
+            f"{way}_{kind}": amount for way in ("inflow", "outflow")
+            for kind, amount in report[f"{way}_by_kind"].items()
+        }  # fmt: skip
+        for side, told in report["liquidations"].items():
+            for name, value in told.items():
+                assert line[f"{side}_liquidation_{name}"] == str(value)
+        for name, value in report["head"].items():
+            assert line[f"head_{name}"] == str(value)
+        for name in report.keys() & line.keys():
+            assert line[name] == str(report[name])
+    assert len((await quiet.send(f"{path}&to=2026-01-03T00:00:00Z")).text.splitlines()) == 3
+    assert await quiet.refused(f"GET {PATH.format('nope')}?format=csv") == (404, "unknown_fund")
+    page = await quiet(f"GET {PATH.format('quiet')}?limit=1")
+    refused = await quiet.refused(f"{path}&cursor={page['next_cursor']}")
+    assert refused == (400, "malformed_query")

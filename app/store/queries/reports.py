@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 from sqlalchemy import text
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.growing import WIDTHS, KeptInterval
 from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Rows
+from app.store.queries.history import Connect
 
 _INTERVALS = text("""
 SELECT time, json_build_object(
@@ -158,8 +160,31 @@ LEFT JOIN LATERAL (
 ORDER BY day DESC, asset
 """)
 
+EXPORTED = 100
+"""How many reports an export reads at once."""
 LOSSES = ["bankruptcy_loss", "deficit_cover", "offload_pnl"]
 """The kinds of history by which a fund loses to others."""
+
+
+async def export_daily_reports(
+    connect: Connect,
+    fund: str,
+    *,
+    asset: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+) -> AsyncIterator[list[str]]:
+    """All of `list_daily_reports`, as JSON, in parts; no connection is held between two."""
+    after: tuple[datetime, str] | None = None
+    while True:
+        async with connect() as connection:
+            rows = await list_daily_reports(
+                connection, fund, EXPORTED, asset=asset, start=start, end=end, after=after
+            )
+        yield [row["item"] for row in rows]
+        if len(rows) < EXPORTED:
+            return
+        after = rows[-1]["day"], rows[-1]["asset"]
 
 
 async def list_daily_reports(
