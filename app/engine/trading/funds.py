@@ -72,6 +72,9 @@ def pay(
     asset = destination.asset
     was_below, had = below_minimum(fund, asset), balance(fund, asset)
     assert had >= amount, (fund.fund_id, asset, had, amount)
+    if symbol is not None:  # every fund for its own contracts (FND-13)
+        behind = step.state.markets[symbol].contract.insurance_fund
+        assert fund.fund_id == behind, (fund.fund_id, behind, symbol)
     holding.remember_payout(step, symbol, kind, amount)
     left = amount
     for source in in_order(fund, asset):
