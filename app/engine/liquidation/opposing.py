@@ -44,17 +44,16 @@ def _in_proportion(closing: Closing, *, at_mark: bool) -> None:
     if isinstance(held, Position) and held.side in OTHER_LEG:
         spread.without((held.account_id, OTHER_LEG[held.side]))
     for share in spread.over(abs(held.quantity)):
-        if closing.full:
-            return
         key, _, account_id, side = share.entry
         size = bears((account_id, side), share.borne)
-        if size > 0:
-            closing.step.shares += 1
-            account = closing.step.state.accounts[account_id]
-            other = market.positions[account_id, side]
-            counterparty.close_against(
-                closing, account, other, size, rank=share.rank, score=-key, at_mark=at_mark
-            )
+        if closing.full or not size:
+            continue  # it goes along the queue, or on in the next part
+        closing.step.shares += 1
+        account = closing.step.state.accounts[account_id]
+        other = market.positions[account_id, side]
+        counterparty.close_against(
+            closing, account, other, size, rank=share.rank, score=-key, at_mark=at_mark
+        )
 
 
 def against_ranked(closing: Closing, *, at_mark: bool) -> None:
