@@ -247,7 +247,7 @@ Ladder(OpenAccount, {
 }, [
     ("account_exists", {"account_id": "new"}),
     ("key_exists", {"key": NEW_KEY}),
-    ("too_many_accounts", {"owner_id": None}),
+    ("too_many_accounts", {"owner_id": "few"}),
 ]),
 Ladder(DeclareOwner, {"account_id": "nobody", "owner_id": "many"}, [
     ("unknown_account", {"account_id": "ann"}),
