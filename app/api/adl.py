@@ -32,6 +32,7 @@ from app.api.schemas.adl import (
 )
 from app.api.schemas.base import Page
 from app.api.services import Reading, ServicesDep
+from app.api.strict import Flag
 from app.engine.engine import Engine
 from app.engine.events import QueueEntry
 from app.engine.numbers import EXACT
@@ -166,7 +167,7 @@ async def get_adl_queue(
     identity: MaybeKey,
     symbol: SymbolPath,
     side: Annotated[Direction | None, Query(description="Of the ranked positions.")] = None,
-    own: Annotated[bool, Query(description="Only the places of the key's own account.")] = False,
+    own: Annotated[Flag, Query(description="Only the places of the key's own account.")] = False,
 ) -> Page[QueueView]:
     """The ranked positions, longs first, without accounts; a trader's key marks its own.
 

@@ -52,5 +52,13 @@ def _check_whole(value: object) -> object:
     return value
 
 
+def _check_flag(value: object) -> object:
+    if isinstance(value, str) and value not in {"true", "false"}:
+        raise ValueError("neither true nor false")
+    return value
+
+
+Flag = Annotated[bool, BeforeValidator(_check_flag)]
+"""A yes or no of a query: `true` or `false`, where pydantic would take `1`, `yes` and `On` too."""
 Whole = Annotated[int, BeforeValidator(_check_whole)]
 """A number of a query: plain digits, where pydantic would take `1.0`, `+1`, ` 1` and `1_0` too."""

@@ -18,6 +18,7 @@ NOT_WHOLE = [
     "1.0", "%2B1", "+1", "%201", "1%20", "1_0", "0x1", "1e1", "01", "00", "-0", "-1", "1.", "",
     "%D9%A1", "%EF%BC%91", "%C2%B9", "1%00", "1%0A", "True", "true", "null", "1,0", "0b1",
 ]  # fmt: skip
+NOT_FLAGS = ["True", "TRUE", "1", "0", "yes", "on", "t", "", "%20true", "true%0A", "null"]
 NOT_TIMES = [
     "2026-01-31", "2026-01-31T12:00:00", "2026-01-31%2012:00:00Z", "1769860800", "1769860800.0",
     "2026-01-31T12:00Z", "2026-01-31T12:00:00Z%0A", "%202026-01-31T12:00:00Z", "20260131T120000Z",
@@ -96,7 +97,7 @@ async def test_colons_are_no_keys(api: Api) -> None:
 
 
 async def test_numbers_and_times_of_queries(api: Api) -> None:
-    """F9: plain digits only, RFC 3339 only."""
+    """F9: plain digits only, RFC 3339 only, `true` or `false` only."""
     await api.open("alice")
     tried = 0
     for call, operation, _ in await operations(api):
@@ -107,10 +108,12 @@ async def test_numbers_and_times_of_queries(api: Api) -> None:
             kinds = [schema, *schema.get("anyOf", ())]
             if any(kind.get("type") == "integer" for kind in kinds):
                 odd = NOT_WHOLE
+            elif any(kind.get("type") == "boolean" for kind in kinds):
+                odd = NOT_FLAGS
             elif any(kind.get("format") == "date-time" for kind in kinds):
                 odd = NOT_TIMES
             else:
-                assert not any(kind.get("type") in {"number", "boolean"} for kind in kinds)
+                assert not any(kind.get("type") == "number" for kind in kinds)
                 continue
             for value in odd:
                 path = f"{call}?{parameter['name']}={value}"
