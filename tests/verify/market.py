@@ -14,7 +14,13 @@ from typing import Any
 import pytest
 
 from app.engine.commands import Command
-from app.engine.commands.accounts import AdjustMargin, ConfigureContract, Deposit, Withdraw
+from app.engine.commands.accounts import (
+    AdjustMargin,
+    ConfigureContract,
+    DeclareOwner,
+    Deposit,
+    Withdraw,
+)
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import SetFundingRate
@@ -62,7 +68,7 @@ def opening() -> list[Command]:
     """A fund that can take positions over and one that cannot, contracts, traders with money, and
     an account that nothing happens to: its orders wait in a contract that nobody moves.
     """
-    generous = FundPolicy(max_net_notional_ratio=Decimal(1000))
+    generous = FundPolicy(max_net_notional_ratio=Decimal(1000), profit_hold_seconds=3600)
     commands: list[Command] = [CreateFund("poor", "P"), CreateFund("rich", "R", generous)]
     commands += [CreateContract(terms) for terms in _contracts()]
     commands += [priced(symbol, Decimal(100)) for symbol in SYMBOLS]
@@ -80,6 +86,7 @@ def opening() -> list[Command]:
         for symbol in SYMBOLS:
             mode: Any = "isolated" if (number + len(commands)) % 3 == 0 else "cross"
             commands.append(ConfigureContract(trader, symbol, 50, mode))
+    commands.append(DeclareOwner(TRADERS[0], "desk"))
     trailing = PlaceTriggered(
         "idle", "QUIET", "sell", "trailing_stop", Decimal(1), time_in_force="ioc",
         callback_rate=Decimal("0.1"),
