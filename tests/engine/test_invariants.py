@@ -19,6 +19,7 @@ from app.engine.figures import margin
 from app.engine.handling import HANDLERS
 from app.engine.markets import Delivery, Funding, Triggers
 from app.engine.marks import MidSample, SourcePrice
+from app.engine.memory import FundMemory, Minute
 from app.engine.numbers import EXACT
 from app.engine.results import Done
 from app.engine.scopes import WalletKind
@@ -336,6 +337,27 @@ def test_the_treasurys_history_is_in_the_hash() -> None:
         world.state.treasury = treasury
         hashes.add(invariants.state_hash(world.state))
     assert len(hashes) == 3
+
+
+def test_what_a_funds_limits_remember_is_in_the_hash() -> None:
+    """FND-3, FND-12, ADL-3: a standby that remembers something else would lead otherwise."""
+    world, hashes = built(), set[str]()
+    hashes.add(invariants.state_hash(world.state))
+    memory = world.state.funds["F"].memory["USDT"] = FundMemory("F", "USDT")
+    hashes.add(invariants.state_hash(world.state))
+    for name, value in (
+        ("gained", Decimal(-1)),
+        ("stopped", True),
+        ("cap_warned", Decimal("0.5")),
+        ("drawdown_warned", Decimal("0.5")),
+        ("minutes", {"paid": [Minute("F", "USDT", "paid", START, Decimal(1))]}),
+        ("minutes", {"paid": [Minute("F", "USDT", "paid", START, Decimal(2))]}),
+    ):
+        setattr(memory, name, value)
+        hashes.add(invariants.state_hash(world.state))
+    assert len(hashes) == 8
+    memory.spent, memory.seen, memory.since = Decimal(1), Decimal(1), START  # derived
+    assert invariants.state_hash(world.state) in hashes
 
 
 def test_the_place_of_an_amended_order_is_in_the_hash() -> None:
