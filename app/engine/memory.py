@@ -94,8 +94,9 @@ class FundMemory:
                 self._end("result", self.gained, breaker, now, changed)
                 self.since = now
             self.seen = balance
-            self.gained += amount if kind in RESULTS else ZERO
-            self.stopped = self.stopped or self.drawdown(breaker, now).reaches(breaker.stop)
+            if kind in RESULTS:  # by what else comes or goes none is stopped: a trader's fee, say
+                self.gained += amount
+                self.stopped = self.stopped or self.drawdown(breaker, now).reaches(breaker.stop)
         return changed
 
     def forget(self, *measures: Measure) -> list[Minute]:

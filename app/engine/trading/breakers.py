@@ -32,10 +32,17 @@ def is_stopped(fund: Fund, asset: str, now: datetime, unsettled: Decimal = ZERO)
 
 
 def judge(step: Step, fund: Fund, asset: str) -> None:
-    """Let takeovers go on where the breaker has stopped them and its reason is gone (FND-3)."""
+    """Let takeovers go on where the breaker has stopped them and its reason is gone (FND-3).
+
+    Or stop them, where it is time alone that makes what was lost too much: the window's highest
+    balance is past.
+    """
     memory = fund.memory.get(asset)
-    if memory is not None and memory.stopped and not is_stopped(fund, asset, step.now):
-        step.stop_takeovers(fund, memory, stopped=False)
+    if memory is None:
+        return
+    stopped = is_stopped(fund, asset, step.now)
+    if stopped != memory.stopped:
+        step.stop_takeovers(fund, memory, stopped=stopped)
 
 
 def losable(fund: Fund, asset: str, now: datetime, unsettled: Decimal = ZERO) -> Decimal | None:
