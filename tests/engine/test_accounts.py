@@ -70,6 +70,12 @@ def test_a_fund_is_created_once(world: World) -> None:
     assert world.state.funds["F"].name == "F"
 
 
+def test_no_fund_is_called_as_the_treasury_is(world: World) -> None:
+    """HIS-1: its chain would begin each line as the treasury's does."""
+    assert refused(world, CreateFund("treasury", "Treasury", FundPolicy())) == "fund_exists"
+    assert "treasury" not in world.state.funds
+
+
 def test_a_funds_policy_changes_by_field_or_not_at_all(world: World) -> None:
     """What is not named stays; a change that is refused has changed nothing of it (ORD-7)."""
     world.fund("G")
