@@ -22,7 +22,7 @@ from app.store import codec, database
 from app.store.loader import load_account, load_state
 from app.store.rows import TableRow, Writes, collect
 from app.store.tables import COUNTERS, metadata
-from app.store.tables.log import CommandRow, StoredAnswer
+from app.store.tables.log import AdminAct, CommandRow, StoredAnswer
 from app.store.writer import StaleLeader, Writer
 from tests.store.states import NASTY, START, Exchange, cross_key, facts, small_exchange
 
@@ -39,7 +39,8 @@ def batch_of(exchange: Exchange, first: int = 0) -> Writes:
     """The outcomes of an exchange from one on, as one batch."""
     answer = StoredAnswer("request/1", NASTY, "d", [Done(NASTY)], START)
     answers = [answer] if first == 0 else []
-    return collect(exchange.outcomes[first:], answers, exchange.state.counters)
+    acts = [AdminAct(1, START, "k1", "Deposit", NASTY)] if first == 0 else []
+    return collect(exchange.outcomes[first:], answers, exchange.state.counters, acts)
 
 
 async def dump(connection: Connection) -> dict[str, list[tuple[object, ...]]]:

@@ -24,16 +24,24 @@ from app.engine.commands.accounts import (
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import SetFundingRate
-from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
+from app.engine.commands.funds import (
+    ContributeToFund,
+    ContributeToTreasury,
+    CreateFund,
+    MoveInFund,
+    Rebalance,
+    UpdateFund,
+)
 from app.engine.commands.keys import CreateKey, RevokeKey
 from app.engine.commands.orders import CancelAllAfter, CancelOrders, PlaceOrder
 from app.engine.commands.prices import IndexTick, Price, Tick
 from app.engine.commands.triggered import AmendTriggered, PlaceGroup, PlaceTriggered
 from app.engine.contracts import Contract, IndexSource
-from app.engine.policies import FundPolicy
+from app.engine.policies import DrawdownBreaker, FundPolicy, OffloadPolicy
 from app.runner.clock import Clock
 from app.runner.keys import make_key
 from app.runner.runner import NotLeader, Runner
+from app.runner.submission import By
 from tests.engine.world import DEFAULT_BRACKETS, brackets, contract, inverse, open_account
 
 TRADERS = [f"trader-{number:02}" for number in range(16)]
@@ -68,8 +76,14 @@ def opening() -> list[Command]:
     """A fund that can take positions over and one that cannot, contracts, traders with money, and
     an account that nothing happens to: its orders wait in a contract that nobody moves.
     """
-    generous = FundPolicy(max_net_notional_ratio=Decimal(1000), profit_hold_seconds=3600)
-    commands: list[Command] = [CreateFund("poor", "P"), CreateFund("rich", "R", generous)]
+    generous = FundPolicy(
+        max_net_notional_ratio=Decimal(1000), profit_hold_seconds=3600,
+        drawdown_breaker=DrawdownBreaker(stop=Decimal("0.9")), max_payout_per_day=Decimal(4000),
+        liquidation_surplus="to_fund", trading_fee_share=Decimal("0.1"),
+        offload=OffloadPolicy(interval_seconds=1, max_slippage=Decimal("0.5")),
+    )  # fmt: skip
+    eager = FundPolicy(automatic_top_up=True, counterparty_first=True)
+    commands: list[Command] = [CreateFund("poor", "P", eager), CreateFund("rich", "R", generous)]
     commands += [CreateContract(terms) for terms in _contracts()]
     commands += [priced(symbol, Decimal(100)) for symbol in SYMBOLS]
     commands += [
@@ -202,7 +216,7 @@ class Market:
 
     def _rare(self, trader: str, symbol: str) -> Command:
         chance = self.chance
-        match chance.randrange(6):
+        match chance.randrange(9):
             case 0:
                 rows = chance.choice([STEEP, brackets(DEFAULT_BRACKETS)])
                 return UpdateContract(symbol, {"brackets": rows})
@@ -215,6 +229,13 @@ class Market:
                 return RevokeKey(f"key-{trader}")
             case 4:
                 return ContributeToFund("poor", "main", "USDT", Decimal(7), "top_up")
+            case 5:
+                policy = chance.choice(["current", "legacy", "pro_rata"])
+                return UpdateFund(chance.choice(["poor", "rich"]), policy={"adl_policy": policy})
+            case 6:
+                return Rebalance("USDT")
+            case 7:
+                return MoveInFund("rich", "vault", "main", "USDC", Decimal(1))
             case _:
                 mode: Any = chance.choice(["cross", "isolated"])
                 return ConfigureContract(trader, symbol, chance.choice((10, 25, 50)), mode)
@@ -232,7 +253,8 @@ async def live(address: str, seed: int, terms: int = 4, batches: int = 8) -> Non
             if term == 0:
                 await runner.submit([*opening(), *delivered_soon()])
             else:
-                await runner.submit([SettleContract("EUSDT", Decimal("100.7"), "no index")])
+                settle = SettleContract("EUSDT", Decimal("100.7"), "no index")
+                await runner.submit([settle], by=By("k1", settle.reason))
             for _ in range(batches):
                 await runner.submit(market.batch())
                 await runner.submit(market.crash())
