@@ -12,11 +12,12 @@ from app.api.faults import Fault
 from app.api.history import From, To
 from app.api.liquidations import IdPath
 from app.api.paging import Paged
-from app.api.problems import unknown
+from app.api.problems import malformed, unknown
 from app.api.routing import keyed, router
 from app.api.schemas.acts import AdminActView
 from app.api.schemas.base import KEY_PATTERN, Page
 from app.api.services import Reading, ServicesDep
+from app.store.codec import COMMANDS
 from app.store.queries import acts as queries
 
 acts = router("admin acts")
@@ -42,6 +43,8 @@ async def list_acts(
     But for single and batched orders, and prices: that is trading and feeding. What the service
     did at its first start, and `backstop keys create`, is `system`'s.
     """
+    if kind is not None and kind not in COMMANDS:  # an empty list would say: nobody did that
+        raise malformed(f"there is no command {kind}", Fault.malformed_query, field="kind")
     async with services.reading(
         heavy=paging.large, narrow="from, to or limit", keyed=True
     ) as reading:

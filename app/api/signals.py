@@ -60,7 +60,7 @@ class Asked:
         assets = {contract["settlement_asset"] for contract in behind}
         if len(assets) != 1:
             raise malformed(
-                "the fund's contracts do not settle in one asset: name one",
+                "the fund has no contracts that all settle in one asset: name the asset",
                 Fault.malformed_query,
                 field="asset",
             )
