@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
 
 from app.api.access import Admin, AnyKey, OwnAccount
 from app.api.changing import Changing, Posting
@@ -52,7 +53,6 @@ from app.engine.figures import margin
 from app.engine.numbers import EXACT
 from app.engine.rejections import Code
 from app.engine.results import Moved
-from app.engine.scopes import trader_wallet_name
 from app.engine.state import State
 from app.engine.traders import Account
 from app.runner.keys import make_key
@@ -149,6 +149,7 @@ async def update_account(
 @accounts.get(
     "/accounts/{account_id}/ledger",
     responses=keyed(Code.unknown_account, Fault.query_too_wide),
+    response_model=Page[LedgerEntryView],
     summary="An account's ledger",
 )
 async def list_ledger(
@@ -157,16 +158,22 @@ async def list_ledger(
     paging: Paged,
     asset: Annotated[str | None, Query(pattern=ASSET_PATTERN)] = None,
     kind: Annotated[LedgerKind | None, Query()] = None,
-) -> Page[LedgerEntryView]:
+) -> Response:
     """Every movement of the account's wallets with its reason, newest first."""
     before = paging.decode(int, int)
     async with services.reading(heavy=paging.large, narrow="limit", keyed=True) as reading:
         if await queries.get_account(reading, account_id) is None:
             raise unknown("account_id")
         rows = await queries.list_ledger(
-            reading, account_id, paging.fetch, asset=asset, kind=kind, before=before
+            reading,
+            account_id,
+            paging.fetch,
+            LedgerEntryView.names(),
+            asset=asset,
+            kind=kind,
+            before=before,
         )
-        return await paging.slowly(rows, _ledger_entry, "transfer_id", "receiving")
+    return paging.texts(rows, "transfer_id", "receiving")
 
 
 @accounts.post(
@@ -332,7 +339,3 @@ def moved_view(moved: Moved) -> MovedView:
         amount=moved.amount,
         balance=moved.balance,
     )
-
-
-def _ledger_entry(row: Mapping[Any, Any]) -> LedgerEntryView:
-    return LedgerEntryView.of(row, wallet=trader_wallet_name(row["wallet"]))

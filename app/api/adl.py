@@ -6,6 +6,7 @@ from decimal import localcontext
 from typing import Annotated
 
 from fastapi import Query
+from starlette.responses import Response
 
 from app.api.access import OPTIONAL_KEY, MaybeKey, OwnAccount, visible_account
 from app.api.contracts import SymbolPath, SymbolQuery, known_symbol
@@ -50,21 +51,24 @@ adl = router("liquidations")
     "/adl-events",
     responses=keyed(Code.unknown_account, Fault.query_too_wide),
     openapi_extra=OPTIONAL_KEY,
+    response_model=Page[AdlEventView],
     summary="List ADL events",
 )
 async def list_adl_events(
     identity: MaybeKey, services: ServicesDep, paging: Paged, account_id: AccountFilter = None
-) -> Page[AdlEventView]:
+) -> Response:
     """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
     account = visible_account(identity, account_id)
     keyed = identity is not None
     async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as reading:
         rows = await queries.list_adl_events(
-            reading, paging.fetch, account_id=account, before=paging.before_id()
+            reading,
+            paging.fetch,
+            AdlEventView.names(),
+            account_id=account,
+            before=paging.before_id(),
         )
-        return await paging.slowly(
-            rows, lambda row: AdlEventView.of(with_fund(row)), "adl_event_id"
-        )
+    return paging.texts(rows, "adl_event_id")
 
 
 @adl.get(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Path, Query
+from starlette.responses import Response
 
 from app.api.access import OPTIONAL_KEY, Identity, Keyed, MaybeKey, visible_account
 from app.api.faults import Fault
@@ -36,7 +37,7 @@ IdPath = Annotated[str, Path(pattern=ID_PATTERN, examples=["1"])]
     "/liquidations",
     responses=keyed(Code.unknown_account, Fault.query_too_wide),
     openapi_extra=OPTIONAL_KEY,
-    response_model_exclude_unset=True,
+    response_model=Page[LiquidationView],
     summary="List liquidations",
 )
 async def list_liquidations(
@@ -52,7 +53,7 @@ async def list_liquidations(
         Whole | None,
         Query(ge=0, le=LARGEST_ID, description="Oldest first, behind this `liquidation_id`."),
     ] = None,
-) -> Page[LiquidationView]:
+) -> Response:
     """Liquidated positions, newest first. `account_id` is shown, and may be asked for, only with
     an admin's key or the account's own.
 
@@ -68,6 +69,8 @@ async def list_liquidations(
         rows = await queries.list_liquidations(
             reading,
             paging.fetch,
+            LiquidationView.names(),
+            told=identity is not None and (identity.is_admin or identity.account_id or False),
             symbol=symbol,
             fund=fund,
             outcome=outcome,
@@ -75,9 +78,7 @@ async def list_liquidations(
             past=after if place is None else place,
             oldest_first=after is not None,
         )
-        return await paging.slowly(
-            rows, lambda row: LiquidationView.of(_liquidation(row, identity)), "liquidation_id"
-        )
+    return paging.texts(rows, "liquidation_id")
 
 
 @liquidations.get(
@@ -94,7 +95,7 @@ async def get_liquidation(
     row = await queries.get_liquidation(reading, int(liquidation_id))
     if row is None:
         raise unknown("liquidation_id")
-    story = _liquidation(row, identity)
+    story = if_visible(with_fund(row), identity)
     steps = enumerate(row["steps"], start=1)
     return LiquidationDetailView.of(
         story,
@@ -103,7 +104,10 @@ async def get_liquidation(
 
 
 @liquidations.get(
-    "/clearance-fees", responses=problems(Fault.query_too_wide), summary="List clearance fees"
+    "/clearance-fees",
+    responses=problems(Fault.query_too_wide),
+    response_model=Page[ClearanceFeeView],
+    summary="List clearance fees",
 )
 async def list_clearance_fees(
     services: ServicesDep,
@@ -111,15 +115,18 @@ async def list_clearance_fees(
     paging: Paged,
     symbol: SymbolFilter = None,
     fund: FundFilter = None,
-) -> Page[ClearanceFeeView]:
+) -> Response:
     """Liquidation clearance fees and their split between fund and revenue, newest first."""
     async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as reading:
         rows = await queries.list_clearance_fees(
-            reading, paging.fetch, symbol=symbol, fund=fund, before=paging.before_id()
+            reading,
+            paging.fetch,
+            ClearanceFeeView.names(),
+            symbol=symbol,
+            fund=fund,
+            before=paging.before_id(),
         )
-        return await paging.slowly(
-            rows, lambda row: ClearanceFeeView.of(with_fund(row)), "liquidation_id"
-        )
+    return paging.texts(rows, "liquidation_id")
 
 
 def with_fund(row: Row) -> dict[str, Any]:
@@ -135,7 +142,3 @@ def if_visible(row: Row, identity: Identity | None) -> dict[str, Any]:
     if identity is None or not identity.sees(row["account_id"]):
         del shown["account_id"]
     return shown
-
-
-def _liquidation(row: Row, identity: Identity | None) -> dict[str, Any]:
-    return if_visible(with_fund(row), identity)

@@ -93,9 +93,14 @@ class Paging:
         last = rows[self.limit - 1]
         return cursor_of(*(last[column] for column in order))
 
-    def texts(self, rows: Sequence[Mapping[Any, Any]], *order: str) -> Response:
-        """The page of `fetch` rows whose JSON is there already, as `item`."""
-        items = ",".join(row["item"] for row in rows[: self.limit])
+    def texts(
+        self,
+        rows: Sequence[Mapping[Any, Any]],
+        *order: str,
+        told: Callable[[str], str] = str,
+    ) -> Response:
+        """The page of `fetch` rows whose JSON is there already, as `item`; `told` of each."""
+        items = ",".join(told(row["item"]) for row in rows[: self.limit])
         cursor = json.dumps(self._next(rows, order))
         content = f'{{"items":[{items}],"next_cursor":{cursor}}}'
         return Response(content, media_type="application/json")

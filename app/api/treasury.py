@@ -7,13 +7,14 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from fastapi import Query
+from starlette.responses import Response
 
 from app.api.access import Admin
 from app.api.accounts import moved_view
 from app.api.changing import Posting
 from app.api.faults import Fault
 from app.api.history import CSV, AssetFilter, Format, From, To, rows_of
-from app.api.liquidations import FundFilter, with_fund
+from app.api.liquidations import FundFilter
 from app.api.orders import SymbolFilter
 from app.api.paging import Paged
 from app.api.routing import BY_POST, changing, keyed, router
@@ -109,17 +110,27 @@ async def get_treasury_history_head(_: Admin, reading: Reading) -> HistoryHeadVi
     return HistoryHeadView(**head, balances=held)
 
 
-@treasury.get("/alerts", responses=keyed(Fault.query_too_wide), summary="List alerts")
+@treasury.get(
+    "/alerts",
+    responses=keyed(Fault.query_too_wide),
+    response_model=Page[AlertView],
+    summary="List alerts",
+)
 async def list_alerts(
     _: Admin,
     services: ServicesDep,
     paging: Paged,
     kind: Annotated[AlertKind | None, Query()] = None,
     fund: FundFilter = None,
-) -> Page[AlertView]:
+) -> Response:
     """What the operators must know, newest first."""
     async with services.reading(heavy=paging.large, narrow="limit", keyed=True) as reading:
         rows = await queries.list_alerts(
-            reading, paging.fetch, kind=kind, fund=fund, before=paging.before_id()
+            reading,
+            paging.fetch,
+            AlertView.names(),
+            kind=kind,
+            fund=fund,
+            before=paging.before_id(),
         )
-    return paging.page(rows, lambda row: AlertView.of(with_fund(row)), "alert_id")
+    return paging.texts(rows, "alert_id")

@@ -96,9 +96,3 @@ def leg_of(wallet_name: str) -> tuple[str, PositionSide]:
     """The leg whose isolated wallet has that name."""
     symbol, _, side = wallet_name.partition(BEFORE_SIDE)
     return symbol, cast("PositionSide", side)
-
-
-def trader_wallet_name(key: str) -> str:
-    """What the owner reads instead of a wallet's key: `cross`, or the leg `BTCUSDT:both`."""
-    kind, _owner, _asset, *name = key.split("/")
-    return name[0] if name else kind

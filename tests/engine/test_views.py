@@ -18,7 +18,6 @@ from app.engine.handlers.preview import Preview, preview_waiting
 from app.engine.handlers.preview import preview as judged
 from app.engine.numbers import EXACT, ratio
 from app.engine.rejections import Rejection
-from app.engine.scopes import trader_wallet_name
 from app.engine.trading import funds, matching
 from app.engine.valuation import Terms
 from tests.engine.scenario import Scenario
@@ -230,12 +229,3 @@ def test_liq_1_beyond_the_last_bracket_its_rate_goes_on() -> None:
     found = calculator.liquidation_price(table, terms, Decimal(-10), Decimal(-1000), Decimal(1000))
     assert found is not None
     assert found == ratio(ratio(Decimal(2000), Decimal("1.01")), Decimal(10))
-
-
-@pytest.mark.parametrize(
-    ("key", "name"),
-    [("cross/alice/USDT", "cross"), ("isolated/alice/USDT/TEST:both", "TEST:both")],
-)
-def test_a_wallet_is_named_to_its_owner_by_what_it_stands_behind(key: str, name: str) -> None:
-    """ORD-3: `cross`, or the leg."""
-    assert trader_wallet_name(key) == name

@@ -140,12 +140,12 @@ async def test_liquidations(reading: AsyncConnection, connection: asyncpg.Connec
 
     async def page(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
         past = last[0] if last else None
-        return await liquidations.list_liquidations(reading, PAGE, **asked(filters), past=past)
+        return await liquidations.list_liquidations(reading, PAGE, (), **asked(filters), past=past)
 
     async def upwards(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
         past = last[0] if last else 0
         return await liquidations.list_liquidations(
-            reading, PAGE, **asked(filters), past=past, oldest_first=True
+            reading, PAGE, (), **asked(filters), past=past, oldest_first=True
         )
 
     of_one = max(len(wanted(rows, {"account_id": "h0"})), 12)
@@ -161,7 +161,7 @@ async def test_clearance_fees(reading: AsyncConnection, connection: asyncpg.Conn
         before = last[0] if last else None
         symbol, fund = filters.get("symbol"), filters.get("fund_id")
         return await liquidations.list_clearance_fees(
-            reading, PAGE, symbol=symbol, fund=fund, before=before
+            reading, PAGE, (), symbol=symbol, fund=fund, before=before
         )
 
     words = {"symbol": ["ETHUSDT", "NOTHING"], "fund_id": ["usdt-major", "usdt-other"]}
@@ -181,7 +181,7 @@ async def test_adl_events(reading: AsyncConnection, connection: asyncpg.Connecti
             reading: AsyncConnection, _: Filters, last: Any, account: str | None = account
         ) -> Rows:
             before = last[0] if last else None
-            return await adl.list_adl_events(reading, PAGE, account_id=account, before=before)
+            return await adl.list_adl_events(reading, PAGE, (), account_id=account, before=before)
 
         await compared(reading, "adl_events", found, page, iter([{}]), ("adl_event_id",), 1)
 
@@ -192,7 +192,7 @@ async def test_alerts(reading: AsyncConnection, connection: asyncpg.Connection) 
     async def page(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
         before = last[0] if last else None
         kind, fund = filters.get("kind"), filters.get("fund_id")
-        return await funds.list_alerts(reading, PAGE, kind=kind, fund=fund, before=before)
+        return await funds.list_alerts(reading, PAGE, (), kind=kind, fund=fund, before=before)
 
     words = {"kind": ["adl", "fund_empty"], "fund_id": ["usdt-major", "nowhere"]}
     kinds = len(funds.ALERT_KINDS)
@@ -210,7 +210,7 @@ async def test_a_ledger(reading: AsyncConnection, connection: asyncpg.Connection
         async def page(
             reading: AsyncConnection, filters: Filters, last: Any, account: str = account
         ) -> Rows:
-            return await accounts.list_ledger(reading, account, PAGE, **filters, before=last)
+            return await accounts.list_ledger(reading, account, PAGE, (), **filters, before=last)
 
         words = {"asset": ["USDT", "BTC"], "kind": ["funding", "withdrawal", "deposit"]}
         rows = wanted(moved, {"account": account})
@@ -242,7 +242,7 @@ async def test_admin_acts(reading: AsyncConnection, connection: asyncpg.Connecti
     words = {"kind": ["Deposit", "RevokeKey", "Nothing"], "key_id": ["seldom", "often", "nobody"]}
 
     async def page(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
-        return await acts.list_acts(reading, PAGE, before=last and last[0], **filters)
+        return await acts.list_acts(reading, PAGE, ("body",), before=last and last[0], **filters)
 
     async def earlier(reading: AsyncConnection, filters: Filters, last: Any) -> Rows:
         return await page(reading, {**filters, "end": half}, last)

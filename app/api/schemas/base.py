@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -52,6 +52,11 @@ class View(BaseModel):
         """
         shown = {name: row[name] for name in cls.model_fields if name in row}
         return cls(**{**shown, **more})
+
+    @classmethod
+    def names(cls) -> Collection[str]:
+        """What is declared here, in order: what a query may put into its `item`."""
+        return cls.model_fields
 
 
 def example(*bodies: dict[str, Any]) -> ConfigDict:

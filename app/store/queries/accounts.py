@@ -16,13 +16,13 @@ from sqlalchemy import (
     or_,
     select,
     tuple_,
-    values,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.events import LedgerKind
 from app.engine.scopes import wallet_key
 from app.store.queries import Rows
+from app.store.queries.items import Names, item
 from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
 from app.store.tables import account_contracts, accounts, transfers
 
@@ -57,6 +57,7 @@ async def list_ledger(
     connection: AsyncConnection,
     account_id: str,
     limit: int,
+    names: Names,
     *,
     asset: str | None = None,
     kind: str | None = None,
@@ -64,7 +65,7 @@ async def list_ledger(
 ) -> Rows:
     """Every movement of an account's wallets, newest first: one row per wallet it touched.
 
-    A row is (transfer_id, receiving, ...): `receiving` 1 where the wallet gained. `amount` is
+    A row is (transfer_id, receiving, item): `receiving` 1 where the wallet gained. `amount` is
     signed as the wallet sees it. `before` is the (transfer_id, receiving) of the last row seen.
     """
     # Each transfer gives a row at least; that of the last row seen, maybe no more.
@@ -77,36 +78,38 @@ async def list_ledger(
     }
     page = merged(transfers, walk, words)
     moved = rows_at(page, walk, transfers, list(transfers.c)).subquery("moved")
-    query = _movements(moved, account_id).limit(limit)
+    query = _movements(moved, account_id, names).limit(limit)
     if before is not None:
         query = query.where(tuple_(moved.c.transfer_id, _SIDE.c.receiving) < before)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 
 
-_SIDE = values(column("receiving", Integer), name="side").data([(0,), (1,)])
+_SIDE = (
+    func.generate_series(0, 1)
+    .table_valued(column("receiving", Integer))
+    .render_derived(name="side")
+)
+"""No VALUES: a statement with these is compiled anew for each request."""
 
 
-def _movements(moved: Subquery, account_id: str) -> Select[Any]:
+def _movements(moved: Subquery, account_id: str, names: Names) -> Select[Any]:
     """Each transfer of the account twice, as its source and its destination see it, newest first;
     but not as a wallet sees it that is not the account's."""
     receiving = _SIDE.c.receiving
     wallet = case((receiving == 1, moved.c.destination), else_=moved.c.source)
     balance = case((receiving == 1, moved.c.destination_balance), else_=moved.c.source_balance)
     sign = case((receiving == 1, literal(1)), else_=literal(-1))
+    # Its owner reads `cross`, or the leg as `BTCUSDT:both`: what stands behind kind, owner, asset.
+    name = func.coalesce(func.nullif(func.split_part(wallet, "/", 4), ""), "cross")
+    seen = [
+        *(column for column in moved.c if column.name != "amount"),
+        (moved.c.amount * sign).label("amount"),
+        name.label("wallet"),
+        balance.label("balance_after"),
+    ]
     return (
-        select(
-            moved.c.transfer_id,
-            receiving,
-            moved.c.time,
-            moved.c.kind,
-            moved.c.asset,
-            (moved.c.amount * sign).label("amount"),
-            wallet.label("wallet"),
-            balance.label("balance_after"),
-            moved.c.symbol,
-            moved.c.reference,
-        )
+        select(moved.c.transfer_id, receiving, item(names, seen))
         .select_from(moved.join(_SIDE, literal(True)))
         .where(
             or_(

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, case, func, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import WALK_INDEX, Row, Rows
+from app.store.queries.items import Names, item
 from app.store.tables import admin_acts as acts
 from app.store.tables import commands
 
@@ -18,15 +19,17 @@ kept apart, and read for one act alone."""
 AFTER_ALL_ACTS = 2**63 - 1
 
 
-def _shown(body: ColumnElement[Any]) -> Select[Any]:
+def _shown(names: Names, body: ColumnElement[Any]) -> Select[Any]:
     """Acts with something of their commands, looked up one by one: a join may walk the log."""
     commanded = select(body).where(commands.c.sequence == acts.c.sequence)
-    return select(acts, commanded.scalar_subquery().label("body"))
+    held = [*acts.c, acts.c.sequence.label("act_id"), commanded.scalar_subquery().label("body")]
+    return select(acts.c.sequence, item(names, held))
 
 
 async def list_acts(
     connection: AsyncConnection,
     limit: int,
+    names: Names,
     *,
     kind: str | None = None,
     key_id: str | None = None,
@@ -34,14 +37,15 @@ async def list_acts(
     end: datetime | None = None,
     before: int | None = None,
 ) -> Rows:
-    """Acts, newest first; `body` is null where the command is a long one.
+    """Acts, newest first: `sequence`, and as JSON `item`, secrets still in its `body`, which is
+    null where the command is a long one.
 
     Times are turned into numbers of commands, which grow with them: so any index that a filter has
     is walked between them.
     """
     await connection.execute(WALK_INDEX)
     small = func.pg_column_size(commands.c.body) <= LISTED_BYTES
-    query = _shown(case((small, commands.c.body), else_=null()))
+    query = _shown(names, case((small, commands.c.body), else_=null()))
     if kind is not None:
         query = query.where(acts.c.kind == kind)
     if key_id is not None:
@@ -57,9 +61,9 @@ async def list_acts(
     return rows
 
 
-async def get_act(connection: AsyncConnection, sequence: int) -> Row | None:
-    """One act, with all that was commanded."""
-    query = _shown(commands.c.body).where(acts.c.sequence == sequence)
+async def get_act(connection: AsyncConnection, sequence: int, names: Names) -> Row | None:
+    """One act, with all that was commanded, secrets too."""
+    query = _shown(names, commands.c.body).where(acts.c.sequence == sequence)
     row: Row | None = (await connection.execute(query)).mappings().one_or_none()
     return row
 

@@ -6,6 +6,7 @@ from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import Rows, newest
+from app.store.queries.items import Names, item
 from app.store.queries.merging import Walk, merged, rows_at
 from app.store.tables import adl_counterparties, adl_events, liquidations
 
@@ -13,12 +14,15 @@ from app.store.tables import adl_counterparties, adl_events, liquidations
 async def list_adl_events(
     connection: AsyncConnection,
     limit: int,
+    names: Names,
     *,
     account_id: str | None = None,
     before: int | None = None,
 ) -> Rows:
-    """ADL events, newest first; of an account: those it was a counterparty in."""
-    shown = [column for column in adl_events.c if column.name != "queue"]
+    """ADL events, newest first: `adl_event_id`, and as JSON `item`.
+
+    Of an account: those it was a counterparty in.
+    """
     key = None if before is None else (before,)
     walk = Walk((adl_events.c.adl_event_id,), limit, key)
     page = merged(adl_events, walk, {})
@@ -28,7 +32,7 @@ async def list_adl_events(
         if before is not None:
             took_part = took_part.where(event < before)
         page = took_part.order_by(event.desc()).limit(limit).subquery("page")
-    query = rows_at(page, walk, adl_events, shown)
+    query = rows_at(page, walk, adl_events, [*walk.place, item(names, adl_events.c)])
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 

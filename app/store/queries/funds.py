@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.events import AlertKind
 from app.store.queries import Rows
+from app.store.queries.items import Names, item
 from app.store.queries.merging import Walk, Words, merged, rows_at
 from app.store.tables import alerts, contracts, funds, wallets
 
@@ -84,16 +85,18 @@ async def house_wallets(connection: AsyncConnection) -> Rows:
 async def list_alerts(
     connection: AsyncConnection,
     limit: int,
+    names: Names,
     *,
     kind: str | None = None,
     fund: str | None = None,
     before: int | None = None,
 ) -> Rows:
-    """Alerts, newest first."""
+    """Alerts, newest first: `alert_id`, and as JSON `item`."""
     walk = Walk((alerts.c.alert_id,), limit, None if before is None else (before,))
     words: dict[str, Words] = {"kind": kind} if kind else {}
     if fund is not None:
         words = {"fund_id": fund, "kind": kind or ALERT_KINDS}
-    query = rows_at(merged(alerts, walk, words), walk, alerts, list(alerts.c))
+    made = [*walk.place, item(names, alerts.c)]
+    query = rows_at(merged(alerts, walk, words), walk, alerts, made)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows

@@ -11,20 +11,17 @@ from typing import Any, NamedTuple, get_args
 from sqlalchemy import (
     Column,
     ColumnElement,
-    DateTime,
-    Numeric,
     Select,
     Table,
-    Text,
     exists,
     func,
-    literal,
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.events import HistoryKind, TreasuryKind
 from app.store.queries import Row, Rows
+from app.store.queries.items import KEPT_AS, item, text_of
 from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
 from app.store.tables import contracts, fund_history, funds, treasury, treasury_history
 
@@ -32,21 +29,11 @@ HistoryKey = tuple[datetime, str, int]
 """Where a row stands in the order of all funds' histories: time, fund, sequence."""
 Connect = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
-FIELDS = {
-    "sequence": "sequence",
-    "time": "time",
-    "fund": "fund_id",
-    "wallet": "wallet",
-    "asset": "asset",
-    "kind": "kind",
-    "amount": "amount",
-    "balance_after": "balance_after",
-    "symbol": "symbol",
-    "liquidation_id": "liquidation_id",
-    "previous_hash": "previous_hash",
-    "hash": "hash",
-}
-"""What readers see of a row, in order, and which column that is."""
+FIELDS = (
+    *("sequence", "time", "fund", "wallet", "asset", "kind", "amount", "balance_after", "symbol"),
+    *("liquidation_id", "previous_hash", "hash"),
+)
+"""What readers see of a row, in order."""
 EXPORT_ROWS = 2000
 
 
@@ -64,9 +51,9 @@ class Book(NamedTuple):
         """Where a row stands, as `HistoryKey`."""
         return self.rows.c.time, self.rows.c.fund_id, self.rows.c.sequence
 
-    def fields(self) -> Iterator[tuple[str, Column[Any]]]:
-        """The columns that readers see, by their names for it."""
-        return ((name, self.rows.c[column]) for name, column in FIELDS.items())
+    def shown(self) -> Iterator[Column[Any]]:
+        """The columns of `FIELDS`."""
+        return (self.rows.c[KEPT_AS.get(name, name)] for name in FIELDS)
 
 
 FUNDS = Book(fund_history, funds, get_args(HistoryKind), "insurance-fund-history.csv")
@@ -102,7 +89,7 @@ def _words(book: Book, wanted: Filter) -> dict[str, Words]:
 def _page(
     book: Book,
     wanted: Filter,
-    item: ColumnElement[str],
+    made: ColumnElement[str],
     limit: int,
     past: HistoryKey | None,
     *,
@@ -120,7 +107,7 @@ def _page(
         bounds.append(exists().where(contracts.c.symbol == wanted.symbol, settles))
     walk = Walk(book.place, limit, past, bounds, oldest_first)
     page = merged(book.rows, walk, _words(book, wanted))
-    return rows_at(page, walk, book.rows, [*book.place, item])
+    return rows_at(page, walk, book.rows, [*book.place, made])
 
 
 async def list_history(
@@ -130,11 +117,8 @@ async def list_history(
     limit: int,
     before: HistoryKey | None = None,
 ) -> Rows:
-    """Rows, newest first: where each stands, and as JSON `item` with the fields of `FIELDS`.
-
-    PostgreSQL writes it: a page of 1,000 would stop the event loop for 30 ms.
-    """
-    query = _page(book, wanted, _item(book), limit, before)
+    """Rows, newest first: where each stands, and as JSON `item` with the fields of `FIELDS`."""
+    query = _page(book, wanted, item(FIELDS, book.rows.c), limit, before)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 
@@ -151,30 +135,13 @@ async def history_head(connection: AsyncConnection, book: Book, fund_id: str) ->
     return (await connection.execute(query)).mappings().one_or_none()
 
 
-def _item(book: Book) -> ColumnElement[str]:
-    parts: list[Any] = []
-    for name, column in book.fields():
-        is_text = isinstance(column.type, Numeric | DateTime) or name == "liquidation_id"
-        parts += [literal(name, Text), _text(column) if is_text else column]
-    return func.json_build_object(*parts).cast(Text).label("item")
-
-
-def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """A column in the very words that were hashed (HIS-4): none of them needs quoting in CSV."""
-    if isinstance(column.type, Numeric):
-        return func.trim_scale(column).cast(Text)
-    if isinstance(column.type, DateTime):
-        return func.to_char(func.timezone("UTC", column), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
-    return column.cast(Text)
-
-
 async def export_history(connect: Connect, book: Book, wanted: Filter) -> AsyncIterator[str]:
     """All rows as lines of CSV (`FIELDS`), oldest first, in chunks; PostgreSQL writes them.
 
     A chunk is a page: its work is bounded. No connection is held between chunks: a slow reader
     holds up nobody.
     """
-    texts = (func.coalesce(_text(column), "") for _, column in book.fields())
+    texts = (func.coalesce(text_of(column), "") for column in book.shown())
     line = func.concat_ws(",", *texts).concat("\n").label("line")
     after: HistoryKey | None = None
     while True:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import get_args
 
-from sqlalchemy import Column, RowMapping, Table, select
+from sqlalchemy import ColumnElement, RowMapping, Table, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.events import LiquidationOutcome
 from app.store.queries import Rows
+from app.store.queries.items import Names, item
 from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
 from app.store.tables import clearance_fees, liquidations
 
@@ -19,7 +20,9 @@ OUTCOMES = get_args(LiquidationOutcome)
 async def list_liquidations(
     connection: AsyncConnection,
     limit: int,
+    names: Names,
     *,
+    told: bool | str = False,
     symbol: str | None = None,
     fund: str | None = None,
     outcome: str | None = None,
@@ -27,7 +30,10 @@ async def list_liquidations(
     past: int | None = None,
     oldest_first: bool = False,
 ) -> Rows:
-    """Liquidations without their steps, newest first or oldest first, behind `past`."""
+    """Liquidations, newest first or oldest first, behind `past`: `liquidation_id`, and `item`.
+
+    `told`: whether of each its account is; or of which account's alone.
+    """
     number = liquidations.c.liquidation_id
     others = {"symbol": symbol, "fund_id": fund, "outcome": outcome}
     bounds = [liquidations.c[name] == word for name, word in others.items() if word and account_id]
@@ -43,8 +49,17 @@ async def list_liquidations(
         words = {"fund_id": fund, "outcome": outcomes}
     else:
         words = {"outcome": outcome} if outcome else {}
-    shown = [column for column in liquidations.c if column.name != "steps"]
-    return await _rows(connection, liquidations, walk, words, shown)
+    return await _rows(connection, liquidations, walk, words, _item(names, told))
+
+
+def _item(names: Names, told: bool | str) -> ColumnElement[str]:
+    whole = item(names, liquidations.c)
+    if told is True:
+        return whole
+    others = item([name for name in names if name != "account_id"], liquidations.c)
+    if told is False:
+        return others
+    return case((liquidations.c.account_id == told, whole), else_=others).label("item")
 
 
 async def _rows(
@@ -52,9 +67,9 @@ async def _rows(
     table: Table,
     walk: Walk,
     words: Mapping[str, Words],
-    columns: Sequence[Column[Any]],
+    made: ColumnElement[str],
 ) -> Rows:
-    query = rows_at(merged(table, walk, words), walk, table, columns)
+    query = rows_at(merged(table, walk, words), walk, table, [*walk.place, made])
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 
@@ -72,15 +87,16 @@ async def get_liquidation(connection: AsyncConnection, liquidation_id: int) -> R
 async def list_clearance_fees(
     connection: AsyncConnection,
     limit: int,
+    names: Names,
     *,
     symbol: str | None = None,
     fund: str | None = None,
     before: int | None = None,
 ) -> Rows:
-    """Clearance fees, newest first."""
+    """Clearance fees, newest first: `liquidation_id`, and as JSON `item`."""
     walk = Walk((clearance_fees.c.liquidation_id,), limit, _key(before))
     words: dict[str, Words] = {"fund_id": fund} if fund else {}
     if symbol is not None:
         words = {"fund_id": occurring(clearance_fees, "fund_id", symbol=symbol), **words}
         words["symbol"] = symbol
-    return await _rows(connection, clearance_fees, walk, words, list(clearance_fees.c))
+    return await _rows(connection, clearance_fees, walk, words, item(names, clearance_fees.c))
