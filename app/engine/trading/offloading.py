@@ -65,7 +65,7 @@ def took_over(step: Step, fund: Fund, market: Market, before: Decimal) -> None:
         entry = market.mark.price
     elif abs(held) > abs(before):
         cost = market.contract.value(before, entry) + market.worth(held - before)
-        entry = market.contract.price_of(cost, held)
+        entry = market.contract.price_of(cost, held) or market.mark.price  # worth no unit
     step.set_offload(inventory, inventory.offload_at or _next_time(policy, step.now), entry)
 
 
