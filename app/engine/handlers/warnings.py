@@ -34,7 +34,7 @@ def due(state: State) -> Due | None:
 @handles(WatchFunds)
 def watch_funds(step: Step, command: WatchFunds) -> Done:  # noqa: ARG001 - it says nothing
     """Look at each fund that holds inventory or of which something is remembered."""
-    for fund in step.state.funds.values():
+    for _, fund in sorted(step.state.funds.items()):  # in an order that no load changes
         for asset in _assets(step.state, fund):
             breakers.judge(step, fund, asset)
             _warn(step, fund, asset)

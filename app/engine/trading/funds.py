@@ -155,7 +155,8 @@ def await_top_ups(step: Step, fund: Fund) -> None:
 
 def treasury_gained(step: Step, asset: str) -> None:
     """The treasury has got money: funds that it could not top up get what they lack (FND-7)."""
-    waiting = [fund for fund in step.state.funds.values() if fund.policy.automatic_top_up]
+    known = sorted(step.state.funds.items())  # in an order that no load changes
+    waiting = [fund for _, fund in known if fund.policy.automatic_top_up]
     if asset not in step.state.cascades:
         _top_up(step, asset, waiting)
     else:
