@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from operator import gt
+from operator import attrgetter, gt
 
 from app.engine.commands import PositionMode
 from app.engine.commands.keys import NewKey
@@ -257,7 +257,7 @@ class Register(Ledger):
         """Add a profit, or a loss, to a part of what an account has won; without any it goes."""
         parts = self.state.profits.setdefault(part.account_id, {}).setdefault(part.symbol, [])
         if not part.amount:
-            parts.append(part)
+            insort(parts, part, key=attrgetter("since"))
         part.newest = self.now
         part.amount += profit
         self._touch(part)

@@ -49,10 +49,9 @@ def remember_profit(step: Step, contract: Contract, account: Account, profit: De
     parts = step.state.profits.get(account.account_id, {}).get(symbol, [])
     for old in [part for part in parts if part.newest + hold <= now]:
         step.forget_profit(old)
-    if parts and parts[-1].since == since:
-        step.add_profit(parts[-1], profit)
-    else:
-        step.add_profit(HeldProfit(account.account_id, symbol, since, now), profit)
+    # It need not be the last: where profits were held for longer before, parts were longer, too.
+    this = next((part for part in reversed(parts) if part.since == since), None)
+    step.add_profit(this or HeldProfit(account.account_id, symbol, since, now), profit)
 
 
 def remember_payout(step: Step, symbol: str | None, kind: str, amount: Decimal) -> None:
@@ -76,7 +75,8 @@ def held_of(state: State, account: Account, asset: str, now: datetime) -> Hold |
         won = sum((part.amount for part in young), ZERO)
         if won > 0 and payout.time + hold > now:
             amount += won
-            free_at = max(free_at, min(payout.time, young[-1].newest) + hold)
+            newest = max(part.newest for part in young)
+            free_at = max(free_at, min(payout.time, newest) + hold)
     return Hold(amount, free_at) if amount else None
 
 
