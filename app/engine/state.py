@@ -77,7 +77,11 @@ class Fund:
 
     def balance(self, asset: str) -> Decimal:
         """The balance in an asset: the sum of the wallets (FND-6)."""
-        return sum((w.balance for w in self.wallets if w.asset == asset), ZERO)
+        total = ZERO
+        for wallet in self.wallets:  # of one or two: asked several times in each liquidation
+            if wallet.asset == asset:
+                total += wallet.balance
+        return total
 
 
 @dataclass(slots=True, eq=False)

@@ -44,8 +44,12 @@ class _Sunk(Closing):
 
 def sunk_by(state: State, market: Market) -> dict[str, None]:
     """The contract's fund, if it holds some of it, and sinks."""
-    fund, asset = funds.fund_of(state, market.contract), market.contract.settlement_asset
-    if market.contract.symbol not in fund.inventory or asset in state.stalled:
+    contract = market.contract
+    fund = state.funds[contract.insurance_fund]
+    if contract.symbol not in fund.inventory:  # nearly each tick: no more is asked of it
+        return {}
+    asset = contract.settlement_asset
+    if asset in state.stalled:
         return {}
     return {fund.fund_id: None} if funds.balance_at_mark(state, fund, asset) < 0 else {}
 

@@ -103,4 +103,5 @@ def _of_event(state: State, fund: Fund, asset: str) -> tuple[str, str]:
 
 def least(*rooms: Decimal | None) -> Decimal | None:
     """The smallest of several rooms."""
-    return min((room for room in rooms if room is not None), default=None)
+    given = [room for room in rooms if room is not None]
+    return min(given) if given else None
