@@ -17,7 +17,7 @@ from app.api.schemas.funds import (
     InventoryView,
     PolicyView,
 )
-from app.engine.numbers import ZERO, divide_half_even, round_value
+from app.engine.numbers import ZERO, divide_half_even, round_down
 from app.engine.state import Fund, Inventory, State
 from app.engine.trading import funds
 from app.store.queries import Row
@@ -42,9 +42,8 @@ def fund_view(state: State, fund: Fund, contracts: Sequence[Row]) -> FundView:
         ],
         balances=[_balance(fund, asset) for asset in sorted(shown)],
         net_notional=sum((funds.net_notional(state, fund, asset) for asset in assets), ZERO),
-        max_net_notional=round_value(
-            policy.max_net_notional_ratio
-            * sum((funds.balance(fund, asset) for asset in assets), ZERO)
+        max_net_notional=round_down(
+            sum((max(ZERO, funds.cap(state, fund, asset)) for asset in assets), ZERO)
         ),
         cap_use=_most(funds.cap_use(state, fund, asset) for asset in assets),
         drawdown=_most(funds.drawdown(state, fund, asset) for asset in assets),

@@ -216,6 +216,8 @@ async def test_inventory_and_distance(api: Api) -> None:
     fund = await api("GET /v1/insurance-funds/usdt-major")
     (held,) = fund["inventory"]
     assert held["unrealized_profit"] == "63"
+    assert (fund["net_notional"], fund["max_net_notional"]) == ("1050", "1052.5")  # 989.5 + 63
+    assert fund["cap_use"] == "0.9976247"
     assert fund["adl"]["distance"] == "2.5"  # 989.5 + 63 - 1,050
     await api("PATCH /v1/insurance-funds/usdt-major", {"policy": {"max_net_notional_ratio": "0.5"}})
     fund = await api("GET /v1/insurance-funds/usdt-major")

@@ -257,10 +257,11 @@ class FundAdlView(View):
 class FundView(View):
     """An insurance fund (FND). `net_notional` and its maximum are in the settlement asset.
 
-    `cap_use` is net notional / what the fund may carry, the balance counted at mark; null where
-    that is nothing. `drawdown` is the part of the highest balance of the breaker's window that it
-    has lost, inventory at mark; null without a breaker. Both of the asset that is nearest.
-    `paid_out` is what counts for the payout limit of 24 hours; null without one.
+    `max_net_notional` is the policy's ratio x the balance with the inventory's profit or loss at
+    mark (FND-2), `cap_use` the part of it that is used; null where it is nothing. `drawdown` is the
+    part of the highest balance of the breaker's window that it has lost, inventory at mark; null
+    without a breaker. Both of the asset that is nearest. `paid_out` is what counts for the payout
+    limit of 24 hours; null without one.
     """
 
     fund_id: str
