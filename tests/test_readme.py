@@ -1,4 +1,5 @@
-"""The README's tour and ARCHITECTURE.md's chain check, run as they are printed there."""
+"""The README's tour, the requests of the page of a crash and ARCHITECTURE.md's chain check, run as
+they are printed there."""
 
 from __future__ import annotations
 
@@ -15,6 +16,8 @@ import pytest
 from tests.conftest import reachable_directory
 from tests.service import ROOT, Service
 
+CRASH = "docs/fund-through-a-crash.md"
+
 
 def blocks(page: str, language: str) -> list[str]:
     """The code blocks of a page in a language, in order."""
@@ -28,20 +31,25 @@ def links(page: str) -> list[str]:
     return [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
 
 
+def asked(service: Service, page: str, **named: str) -> subprocess.CompletedProcess[str]:
+    """Run a page's blocks of bash against a service."""
+    return subprocess.run(
+        ["bash", "-e", "-u", "-o", "pipefail"],
+        input="\n".join(blocks(page, "bash")),
+        env={**os.environ, "URL": service.address, "KEY": service.admin_key, **named},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
 @pytest.fixture(scope="module")
 def toured() -> Iterator[tuple[Service, str]]:
     """A service after the whole tour, and what the tour printed."""
     with reachable_directory() as directory:
         service = Service(directory / "data")
         try:
-            tour = subprocess.run(
-                ["bash", "-e", "-u", "-o", "pipefail"],
-                input="\n".join(blocks("README.md", "bash")),
-                env={**os.environ, "URL": service.address, "KEY": service.admin_key},
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            tour = asked(service, "README.md")
             assert tour.returncode == 0, tour.stdout[-2000:] + tour.stderr
             yield service, tour.stdout
         finally:
@@ -58,6 +66,16 @@ def test_the_tour_ends_as_it_says(toured: tuple[Service, str]) -> None:
     assert amounts["seed_capital"] == "20000"
     assert not amounts["liquidation_clearance_fee"].startswith("-")
     assert amounts["bankruptcy_loss"].startswith("-")
+
+
+def test_the_questions_after_a_crash_are_answered(toured: tuple[Service, str]) -> None:
+    """Of the tour's fund, its second liquidation and its one event."""
+    service, _ = toured
+    named = {"FUND": "usdt-major", "SYMBOL": "BTCUSDT", "EVENT": "1", "LIQUIDATION": "2"}
+    answers = asked(service, CRASH, **named)
+    assert answers.returncode == 0, answers.stdout[-2000:] + answers.stderr
+    for told in ("closed 1", "mixed 1", '"usdt-major"', '"pro_rata"', '"disclaimer"'):
+        assert told in answers.stdout
 
 
 def test_the_tour_liquidates_one_in_the_book_and_one_at_the_fund(
@@ -106,7 +124,7 @@ def written(rows: list[dict[str, str]]) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "ARCHITECTURE.md", "RULES.md", "app/engine/README.md"]
+    "page", ["README.md", "ARCHITECTURE.md", "RULES.md", "app/engine/README.md", CRASH]
 )
 def test_links_lead_somewhere(page: str) -> None:
     for link in links(page):
@@ -126,7 +144,7 @@ def test_every_make_target_exists() -> None:
 
 
 def test_every_backstop_command_exists() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
+    text = "".join((ROOT / page).read_text("utf-8") for page in ("README.md", CRASH))
     for command in set(re.findall(r"backstop ([a-z]+)\b(?= |`)", text)):
         shown = subprocess.run(
             [sys.executable, "-m", "app.cli", command, "--help"],
