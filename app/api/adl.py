@@ -39,7 +39,6 @@ from app.engine.events import QueueEntry
 from app.engine.numbers import EXACT
 from app.engine.rejections import Code
 from app.store.loader import load_funds, load_market
-from app.store.queries import Row
 from app.store.queries import accounts as account_queries
 from app.store.queries import adl as queries
 from app.store.reads import raw
@@ -135,11 +134,12 @@ async def get_counterfactual(
 @adl.get(
     "/accounts/{account_id}/adl-notices",
     responses=keyed(Code.unknown_account, Fault.query_too_wide),
+    response_model=Page[AdlNoticeView],
     summary="An account's ADL notices",
 )
 async def list_notices(
     account_id: OwnAccount, services: ServicesDep, paging: Paged, symbol: SymbolQuery = None
-) -> Page[AdlNoticeView]:
+) -> Response:
     """What of the account's positions was deleveraged, newest first: how much, at what price and
     why (ADL-3). One that bore a part at the bankruptcy price and another at mark has two."""
     heavy, before = paging.large or symbol is not None, paging.decode(int, int)
@@ -147,15 +147,9 @@ async def list_notices(
         if await account_queries.get_account(reading, account_id) is None:
             raise unknown("account_id")
         rows = await queries.list_notices(
-            reading, account_id, paging.fetch, symbol=symbol, before=before
+            reading, account_id, paging.fetch, AdlNoticeView.names(), symbol=symbol, before=before
         )
-        return await paging.slowly(
-            rows, lambda row: _notice(with_fund(row)), "adl_event_id", "number"
-        )
-
-
-def _notice(row: Row) -> AdlNoticeView:
-    return AdlNoticeView.of(row, side="short" if row["bankrupt_side"] == "long" else "long")
+    return paging.texts(rows, "adl_event_id", "number")
 
 
 @adl.get(

@@ -15,7 +15,7 @@ from sqlalchemy.engine.interfaces import CacheStats
 from app.api.acts import without_secrets
 from app.api.schemas.accounts import LedgerEntryView
 from app.api.schemas.acts import AdminActView
-from app.api.schemas.adl import AdlEventView
+from app.api.schemas.adl import AdlEventView, AdlNoticeView
 from app.api.schemas.base import View
 from app.api.schemas.funds import AlertView
 from app.api.schemas.history import HistoryView, TreasuryHistoryView
@@ -26,6 +26,12 @@ LISTS: dict[str, tuple[type[View], str]] = {
     "liquidations": (LiquidationView, "SELECT * FROM liquidations ORDER BY liquidation_id DESC"),
     "clearance-fees": (ClearanceFeeView, "SELECT * FROM clearance_fees ORDER BY 1 DESC"),
     "adl-events": (AdlEventView, "SELECT * FROM adl_events ORDER BY adl_event_id DESC"),
+    "accounts/carol/adl-notices": (
+        AdlNoticeView,
+        """SELECT part.*, time, symbol, fund_id, mark_price, adl_policy, 'short' AS side
+        FROM adl_counterparties AS part JOIN adl_events USING (adl_event_id)
+        WHERE account_id = 'carol' ORDER BY adl_event_id DESC, number DESC""",
+    ),
     "alerts": (AlertView, "SELECT * FROM alerts ORDER BY alert_id DESC"),
     "insurance-fund-history": (
         HistoryView,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import Rows, newest
@@ -63,18 +63,23 @@ async def list_notices(
     connection: AsyncConnection,
     account_id: str,
     limit: int,
+    names: Names,
     *,
     symbol: str | None = None,
     before: tuple[int, int] | None = None,
 ) -> Rows:
-    """An account's parts in events, newest first; `before` is the (event, number) of the last."""
+    """An account's parts in events, newest first: `adl_event_id`, `number`, and as JSON `item`.
+
+    `before` is the (event, number) of the last. `side` is the part's, the other than the event's.
+    """
     part, event = adl_counterparties.c, adl_events.c
+    seen = [
+        *part,
+        *(event.time, event.symbol, event.fund_id, event.mark_price, event.adl_policy),
+        case((event.side == "long", "short"), else_="long").label("side"),
+    ]
     query = (
-        select(
-            adl_counterparties,
-            *(event.time, event.symbol, event.fund_id, event.mark_price, event.adl_policy),
-            event.side.label("bankrupt_side"),
-        )
+        select(part.adl_event_id, part.number, item(names, seen))
         .join(adl_events, event.adl_event_id == part.adl_event_id)
         .where(part.account_id == account_id)
     )
