@@ -106,13 +106,16 @@ def policy_of(state: State, market: Market) -> AdlPolicy:
 def ready(state: State, market: Market, now: datetime, *, longs: bool) -> bool:
     """Whether the queue of a side is there, or can be made at once; else `make` must go on."""
     ranking = market.rankings.get(longs)
-    if ranking is not None and _expired(state, market, ranking, now):
-        ranking = None
+    few = market.count(longs=longs) <= state.bounds.large
+    if ranking is not None and (
+        _expired(state, market, ranking, now) or (ranking.unranked and few)
+    ):
+        ranking = None  # also one that is half made, and that nobody goes on with: the others left
     if ranking is None:
         ranking = market.rankings[longs] = Ranking(policy_of(state, market))
         state.ranked[market.contract.symbol] = market
         ranking.unranked = list(market.positions.values())  # in an order that no restart changes
-        ranking.large = market.count(longs=longs) > state.bounds.large
+        ranking.large = not few
         if not ranking.large:
             _score(state, market, ranking, len(ranking.unranked), longs=longs)
     return not ranking.unranked
