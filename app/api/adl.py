@@ -6,6 +6,7 @@ from decimal import localcontext
 from typing import Annotated
 
 from fastapi import Query
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from app.api.access import OPTIONAL_KEY, MaybeKey, OwnAccount, visible_account
@@ -39,6 +40,7 @@ from app.engine.events import QueueEntry
 from app.engine.numbers import EXACT
 from app.engine.rejections import Code
 from app.store.loader import load_funds, load_market
+from app.store.queries import Row, Rows
 from app.store.queries import accounts as account_queries
 from app.store.queries import adl as queries
 from app.store.reads import raw
@@ -81,10 +83,7 @@ async def get_adl_event(
     identity: MaybeKey, reading: Reading, adl_event_id: IdPath
 ) -> AdlEventDetailView:
     """An event with the head of the ranked queue as it was and the counterparties' parts."""
-    row = await queries.get_adl_event(reading, int(adl_event_id))
-    if row is None:
-        raise unknown("adl_event_id")
-    parts = await queries.list_counterparties(reading, int(adl_event_id))
+    row, parts = await _event_of(reading, int(adl_event_id))
     queue = enumerate([QueueEntry(*place) for place in row["queue"]], start=1)
     return AdlEventDetailView.of(
         with_fund(row),
@@ -94,6 +93,14 @@ async def get_adl_event(
         ],
         counterparties=[CounterpartyView.of(if_visible(part, identity)) for part in parts],
     )
+
+
+async def _event_of(reading: AsyncConnection, adl_event_id: int) -> tuple[Row, Rows]:
+    """An event and its counterparties' parts; raises 404."""
+    row = await queries.get_adl_event(reading, adl_event_id)
+    if row is None:
+        raise unknown("adl_event_id")
+    return row, await queries.list_counterparties(reading, adl_event_id)
 
 
 @adl.get(
@@ -108,10 +115,7 @@ async def get_counterfactual(
 ) -> AdlCounterfactualView:
     """Whom each of the three policies would have closed against the same bankrupt position, for how
     much, and what that gives up beyond the deficit (ADL-1, ADL-4)."""
-    row = await queries.get_adl_event(reading, int(adl_event_id))
-    if row is None:
-        raise unknown("adl_event_id")
-    parts = await queries.list_counterparties(reading, int(adl_event_id))
+    row, parts = await _event_of(reading, int(adl_event_id))
     bankrupt = await queries.bankrupt_account(reading, row["liquidation_id"])
     market = await load_market(await raw(reading), row["symbol"])
     assert market is not None, row["symbol"]

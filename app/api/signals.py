@@ -21,9 +21,8 @@ from app.api.schemas.base import Page
 from app.api.schemas.signals import DISCLAIMER, SignalView, SignalWindow
 from app.api.services import Reading, ServicesDep
 from app.engine.figures.signal import HOUR, SignalReading, readings
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, begin_of
 from app.engine.rejections import Code
-from app.store.growing import begin_of
 from app.store.queries import funds as fund_queries
 from app.store.queries import signals as queries
 

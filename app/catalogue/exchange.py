@@ -16,14 +16,13 @@ from typing import Any, TypeVar
 
 from app.catalogue.funds import fund_for
 from app.engine.contracts import (
-    EPOCH,
     Bracket,
     Contract,
     Kind,
     build_brackets,
     check_contract,
 )
-from app.engine.numbers import EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE, ZERO, in_range
+from app.engine.numbers import EPOCH, EXACT, FRACTION_DIGITS, INTEGER_DIGITS, ONE, ZERO, in_range
 from app.engine.rejections import Code, Rejected
 from app.engine.valuation import Margining
 

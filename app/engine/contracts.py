@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
-from app.engine.numbers import ONE, ZERO, in_range, is_multiple
+from app.engine.numbers import ONE, ZERO, begin_of, in_range, is_multiple
 from app.engine.rejections import Code, Rejected
 from app.engine.valuation import Margining, Valued
 
@@ -26,7 +26,6 @@ DEFAULT_MID_WINDOW = 150
 """Seconds over which (mid - index) is averaged (MRK-3), where the contract does not say."""
 LONGEST_MID_WINDOW = 86_400
 MOST_SOURCES = 20
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 RANGES = {
     "contract_size": "above 0",
@@ -164,7 +163,7 @@ class Contract(Valued, Funded):
         if self.funding_interval_hours is None or self.status == "settled":
             return None
         interval = timedelta(hours=self.funding_interval_hours)
-        return time + interval - (time - EPOCH) % interval
+        return begin_of(time, interval) + interval
 
     def bracket(self, notional: Decimal) -> Bracket:
         """The bracket a notional falls into: floors are inclusive (CON-4)."""

@@ -185,10 +185,7 @@ class Ledger:
             symbol=symbol,
             liquidation_id=liquidation_id,
         )
-        fund.sequence = entry.sequence
-        fund.last_hash = entry.hash
-        self._touch(fund)
-        self.outcome.records.append(entry)
+        self._chain(fund, entry)
         held = fund.balance(wallet.asset)
         self.outcome.balances += (FundBalance(entry, held),)
         policy = fund.policy
@@ -196,6 +193,13 @@ class Ledger:
             self._remember(fund, entry, held)
         if fund.inventory or fund.memory:
             self.watch_soon(fund)
+
+    def _chain(self, head: Fund | Treasury, entry: FundEntry | TreasuryEntry) -> None:
+        """A history has a new last row."""
+        head.sequence = entry.sequence
+        head.last_hash = entry.hash
+        self._touch(head)
+        self.outcome.records.append(entry)
 
     # What a fund's limits and warnings remember
 
@@ -265,10 +269,7 @@ class Ledger:
             symbol=symbol,
             liquidation_id=liquidation_id,
         )
-        treasury.sequence = entry.sequence
-        treasury.last_hash = entry.hash
-        self._touch(treasury)
-        self.outcome.records.append(entry)
+        self._chain(treasury, entry)
 
     def begin_treasury_history(self) -> None:
         """What the treasury holds from before it had a history is the first of that (HIS-1)."""

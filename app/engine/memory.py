@@ -18,7 +18,7 @@ from itertools import takewhile
 from typing import Literal, NamedTuple
 
 from app.engine.events import HistoryKind
-from app.engine.numbers import ZERO
+from app.engine.numbers import ZERO, begin_of
 from app.engine.policies import DrawdownBreaker, FundPolicy
 
 Measure = Literal["paid", "result", "balance"]
@@ -129,7 +129,7 @@ class FundMemory:
         return self.drawdown(breaker, now, unsettled).reaches(part)
 
     def _pay(self, amount: Decimal, now: datetime, changed: list[Minute]) -> None:
-        minutes, this = self._kept("paid", now - DAY, changed), _minute(now)
+        minutes, this = self._kept("paid", now - DAY, changed), begin_of(now, MINUTE)
         if not (minutes and minutes[-1].minute == this):
             minutes.append(self._new("paid", this, ZERO))
         self.spent += amount
@@ -146,7 +146,7 @@ class FundMemory:
         changed: list[Minute],
     ) -> None:
         """A value ends that stood until now: it may have been the highest of the window."""
-        begin, this = now - timedelta(hours=breaker.window_hours), _minute(now)
+        begin, this = now - timedelta(hours=breaker.window_hours), begin_of(now, MINUTE)
         minutes = self._kept(measure, begin, changed)
         if minutes and minutes[-1].minute == this:
             last = minutes.pop()
@@ -185,10 +185,6 @@ class FundMemory:
         those after it."""
         found = (one.amount for one in self.minutes.get(measure, ()) if one.minute + MINUTE > begin)
         return max(next(found, standing), standing)
-
-
-def _minute(now: datetime) -> datetime:
-    return now.replace(second=0, microsecond=0)
 
 
 def _forgotten(minute: Minute) -> Minute:

@@ -8,7 +8,7 @@ functions enter it with `decimal.localcontext(EXACT)`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import (
     ROUND_FLOOR,
     ROUND_HALF_EVEN,
@@ -22,6 +22,7 @@ from decimal import (
 )
 from functools import lru_cache
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 INTEGER_DIGITS, FRACTION_DIGITS = 15, 12
 """Of a number that comes in, whoever reads it, at most."""
 
@@ -149,6 +150,11 @@ def plain(value: Decimal) -> str:
     if "E" in text:
         text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def begin_of(time: datetime, width: timedelta) -> datetime:
+    """When the interval begins that a time lies in; whole ones are counted from midnight UTC."""
+    return time - (time - EPOCH) % width
 
 
 @lru_cache(maxsize=64)  # all that one command writes is of one time

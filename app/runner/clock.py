@@ -10,11 +10,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app.engine.commands import ClockCause
 from app.engine.commands.prices import ReportClock
+from app.engine.numbers import EPOCH
 
 log = logging.getLogger("backstop.clock")
 
@@ -24,8 +25,6 @@ DRAW = 1000
 """The system's clock draws by at most one part in so many of the time that has passed."""
 JUMP = 60 * SECOND
 """A difference that is an alert. The engine, which is given times of others, is told of less."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 TimeSource = Callable[[], int]
 """Nanoseconds: since 1970 (`wall`), or since any moment and never set (`steady`)."""

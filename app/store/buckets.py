@@ -13,9 +13,9 @@ from functools import reduce
 from typing import Literal, NamedTuple
 
 from app.engine.events import FundEntry
-from app.engine.numbers import EXACT, ZERO
+from app.engine.numbers import EXACT, ZERO, begin_of
 from app.engine.outcome import FundBalance, Outcome, Volume, VolumeKind
-from app.store.growing import WIDTHS, Growing, Grown, KeptInterval, begin_of, join, rolled_up
+from app.store.growing import WIDTHS, Growing, Grown, KeptInterval, join, rolled_up
 
 
 class IntervalRow(NamedTuple):

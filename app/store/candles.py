@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 
 from app.engine.events import Trade
 from app.engine.marks import Mark
-from app.engine.numbers import EXACT, ZERO
+from app.engine.numbers import EPOCH, EXACT, ZERO, begin_of
 from app.engine.outcome import IndexPrice
-from app.store.growing import EPOCH, WIDTHS, Grown, KeptInterval, begin_of, join
+from app.store.growing import WIDTHS, Grown, KeptInterval, join
 
 CandleSource = Literal["mark", "index", "trades"]
 MINUTE = WIDTHS["1m"]

@@ -7,12 +7,13 @@ data, so that no leader needs to know the row under way: one that takes over goe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, Self, TypeVar, cast
+
+from app.engine.numbers import begin_of
 
 KeptInterval = Literal["1m", "1h", "1d"]
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WIDTHS: dict[KeptInterval, timedelta] = {
     "1m": timedelta(minutes=1),
     "1h": timedelta(hours=1),
@@ -43,11 +44,6 @@ class Growing(Protocol):
 Row = TypeVar("Row", bound=Growing)
 Grown = dict[tuple[Any, ...], Row]
 """Rows by their key."""
-
-
-def begin_of(time: datetime, width: timedelta) -> datetime:
-    """When the interval begins that a time lies in; they are counted from midnight UTC."""
-    return time - (time - EPOCH) % width
 
 
 def end_of(row: Growing) -> datetime:

@@ -10,9 +10,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
-from app.engine.numbers import EXACT
+from app.engine.numbers import EXACT, begin_of
 from app.engine.outcome import Outcome
-from app.store.growing import WIDTHS, Growing, Grown, begin_of, join
+from app.store.growing import WIDTHS, Growing, Grown, join
 
 
 class OwnerRow(NamedTuple):

@@ -12,10 +12,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from app.engine.numbers import plain, time_text
+from app.engine.numbers import begin_of, plain, time_text
 from app.engine.outcome import IndexPrice
 from app.store.candles import CandleRow, candles
-from app.store.growing import begin_of
 from app.store.queries.candles import MADE_OF
 from tests.api.conftest import Api, crash
 

@@ -14,8 +14,9 @@ from app.engine.commands import Due
 from app.engine.commands.keys import CreateKey, NewKey, RevokeKey
 from app.engine.commands.leaders import Limits, Recover
 from app.engine.engine import Engine, Source
+from app.engine.numbers import EPOCH
 from app.engine.state import State
-from app.runner.clock import EPOCH, SECOND, Clock
+from app.runner.clock import SECOND, Clock
 from app.runner.metrics import Metrics
 from app.runner.pace import Pace
 from app.runner.submission import NotLeader

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from app.engine.commands.prices import ReportClock
-from app.runner.clock import EPOCH, SECOND, Clock, steady_time
+from app.engine.numbers import EPOCH
+from app.runner.clock import SECOND, Clock, steady_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.engine.events import FundEntry, HistoryKind
+from app.engine.numbers import begin_of
 from app.engine.outcome import Outcome
 from app.engine.traders import Wallet
 from app.store.buckets import fund_rows
-from app.store.growing import WIDTHS, begin_of, join
+from app.store.growing import WIDTHS, join
 from tests.store.states import Exchange
 
 D = Decimal

@@ -18,9 +18,10 @@ from app.engine.commands.prices import IndexTick, Tick
 from app.engine.contracts import IndexSource
 from app.engine.events import Trade
 from app.engine.marks import Mark
+from app.engine.numbers import begin_of
 from app.engine.outcome import IndexPrice
 from app.store.candles import CandleRow, Candles, CandleSource, candles
-from app.store.growing import WIDTHS, begin_of, join
+from app.store.growing import WIDTHS, join
 from tests.engine.world import World, brackets, contract
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

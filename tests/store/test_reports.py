@@ -21,10 +21,10 @@ from app.engine.commands.contracts import CreateContract
 from app.engine.commands.funds import ContributeToFund, CreateFund, MoveInFund
 from app.engine.commands.prices import Tick
 from app.engine.engine import Engine
-from app.engine.numbers import UNIT, plain
+from app.engine.numbers import EPOCH, UNIT, begin_of, plain
 from app.engine.state import State
 from app.store import database
-from app.store.growing import EPOCH, WIDTHS, KeptInterval, begin_of
+from app.store.growing import WIDTHS, KeptInterval
 from app.store.queries import reports
 from app.store.writer import Writer
 from tests.conftest import new_database

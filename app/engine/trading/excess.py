@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.engine.numbers import ZERO, Quotient, divide_up
+from app.engine.numbers import ZERO, Quotient
 from app.engine.results import FundToFund
 from app.engine.state import Fund, State
 from app.engine.trading import funds
@@ -38,16 +38,9 @@ def means(state: State, fund: Fund, asset: str) -> Means | None:
     if minimum is None:
         return None
     balance = max(ZERO, funds.balance_at_mark(state, fund, asset))
-    kept = max(minimum, _carrying(state, fund, asset, balance))
+    notional = funds.net_notional(state, fund, asset)
+    kept = max(minimum, funds.carrying(fund, notional, balance) if notional else ZERO)
     return Means(fund.fund_id, minimum, balance, spare=max(ZERO, balance - kept))
-
-
-def _carrying(state: State, fund: Fund, asset: str, balance: Decimal) -> Decimal:
-    """The least balance that carries the fund's inventory: all it has where none would."""
-    notional, ratio = funds.net_notional(state, fund, asset), fund.policy.max_net_notional_ratio
-    if not notional:
-        return ZERO
-    return divide_up(notional, ratio) if ratio else balance
 
 
 def proposal(state: State, asset: str) -> tuple[FundToFund, ...]:

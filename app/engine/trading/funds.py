@@ -257,6 +257,12 @@ def carries(fund: Fund, at_mark: Decimal, notional: Decimal) -> bool:
     return at_mark >= 0 and notional <= fund.policy.max_net_notional_ratio * at_mark
 
 
+def carrying(fund: Fund, notional: Decimal, at_mark: Decimal) -> Decimal:
+    """FND-2: the least balance that carries a net notional; all there is, where none would."""
+    ratio = fund.policy.max_net_notional_ratio
+    return divide_up(notional, ratio) if ratio else at_mark
+
+
 def cap(state: State, fund: Fund, asset: str) -> Decimal:
     """The net notional that the fund may carry at mark (FND-2); below zero with its balance."""
     return fund.policy.max_net_notional_ratio * balance_at_mark(state, fund, asset)
@@ -300,8 +306,7 @@ def distance(state: State, fund: Fund, asset: str) -> tuple[Decimal, NoDistance 
     )
     if payable == 0:
         return ZERO, "payout_limit"
-    ratio = fund.policy.max_net_notional_ratio
-    filled = divide_up(net_notional(state, fund, asset), ratio) if ratio else at_mark
+    filled = carrying(fund, net_notional(state, fund, asset), at_mark)
     if filled >= at_mark:
         return ZERO, "net_notional_cap"
     losable = breakers.losable(fund, asset, now, profit)

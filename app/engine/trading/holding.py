@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from app.engine.contracts import EPOCH, Contract
+from app.engine.contracts import Contract
 from app.engine.figures import margin
-from app.engine.numbers import ZERO, plain, time_text
+from app.engine.numbers import ZERO, begin_of, plain, time_text
 from app.engine.rejections import Code, Rejected
 from app.engine.state import State
 from app.engine.step import Step
@@ -22,7 +22,7 @@ from app.engine.traders import Account, HeldProfit
 PARTS = 24
 """What is held is free at once with all that was won within so many parts of the time."""
 SHORTEST = timedelta(minutes=1)
-PAYOUTS = ("bankruptcy_loss", "deficit_cover", "emergency_injection")
+FOR_BANKRUPTCY = ("bankruptcy_loss", "deficit_cover", "emergency_injection")
 """What is paid for a bankruptcy: by the fund, or by the treasury in its place."""
 
 
@@ -44,8 +44,7 @@ def remember_profit(step: Step, contract: Contract, account: Account, profit: De
     hold, now = hold_of(step.state, contract), step.now
     if hold is None:
         return
-    symbol, width = contract.symbol, max(SHORTEST, hold / PARTS)
-    since = now - (now - EPOCH) % width
+    symbol, since = contract.symbol, begin_of(now, max(SHORTEST, hold / PARTS))
     parts = step.state.profits.get(account.account_id, {}).get(symbol, [])
     for old in [part for part in parts if part.newest + hold <= now]:
         step.forget_profit(old)
@@ -56,7 +55,7 @@ def remember_profit(step: Step, contract: Contract, account: Account, profit: De
 
 def remember_payout(step: Step, symbol: str | None, kind: str, amount: Decimal) -> None:
     """Money was paid, maybe for a contract; whether for a bankruptcy there, its kind says."""
-    if kind not in PAYOUTS or not amount:
+    if kind not in FOR_BANKRUPTCY or not amount:
         return
     assert symbol is not None, kind
     if hold_of(step.state, step.state.markets[symbol].contract) is not None:

@@ -14,11 +14,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from app.engine.commands import Side
-from app.engine.contracts import EPOCH
 from app.engine.events import OffloadReason, OffloadStep
 from app.engine.figures import margin
 from app.engine.markets import Market
-from app.engine.numbers import ONE, ZERO, ceil_to, floor_to, ratio
+from app.engine.numbers import ONE, ZERO, begin_of, ceil_to, floor_to, ratio
 from app.engine.policies import OffloadPolicy
 from app.engine.state import Fund, Inventory, State
 from app.engine.step import Step
@@ -72,7 +71,7 @@ def took_over(step: Step, fund: Fund, market: Market, before: Decimal) -> None:
 def _next_time(policy: OffloadPolicy, now: datetime) -> datetime:
     """Whole intervals since midnight UTC, so that a fund's inventory is settled at once for all."""
     interval = timedelta(seconds=policy.interval_seconds)
-    return now + interval - (now - EPOCH) % interval
+    return begin_of(now, interval) + interval
 
 
 def profit_of(market: Market, inventory: Inventory) -> Decimal:

@@ -8,8 +8,9 @@ from typing import Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.numbers import EPOCH
 from app.store.candles import CandleSource
-from app.store.growing import EPOCH, KeptInterval
+from app.store.growing import KeptInterval
 from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Rows
 
 Interval = Literal["1m", "5m", "15m", "1h", "4h", "1d"]

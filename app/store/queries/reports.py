@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.memory import PAYOUTS
 from app.store.growing import WIDTHS, KeptInterval
 from app.store.queries import AFTER_ALL, BEFORE_ALL, WALK_INDEX, Rows
 from app.store.queries.history import Connect
@@ -162,7 +163,7 @@ ORDER BY day DESC, asset
 
 EXPORTED = 100
 """How many reports an export reads at once."""
-LOSSES = ["bankruptcy_loss", "deficit_cover", "offload_pnl"]
+LOSSES = sorted(PAYOUTS)
 """The kinds of history by which a fund loses to others."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Column, Index, Integer, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, UniqueConstraint
 from sqlalchemy import text as sql
 
 from app.engine import events as e
@@ -71,6 +71,15 @@ clearance_fees = Table(
 )
 
 
+def _chained() -> Iterator[CheckConstraint]:
+    """What holds for each row of a balance history (HIS-1)."""
+    yield law("sequence", "sequence >= 1")
+    yield law("amount", "amount <> 0")
+    yield booked("amount", "balance_after")
+    yield law("hash", "hash ~ '^[0-9a-f]{64}$'")
+    yield law("first", "(sequence = 1) = (previous_hash = repeat('0', 64))")
+
+
 def _led_to() -> Iterator[Index]:
     """What leads to the rows of a balance history, in its order, by any of its filters."""
     yield Index(None, "time", "fund_id", "sequence")
@@ -85,12 +94,8 @@ fund_history = Table(
     "fund_history",
     metadata,
     *columns(e.FundEntry, key=2),
-    law("sequence", "sequence >= 1"),
-    law("amount", "amount <> 0"),
     law("not_negative", "balance_after >= 0"),
-    booked("amount", "balance_after"),
-    law("hash", "hash ~ '^[0-9a-f]{64}$'"),
-    law("first", "(sequence = 1) = (previous_hash = repeat('0', 64))"),
+    *_chained(),
     Index(None, "fund_id", "time", "sequence"),
     *_led_to(),
 )
@@ -101,11 +106,7 @@ treasury_history = Table(
     metadata,
     *columns(e.TreasuryEntry, key=2),
     law("one", f"fund_id = '{e.TREASURY}'"),
-    law("sequence", "sequence >= 1"),
-    law("amount", "amount <> 0"),
-    booked("amount", "balance_after"),
-    law("hash", "hash ~ '^[0-9a-f]{64}$'"),
-    law("first", "(sequence = 1) = (previous_hash = repeat('0', 64))"),
+    *_chained(),
     *_led_to(),
 )
 """The treasury's balance history, which may be negative: as a fund's, and read by the same queries,
