@@ -90,6 +90,17 @@ class Api:
         assert answer.status_code >= 400, (call, body, answer.text)
         return answer.status_code, answer.json()["code"]
 
+    async def listed(self, path: str, **how: Any) -> list[dict[str, Any]]:
+        """All of a list, page by page; the path has a query."""
+        found: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = await self(f"GET {path}{cursor}", **how)
+            found += page["items"]
+            if page["next_cursor"] is None:
+                return found
+            cursor = f"&cursor={page['next_cursor']}"
+
     # What many tests need first
 
     async def open(self, account_id: str, deposit: str = "10000", asset: str = "USDT") -> None:

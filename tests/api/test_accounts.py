@@ -213,14 +213,7 @@ async def test_the_ledger_adds_up(api: Api) -> None:
     await api.order("bob", "buy", "0.01", "60100")
     await api.order("alice", "sell", "0.01", "60100")
     everything = (await api("GET /v1/accounts/alice/ledger?limit=1000"))["items"]
-    paged = []
-    path = "/v1/accounts/alice/ledger?limit=1"
-    while path:
-        page = await api(f"GET {path}")
-        paged += page["items"]
-        cursor = page["next_cursor"]
-        path = f"/v1/accounts/alice/ledger?limit=1&cursor={cursor}" if cursor else ""
-    assert paged == everything
+    assert await api.listed("/v1/accounts/alice/ledger?limit=1") == everything
     wallets = {entry["wallet"] for entry in everything}
     assert wallets == {"cross", "BTCUSDT:both"}
     for wallet in wallets:

@@ -179,14 +179,7 @@ async def test_filters_and_pages(api: Api) -> None:
     later = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert await acts(api, f"&from={later}") == []
     assert await acts(api, f"&to={later}") == everything
-    paged, cursor = [], ""
-    while True:
-        page = await api(f"GET {PATH}?limit=3{cursor}")
-        paged += page["items"]
-        if page["next_cursor"] is None:
-            break
-        cursor = f"&cursor={page['next_cursor']}"
-    assert paged == everything
+    assert await api.listed(f"{PATH}?limit=3") == everything
 
 
 async def test_a_long_command_is_shown_alone(api: Api) -> None:

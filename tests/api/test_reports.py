@@ -20,14 +20,7 @@ PATH = "/v1/insurance-funds/{}/daily-reports"
 
 async def pages(api: Api, fund: str, query: str = "", limit: int = 100) -> list[dict[str, Any]]:
     """All reports, page by page, as anyone sees them."""
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    while True:
-        page = await api(f"GET {PATH.format(fund)}?limit={limit}{query}{cursor}", key=None)
-        found += page["items"]
-        if page["next_cursor"] is None:
-            return found
-        cursor = f"&cursor={page['next_cursor']}"
+    return await api.listed(f"{PATH.format(fund)}?limit={limit}{query}", key=None)
 
 
 async def test_a_day(api: Api) -> None:

@@ -11,8 +11,7 @@ import asyncpg
 
 from app.engine.figures.signal import HOUR, Hour, readings
 from app.engine.memory import RESULTS
-from app.engine.numbers import EXACT, plain, time_text
-from app.store.growing import begin_of
+from app.engine.numbers import EXACT, begin_of, plain, time_text
 from tests.api.conftest import Api, crash
 
 FUND = "/v1/insurance-funds/usdt-major"
@@ -108,14 +107,7 @@ async def test_hour_by_hour(api: Api, connection: asyncpg.Connection) -> None:
     hours = await kept(connection, first, 12 * 24)
     for window, length in WINDOWS.items():
         expected = shown(hours, length)
-        items: list[dict[str, Any]] = []
-        cursor = ""
-        while True:
-            page = await api(f"GET {FUND}/signals?window={window}&limit=90{cursor}", key=None)
-            items += page["items"]
-            if page["next_cursor"] is None:
-                break
-            cursor = f"&cursor={page['next_cursor']}"
+        items = await api.listed(f"{FUND}/signals?window={window}&limit=90", key=None)
         told = [{name: one[name] for name in expected[0]} for one in items]
         assert told[-len(expected) :] == expected
         assert len(told) <= len(expected) + 1, "an hour may have ended meanwhile"
