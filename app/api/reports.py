@@ -13,11 +13,11 @@ from starlette.responses import Response
 from app.api.access import Keyed
 from app.api.faults import Fault
 from app.api.funds import FundPath
-from app.api.history import AssetFilter, From, To, exported, turns
+from app.api.history import AssetFilter, exported, turns
 from app.api.paging import Paged, whole
 from app.api.problems import malformed, unknown
 from app.api.routing import problems, router
-from app.api.schemas.base import Page
+from app.api.schemas.base import Day, Page
 from app.api.schemas.history import DailyReportView
 from app.api.services import ServicesDep
 from app.engine.events import HistoryKind
@@ -62,8 +62,8 @@ async def list_daily_reports(
     paging: Paged,
     fund_id: FundPath,
     asset: AssetFilter = None,
-    start: From = None,
-    end: To = None,
+    start: Annotated[Day | None, Query(alias="from", description="Inclusive.")] = None,
+    end: Annotated[Day | None, Query(alias="to", description="Exclusive.")] = None,
     format: Annotated[  # noqa: A002 - the contract's name
         Literal["json", "csv"], Query(description="csv streams all days, newest first.")
     ] = "json",
@@ -71,7 +71,7 @@ async def list_daily_reports(
     """What a fund did on each day (UTC) in each of its assets (HIS-3), newest first.
 
     Every day from the asset's first has a report, also those on which nothing happened; that of the
-    running day is not `complete`. `from` and `to` are widened to whole days.
+    running day is not `complete`. `from` and `to` are dates (UTC), or times widened to whole days.
     """
     start, end = whole(start, DAY), whole(end, DAY, up=True)
     after = cast("tuple[datetime, str] | None", paging.decode(datetime, str))

@@ -93,10 +93,20 @@ async def test_from_and_to_are_widened(quiet: Api) -> None:
     of_days = "from=2026-01-19T12:00:00Z&to=2026-01-21T00:00:01Z"
     assert await found(of_days) == everything[last - 21 : last - 18]
     assert await found("asset=USDT&to=2026-01-03T00:00:00Z") == everything[last - 2 :]
+    assert await found("asset=USDT&to=2026-01-03") == everything[last - 2 :]
+    assert await found("from=2026-01-19&to=2026-01-22") == everything[last - 21 : last - 18]
     assert await found("from=0001-01-01T00:00:00Z&to=9999-12-31T00:00:00Z") == everything
     for query in ("asset=BTC", "to=2026-01-01T00:00:00Z", "from=9999-01-01T00:00:00Z"):
         assert await found(query) == []
-    for query in ("asset=usdt", "from=2026-01-01", "cursor=WzFd", "kind=top_up", "limit=0"):
+    for query in (
+        "asset=usdt",
+        "from=2026-02-30",
+        "to=1",
+        "from=2026-1-1",
+        "cursor=WzFd",
+        "kind=top_up",
+        "limit=0",
+    ):
         call = f"GET {PATH.format('quiet')}?{query}"
         assert await quiet.refused(call) == (400, "malformed_query"), query
 

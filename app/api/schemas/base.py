@@ -158,6 +158,24 @@ Time = Annotated[
 ]
 
 
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+def parse_day(value: object) -> datetime:
+    """A time, or the beginning of a date (UTC)."""
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        value = f"{value}T00:00:00Z"
+    return parse_time(value)
+
+
+Day = Annotated[
+    datetime,
+    BeforeValidator(parse_day),
+    WithJsonSchema({"type": "string", "examples": ["2026-01-31", "2026-01-31T12:00:00Z"]}),
+]
+"""Where whole days are meant: a date of them, UTC, or any time."""
+
+
 def _identifier(value: Any) -> Any:
     return str(value) if isinstance(value, int) else value
 
