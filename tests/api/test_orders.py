@@ -244,7 +244,8 @@ async def test_trades(market: Api) -> None:
         ("2", "60100"), ("1", "60000"),
     ]  # fmt: skip
     assert public["items"][0].keys() == {
-        "trade_id", "time", "symbol", "price", "quantity", "value", "taker_side", "liquidation"
+        "trade_id", "time", "symbol", "price", "quantity", "value", "taker_side", "liquidation",
+        "offload",
     }  # fmt: skip
     maker = (await api("GET /v1/trades?account_id=bob", key="bob"))["items"]
     assert [(one["side"], one["role"], one["order_id"], one["fee"]) for one in maker] == [
