@@ -45,11 +45,8 @@ class _Sunk(Closing):
 def sunk_by(state: State, market: Market) -> dict[str, None]:
     """The contract's fund, if it holds some of it, and sinks."""
     contract = market.contract
-    fund = state.funds[contract.insurance_fund]
-    if contract.symbol not in fund.inventory:  # nearly each tick: no more is asked of it
-        return {}
-    asset = contract.settlement_asset
-    if asset in state.stalled:
+    fund, asset = state.funds[contract.insurance_fund], contract.settlement_asset
+    if contract.symbol not in fund.inventory or asset in state.stalled:  # nearly each tick
         return {}
     return {fund.fund_id: None} if funds.balance_at_mark(state, fund, asset) < 0 else {}
 
