@@ -12,8 +12,8 @@ from starlette.responses import Response
 from app.api.access import OPTIONAL_KEY, MaybeKey, OwnAccount, visible_account
 from app.api.contracts import SymbolPath, SymbolQuery, known_symbol
 from app.api.faults import Fault
-from app.api.liquidations import IdPath, if_visible, with_fund
-from app.api.orders import AccountFilter
+from app.api.liquidations import FundFilter, IdPath, if_visible, with_fund
+from app.api.orders import AccountFilter, SymbolFilter
 from app.api.paging import Paged
 from app.api.policies import Compared
 from app.api.problems import malformed, unknown
@@ -56,7 +56,12 @@ adl = router("liquidations")
     summary="List ADL events",
 )
 async def list_adl_events(
-    identity: MaybeKey, services: ServicesDep, paging: Paged, account_id: AccountFilter = None
+    identity: MaybeKey,
+    services: ServicesDep,
+    paging: Paged,
+    account_id: AccountFilter = None,
+    symbol: SymbolFilter = None,
+    fund: FundFilter = None,
 ) -> Response:
     """Auto-deleveragings, newest first; with `account_id` and a key those that deleveraged it."""
     account = visible_account(identity, account_id)
@@ -67,6 +72,8 @@ async def list_adl_events(
             paging.fetch,
             AdlEventView.names(),
             account_id=account,
+            symbol=symbol,
+            fund=fund,
             before=paging.before_id(),
         )
     return paging.texts(rows, "adl_event_id")

@@ -28,6 +28,9 @@ async def test_adl_events(api: Api) -> None:
     assert [part["account_id"] for part in seen["counterparties"]] == ["bob", "carol"]
     # Each counterparty finds the events that deleveraged it; the liquidated account is none.
     assert len((await api("GET /v1/adl-events?account_id=bob", key="bob"))["items"]) == 1
+    of = event["symbol"], event["fund"]
+    assert len((await api("GET /v1/adl-events?symbol={}&fund={}".format(*of)))["items"]) == 1
+    assert not (await api("GET /v1/adl-events?fund=coin-btc"))["items"]
     assert (await api("GET /v1/adl-events?account_id=alice", key="alice"))["items"] == []
 
 

@@ -170,7 +170,7 @@ async def test_clearance_fees(reading: AsyncConnection, connection: asyncpg.Conn
 
 
 async def test_adl_events(reading: AsyncConnection, connection: asyncpg.Connection) -> None:
-    """Of an account those that deleveraged it, each once."""
+    """Of a contract, of a fund; of an account those that deleveraged it, each once."""
     events = await all_rows(connection, "adl_events", "adl_event_id DESC")
     parts = await all_rows(connection, "adl_counterparties", "adl_event_id DESC")
     for account in (None, "h0", "h1", "nobody"):
@@ -178,12 +178,17 @@ async def test_adl_events(reading: AsyncConnection, connection: asyncpg.Connecti
         found = [e for e in events if account is None or e["adl_event_id"] in took_part]
 
         async def page(
-            reading: AsyncConnection, _: Filters, last: Any, account: str | None = account
+            reading: AsyncConnection, asked: Filters, last: Any, account: str | None = account
         ) -> Rows:
             before = last[0] if last else None
-            return await adl.list_adl_events(reading, PAGE, (), account_id=account, before=before)
+            symbol, fund = asked.get("symbol"), asked.get("fund_id")
+            return await adl.list_adl_events(
+                reading, PAGE, (), account_id=account, symbol=symbol, fund=fund, before=before
+            )
 
-        await compared(reading, "adl_events", found, page, iter([{}]), ("adl_event_id",), 1)
+        words = {"symbol": ["ETHUSDT", "NOTHING"], "fund_id": ["usdt-major", "usdt-other"]}
+        of_one = len(found) if account else 2
+        await compared(reading, "adl_events", found, page, some(**words), ("adl_event_id",), of_one)
 
 
 async def test_alerts(reading: AsyncConnection, connection: asyncpg.Connection) -> None:

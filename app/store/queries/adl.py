@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import RowMapping, case, select
+from sqlalchemy import RowMapping, Select, case, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import Rows, newest
 from app.store.queries.items import Names, item
-from app.store.queries.merging import Walk, merged, rows_at
+from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
 from app.store.tables import adl_counterparties, adl_events, liquidations
 
 
@@ -17,6 +17,8 @@ async def list_adl_events(
     names: Names,
     *,
     account_id: str | None = None,
+    symbol: str | None = None,
+    fund: str | None = None,
     before: int | None = None,
 ) -> Rows:
     """ADL events, newest first: `adl_event_id`, and as JSON `item`.
@@ -25,16 +27,35 @@ async def list_adl_events(
     """
     key = None if before is None else (before,)
     walk = Walk((adl_events.c.adl_event_id,), limit, key)
-    page = merged(adl_events, walk, {})
+    words: dict[str, Words] = {}
+    if symbol is not None:
+        funds: Words = fund or occurring(adl_events, "fund_id", symbol=symbol)
+        words = {"symbol": symbol, "fund_id": funds}
+    elif fund is not None:
+        words = {"fund_id": fund}
+    page = merged(adl_events, walk, words)
     if account_id is not None:
-        event = adl_counterparties.c.adl_event_id
-        took_part = select(event).distinct().where(adl_counterparties.c.account_id == account_id)
-        if before is not None:
-            took_part = took_part.where(event < before)
-        page = took_part.order_by(event.desc()).limit(limit).subquery("page")
+        page = _took_part(account_id, symbol, fund, before).limit(limit).subquery("page")
     query = rows_at(page, walk, adl_events, [*walk.place, item(names, adl_events.c)])
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
+
+
+def _took_part(
+    account_id: str, symbol: str | None, fund: str | None, before: int | None
+) -> Select[tuple[int]]:
+    """An account's events, of which there are few: the other filters look through them."""
+    part, event = adl_counterparties.c, adl_events.c
+    query = select(part.adl_event_id).distinct().where(part.account_id == account_id)
+    if before is not None:
+        query = query.where(part.adl_event_id < before)
+    if symbol is not None or fund is not None:
+        query = query.join(adl_events, event.adl_event_id == part.adl_event_id)
+    if symbol is not None:
+        query = query.where(event.symbol == symbol)
+    if fund is not None:
+        query = query.where(event.fund_id == fund)
+    return query.order_by(part.adl_event_id.desc())
 
 
 async def get_adl_event(connection: AsyncConnection, adl_event_id: int) -> RowMapping | None:

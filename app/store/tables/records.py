@@ -117,6 +117,8 @@ adl_events = Table(
     metadata,
     *columns(e.AdlEvent, key=1, but="counterparties", queue_length=Integer()),
     positive("quantity", "mark_price"),
+    Index(None, "symbol", "fund_id", "adl_event_id"),
+    Index(None, "fund_id", "adl_event_id"),
 )
 """`queue` lists the fields of each `QueueEntry`, the first to be deleveraged first, with scores of
 `ranked_at` (ADL-5)."""
