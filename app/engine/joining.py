@@ -24,6 +24,7 @@ from app.engine.liquidation import looking, sinking
 from app.engine.numbers import EXACT
 from app.engine.state import State
 from app.engine.step import Step
+from app.engine.trading import funds
 
 CHECKED = 100
 """Scopes looked at in one go."""
@@ -66,6 +67,8 @@ class Joining:
             raise Unsettled("triggered orders are placed")
         if any(closings.goes_on(state, market) for market in state.markets.values()):
             raise Unsettled("a contract is being settled")
+        if funds.await_end(state):
+            raise Unsettled("a fund is to be topped up when a cascade ends")
         if sinking.goes_on(state):
             raise Unsettled("what a fund loses with goes to ADL")
         del self._left[-CHECKED:]

@@ -12,6 +12,7 @@ import pytest
 from app.engine.commands import Command, Side
 from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.delivery import SettleContract
+from app.engine.commands.funds import ContributeToTreasury, UpdateFund
 from app.engine.commands.leaders import ContinueCascade, Incident, Limits, Recover, ReleaseIncident
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import ReportClock, Tick
@@ -151,6 +152,21 @@ def test_a_cascade_under_way_cannot_be_joined(world: World) -> None:
     fallen(state, awaited=False)
     with pytest.raises(Unsettled):
         join(state)
+
+
+def test_while_a_fund_awaits_its_top_up_nobody_joins(world: World) -> None:
+    """FND-7: which cascade it is that ends, the leader knows."""
+    world.state.bounds = replace(world.state.bounds, liquidations=1)
+    world.must(ContributeToTreasury("USDT", Decimal(1000)))
+    minimum: dict[str, Decimal | None] = {"USDT": Decimal(100000)}
+    world.must(UpdateFund("fund", policy={"automatic_top_up": True}, required_minimum=minimum))
+    world.apply(Tick("BTC", Decimal(80)))
+    while not world.state.cascades["USDT"].short:
+        world.apply(ContinueCascade("USDT"))
+    with pytest.raises(Unsettled, match="to be topped up"):
+        joined(world)
+    world.finish()
+    joined(world)
 
 
 def test_what_is_left_alone_there_is_left_alone_where_it_was_joined(world: World) -> None:

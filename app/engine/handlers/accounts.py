@@ -16,9 +16,8 @@ from app.engine.handling import handles
 from app.engine.numbers import plain
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Moved
-from app.engine.scopes import wallet_key
 from app.engine.step import Step
-from app.engine.trading import assessment
+from app.engine.trading import assessment, funds
 from app.engine.trading.amounts import check_amount, check_asset, moved
 from app.engine.trading.holding import check_held
 
@@ -162,13 +161,12 @@ def withdraw(step: Step, command: Withdraw) -> Moved:
     account = assessment.account_of(step.state, command.account_id)
     check_amount(command.amount)
     asset = command.asset
-    treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
-    if treasury is not None and treasury.balance < 0:
+    if funds.treasury(step.state, asset) < 0:
         raise Rejected(
             Code.withdrawals_suspended,
             f"the treasury owes {asset}",
             asset=asset,
-            treasury_balance=plain(treasury.balance),
+            treasury_balance=plain(funds.treasury(step.state, asset)),
         )
     check_not_waiting(step.state, account)
     check_spendable(step.state, account, asset, command.amount)

@@ -16,10 +16,9 @@ from app.engine.commands.funding import BeginFunding, CorrectFunding, SetFunding
 from app.engine.figures import margin
 from app.engine.handling import handles
 from app.engine.markets import Funding
-from app.engine.numbers import ZERO, plain, time_text
+from app.engine.numbers import plain, time_text
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, FundingRateSet, Moved
-from app.engine.scopes import wallet_key
 from app.engine.state import State
 from app.engine.step import Step
 from app.engine.trading import funds
@@ -117,8 +116,7 @@ def correct(step: Step, command: CorrectFunding) -> Moved:
     check_decimals(amount)
     if margin.is_waiting(state, account.account_id):
         raise Rejected(Code.account_in_liquidation, "the account waits for liquidation")
-    treasury = state.wallets.get(wallet_key("treasury", "", asset))
-    available = treasury.balance if treasury is not None else ZERO
+    available = funds.treasury(state, asset)
     if amount < 0:
         available = margin.spendable(state, account, asset)
     if abs(amount) > available:

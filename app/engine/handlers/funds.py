@@ -7,11 +7,10 @@ from decimal import Decimal
 from app.engine.commands.funds import ContributeToFund, ContributeToTreasury, CreateFund, UpdateFund
 from app.engine.events import TREASURY
 from app.engine.handling import handles
-from app.engine.numbers import ZERO, plain
+from app.engine.numbers import plain
 from app.engine.policies import changed, check_policy
 from app.engine.rejections import Code, Rejected
 from app.engine.results import Done, Moved
-from app.engine.scopes import wallet_key
 from app.engine.state import Fund, State
 from app.engine.step import Step
 from app.engine.trading import funds, offloading
@@ -90,8 +89,7 @@ def contribute_to_fund(step: Step, command: ContributeToFund) -> Moved:
     asset = command.asset
     check_asset(step, asset)
     if command.kind == "top_up":
-        treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
-        available = treasury.balance if treasury is not None else ZERO
+        available = funds.treasury(step.state, asset)
         if command.amount > available:
             raise Rejected(
                 Code.insufficient_balance,

@@ -74,8 +74,7 @@ def deploy_excess(step: Step, command: DeployExcess) -> Moved:
     found = excess.means(state, fund, asset)
     if found is None:
         raise Rejected(Code.no_required_minimum, f"{fund.fund_id} has no minimum in {asset}")
-    treasury = state.wallets.get(wallet_key("treasury", "", asset))
-    if treasury is not None and treasury.balance < 0:
+    if funds.treasury(state, asset) < 0:
         raise Rejected(Code.withdrawals_suspended, f"the treasury owes {asset}")
     _check_calm(state, asset)
     if amount > found.spare:

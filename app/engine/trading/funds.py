@@ -165,16 +165,33 @@ def treasury_gained(step: Step, asset: str) -> None:
         }
 
 
+def treasury(state: State, asset: str) -> Decimal:
+    """What the treasury has of an asset; negative: owes (FND-4)."""
+    wallet = state.wallets.get(wallet_key("treasury", "", asset))
+    return ZERO if wallet is None else wallet.balance
+
+
+def await_end(state: State) -> bool:
+    """Whether a fund is to be topped up when a cascade ends: none lacks what the treasury has
+    otherwise."""
+    return any(
+        below_minimum(fund, asset) and treasury(state, asset) > 0
+        for fund in state.funds.values()
+        if fund.policy.automatic_top_up
+        for asset in fund.required_minimum
+    )
+
+
 def _top_up(step: Step, asset: str, short: Iterable[Fund]) -> None:
     """Lift funds to their minimum, the least covered first, as far as the treasury is positive."""
-    treasury = step.state.wallets.get(wallet_key("treasury", "", asset))
     below = [fund for fund in short if fund.policy.automatic_top_up and below_minimum(fund, asset)]
     for fund in sorted(below, key=lambda fund: (coverage(fund, asset), fund.fund_id)):
-        if treasury is None or treasury.balance <= 0:
+        has = treasury(step.state, asset)
+        if has <= 0:
             return
-        missing = fund.required_minimum[asset] - balance(fund, asset)
-        amount = min(missing, treasury.balance)
-        step.transfer("top_up", treasury, first_wallet(step, fund, asset), amount)
+        amount = min(fund.required_minimum[asset] - balance(fund, asset), has)
+        source = step.wallet("treasury", "", asset)
+        step.transfer("top_up", source, first_wallet(step, fund, asset), amount)
 
 
 def settle_inventory(step: Step, fund: Fund, asset: str) -> None:
