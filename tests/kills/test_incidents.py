@@ -15,7 +15,7 @@ BUGGY = """
 import os, signal, sys
 from app.cli import main
 from app.engine.commands.funds import ContributeToTreasury
-from app.engine.handlers import HANDLERS
+from app.engine.handling import HANDLERS
 from app.store import incidents
 
 handler = HANDLERS[ContributeToTreasury]

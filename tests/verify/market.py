@@ -28,8 +28,6 @@ from app.engine.commands.funds import (
     ContributeToFund,
     ContributeToTreasury,
     CreateFund,
-    MoveInFund,
-    Rebalance,
     UpdateFund,
 )
 from app.engine.commands.keys import CreateKey, RevokeKey
@@ -78,11 +76,10 @@ def opening() -> list[Command]:
     """
     generous = FundPolicy(
         max_net_notional_ratio=Decimal(1000), profit_hold_seconds=3600,
-        drawdown_breaker=DrawdownBreaker(stop=Decimal("0.9")), max_payout_per_day=Decimal(4000),
-        liquidation_surplus="to_fund", trading_fee_share=Decimal("0.1"),
+        drawdown_breaker=DrawdownBreaker(stop=Decimal(1)), max_payout_per_day=Decimal(100_000),
         offload=OffloadPolicy(interval_seconds=1, max_slippage=Decimal("0.5")),
     )  # fmt: skip
-    eager = FundPolicy(automatic_top_up=True, counterparty_first=True)
+    eager = FundPolicy(automatic_top_up=True)
     commands: list[Command] = [CreateFund("poor", "P", eager), CreateFund("rich", "R", generous)]
     commands += [CreateContract(terms) for terms in _contracts()]
     commands += [priced(symbol, Decimal(100)) for symbol in SYMBOLS]
@@ -216,7 +213,7 @@ class Market:
 
     def _rare(self, trader: str, symbol: str) -> Command:
         chance = self.chance
-        match chance.randrange(9):
+        match chance.randrange(6):
             case 0:
                 rows = chance.choice([STEEP, brackets(DEFAULT_BRACKETS)])
                 return UpdateContract(symbol, {"brackets": rows})
@@ -229,13 +226,6 @@ class Market:
                 return RevokeKey(f"key-{trader}")
             case 4:
                 return ContributeToFund("poor", "main", "USDT", Decimal(7), "top_up")
-            case 5:
-                policy = chance.choice(["current", "legacy", "pro_rata"])
-                return UpdateFund(chance.choice(["poor", "rich"]), policy={"adl_policy": policy})
-            case 6:
-                return Rebalance("USDT")
-            case 7:
-                return MoveInFund("rich", "vault", "main", "USDC", Decimal(1))
             case _:
                 mode: Any = chance.choice(["cross", "isolated"])
                 return ConfigureContract(trader, symbol, chance.choice((10, 25, 50)), mode)

@@ -33,7 +33,7 @@ async def test_nothing_agrees(address: str) -> None:
     assert findings.commands == 0
 
 
-@pytest.mark.parametrize("seed", [5, 7, 9, 11])
+@pytest.mark.parametrize("seed", [5, 7, 8, 9])
 async def test_a_violent_market_agrees(
     address: str, connection: asyncpg.Connection, seed: int
 ) -> None:

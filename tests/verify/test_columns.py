@@ -34,7 +34,7 @@ async def turn_around(connection: asyncpg.Connection) -> None:
 async def test_columns_have_names(address: str, connection: asyncpg.Connection) -> None:
     """Everything is written, loaded, kept in a snapshot and verified."""
     await turn_around(connection)
-    await live(address, seed=7)
+    await live(address, seed=5)
     findings = await verified(address)
     assert findings.difference is None
     for name in metadata.tables:

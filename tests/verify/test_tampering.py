@@ -233,6 +233,7 @@ async def test_another_deposit_in_the_log_shows_in_its_transfer(market: asyncpg.
 @pytest.mark.parametrize("change", ["sequence = 9999999", "kind = 'Withdraw'", "time = now()"])
 async def test_an_act_is_a_command_of_the_log(market: asyncpg.Connection, change: str) -> None:
     """Of its number, kind and time; whose it was, only the act says."""
+    await market.execute("DELETE FROM admin_acts")
     await market.execute(
         "INSERT INTO admin_acts SELECT sequence, time, 'a-key', kind, 'why' FROM commands"
         " WHERE kind = 'Deposit' LIMIT 1"
