@@ -79,7 +79,9 @@ def opening() -> list[Command]:
         drawdown_breaker=DrawdownBreaker(stop=Decimal(1)), max_payout_per_day=Decimal(100_000),
         offload=OffloadPolicy(interval_seconds=1, max_slippage=Decimal("0.5")),
     )  # fmt: skip
-    eager = FundPolicy(automatic_top_up=True)
+    eager = FundPolicy(
+        automatic_top_up=True, adl_policy="pro_rata", trading_fee_share=Decimal("0.1")
+    )
     commands: list[Command] = [CreateFund("poor", "P", eager), CreateFund("rich", "R", generous)]
     commands += [CreateContract(terms) for terms in _contracts()]
     commands += [priced(symbol, Decimal(100)) for symbol in SYMBOLS]
