@@ -6,7 +6,7 @@ from app.engine.cascades import groups
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.triggered import PlaceGroup, PlaceTriggered
 from app.engine.handlers import triggered
-from app.engine.handlers.orders import TRADES
+from app.engine.handlers.orders import JUDGED, TRADES
 from app.engine.handling import handles
 from app.engine.rejections import Code, Rejected
 from app.engine.results import GroupReceipt, OrderReceipt
@@ -27,13 +27,7 @@ STOPS = ("stop", "stop_market", "trailing_stop")
     Code.funding_under_way,
     Code.stale_mark,
     Code.price_out_of_band,
-    Code.reduce_only_rejected,
-    Code.below_min_notional,
-    Code.position_too_large,
-    Code.leverage_too_high,
-    Code.insufficient_margin,
-    Code.would_trade_immediately,
-    Code.open_interest_cap,
+    *JUDGED,
     moves=TRADES,
 )
 def place(step: Step, command: PlaceGroup) -> GroupReceipt:

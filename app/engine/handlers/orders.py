@@ -28,6 +28,16 @@ TRADES: frozenset[LedgerKind] = frozenset(
     {"margin_in", "margin_out", "realized_profit", "trading_fee", "trading_fee_share"}
 )
 """How an order may move money: as its fills do."""
+JUDGED = (
+    Code.reduce_only_rejected,
+    Code.below_min_notional,
+    Code.position_too_large,
+    Code.leverage_too_high,
+    Code.insufficient_margin,
+    Code.would_trade_immediately,
+    Code.open_interest_cap,
+)
+"""What an order that the contract takes can still be refused for (ORD-5, FND-12)."""
 
 
 @handles(
@@ -52,13 +62,7 @@ TRADES: frozenset[LedgerKind] = frozenset(
     Code.price_out_of_band,
     Code.account_in_liquidation,
     Code.too_many_open_orders,
-    Code.reduce_only_rejected,
-    Code.below_min_notional,
-    Code.position_too_large,
-    Code.leverage_too_high,
-    Code.insufficient_margin,
-    Code.would_trade_immediately,
-    Code.open_interest_cap,
+    *JUDGED,
     moves=TRADES,
 )
 def place(step: Step, command: PlaceOrder) -> OrderReceipt:
@@ -85,13 +89,7 @@ def place(step: Step, command: PlaceOrder) -> OrderReceipt:
     Code.price_out_of_band,
     Code.account_in_liquidation,
     Code.too_many_open_orders,
-    Code.reduce_only_rejected,
-    Code.below_min_notional,
-    Code.position_too_large,
-    Code.leverage_too_high,
-    Code.insufficient_margin,
-    Code.would_trade_immediately,
-    Code.open_interest_cap,
+    *JUDGED,
     moves=TRADES,
 )
 def amend(step: Step, command: AmendOrder) -> OrderReceipt:
