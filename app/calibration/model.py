@@ -1,0 +1,196 @@
+"""All of an asset's positions, ready for paths: exact losses, and bounds that nothing exceeds.
+
+Paths are told as logs of places relative to the mark's: of the price, or of its inverse for an
+inverse contract, (contracts, steps, scenarios). A contract has two sides: 0 loses where the place
+falls (linear longs, inverse shorts), 1 where it rises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calibration.cross import Cross, Legs
+from app.calibration.figures import Floats
+from app.calibration.lines import Axis, Scopes, bankruptcy, trigger
+from app.calibration.losses import Bound, Impact, Lines
+
+SIGNS = (-1.0, 1.0)
+"""Of the sides: in which direction of the place they lose."""
+
+
+class Terms(NamedTuple):
+    """A contract: mark, whether it is inverse, whose fund; volatility and volume of a step."""
+
+    mark: float
+    inverse: bool
+    fund: int
+    volatility: float
+    volume: float
+
+
+class Side:
+    """One side of a contract: lines of the scopes with one position, and bounds of all."""
+
+    def __init__(
+        self, axis: Axis, scopes: Scopes, legs: SideLegs, *, inverse: bool, gap: float
+    ) -> None:
+        long = (axis.sign > 0) == inverse
+        self.lines = Lines(
+            axis,
+            slope=scopes.quantity,
+            trigger=trigger(scopes, long=long, inverse=inverse),
+            kink=bankruptcy(scopes, long=long, inverse=inverse),
+            notional=scopes.quantity * axis.scale,
+            rate=scopes.rate,
+            cum=scopes.cum,
+            gap=gap,
+        )
+        self.notional = float(legs.size.sum())
+        relative, mixed = Axis(axis.sign, 1.0), legs.mixed
+        with_own, without = axis.sign + legs.own / legs.size, axis.sign + legs.profit / legs.size
+        self.certain = (
+            Bound(axis, self.lines.slopes, self.lines.places),
+            Bound(relative, legs.size[~mixed], with_own[~mixed]),
+        )
+        self.mixed = Bound(relative, legs.size[mixed], with_own[mixed])
+        self.loose = Bound(relative, legs.size[mixed], without[mixed])
+
+    def bounds(self, extreme: Floats, impact: Impact | None) -> Floats:
+        """What no path to an adverse move costs more than: (3, scenarios), as `Model.bounds`."""
+        extreme = self._got(extreme, impact)
+        alone, legs = self.certain
+        return np.array([alone(extreme) + legs(extreme), self.mixed(extreme), self.loose(extreme)])
+
+    def tighter(self, moves: Floats, impact: Impact | None) -> Floats:
+        """The same of whole paths, with what scopes with one position cost by them."""
+        extreme = self._got(np.maximum(moves.max(axis=0), 0.0), impact)
+        also = None if impact is None else np.full(moves.shape, self.notional)
+        alone = self.lines.losses(moves, impact, also)
+        legs = self.certain[1](extreme)
+        return np.array([alone + legs, self.mixed(extreme), self.loose(extreme)])
+
+    def _got(self, extreme: Floats, impact: Impact | None) -> Floats:
+        """The worst price on the way to an extreme: all that may be, sold in one step."""
+        if impact is None:
+            return extreme
+        sold = self.lines.upto(extreme) + self.notional
+        return np.asarray(extreme + impact(sold))
+
+
+class SideLegs(NamedTuple):
+    """Legs of cross accounts on one side: unsigned value at mark, profit, equity counted on.
+
+    `mixed` says whose account has legs of several funds.
+    """
+
+    size: Floats
+    profit: Floats
+    own: Floats
+    mixed: NDArray[np.bool_]
+
+
+class Model:
+    """An asset's contracts with all positions in them."""
+
+    def __init__(
+        self,
+        terms: Sequence[Terms],
+        scopes: Sequence[tuple[Scopes, Scopes]],
+        legs: Legs,
+        *,
+        gap: float,
+        impact_factor: float,
+        impact_cap: float,
+    ) -> None:
+        """`scopes` are those with one position, by contract: longs and shorts."""
+        self.funds = np.array([one.fund for one in terms])
+        self.cross = Cross(legs, len(terms), gap)
+        self.impacts = [
+            Impact(impact_factor * one.volatility, one.volume, impact_cap)
+            if impact_factor and one.volume
+            else None
+            for one in terms
+        ]
+        own, mixed = _own_equity(legs), _mixed(legs, self.funds)
+        self.sides: list[tuple[Side, Side]] = []
+        for number, one in enumerate(terms):
+            pair = []
+            for sign in SIGNS:
+                long = (sign < 0) != one.inverse
+                here = (legs.contract == number) & ((legs.value > 0) == (sign < 0))
+                some = SideLegs(
+                    np.abs(legs.value[here]),
+                    (legs.value - legs.cost)[here],
+                    own[here],
+                    mixed[here],
+                )
+                axis = Axis.of(one.mark, long=long, inverse=one.inverse)
+                chosen = scopes[number][0 if long else 1]
+                pair.append(Side(axis, chosen, some, inverse=one.inverse, gap=gap))
+            self.sides.append((pair[0], pair[1]))
+
+    def bounds(self, contract: int, logs: Floats) -> Floats:
+        """What no path of a contract costs more than, by its extremes alone: (3, scenarios).
+
+        The three: what its fund may lose by all but accounts with legs of several funds; what all
+        funds together may lose by those; what its own fund may.
+        """
+        falls, rises = self.sides[contract]
+        impact = self.impacts[contract]
+        low, high = (np.maximum(one, 0.0) for one in (-logs.min(axis=0), logs.max(axis=0)))
+        return falls.bounds(low, impact) + rises.bounds(high, impact)
+
+    def tighter(self, contract: int, logs: Floats) -> Floats:
+        """The same, less of it, by whole paths."""
+        falls, rises = self.sides[contract]
+        impact = self.impacts[contract]
+        return falls.tighter(-logs, impact) + rises.tighter(logs, impact)
+
+    def losses(self, logs: Floats) -> Floats:
+        """Exactly, by contract and scenario (CAL-2)."""
+        places = np.exp(logs)
+        out = self.cross.triggered(places)
+        leg, whose = self.cross.legs_of(out)
+        step, scenario = out.step[whose], out.scenario[whose]
+        value = self.cross.legs.value[leg]
+        side = 2 * self.cross.legs.contract[leg] + (value < 0)
+        contracts, steps, scenarios = logs.shape
+        found, worse = np.zeros((contracts, scenarios)), np.zeros(len(leg))
+        order = np.argsort(side, kind="stable")
+        begins = np.searchsorted(side[order], np.arange(2 * contracts + 1))
+        for number in range(2 * contracts):
+            here = order[begins[number] : begins[number + 1]]
+            lines, impact = self.sides[number // 2][number % 2].lines, self.impacts[number // 2]
+            moves = SIGNS[number % 2] * logs[number // 2]
+            if impact is None:
+                found[number // 2] += lines.losses(moves)
+                continue
+            also = np.zeros((steps, scenarios))
+            np.add.at(also, (step[here], scenario[here]), np.abs(value[here]))
+            found[number // 2] += lines.losses(moves, impact, also)
+            worse[here] = impact(lines.sold(moves, also, step[here], scenario[here]))
+        shares = self.cross.shares(places, out, worse)
+        np.add.at(found, (shares.contract, shares.scenario), shares.amount)
+        return found
+
+
+def _own_equity(legs: Legs) -> Floats:
+    """The part of its account's equity that a leg counts on, by its size: they add up to all."""
+    count = len(legs.wallet)
+    equity = legs.wallet + np.bincount(legs.account, legs.value - legs.cost, count)
+    size = np.abs(legs.value)
+    gross = np.bincount(legs.account, size, count)
+    return np.asarray((equity / np.maximum(gross, 1e-300))[legs.account] * size)
+
+
+def _mixed(legs: Legs, funds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which legs are of accounts that have legs of several funds."""
+    fund, count = funds[legs.contract], len(legs.wallet)
+    low, high = np.full(count, len(funds)), np.full(count, -1)
+    np.minimum.at(low, legs.account, fund)
+    np.maximum.at(high, legs.account, fund)
+    return np.asarray((low < high)[legs.account])

@@ -1,0 +1,141 @@
+"""Only what matters is worked out exactly, and it is exact (CAL-11).
+
+What no scenario exceeds is known of all of them for little. Taken by that bound, the largest first,
+a bound is replaced by a tighter one and that by the loss itself; once the k-th largest loss is not
+below the bound of all that are left, the k largest are known. So are the quantile, its bands and
+the tail, as if every scenario had been worked out.
+
+A task is a pure function of the model, the scenarios and a part of them, and which parts there are
+hangs on nothing but the bounds: whoever works a task out, the figures are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calibration.figures import Floats
+from app.calibration.model import Model
+from app.calibration.paths import BLOCK, Rows, moves
+
+CELL = 50
+"""Contracts whose bounds are summed up together, so that a sum is the same whoever makes it."""
+BATCH = 250
+"""Scenarios between two looks at whether it is enough."""
+PART = 125
+"""Scenarios that one task works out."""
+
+UNKNOWN, TIGHT, EXACT = 0, 1, 2
+
+Map = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
+"""Applies a function to tasks, in their order; who does it does not matter."""
+
+
+class Scenarios(NamedTuple):
+    """`returns` by row and contract, as logs of places; which `rows` each scenario takes."""
+
+    returns: Floats
+    rows: Rows
+
+    def logs(self, contract: int, some: NDArray[np.int64]) -> Floats:
+        """(steps, scenarios) of a contract."""
+        return moves(np.ascontiguousarray(self.returns[:, contract]), self.rows[some])
+
+
+class Search:
+    """The losses of an asset's funds in all scenarios, as far as they are asked for."""
+
+    def __init__(self, model: Model, scenarios: Scenarios, funds: int, each: Map = map) -> None:
+        self.model, self.scenarios, self.funds, self.each = model, scenarios, funds, each
+        count = len(scenarios.rows)
+        self.stage = np.zeros(count, np.int8)
+        self.losses = np.full((funds, count), np.nan)
+        self.bounds = np.concatenate([*self._first_bounds(count)], axis=1)
+
+    def _first_bounds(self, count: int) -> Iterator[Floats]:
+        contracts = len(self.model.funds)
+        cells = range(0, contracts, CELL)
+        blocks = range(0, count, BLOCK)
+        tasks = [
+            (block, min(block + BLOCK, count), cell, min(cell + CELL, contracts))
+            for block in blocks
+            for cell in cells
+        ]
+        parts = iter(self.each(self.bound_part, tasks))
+        for _ in blocks:
+            total = next(parts)
+            for _ in cells[1:]:
+                total = total + next(parts)
+            yield self._joined(total)
+
+    def bound_part(self, task: tuple[int, int, int, int]) -> Floats:
+        """First bounds of some scenarios, of a cell's contracts: (2 x funds + 1, scenarios)."""
+        first, last, cell, end = task
+        some = np.arange(first, last)
+        found = np.zeros((2 * self.funds + 1, len(some)))
+        for contract in range(cell, end):
+            self._add(
+                found, contract, self.model.bounds(contract, self.scenarios.logs(contract, some))
+            )
+        return found
+
+    def tight_part(self, some: NDArray[np.int64]) -> Floats:
+        """Tighter bounds: (funds, scenarios)."""
+        found = np.zeros((2 * self.funds + 1, len(some)))
+        for contract in range(len(self.model.funds)):
+            logs = self.scenarios.logs(contract, some)
+            self._add(found, contract, self.model.tighter(contract, logs))
+        return self._joined(found)
+
+    def exact_part(self, some: NDArray[np.int64]) -> Floats:
+        """Losses: (funds, scenarios)."""
+        contracts = range(len(self.model.funds))
+        logs = np.array([self.scenarios.logs(contract, some) for contract in contracts])
+        found = np.zeros((self.funds, len(some)))
+        np.add.at(found, self.model.funds, self.model.losses(logs))
+        return found
+
+    def _add(self, found: Floats, contract: int, part: Floats) -> None:
+        certain, mixed, loose = part
+        fund = int(self.model.funds[contract])
+        found[fund] += certain
+        found[self.funds + fund] += loose
+        found[-1] += mixed
+
+    def _joined(self, found: Floats) -> Floats:
+        certain, loose, mixed = found[: self.funds], found[self.funds : -1], found[-1]
+        return np.asarray(certain + np.minimum(loose, mixed))
+
+    def largest(self, fund: int, count: int, among: NDArray[np.bool_] | None = None) -> Floats:
+        """The `count` largest losses of a fund, in falling order, `among` some scenarios."""
+        chosen = np.ones(len(self.stage), dtype=bool) if among is None else among
+        count = min(count, int(chosen.sum()))
+        while True:
+            left = np.flatnonzero(chosen & (self.stage < EXACT))
+            known = np.sort(self.losses[fund, chosen & (self.stage == EXACT)])[::-1]
+            if not len(left):
+                return known[:count]
+            order = np.argsort(-self.bounds[fund, left], kind="stable")[:BATCH]
+            batch = left[order]
+            if len(known) >= count and known[count - 1] >= self.bounds[fund, batch[0]]:
+                return known[:count]
+            self._refine(batch)
+
+    def _refine(self, batch: NDArray[np.int64]) -> None:
+        """One stage further, each of them."""
+        stage = self.stage[batch]
+        for before, task in ((UNKNOWN, self.tight_part), (TIGHT, self.exact_part)):
+            chosen = batch[stage == before]
+            parts = _parts(chosen)
+            for some, found in zip(parts, self.each(task, parts), strict=True):
+                self.bounds[:, some] = np.minimum(self.bounds[:, some], found)
+                if before == TIGHT:
+                    self.losses[:, some] = self.bounds[:, some] = found
+            self.stage[chosen] += 1
+
+
+def _parts(some: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
+    return [some[begin : begin + PART] for begin in range(0, len(some), PART)]
