@@ -116,15 +116,24 @@ class Lines:
         return np.asarray(self.notional(then, np.maximum(now, then)) + also[step, scenario])
 
     def losses(
-        self, moves: Floats, impact: Impact | None = None, also: Floats | None = None
+        self,
+        moves: Floats,
+        impact: Impact | None = None,
+        also: Floats | None = None,
+        only: NDArray[np.bool_] | None = None,
     ) -> Floats:
-        """The loss of each scenario; `also` is what else is sold in each step, at mark."""
+        """The loss of each scenario; `also` is what else is sold in each step, at mark.
+
+        With `only`, of those who are out in these steps.
+        """
         scenarios = moves.shape[1]
         if not len(self.triggers):
             return np.zeros(scenarios)
         before = self._before(moves)
         reach = moves if impact is None else moves + self._most(moves, impact, also)
         new = (moves > before) & (moves > self.triggers[0]) & (reach > before + self.least)
+        if only is not None:
+            new &= only[:, None]
         step, scenario = np.nonzero(new)
         now, then = moves[step, scenario], before[step, scenario]
         order = np.argsort(now)  # sorted needles make a search several times faster

@@ -102,12 +102,17 @@ class Model:
         scopes: Sequence[tuple[Scopes, Scopes]],
         legs: Legs,
         *,
+        inventory: Floats | None = None,
         gap: float,
         impact_factor: float,
         impact_cap: float,
     ) -> None:
-        """`scopes` are those with one position, by contract: longs and shorts."""
+        """`scopes` are those with one position, by contract: longs and shorts.
+
+        `inventory` is what the funds hold, by contract: its signed value at mark.
+        """
         self.funds = np.array([one.fund for one in terms])
+        self.inventory = np.zeros(len(terms)) if inventory is None else inventory
         self.cross = Cross(legs, len(terms), gap)
         self.impacts = [
             Impact(impact_factor * one.volatility, one.volume, impact_cap)
@@ -142,16 +147,31 @@ class Model:
         falls, rises = self.sides[contract]
         impact = self.impacts[contract]
         low, high = (np.maximum(one, 0.0) for one in (-logs.min(axis=0), logs.max(axis=0)))
-        return falls.bounds(low, impact) + rises.bounds(high, impact)
+        found = falls.bounds(low, impact) + rises.bounds(high, impact)
+        found[0] += self.held(contract, logs[-1])
+        return found
 
     def tighter(self, contract: int, logs: Floats) -> Floats:
         """The same, less of it, by whole paths."""
         falls, rises = self.sides[contract]
         impact = self.impacts[contract]
-        return falls.tighter(-logs, impact) + rises.tighter(logs, impact)
+        found = falls.tighter(-logs, impact) + rises.tighter(logs, impact)
+        found[0] += self.held(contract, logs[-1])
+        return found
 
-    def losses(self, logs: Floats) -> Floats:
-        """Exactly, by contract and scenario (CAL-2)."""
+    def held(self, contract: int, last: Floats) -> Floats:
+        """What the fund loses by its inventory, held to the end of each path; no gains (CAL-2)."""
+        value, impact = self.inventory[contract], self.impacts[contract]
+        if not value:
+            return np.zeros(len(last))
+        worse = 0.0 if impact is None else impact(np.abs(value[None]))[0]
+        return np.asarray(np.maximum(-value * np.expm1(last - worse * np.sign(value)), 0.0))
+
+    def losses(self, logs: Floats, only: NDArray[np.bool_] | None = None) -> Floats:
+        """Exactly, by contract and scenario (CAL-2), without inventory.
+
+        With `only`, what those cost who are out in these steps.
+        """
         places = np.exp(logs)
         out = self.cross.triggered(places)
         leg, whose = self.cross.legs_of(out)
@@ -167,14 +187,15 @@ class Model:
             lines, impact = self.sides[number // 2][number % 2].lines, self.impacts[number // 2]
             moves = SIGNS[number % 2] * logs[number // 2]
             if impact is None:
-                found[number // 2] += lines.losses(moves)
+                found[number // 2] += lines.losses(moves, only=only)
                 continue
             also = np.zeros((steps, scenarios))
             np.add.at(also, (step[here], scenario[here]), np.abs(value[here]))
-            found[number // 2] += lines.losses(moves, impact, also)
+            found[number // 2] += lines.losses(moves, impact, also, only)
             worse[here] = impact(lines.sold(moves, also, step[here], scenario[here]))
         shares = self.cross.shares(places, out, worse)
-        np.add.at(found, (shares.contract, shares.scenario), shares.amount)
+        counts = np.ones(len(step)) if only is None else only[step]
+        np.add.at(found, (shares.contract, shares.scenario), shares.amount * counts)
         return found
 
 

@@ -94,8 +94,11 @@ class Search:
         """Losses: (funds, scenarios)."""
         contracts = range(len(self.model.funds))
         logs = np.array([self.scenarios.logs(contract, some) for contract in contracts])
+        by_contract = self.model.losses(logs)
+        for contract in contracts:
+            by_contract[contract] += self.model.held(contract, logs[contract, -1])
         found = np.zeros((self.funds, len(some)))
-        np.add.at(found, self.model.funds, self.model.losses(logs))
+        np.add.at(found, self.model.funds, by_contract)
         return found
 
     def _add(self, found: Floats, contract: int, part: Floats) -> None:

@@ -32,7 +32,10 @@ def model(gap: float = 1, impact: float = 1, *, calm: bool = False) -> Model:
             )
         )
     legs = books.legs(random, 30, CONTRACTS, calm=calm)
-    return Model(terms, scopes, legs, gap=gap, impact_factor=impact, impact_cap=0.05)
+    inventory = np.where(np.arange(CONTRACTS) % 2, 500.0, -200.0)
+    return Model(
+        terms, scopes, legs, inventory=inventory, gap=gap, impact_factor=impact, impact_cap=0.05
+    )
 
 
 def scenarios() -> Scenarios:

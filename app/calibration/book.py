@@ -1,0 +1,127 @@
+"""All positions of a settlement asset at one moment, as arrays (CAL-11).
+
+Money and prices are float64 here, in the settlement asset. Signs are the engine's: of a quantity,
+and of values so that profit = value - cost (an inverse long's value is below zero).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.calibration.cross import Legs
+from app.calibration.figures import Floats
+from app.calibration.lines import Scopes
+
+Ints = NDArray[np.int64]
+
+
+class ContractTerms(NamedTuple):
+    """A contract as the book sees it; brackets are rows of floor, rate and cum."""
+
+    symbol: str
+    base_asset: str
+    fund: int
+    inverse: bool
+    size: float
+    mark: float
+    brackets: Floats
+
+    def worth(self, quantity: Floats) -> Floats:
+        """Signed value at mark of signed quantities, in the settlement asset."""
+        units = quantity * self.size
+        return np.asarray(-units / self.mark if self.inverse else units * self.mark)
+
+
+class FundTerms(NamedTuple):
+    """A fund: what it has, and how much net notional that carries (FND-2)."""
+
+    fund_id: str
+    balance: float
+    max_net_notional_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class Book:
+    """Positions sorted by account, contract and leg: each at an index of the arrays.
+
+    `wallet` is what an isolated position has as margin, not a number for a cross one, whose account
+    has `cross` for all. `owner` names by account who fails with it. `inventory` is what the funds
+    hold, by contract: a signed quantity.
+    """
+
+    asset: str
+    sequence: int
+    time: datetime
+    contracts: tuple[ContractTerms, ...]
+    funds: tuple[FundTerms, ...]
+    account: Ints
+    contract: Ints
+    quantity: Floats
+    cost: Floats
+    wallet: Floats
+    cross: Floats
+    owner: Ints
+    inventory: Floats
+    digest: str
+
+    def values(self) -> Floats:
+        """Of the positions, signed, at mark."""
+        found = np.zeros(len(self.quantity))
+        for number, terms in enumerate(self.contracts):
+            here = self.contract == number
+            found[here] = terms.worth(self.quantity[here])
+        return found
+
+    def held(self) -> Floats:
+        """Of the inventory, by contract."""
+        both = zip(self.contracts, self.inventory, strict=True)
+        return np.array([terms.worth(np.array([one]))[0] for terms, one in both])
+
+    def brackets(self, values: Floats) -> tuple[Floats, Floats]:
+        """Rate and cum of each position's bracket at mark (CON-4)."""
+        rate, cum = np.zeros(len(values)), np.zeros(len(values))
+        for number, terms in enumerate(self.contracts):
+            here = np.flatnonzero(self.contract == number)
+            row = np.searchsorted(terms.brackets[:, 0], np.abs(values[here]), "right") - 1
+            rate[here], cum[here] = terms.brackets[np.maximum(row, 0), 1:].T
+        return rate, cum
+
+    def scopes(self) -> tuple[list[tuple[Scopes, Scopes]], Legs]:
+        """Those with one position, by contract, longs and shorts; and the legs of all others."""
+        values = self.values()
+        rate, cum = self.brackets(values)
+        isolated = ~np.isnan(self.wallet)
+        count = np.bincount(self.account[~isolated], minlength=len(self.cross))
+        single = isolated | (count[self.account] == 1)
+        wallet = np.where(isolated, self.wallet, self.cross[self.account])
+        alone = []
+        for number, terms in enumerate(self.contracts):
+            here = single & (self.contract == number)
+            pair = [
+                Scopes(
+                    np.abs(self.quantity[some]) * terms.size,
+                    np.abs(self.cost[some]),
+                    wallet[some],
+                    rate[some],
+                    cum[some],
+                )
+                for some in (here & (self.quantity > 0), here & (self.quantity < 0))
+            ]
+            alone.append((pair[0], pair[1]))
+        others = ~single
+        accounts, renumbered = np.unique(self.account[others], return_inverse=True)
+        legs = Legs(
+            renumbered,
+            self.contract[others],
+            values[others],
+            self.cost[others],
+            rate[others],
+            cum[others],
+            self.cross[accounts],
+        )
+        return alone, legs
