@@ -81,7 +81,7 @@ class Cross:
             rows = np.flatnonzero((least < -self.margin_base[:, None]).any(axis=1))
             part = np.ascontiguousarray(places[:, :, some])
             slack = np.asarray(self.slack[rows] @ part.reshape(contracts, -1))
-            below = (slack < -self.margin_base[rows, None]).reshape(len(rows), steps, -1)
+            below = (slack < -self.margin_base[rows, None]).reshape(len(rows), steps, part.shape[2])
             row, scenario = np.nonzero(below.any(axis=1))
             step = below.argmax(axis=1)[row, scenario]
             found.append(Out(rows[row], scenario + begin, step))

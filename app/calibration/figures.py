@@ -99,21 +99,21 @@ def parts_of(rows: int, parts: int = HISTORY_PARTS) -> NDArray[np.int64]:
     return np.repeat(np.arange(parts), sizes)
 
 
-def fit_tail(losses: Floats, count: int) -> Tail | None:
-    """A generalised Pareto distribution of the `count` largest losses over the next one.
+def fit_tail(largest: Floats, count: int, losses: int) -> Tail | None:
+    """A generalised Pareto distribution of the `count` largest of all `losses` over the next one.
 
-    By maximum likelihood. None where there are not as many, or they are all the same.
+    By maximum likelihood; `largest` are given in falling order. None where there are not as many,
+    or they are all the same.
     """
-    if not 1 < count < len(losses):
+    if not 1 < count < len(largest):
         return None
-    ordered = np.sort(losses)
-    threshold = float(ordered[-count - 1])
-    beyond = ordered[-count:] - threshold
+    threshold = float(largest[count])
+    beyond = largest[:count] - threshold
     beyond = beyond[beyond > 0]
     if len(np.unique(beyond)) < 2:
         return None
     xi, _, beta = stats.genpareto.fit(beyond, floc=0)
-    return Tail(threshold, len(beyond), len(losses), float(xi), float(beta))
+    return Tail(threshold, len(beyond), losses, float(xi), float(beta))
 
 
 # Backtests: are there as many exceedances as there should be? (CAL-14)

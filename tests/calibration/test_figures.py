@@ -60,13 +60,13 @@ def test_the_tail_of_the_danish_fires() -> None:
 
 def test_a_tail_is_found_again() -> None:
     random = np.random.default_rng(3)
-    losses = (random.uniform(size=20_000) ** -0.4 - 1) / 0.4 * 5
-    tail = figures.fit_tail(losses, 2000)
+    losses = np.sort((random.uniform(size=20_000) ** -0.4 - 1) / 0.4 * 5)[::-1]
+    tail = figures.fit_tail(losses, 2000, len(losses))
     assert tail is not None
     assert tail.xi == pytest.approx(0.4, abs=0.07)
     assert tail.quantile(0.999) == pytest.approx(figures.quantile(losses, 0.999), rel=0.15)
-    assert figures.fit_tail(np.ones(1000), 500) is None
-    assert figures.fit_tail(losses[:10], 500) is None
+    assert figures.fit_tail(np.ones(1000), 500, 1000) is None
+    assert figures.fit_tail(losses[:10], 500, 10) is None
 
 
 def test_kupiec_and_christoffersen() -> None:
