@@ -1,9 +1,11 @@
 """How big an insurance fund must be: losses simulated along price paths (CAL).
 
-Read it in this order: `book` (what is there), `lines` (from a position to a line of loss), `paths`
-(scenarios), `losses` and `cross` (what a path costs), `model` (all of it), `search` (only what
-matters is worked out exactly), `figures` (quantiles and their bands).
+Read it from the bottom: `figures` (quantiles and their bands), `paths` (scenarios out of the
+past), `losses` (from a position to a line of loss, and what a path costs), `inputs` (the book of
+positions and the past prices), `runs` (only what matters is worked out exactly, and what each fund
+must hold).
 
 Arithmetic is float64: what leaves for money is rounded to eight decimals, half-even. NumPy and
-SciPy are imported here and nowhere else, and the service imports nothing of this.
+SciPy are imported here and nowhere else: this runs in processes of its own, and the service imports
+nothing of it. What both speak of, they have from `app.jobs`.
 """

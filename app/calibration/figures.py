@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 HISTORY_PARTS = 8
 """How many parts of the history are left out in turn."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from app.calibration.figures import Floats
 
-Rows = NDArray[np.int64]
+Drawn = NDArray[np.int64]
 
 BLOCK = 1000
 """Scenarios that are drawn from one seed."""
@@ -92,7 +92,7 @@ def uniforms(seed: int, block: int, count: int) -> Floats:
     return np.asarray((raw >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def draw_rows(seed: int, block: int, steps: int, rows: int, mean_block: float) -> Rows:
+def draw_rows(seed: int, block: int, steps: int, rows: int, mean_block: float) -> Drawn:
     """Which row each step of a block's scenarios takes: (BLOCK, steps) (Politis and Romano 1994).
 
     A path goes on with the row that follows, the first after the last; with probability
@@ -104,13 +104,24 @@ def draw_rows(seed: int, block: int, steps: int, rows: int, mean_block: float) -
     jumps[:, 0] = True
     step = np.arange(steps)
     jumped = np.maximum.accumulate(np.where(jumps, step, 0), axis=1)
-    found: Rows = (np.take_along_axis(start, jumped, axis=1) + (step - jumped)) % rows
+    found: Drawn = (np.take_along_axis(start, jumped, axis=1) + (step - jumped)) % rows
     return found
 
 
-def moves(returns: Floats, rows: Rows) -> Floats:
+def moves(returns: Floats, rows: Drawn) -> Floats:
     """The log move since the beginning of one contract: (steps, scenarios).
 
     A step is a row, so that all that is done with it runs along memory.
     """
     return np.asarray(np.cumsum(returns[rows.T], axis=0))
+
+
+class Scenarios(NamedTuple):
+    """`returns` by row and contract, as logs of places; which `rows` each scenario takes."""
+
+    returns: Floats
+    rows: Drawn
+
+    def logs(self, contract: int, some: NDArray[np.int64]) -> Floats:
+        """(steps, scenarios) of a contract."""
+        return moves(np.ascontiguousarray(self.returns[:, contract]), self.rows[some])

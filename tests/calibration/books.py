@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.calibration.cross import Legs
 from app.calibration.figures import Floats
-from app.calibration.lines import Scopes
+from app.calibration.losses.cross import Legs
+from app.calibration.losses.lines import Scopes
 
 FLOORS, RATES, CUMS = (
     np.array(row) for row in ((0, 5e3, 5e4), (0.005, 0.01, 0.025), (0, 25.0, 775.0))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from app.calibration.cross import Legs
 from app.calibration.figures import Floats
-from app.calibration.lines import Axis
-from app.calibration.losses import Impact
+from app.calibration.losses.cross import Legs
+from app.calibration.losses.lines import Axis
+from app.calibration.losses.steps import Impact
 
 
 def alone(

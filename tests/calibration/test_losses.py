@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 import pytest
 
-from app.calibration.cross import Cross, Legs
 from app.calibration.figures import Floats
-from app.calibration.lines import Axis, Scopes, bankruptcy, trigger
-from app.calibration.losses import Bound, Impact, Lines
+from app.calibration.losses.cross import CrossAccounts, Legs
+from app.calibration.losses.lines import Axis, Scopes, bankruptcy, trigger
+from app.calibration.losses.steps import Bound, Impact, Lines
 from tests.calibration import books, oracle
 
 GAPS = (1.0, 0.5, 0.2)
@@ -105,7 +105,7 @@ def test_fast_is_slow(long: bool, inverse: bool) -> None:
                 assert (most >= fast * (1 - 1e-12)).all()
 
 
-def shares(cross: Cross, places: Floats) -> Floats:
+def shares(cross: CrossAccounts, places: Floats) -> Floats:
     found = np.zeros(places.shape[::2])
     part = cross.shares(places, cross.triggered(places))
     np.add.at(found, (part.contract, part.scenario), part.amount)
@@ -119,8 +119,9 @@ def test_a_cross_account() -> None:
         np.zeros(2, int), np.arange(2), both, both, np.full(2, 0.01), np.zeros(2), np.array([100.0])
     )
     places = np.array([[0.8, 0.8], [0.96, 1.1]])[:, None, :]
-    assert shares(Cross(account, 2), places) == pytest.approx(np.array([[80, 120], [0, 30]]))
-    half = shares(Cross(account, 2, 0.5), places[:, :, :1])
+    owed = shares(CrossAccounts(account, 2), places)
+    assert owed == pytest.approx(np.array([[80, 120], [0, 30]]))
+    half = shares(CrossAccounts(account, 2, 0.5), places[:, :, :1])
     assert half == pytest.approx(np.array([[33.0258717], [0]]))
 
 
@@ -129,7 +130,7 @@ def test_cross_accounts_are_worked_out_together_as_one_by_one(gap: float) -> Non
     random = np.random.default_rng(3)
     some, places = books.legs(random, 60, 12), np.exp(books.paths(random, 12, 8, 25))
     slow = oracle.crossed(some, places, gap)
-    assert shares(Cross(some, 12, gap), places) == pytest.approx(slow, rel=1e-12, abs=1e-9)
+    assert shares(CrossAccounts(some, 12, gap), places) == pytest.approx(slow, rel=1e-12, abs=1e-9)
 
 
 def test_one_leg_is_a_scope_with_one_position() -> None:
@@ -143,4 +144,5 @@ def test_one_leg_is_a_scope_with_one_position() -> None:
         value, one, moves = some.quantity * 100, np.arange(100), books.paths(random, 8, 40)
         account = Legs(one, one * 0, value, some.cost, some.rate, some.cum, some.wallet)
         fast = lines(some, 100, long=True, gap=gap).losses(moves)
-        assert shares(Cross(account, 1, gap), np.exp(-moves)[None])[0] == pytest.approx(fast)
+        slow = shares(CrossAccounts(account, 1, gap), np.exp(-moves)[None])[0]
+        assert slow == pytest.approx(fast)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.calibration import search
-from app.calibration.model import Model, Terms
-from app.calibration.paths import BLOCK, draw_rows
-from app.calibration.search import Scenarios, Search
+from app.calibration.losses.model import ContractModel, Model
+from app.calibration.paths import BLOCK, Scenarios, draw_rows
+from app.calibration.runs import search
+from app.calibration.runs.search import Search
 from tests.calibration import books
 
 CONTRACTS, FUNDS, STEPS, HISTORY = 7, 3, 6, 400
@@ -24,7 +24,7 @@ def model(gap: float = 1, impact: float = 1, *, calm: bool = False) -> Model:
     for number in range(CONTRACTS):
         mark, inverse = float(np.exp(random.normal(3, 2))), number % 3 == 2
         worth = 1 / mark if inverse else 1.0
-        terms.append(Terms(mark, inverse, number % FUNDS, 0.02, 2e6 * worth))
+        terms.append(ContractModel(mark, inverse, number % FUNDS, 0.02, 2e6 * worth))
         scopes.append(
             (
                 books.scopes(random, 60, mark, inverse=inverse, calm=calm),

@@ -11,13 +11,10 @@ from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.calibration.cross import Legs
-from app.calibration.figures import Floats
-from app.calibration.lines import Scopes
-
-Ints = NDArray[np.int64]
+from app.calibration.figures import Floats, Ints
+from app.calibration.losses.cross import Legs
+from app.calibration.losses.lines import Scopes
 
 
 class ContractTerms(NamedTuple):
@@ -46,7 +43,7 @@ class FundTerms(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Book:
+class PositionBook:
     """Positions sorted by account, contract and leg: each at an index of the arrays.
 
     `wallet` is what an isolated position has as margin, not a number for a cross one, whose account
@@ -116,12 +113,12 @@ class Book:
         others = ~single
         accounts, renumbered = np.unique(self.account[others], return_inverse=True)
         legs = Legs(
-            renumbered,
-            self.contract[others],
-            values[others],
-            self.cost[others],
-            rate[others],
-            cum[others],
-            self.cross[accounts],
+            account=renumbered,
+            contract=self.contract[others],
+            value=values[others],
+            cost=self.cost[others],
+            rate=rate[others],
+            cum=cum[others],
+            wallet=self.cross[accounts],
         )
         return alone, legs

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from app.calibration import paths
-from app.calibration.book import Book
 from app.calibration.figures import Floats
-from app.calibration.model import Terms
-from app.calibration.parameters import Parameters
-from app.calibration.search import Scenarios
+from app.calibration.inputs.book import PositionBook
+from app.calibration.losses.model import ContractModel
+from app.calibration.paths import Scenarios
+from app.jobs.parameters import Parameters
 
 LEAST_ROWS = 250
 HOURLY_ROWS = 2160
@@ -53,7 +53,7 @@ class Proxied(NamedTuple):
     share: float
 
 
-class History(NamedTuple):
+class Past(NamedTuple):
     """Returns as of today, (rows, contracts), in logs of prices; and who stands for whom."""
 
     filtered: paths.Filtered
@@ -61,7 +61,7 @@ class History(NamedTuple):
     proxied: tuple[Proxied, ...]
 
 
-def read(book: Book, prices: Closes, parameters: Parameters) -> History:
+def read(book: PositionBook, prices: Closes, parameters: Parameters) -> Past:
     """Fill the gaps by proxies and bring all to today's volatility."""
     raw = paths.log_returns(prices.closes)
     if len(raw) < LEAST_ROWS:
@@ -69,13 +69,13 @@ def read(book: Book, prices: Closes, parameters: Parameters) -> History:
         raise InsufficientHistory("insufficient_price_history", detail)
     plain, proxied = _fill(book, raw)
     if parameters.filter == "none":
-        return History(paths.unfiltered(plain), plain, proxied)
+        return Past(paths.unfiltered(plain), plain, proxied)
     decay = float(parameters.decay_per_day) ** (prices.hours / 24)
     found = paths.filtered(plain, decay, floor=parameters.volatility_floor)
-    return History(found, plain, proxied)
+    return Past(found, plain, proxied)
 
 
-def _fill(book: Book, raw: Floats) -> tuple[Floats, tuple[Proxied, ...]]:
+def _fill(book: PositionBook, raw: Floats) -> tuple[Floats, tuple[Proxied, ...]]:
     """Every contract's returns; the longest history of its fund, or of all, fills what it lacks."""
     there = (~np.isnan(raw)).sum(axis=0)
     filled, proxied = raw.copy(), []
@@ -95,7 +95,7 @@ def _fill(book: Book, raw: Floats) -> tuple[Floats, tuple[Proxied, ...]]:
     return filled, tuple(proxied)
 
 
-def _proxy(book: Book, there: Floats, contract: int) -> int:
+def _proxy(book: PositionBook, there: Floats, contract: int) -> int:
     """The contract of the same fund with the longest history; where none has any, of them all."""
     same = [
         number
@@ -109,7 +109,7 @@ def _proxy(book: Book, there: Floats, contract: int) -> int:
     return contract
 
 
-def terms(book: Book, prices: Closes, history: History) -> list[Terms]:
+def terms(book: PositionBook, prices: Closes, history: Past) -> list[ContractModel]:
     """Contracts as the model takes them; one without volume turns its open interest over daily."""
     values, step = np.abs(book.values()), prices.hours / 24
     found = []
@@ -117,16 +117,18 @@ def terms(book: Book, prices: Closes, history: History) -> list[Terms]:
         here = (book.contract == number) & (book.quantity > 0)
         volume = prices.volume[number] or float(values[here].sum())
         volatility = float(max(history.filtered.now[number], history.filtered.long_run[number]))
-        found.append(Terms(one.mark, one.inverse, one.fund, volatility, volume * step))
+        found.append(ContractModel(one.mark, one.inverse, one.fund, volatility, volume * step))
     return found
 
 
-def signs(book: Book) -> Floats:
+def signs(book: PositionBook) -> Floats:
     """By contract: how the log of its place moves with that of its price."""
     return np.array([-1.0 if terms.inverse else 1.0 for terms in book.contracts])
 
 
-def scenarios(book: Book, prices: Closes, history: History, parameters: Parameters) -> Scenarios:
+def scenarios(
+    book: PositionBook, prices: Closes, history: Past, parameters: Parameters
+) -> Scenarios:
     """With one step every row of the past once, else as many drawn paths as are asked for."""
     returns = history.filtered.returns * signs(book)
     steps = max(1, parameters.horizon_hours // prices.hours)

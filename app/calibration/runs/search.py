@@ -12,14 +12,14 @@ hangs on nothing but the bounds: whoever works a task out, the figures are the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.calibration.figures import Floats
-from app.calibration.model import Model
-from app.calibration.paths import BLOCK, Rows, moves
+from app.calibration.losses.model import Model
+from app.calibration.paths import BLOCK, Scenarios
 
 CELL = 50
 """Contracts whose bounds are summed up together, so that a sum is the same whoever makes it."""
@@ -32,17 +32,6 @@ UNKNOWN, TIGHT, EXACT = 0, 1, 2
 
 Map = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 """Applies a function to tasks, in their order; who does it does not matter."""
-
-
-class Scenarios(NamedTuple):
-    """`returns` by row and contract, as logs of places; which `rows` each scenario takes."""
-
-    returns: Floats
-    rows: Rows
-
-    def logs(self, contract: int, some: NDArray[np.int64]) -> Floats:
-        """(steps, scenarios) of a contract."""
-        return moves(np.ascontiguousarray(self.returns[:, contract]), self.rows[some])
 
 
 class Search:

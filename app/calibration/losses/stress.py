@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from app.calibration.figures import Floats
-from app.calibration.model import Model
+from app.calibration.losses.model import Model
 
 STEPS = 24
 WORST_HOUR = 11
@@ -42,7 +42,7 @@ class Fall(NamedTuple):
         return np.asarray(np.cumsum(steps))
 
 
-class Event(NamedTuple):
+class Crash(NamedTuple):
     """A crash: what was measured, by base asset."""
 
     scenario_id: str
@@ -58,7 +58,7 @@ class Event(NamedTuple):
         return Fall(median(one.hour for one in others), median(one.day for one in others))
 
 
-def price_moves(events: Sequence[Event], base_assets: Sequence[str]) -> Floats:
+def price_moves(events: Sequence[Crash], base_assets: Sequence[str]) -> Floats:
     """Log moves of prices, (contracts, steps, 2 x events): all events, then their mirror images."""
     falls = np.array([[one.fall(asset).path() for one in events] for asset in base_assets])
     return np.asarray(np.concatenate([falls, MIRRORED * falls], axis=1).transpose(0, 2, 1))

@@ -12,10 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.calibration.figures import Floats
-from app.calibration.lines import Axis
-
-Ints = NDArray[np.int64]
+from app.calibration.figures import Floats, Ints
+from app.calibration.losses.lines import Axis
 
 GRID = 1024
 """Points to a log move of 1 at which the largest possible impact is known beforehand."""

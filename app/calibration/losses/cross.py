@@ -14,12 +14,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from app.calibration.figures import Floats
+from app.calibration.figures import Floats, Ints
 
-Ints = NDArray[np.int64]
 CHUNK = 10
 """Scenarios of which all accounts are worked out at once."""
 
@@ -56,7 +54,7 @@ class Shares(NamedTuple):
     scenario: Ints
 
 
-class Cross:
+class CrossAccounts:
     """Cross accounts on paths of places relative to the mark's, (contracts, steps, scenarios)."""
 
     def __init__(self, legs: Legs, contracts: int, gap: float = 1.0) -> None:

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.calibration.book import Book
 from app.calibration.figures import Floats
-from app.calibration.losses import Impact
+from app.calibration.inputs.book import PositionBook
+from app.calibration.losses.steps import Impact
 
 
 class Cover(NamedTuple):
@@ -27,7 +27,9 @@ class Cover(NamedTuple):
     largest: float
 
 
-def cover(book: Book, ends: Floats, impacts: Sequence[Impact | None], count: int) -> list[Cover]:
+def cover(
+    book: PositionBook, ends: Floats, impacts: Sequence[Impact | None], count: int
+) -> list[Cover]:
     """By fund; `ends` are log moves of places at each scenario's end, (contracts, scenarios)."""
     funds = len(book.funds)
     owed = np.array([owner_losses(book, end, impacts) for end in ends.T])  # scenario, fund, owner
@@ -40,7 +42,7 @@ def cover(book: Book, ends: Floats, impacts: Sequence[Impact | None], count: int
     return found
 
 
-def owner_losses(book: Book, end: Floats, impacts: Sequence[Impact | None]) -> Floats:
+def owner_losses(book: PositionBook, end: Floats, impacts: Sequence[Impact | None]) -> Floats:
     """What each owner costs each fund when all of his is closed at the end: (funds, owners).
 
     At a price that is moved by all that is his of a contract's side (CAL-5).
@@ -64,7 +66,7 @@ def owner_losses(book: Book, end: Floats, impacts: Sequence[Impact | None]) -> F
     return found
 
 
-def _shares(book: Book, profit: Floats) -> Floats:
+def _shares(book: PositionBook, profit: Floats) -> Floats:
     """By position, what its scope lacks: its own, or its part of the account's (LIQ-3)."""
     isolated = ~np.isnan(book.wallet)
     found = np.zeros(len(profit))

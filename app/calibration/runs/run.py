@@ -14,15 +14,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.calibration import figures, history, stress
-from app.calibration.book import Book
-from app.calibration.cover import Cover, cover
+from app.calibration import figures
 from app.calibration.figures import Band, Floats, Tail
-from app.calibration.history import Closes, History
-from app.calibration.model import Model, Terms
-from app.calibration.parameters import Parameters
-from app.calibration.search import Map, Scenarios, Search
-from app.calibration.stress import Event, Stress
+from app.calibration.inputs import history
+from app.calibration.inputs.book import PositionBook
+from app.calibration.inputs.history import Closes, Past
+from app.calibration.losses import stress
+from app.calibration.losses.model import ContractModel, Model
+from app.calibration.losses.stress import Crash, Stress
+from app.calibration.paths import Scenarios
+from app.calibration.runs.cover import Cover, cover
+from app.calibration.runs.search import Map, Search
+from app.jobs.parameters import Parameters
 
 THREE_DIGITS = Context(prec=3, rounding=ROUND_CEILING)
 UNIT = Decimal("0.00000001")
@@ -71,12 +74,12 @@ class Calibration:
 class Run(NamedTuple):
     """A run's inputs, made ready."""
 
-    book: Book
+    book: PositionBook
     parameters: Parameters
-    history: History
-    terms: Sequence[Terms]
+    history: Past
+    terms: Sequence[ContractModel]
     scenarios: Scenarios
-    events: Sequence[Event]
+    events: Sequence[Crash]
     hours: int
 
 
@@ -85,12 +88,20 @@ def money(amount: float) -> Decimal:
     return Decimal(amount).quantize(UNIT, ROUND_HALF_EVEN)
 
 
-def prepare(book: Book, prices: Closes, parameters: Parameters, events: Sequence[Event]) -> Run:
+def prepare(
+    book: PositionBook, prices: Closes, parameters: Parameters, events: Sequence[Crash]
+) -> Run:
     """Raises `history.InsufficientHistory`."""
     past = history.read(book, prices, parameters)
     drawn = history.scenarios(book, prices, past, parameters)
     return Run(
-        book, parameters, past, history.terms(book, prices, past), drawn, events, prices.hours
+        book=book,
+        parameters=parameters,
+        history=past,
+        terms=history.terms(book, prices, past),
+        scenarios=drawn,
+        events=events,
+        hours=prices.hours,
     )
 
 
@@ -218,14 +229,14 @@ def _result(
     binding = max(candidates, key=lambda name: candidates[name])
     buffered = money(candidates[binding]) * (1 + run.parameters.buffer)
     return Calibration(
-        fund,
-        simulated,
-        stressed,
-        covered,
-        names[covered.scenario],
-        binding,
-        THREE_DIGITS.plus(buffered),
-        tuple(_warnings(run, simulated)),
+        fund=fund,
+        simulated=simulated,
+        stressed=stressed,
+        cover=covered,
+        cover_scenario=names[covered.scenario],
+        binding=binding,
+        required_minimum=THREE_DIGITS.plus(buffered),
+        warnings=tuple(_warnings(run, simulated)),
     )
 
 

@@ -13,16 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.calibration.cross import Cross, Legs
 from app.calibration.figures import Floats
-from app.calibration.lines import Axis, Scopes, bankruptcy, trigger
-from app.calibration.losses import Bound, Impact, Lines
+from app.calibration.losses.cross import CrossAccounts, Legs
+from app.calibration.losses.lines import Axis, Scopes, bankruptcy, trigger
+from app.calibration.losses.steps import Bound, Impact, Lines
 
 SIGNS = (-1.0, 1.0)
 """Of the sides: in which direction of the place they lose."""
 
 
-class Terms(NamedTuple):
+class ContractModel(NamedTuple):
     """A contract: mark, whether it is inverse, whose fund; volatility and volume of a step."""
 
     mark: float
@@ -32,7 +32,7 @@ class Terms(NamedTuple):
     volume: float
 
 
-class Side:
+class SideBook:
     """One side of a contract: lines of the scopes with one position, and bounds of all."""
 
     def __init__(
@@ -98,7 +98,7 @@ class Model:
 
     def __init__(
         self,
-        terms: Sequence[Terms],
+        terms: Sequence[ContractModel],
         scopes: Sequence[tuple[Scopes, Scopes]],
         legs: Legs,
         *,
@@ -113,7 +113,7 @@ class Model:
         """
         self.funds = np.array([one.fund for one in terms])
         self.inventory = np.zeros(len(terms)) if inventory is None else inventory
-        self.cross = Cross(legs, len(terms), gap)
+        self.cross = CrossAccounts(legs, len(terms), gap)
         self.impacts = [
             Impact(impact_factor * one.volatility, one.volume, impact_cap)
             if impact_factor and one.volume
@@ -121,7 +121,7 @@ class Model:
             for one in terms
         ]
         own, mixed = _own_equity(legs), _mixed(legs, self.funds)
-        self.sides: list[tuple[Side, Side]] = []
+        self.sides: list[tuple[SideBook, SideBook]] = []
         for number, one in enumerate(terms):
             pair = []
             for sign in SIGNS:
@@ -135,7 +135,7 @@ class Model:
                 )
                 axis = Axis.of(one.mark, long=long, inverse=one.inverse)
                 chosen = scopes[number][0 if long else 1]
-                pair.append(Side(axis, chosen, some, inverse=one.inverse, gap=gap))
+                pair.append(SideBook(axis, chosen, some, inverse=one.inverse, gap=gap))
             self.sides.append((pair[0], pair[1]))
 
     def bounds(self, contract: int, logs: Floats) -> Floats:

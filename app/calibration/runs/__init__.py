@@ -1,0 +1,1 @@
+"""From inputs to what each fund must hold (CAL-1)."""

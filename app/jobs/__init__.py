@@ -1,0 +1,1 @@
+"""Long work beside the service, in processes of its own: what may be asked of it (CAL)."""
