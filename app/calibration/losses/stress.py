@@ -7,60 +7,35 @@ goes on, for an hour is measured from its worst minute; so it has a gap of its o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from app.calibration.figures import Floats
 from app.calibration.losses.model import Model
+from app.catalogue.stress import Crash, Fall
 
 STEPS = 24
 WORST_HOUR = 11
 """The step, from 0, that is an event's worst hour."""
 MIRRORED = -0.5
 """Log moves of an event's mirror image: half as large, the other way, for shorts."""
-LEADERS = ("BTC", "ETH")
-UNLIKE_OTHERS = (*LEADERS, "LUNA", "UST", "FTT")
-"""Measured assets that say nothing of those that were not."""
 ALONE_DOWN, ALONE_UP = float(np.log(1 - 0.80)), float(np.log(1 + 1.00))
 """What a contract outside the leaders does alone, in one hour: as FTT fell, as JELLY rose."""
 
 
-class Fall(NamedTuple):
-    """Fractions that were lost in the worst hour, and in the worst 24."""
-
-    hour: float
-    day: float
-
-    def path(self) -> Floats:
-        """The log moves since the beginning, by step."""
-        hour, day = np.log1p(-self.hour), np.log1p(-self.day)
-        steps = np.full(STEPS, (day - hour) / (STEPS - 1))
-        steps[WORST_HOUR] = hour
-        return np.asarray(np.cumsum(steps))
-
-
-class Crash(NamedTuple):
-    """A crash: what was measured, by base asset."""
-
-    scenario_id: str
-    title: str
-    falls: Mapping[str, Fall]
-
-    def fall(self, base_asset: str) -> Fall:
-        """What an asset lost; one that was not measured, what the others did at the median."""
-        measured = self.falls.get(base_asset)
-        if measured is not None:
-            return measured
-        others = [fall for asset, fall in self.falls.items() if asset not in UNLIKE_OTHERS]
-        return Fall(median(one.hour for one in others), median(one.day for one in others))
+def path(fall: Fall) -> Floats:
+    """The log moves since the beginning, by step."""
+    hour, day = np.log1p(-float(fall.hour)), np.log1p(-float(fall.day))
+    steps = np.full(STEPS, (day - hour) / (STEPS - 1))
+    steps[WORST_HOUR] = hour
+    return np.asarray(np.cumsum(steps))
 
 
 def price_moves(events: Sequence[Crash], base_assets: Sequence[str]) -> Floats:
     """Log moves of prices, (contracts, steps, 2 x events): all events, then their mirror images."""
-    falls = np.array([[one.fall(asset).path() for one in events] for asset in base_assets])
+    falls = np.array([[path(one.fall(asset)) for one in events] for asset in base_assets])
     return np.asarray(np.concatenate([falls, MIRRORED * falls], axis=1).transpose(0, 2, 1))
 
 

@@ -21,10 +21,11 @@ from app.calibration.inputs.book import PositionBook
 from app.calibration.inputs.history import Closes, Past
 from app.calibration.losses import stress
 from app.calibration.losses.model import ContractModel, Model
-from app.calibration.losses.stress import Crash, Stress
+from app.calibration.losses.stress import Stress
 from app.calibration.paths import Scenarios
 from app.calibration.runs.cover import Cover, cover
 from app.calibration.runs.search import Map, Search
+from app.catalogue.stress import LEADERS, Crash
 from app.jobs.parameters import Parameters
 
 THREE_DIGITS = Context(prec=3, rounding=ROUND_CEILING)
@@ -200,7 +201,7 @@ def _stressed(run: Run, both: Stress) -> tuple[list[Stressed], Floats, list[str]
     np.add.at(by_fund, fund_of, both.losses(logs))
     found = [dict(zip(names, map(float, row), strict=True)) for row in by_fund]
     for contract, terms in enumerate(run.book.contracts):
-        if terms.base_asset in stress.LEADERS:
+        if terms.base_asset in LEADERS:
             continue
         alone = np.zeros((funds, 2))
         np.add.at(alone, fund_of, both.alone(contract, signs=signs))
