@@ -16,6 +16,14 @@ from app.store.tables.growing import (
     fund_volumes,
     owner_results,
 )
+from app.store.tables.jobs import (
+    BESIDE,
+    JobKind,
+    JobStatus,
+    calibration_inputs,
+    calibrations,
+    jobs,
+)
 from app.store.tables.log import (
     COUNTERS,
     OF_THE_TERM,
@@ -75,11 +83,14 @@ from app.store.tables.state import (
 
 __all__ = [
     "ALIVE",
+    "BESIDE",
     "COUNTERS",
     "MERGED",
     "OF_THE_TERM",
     "OPEN",
     "UNTRIGGERED",
+    "JobKind",
+    "JobStatus",
     "account_contracts",
     "accounts",
     "adl_counterparties",
@@ -88,6 +99,8 @@ __all__ = [
     "alerts",
     "answers",
     "api_keys",
+    "calibration_inputs",
+    "calibrations",
     "candles",
     "clearance_fees",
     "commands",
@@ -108,6 +121,7 @@ __all__ = [
     "incidents",
     "index_samples",
     "inventory",
+    "jobs",
     "leadership",
     "liquidations",
     "marks",
