@@ -48,7 +48,7 @@ class PositionBook:
 
     `wallet` is what an isolated position has as margin, not a number for a cross one, whose account
     has `cross` for all. `owner` names by account who fails with it. `inventory` is what the funds
-    hold, by contract: a signed quantity.
+    hold, by contract: a signed quantity. `stale` are contracts whose marks were old (MRK-4).
     """
 
     asset: str
@@ -65,6 +65,7 @@ class PositionBook:
     owner: Ints
     inventory: Floats
     digest: str
+    stale: tuple[str, ...] = ()
 
     def values(self) -> Floats:
         """Of the positions, signed, at mark."""
