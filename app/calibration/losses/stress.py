@@ -35,8 +35,25 @@ def path(fall: Fall) -> Floats:
 
 def price_moves(events: Sequence[Crash], base_assets: Sequence[str]) -> Floats:
     """Log moves of prices, (contracts, steps, 2 x events): all events, then their mirror images."""
-    falls = np.array([[path(one.fall(asset)) for one in events] for asset in base_assets])
+    found = [path(one.fall(asset)) for asset in base_assets for one in events]
+    falls = np.reshape(found, (len(base_assets), len(events), STEPS))
     return np.asarray(np.concatenate([falls, MIRRORED * falls], axis=1).transpose(0, 2, 1))
+
+
+def worst_hours(moves: Floats) -> Floats:
+    """Of paths, (contracts, steps, scenarios), the worst hour alone, as one step from the mark."""
+    return np.asarray(moves[:, WORST_HOUR : WORST_HOUR + 1] - moves[:, WORST_HOUR - 1 : WORST_HOUR])
+
+
+def alone(contracts: Sequence[int], signs: Floats) -> Floats:
+    """Each contract falls, or rises, alone, in one step: logs of places, two scenarios for each.
+
+    `signs` tell, by contract of the book, how its place moves with its price.
+    """
+    logs = np.zeros((len(signs), 1, len(contracts), 2))
+    for number, contract in enumerate(contracts):
+        logs[contract, 0, number] = signs[contract] * np.array([ALONE_DOWN, ALONE_UP])
+    return logs.reshape(len(signs), 1, -1)
 
 
 class Stress(NamedTuple):
@@ -46,18 +63,22 @@ class Stress(NamedTuple):
     hour: Model
 
     def losses(self, logs: Floats) -> Floats:
-        """By contract and scenario: each step with its own gap; inventory is held to the end."""
-        worst = np.arange(logs.shape[1]) == WORST_HOUR
+        """By contract and scenario; inventory is held to the end.
+
+        Of a whole day each step counts with its own gap; a single step is a worst hour.
+        """
+        if logs.shape[1] == 1:
+            return whole(self.hour, logs)
+        worst = np.arange(STEPS) == WORST_HOUR
         found = self.step.losses(logs, ~worst) + self.hour.losses(logs, worst)
-        return self._with_inventory(found, logs)
+        return found + inventory(self.step, logs)
 
-    def alone(self, contract: int, *, signs: Floats) -> Floats:
-        """One contract falls, or rises, alone: (contracts, 2). `signs` tell price from place."""
-        logs = np.zeros((len(signs), 1, 2))
-        logs[contract, 0] = signs[contract] * np.array([ALONE_DOWN, ALONE_UP])
-        return self._with_inventory(self.hour.losses(logs), logs)
 
-    def _with_inventory(self, found: Floats, logs: Floats) -> Floats:
-        for contract in range(len(found)):
-            found[contract] += self.step.held(contract, logs[contract, -1])
-        return found
+def whole(model: Model, logs: Floats) -> Floats:
+    """By contract and scenario, with one gap throughout; inventory is held to the end."""
+    return model.losses(logs) + inventory(model, logs)
+
+
+def inventory(model: Model, logs: Floats) -> Floats:
+    """What it costs, by contract and scenario."""
+    return np.array([model.held(contract, logs[contract, -1]) for contract in range(len(logs))])

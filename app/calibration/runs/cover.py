@@ -19,10 +19,10 @@ from app.calibration.losses.steps import Impact
 class Cover(NamedTuple):
     """A fund's loss by its largest owners, in the scenario that is worst for it.
 
-    `largest` is what the largest of them alone costs there.
+    `largest` is what the largest of them alone costs there. Without scenarios there is none.
     """
 
-    scenario: int
+    scenario: int | None
     loss: float
     largest: float
 
@@ -31,39 +31,45 @@ def cover(
     book: PositionBook, ends: Floats, impacts: Sequence[Impact | None], count: int
 ) -> list[Cover]:
     """By fund; `ends` are log moves of places at each scenario's end, (contracts, scenarios)."""
-    funds = len(book.funds)
-    owed = np.array([owner_losses(book, end, impacts) for end in ends.T])  # scenario, fund, owner
-    found = []
-    for fund in range(funds):
-        ordered = -np.sort(-owed[:, fund], axis=1)
-        together = ordered[:, :count].sum(axis=1)
-        worst = int(together.argmax())
-        found.append(Cover(worst, float(together[worst]), float(ordered[worst, 0])))
+    owners = Owners(book, impacts)
+    found = [Cover(None, 0.0, 0.0) for _ in book.funds]
+    for scenario, end in enumerate(ends.T):
+        for fund, owed in enumerate(owners.losses(end)):
+            ordered = -np.sort(-owed)[:count]
+            together = float(ordered.sum())
+            if found[fund].scenario is None or together > found[fund].loss:
+                found[fund] = Cover(scenario, together, float(ordered.max(initial=0.0)))
     return found
 
 
-def owner_losses(book: PositionBook, end: Floats, impacts: Sequence[Impact | None]) -> Floats:
-    """What each owner costs each fund when all of his is closed at the end: (funds, owners).
+class Owners:
+    """What each owner costs each fund when all of his is closed at the end of a move.
 
     At a price that is moved by all that is his of a contract's side (CAL-5).
     """
-    values = book.values()
-    owner = book.owner[book.account]
-    side = 2 * book.contract + (values < 0)
-    key = owner * (2 * len(book.contracts)) + side
-    _, which = np.unique(key, return_inverse=True)
-    together = np.bincount(which, np.abs(values))[which] if len(values) else values
-    worse = np.zeros(len(values))
-    for number, impact in enumerate(impacts):
-        here = book.contract == number
-        if impact is not None:
-            worse[here] = impact(together[here])
-    profit = values * np.exp(end[book.contract] - np.sign(values) * worse) - book.cost
-    shares = _shares(book, profit)
-    fund = np.array([one.fund for one in book.contracts])[book.contract]
-    found = np.zeros((len(book.funds), int(book.owner.max(initial=-1)) + 1))
-    np.add.at(found, (fund, owner), shares)
-    return found
+
+    def __init__(self, book: PositionBook, impacts: Sequence[Impact | None]) -> None:
+        self.book, self.values = book, book.values()
+        self.owner = book.owner[book.account]
+        self.fund = np.array([one.fund for one in book.contracts], np.int64)[book.contract]
+        side = 2 * book.contract + (self.values < 0)
+        key = self.owner * (2 * len(book.contracts)) + side
+        _, which = np.unique(key, return_inverse=True)
+        together = np.bincount(which, np.abs(self.values))[which]
+        self.worse = np.zeros(len(self.values))
+        for number, impact in enumerate(impacts):
+            here = book.contract == number
+            if impact is not None:
+                self.worse[here] = impact(together[here])
+        self.worse *= np.sign(self.values)
+
+    def losses(self, end: Floats) -> Floats:
+        """(funds, owners), after log moves of places by contract."""
+        book = self.book
+        profit = self.values * np.exp(end[book.contract] - self.worse) - book.cost
+        found = np.zeros((len(book.funds), int(book.owner.max(initial=-1)) + 1))
+        np.add.at(found, (self.fund, self.owner), _shares(book, profit))
+        return found
 
 
 def _shares(book: PositionBook, profit: Floats) -> Floats:

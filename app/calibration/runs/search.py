@@ -81,13 +81,18 @@ class Search:
 
     def exact_part(self, some: NDArray[np.int64]) -> Floats:
         """Losses: (funds, scenarios)."""
-        contracts = range(len(self.model.funds))
-        logs = np.array([self.scenarios.logs(contract, some) for contract in contracts])
-        by_contract = self.model.losses(logs)
-        for contract in contracts:
-            by_contract[contract] += self.model.held(contract, logs[contract, -1])
+        by_contract = self.by_contract(some)
         found = np.zeros((self.funds, len(some)))
         np.add.at(found, self.model.funds, by_contract)
+        return found
+
+    def by_contract(self, some: NDArray[np.int64]) -> Floats:
+        """Losses with those by inventory: (contracts, scenarios)."""
+        contracts = range(len(self.model.funds))
+        logs = np.array([self.scenarios.logs(contract, some) for contract in contracts])
+        found = self.model.losses(logs)
+        for contract in contracts:
+            found[contract] += self.model.held(contract, logs[contract, -1])
         return found
 
     def _add(self, found: Floats, contract: int, part: Floats) -> None:
@@ -116,12 +121,22 @@ class Search:
                 return known[:count]
             self._refine(batch)
 
+    def worst(self, fund: int, count: int) -> NDArray[np.int64]:
+        """The scenarios of the largest losses that are known, in falling order of these."""
+        known = np.flatnonzero(self.stage == EXACT)
+        return known[np.argsort(-self.losses[fund, known], kind="stable")[:count]]
+
+    def work_out(self, some: NDArray[np.int64]) -> None:
+        """Exactly, whatever their bounds are."""
+        while len(left := some[self.stage[some] < EXACT]):
+            self._refine(left)
+
     def _refine(self, batch: NDArray[np.int64]) -> None:
         """One stage further, each of them."""
         stage = self.stage[batch]
         for before, task in ((UNKNOWN, self.tight_part), (TIGHT, self.exact_part)):
             chosen = batch[stage == before]
-            parts = _parts(chosen)
+            parts = in_parts(chosen)
             for some, found in zip(parts, self.each(task, parts), strict=True):
                 self.bounds[:, some] = np.minimum(self.bounds[:, some], found)
                 if before == TIGHT:
@@ -129,5 +144,6 @@ class Search:
             self.stage[chosen] += 1
 
 
-def _parts(some: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
+def in_parts(some: NDArray[np.int64]) -> Sequence[NDArray[np.int64]]:
+    """What one task each works out."""
     return [some[begin : begin + PART] for begin in range(0, len(some), PART)]

@@ -1,0 +1,173 @@
+"""Whole runs: what a fund must hold, and what is said of it (CAL-1, CAL-8, CAL-13)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.api.schemas.calibrations import CalibrationLossesView, CalibrationView
+from app.calibration import figures
+from app.calibration.inputs.book import PositionBook
+from app.calibration.runs import result
+from app.calibration.runs.reverse import Reverse
+from app.calibration.runs.run import Calibration, InForce, Run, calibrate, prepare
+from app.calibration.runs.search import Search
+from app.calibration.runs.setup import model
+from app.catalogue.stress import crashes
+from app.jobs.parameters import Parameters
+from tests.calibration import books
+
+CONTRACTS = (
+    books.contract("BTCUSDT", "BTC", 0, 60_000.0),
+    books.contract("SOLUSDT", "SOL", 1, 150.0),
+    books.contract("ETHUSD", "ETH", 0, 3_000.0, inverse=True),
+    books.contract("NEWUSDT", "NEW", 1, 0.2),
+)
+FEW = Parameters(scenarios=1000, confidence=Decimal("0.99"), tail_count=50)
+
+
+def book(balances: tuple[float, ...] = (50_000.0, 5_000.0), accounts: int = 120) -> PositionBook:
+    return books.position_book(CONTRACTS, balances, accounts)
+
+
+def run(some: PositionBook, parameters: Parameters = FEW, *, hours: int = 1, **more: Any) -> Run:
+    prices = books.closes(len(some.contracts), 600, hours)
+    return prepare(some, prices, parameters, more.pop("events", crashes()), **more)
+
+
+@pytest.fixture(scope="module")
+def whole() -> tuple[Run, list[Calibration]]:
+    made = run(book(), in_force={"fund-0": InForce("c-3", Decimal(20_000))})
+    return made, calibrate(made)
+
+
+def test_figures_are_those_of_all_scenarios(whole: tuple[Run, list[Calibration]]) -> None:
+    made, found = whole
+    every = Search(model(made, Decimal(1)), made.scenarios, 2).exact_part(np.arange(1000))
+    parts = figures.parts_of(len(made.scenarios.returns))[made.scenarios.rows]
+    touched = np.array([(parts == one).any(axis=1) for one in range(8)]).T
+    for fund, one in enumerate(found):
+        losses, level = every[fund], 0.99
+        assert one.simulated.quantile == figures.quantile(losses, level)
+        assert one.simulated.expected_shortfall == pytest.approx(
+            figures.expected_shortfall(losses, level)
+        )
+        assert one.simulated.draw_band == figures.draw_band(losses, level)
+        assert one.simulated.history_band == figures.history_band(losses, touched, level)
+        balance = made.book.funds[fund].balance
+        assert one.adl.at_balance == ((losses > balance).mean(), 1000)
+        assert one.adl.at_minimum == ((losses > float(one.required_minimum)).mean(), 1000)
+        assert one.histogram.known.sum() + one.histogram.bound.sum() == 1000
+    assert found[0].adl.at_in_force == ((every[0] > 20_000).mean(), 1000)
+    assert found[1].adl.at_in_force is None
+
+
+def test_what_is_said_is_what_the_schema_says(whole: tuple[Run, list[Calibration]]) -> None:
+    made, found = whole
+    for one in found:
+        told = json.loads(json.dumps(result.document(made, one)))
+        view = CalibrationView(calibration_id="c-1", status="proposed", **told)
+        assert (
+            view.model_dump(mode="json", by_alias=True, exclude={"calibration_id", "status"})
+            == told
+        )
+        losses = json.loads(json.dumps(result.losses(made, one)))
+        assert CalibrationLossesView(**losses).model_dump(mode="json", by_alias=True) == losses
+        assert sum(block["steps"] for block in losses["tail"][0]["blocks"]) == 24
+        assert [row["by_contract"] is None for row in losses["tail"]].index(True) == 20
+        first = losses["tail"][0]
+        parts = sum(Decimal(part["loss"]) for part in first["by_contract"])
+        assert float(parts) == pytest.approx(float(first["loss"]))
+        shares = sum(Decimal(row["share_of_loss"]) for row in told["contracts"])
+        assert float(shares) == pytest.approx(1)
+    said = result.statement(made)
+    assert said.startswith("99 % is the share of simulated 24-hour periods")
+    assert "a 1 % day occurs with probability 97.4 %" in said
+
+
+def test_the_largest_candidate_is_rounded_up(whole: tuple[Run, list[Calibration]]) -> None:
+    """CAL-1."""
+    for one in whole[1]:
+        candidates = {
+            "simulated": one.simulated.quantile,
+            "stressed": max(row.loss for row in one.stressed.scenarios.values()),
+            "cover_n": one.cover.loss,
+        }
+        largest = candidates[one.binding]
+        assert largest == max(candidates.values())
+        assert largest <= one.required_minimum <= largest * 1.01
+        assert len(one.required_minimum.as_tuple().digits) <= 3
+        assert {"alone-down", "alone-up"} < set(one.stressed.scenarios)
+
+
+def test_the_worst_is_reached_by_a_multiple_and_by_a_uniform_fall() -> None:
+    """CAL-13: what empties a fund of a tenth of the worst is less than the worst."""
+    some = run(book())
+    worst = [one.stressed.loss for one in calibrate(some)]
+    poor = run(book((worst[0] / 10, 0.0)))
+    first, empty = calibrate(poor)
+    assert 0 < (first.reverse.multiple or 0) < 1
+    assert 0 < (first.reverse.fall or 0) < 1
+    assert empty.reverse == Reverse(0.0, 0.0)
+    rich = calibrate(run(book((1e12, 1e12))))
+    assert [one.reverse for one in rich] == [Reverse(None, None)] * 2
+
+
+def test_with_nothing_open_nothing_is_needed() -> None:
+    """A book without positions; a fund without contracts."""
+    nothing = run(replace(book((1.0, 1.0, 1.0), 0), inventory=np.zeros(4)))
+    for one in calibrate(nothing):
+        told = result.document(nothing, one)
+        CalibrationView(calibration_id="c-1", status="proposed", **told)
+        assert told["required_minimum"] == "0"
+        assert told["adl"]["probability_at_balance"] == "0"
+        assert told["simulated"]["expected_shortfall"] == "0"
+        assert told["cover_n"]["largest_share"] is None
+
+
+def test_without_scenarios_there_is_no_stressed_loss() -> None:
+    leaders = books.position_book(CONTRACTS[:1], (10.0,), 50)
+    made = run(leaders, events=(), disabled={"2020-03-12": "a test"})
+    (one,) = calibrate(made)
+    told = result.document(made, one)
+    CalibrationView(calibration_id="c-1", status="proposed", **told)
+    assert told["stressed"]["disabled"] == [{"scenario": "2020-03-12", "reason": "a test"}]
+    assert (told["stressed"]["worst"], told["cover_n"]["scenario"]) == (None, None)
+    assert told["binding"] == "simulated"
+    assert "scenarios_disabled" in told["warnings"]
+
+
+def test_prices_that_never_moved_cost_nothing() -> None:
+    some = book()
+    prices = books.closes(4, 600, 1)
+    flat = replace(prices, closes=np.ones_like(prices.closes))
+    for one in calibrate(prepare(some, flat, FEW, crashes())):
+        assert one.simulated.quantile == 0
+
+
+def test_an_upper_limit_that_the_sample_has_not_is_its_largest_loss() -> None:
+    """599 days have no upper limit of 99.9 % (CAL-8)."""
+    daily = Parameters(scenarios=10_000, use="upper")
+    for one in calibrate(run(book(), daily, hours=24)):
+        assert one.simulated.draw_band.high is None
+        assert one.simulated.upper == one.simulated.largest[0] >= one.simulated.quantile
+        assert {"no_upper_limit", "daily_only", "sample_too_small"} <= set(one.warnings)
+
+
+def test_old_marks_and_proxies_are_named() -> None:
+    some = replace(book(), stale=("NEWUSDT",))
+    prices = books.closes(4, 600, 1)
+    prices.closes[:300, 3] = np.nan
+    made = prepare(some, prices, FEW, crashes())
+    first, second = calibrate(made)
+    assert {"stale_marks", "proxied"}.isdisjoint(first.warnings)
+    assert {"stale_marks", "proxied"} <= set(second.warnings)
+    told = result.document(made, second)
+    assert told["contracts"][1]["mark_stale"]
+    assert told["contracts"][1]["rows"] == 300
+    assert told["sample"]["proxied"][0]["symbol"] == "NEWUSDT"
