@@ -8,6 +8,8 @@ from decimal import Decimal
 from functools import cache
 from hashlib import sha256
 from importlib import resources
+from itertools import accumulate
+from math import log1p
 from statistics import median
 from types import MappingProxyType
 from typing import NamedTuple
@@ -17,6 +19,12 @@ from app.engine.numbers import plain
 LEADERS = ("BTC", "ETH")
 UNLIKE_OTHERS = frozenset({*LEADERS, "LUNA", "UST", "FTT"})
 """Measured assets that say nothing of those that were not: the largest, and what broke."""
+STEPS = 24
+WORST_HOUR = 11
+"""The step, from 0, that is a crash's worst hour."""
+MIRRORED, MIRROR_IMAGE = -0.5, "-mirrored"
+"""Each crash has a mirror image for shorts: log moves half as large, the other way. Its name is the
+crash's with this behind it."""
 
 
 class Fall(NamedTuple):
@@ -24,6 +32,13 @@ class Fall(NamedTuple):
 
     hour: Decimal
     day: Decimal
+
+    def moves(self) -> list[float]:
+        """The path: the log moves since the beginning, by step, even but for the worst hour."""
+        hour, day = log1p(-self.hour), log1p(-self.day)
+        steps = [(day - hour) / (STEPS - 1)] * STEPS
+        steps[WORST_HOUR] = hour
+        return list(accumulate(steps))
 
 
 class Crash(NamedTuple):

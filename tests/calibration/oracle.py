@@ -58,9 +58,10 @@ def _one(
 
     before = np.ones(len(mine))
     for place in places[contract].T:
-        if slack(place) < 0:
+        equity = wallet + float((value * place - cost).sum())
+        if slack(place) < 0 or equity < 0:
             then = slack(before)
-            passed = then / (then - slack(place)) if then > 0 else 0.0  # at risk at the mark
+            passed = min(1.0, then / (then - slack(place))) if then > 0 else 0.0  # at risk at mark
             got = before + (passed + gap * (1 - passed)) * (place - before)
             profit = value * got - cost
             owed, losses = max(0.0, -(wallet + float(profit.sum()))), np.maximum(-profit, 0)

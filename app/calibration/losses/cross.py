@@ -62,27 +62,34 @@ class CrossAccounts:
         self.legs, self.gap = legs, gap
         cell, shape = (legs.account, legs.contract), (count, contracts)
         sensitivity = legs.value - legs.rate * np.abs(legs.value)
-        self.slack = sparse.csr_matrix((sensitivity, cell), shape)
-        self.gains, self.losses = self.slack.maximum(0).tocsr(), self.slack.minimum(0).tocsr()
         self.base = legs.wallet - np.bincount(legs.account, legs.cost, count)
         self.margin_base = self.base + np.bincount(legs.account, legs.cum, count)
+        graded = np.unique(legs.account[legs.cum > 0])
+        equity = sparse.csr_matrix((legs.value, cell), shape)[graded]
+        slack = sparse.csr_matrix((sensitivity, cell), shape)
+        self.slack = sparse.vstack([slack, equity], format="csr")
+        """Of all accounts, then the equity of those that may leave their bracket: what they must
+        hold is never less than nothing."""
+        self.gains, self.losses = self.slack.maximum(0).tocsr(), self.slack.minimum(0).tocsr()
+        self.least = -np.concatenate([self.margin_base, self.base[graded]])[:, None]
+        self.whose = np.concatenate([np.arange(count), graded])
         self.begins = np.concatenate([[0], np.cumsum(np.bincount(legs.account, minlength=count))])
 
     def triggered(self, places: Floats) -> Out:
-        """Who is out, where: the first step with equity below maintenance margin."""
+        """Who is out, where: the first step with equity below maintenance margin, or below zero."""
         contracts, steps, scenarios = places.shape
         low, high = np.minimum(places.min(axis=1), 1.0), np.maximum(places.max(axis=1), 1.0)
         found: list[Out] = []
         for begin in range(0, scenarios, CHUNK):
             some = slice(begin, begin + CHUNK)
             least = np.asarray(self.gains @ low[:, some] + self.losses @ high[:, some])
-            rows = np.flatnonzero((least < -self.margin_base[:, None]).any(axis=1))
+            rows = np.flatnonzero((least < self.least).any(axis=1))
             part = np.ascontiguousarray(places[:, :, some])
             slack = np.asarray(self.slack[rows] @ part.reshape(contracts, -1))
-            below = (slack < -self.margin_base[rows, None]).reshape(len(rows), steps, part.shape[2])
+            below = (slack < self.least[rows]).reshape(len(rows), steps, part.shape[2])
             row, scenario = np.nonzero(below.any(axis=1))
             step = below.argmax(axis=1)[row, scenario]
-            found.append(Out(rows[row], scenario + begin, step))
+            found.append(_first(Out(self.whose[rows[row]], scenario + begin, step)))
         return Out(*map(np.concatenate, zip(*found, strict=True)))
 
     def legs_of(self, out: Out) -> tuple[Ints, Ints]:
@@ -123,6 +130,16 @@ class CrossAccounts:
             self.margin_base[out.account] + np.bincount(whose, sensitivity * one, count)
             for one in (before, place)
         )
-        passed = np.divide(then, then - now, out=np.zeros(count), where=then > 0)
+        fell = (then > 0) & (now < then)
+        passed = np.minimum(np.divide(then, then - now, out=np.zeros(count), where=fell), 1.0)
         weight = passed + self.gap * (1 - passed)
         return np.asarray(before + weight[whose] * (place - before))
+
+
+def _first(out: Out) -> Out:
+    """Of each account and scenario the first step, sorted by both."""
+    order = np.lexsort((out.step, out.scenario, out.account))
+    account, scenario, step = (one[order] for one in out)
+    again = (account[1:] == account[:-1]) & (scenario[1:] == scenario[:-1])
+    new = np.concatenate([[True], ~again])[: len(account)]
+    return Out(account[new], scenario[new], step[new])

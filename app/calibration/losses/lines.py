@@ -66,9 +66,12 @@ def bankruptcy(scopes: Scopes, *, long: bool, inverse: bool) -> Floats:
 
 
 def trigger(scopes: Scopes, *, long: bool, inverse: bool) -> Floats:
-    """Where a scope's equity is its maintenance margin."""
+    """Where a scope's equity is its maintenance margin, at the latest where nothing of it is left.
+
+    A large position that loses value leaves its bracket, and never has less than nothing to hold.
+    """
     side = 1.0 if long else -1.0
     kink, cum = bankruptcy(scopes, long=long, inverse=inverse), scopes.cum / scopes.quantity
-    if inverse:
-        return np.asarray((kink + cum) / (1 + side * scopes.rate))
-    return np.asarray((kink + cum) / (1 - side * scopes.rate))
+    rate = side * scopes.rate
+    found = (kink + cum) / ((1 + rate) if inverse else (1 - rate))
+    return np.asarray(np.minimum(found, kink))

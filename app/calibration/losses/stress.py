@@ -14,23 +14,15 @@ import numpy as np
 
 from app.calibration.figures import Floats
 from app.calibration.losses.model import Model
-from app.catalogue.stress import Crash, Fall
+from app.catalogue.stress import MIRRORED, STEPS, WORST_HOUR, Crash, Fall
 
-STEPS = 24
-WORST_HOUR = 11
-"""The step, from 0, that is an event's worst hour."""
-MIRRORED = -0.5
-"""Log moves of an event's mirror image: half as large, the other way, for shorts."""
 ALONE_DOWN, ALONE_UP = float(np.log(1 - 0.80)), float(np.log(1 + 1.00))
 """What a contract outside the leaders does alone, in one hour: as FTT fell, as JELLY rose."""
 
 
 def path(fall: Fall) -> Floats:
     """The log moves since the beginning, by step."""
-    hour, day = np.log1p(-float(fall.hour)), np.log1p(-float(fall.day))
-    steps = np.full(STEPS, (day - hour) / (STEPS - 1))
-    steps[WORST_HOUR] = hour
-    return np.asarray(np.cumsum(steps))
+    return np.array(fall.moves())
 
 
 def price_moves(events: Sequence[Crash], base_assets: Sequence[str]) -> Floats:
