@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from app.calibration import paths
-from app.calibration.figures import Floats
+from app.calibration.figures import Floats, Ints
 from app.calibration.inputs.book import PositionBook
 from app.calibration.losses.model import ContractModel
 from app.calibration.paths import Scenarios
@@ -29,12 +30,21 @@ class InsufficientHistory(Exception):
         self.code, self.detail = code, detail
 
 
+class StandIn(NamedTuple):
+    """A contract in which nothing is held, which may stand for others: whose `fund`, if the book
+    has it."""
+
+    symbol: str
+    fund: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Closes:
-    """Closes of the book's contracts, (times, contracts): not a number where there is none.
+    """Closes of the book's contracts, then of `others`: (times, contracts), not a number where
+    there is none. From each of the times to the next it is one step, of `hours`.
 
-    `volume` is what each one trades in 24 hours, the mean of the last 30 days, in the settlement
-    asset, or 0; `hours` are those of a step.
+    `volume` is what each of the book's trades in 24 hours, the mean of the last 30 days, in the
+    settlement asset, or 0.
     """
 
     hours: int
@@ -42,13 +52,14 @@ class Closes:
     closes: Floats
     volume: Floats
     digest: str
+    others: tuple[StandIn, ...] = ()
 
 
 class Proxied(NamedTuple):
-    """A contract that takes another's returns where it has none of its own."""
+    """A contract that takes another's returns in a `share` of the rows, for it has none itself."""
 
     contract: int
-    proxy: int
+    proxy: str
     multiplier: float
     share: float
 
@@ -62,12 +73,18 @@ class Past(NamedTuple):
 
 
 def read(book: PositionBook, prices: Closes, parameters: Parameters) -> Past:
-    """Fill the gaps by proxies and bring all to today's volatility."""
+    """Fill the gaps by proxies and bring all to today's volatility.
+
+    A step of which nothing is known, of no contract, is no row.
+    """
     raw = paths.log_returns(prices.closes)
+    raw = raw[~np.isnan(raw).all(axis=1)]
+    if not len(raw):
+        raise InsufficientHistory("no_price_history", "no contract has any past prices")
     if len(raw) < LEAST_ROWS:
         detail = f"{len(raw)} rows of prices: at least {LEAST_ROWS} are needed"
         raise InsufficientHistory("insufficient_price_history", detail)
-    plain, proxied = _fill(book, raw)
+    plain, proxied = _fill(book, prices.others, raw)
     if parameters.filter == "none":
         return Past(paths.unfiltered(plain), plain, proxied)
     decay = float(parameters.decay_per_day) ** (prices.hours / 24)
@@ -75,38 +92,36 @@ def read(book: PositionBook, prices: Closes, parameters: Parameters) -> Past:
     return Past(found, plain, proxied)
 
 
-def _fill(book: PositionBook, raw: Floats) -> tuple[Floats, tuple[Proxied, ...]]:
-    """Every contract's returns; the longest history of its fund, or of all, fills what it lacks."""
-    there = (~np.isnan(raw)).sum(axis=0)
-    filled, proxied = raw.copy(), []
-    for number, terms in enumerate(book.contracts):
-        gaps = np.isnan(raw[:, number])
-        if not gaps.any():
-            continue
-        proxy = _proxy(book, there, number)
-        if proxy == number or there[proxy] == 0:
-            raise InsufficientHistory(
-                "no_price_history", f"{terms.symbol} has no prices and no proxy"
-            )
-        multiplier = paths.proxy_multiplier(raw[:, number], raw[:, proxy])
-        instead = np.nan_to_num(raw[:, proxy])
-        filled[:, number] = paths.fill_gaps(raw[:, number], instead, multiplier)
-        proxied.append(Proxied(number, proxy, multiplier, float(gaps.mean())))
+def _fill(
+    book: PositionBook, others: Sequence[StandIn], raw: Floats
+) -> tuple[Floats, tuple[Proxied, ...]]:
+    """Every contract's returns; where its proxy has none either, the next one stands for it."""
+    symbols = [*(one.symbol for one in book.contracts), *(one.symbol for one in others)]
+    filled, proxied = raw[:, : len(book.contracts)].copy(), []
+    known = np.asarray(~np.isnan(raw))
+    for number in range(len(book.contracts)):
+        for proxy in _proxies(book, others, known.sum(axis=0), number):
+            here = np.isnan(filled[:, number]) & known[:, proxy]
+            if here.any():
+                multiplier = paths.proxy_multiplier(raw[:, number], raw[:, proxy])
+                instead = paths.fill_gaps(filled[:, number], raw[:, proxy], multiplier)
+                filled[:, number] = instead
+                proxied.append(Proxied(number, symbols[proxy], multiplier, float(here.mean())))
     return filled, tuple(proxied)
 
 
-def _proxy(book: PositionBook, there: Floats, contract: int) -> int:
-    """The contract of the same fund with the longest history; where none has any, of them all."""
-    same = [
+def _proxies(book: PositionBook, others: Sequence[StandIn], rows: Ints, contract: int) -> list[int]:
+    """Who may stand for a contract: the one of its fund with the longest history, if that is longer
+    than its own, then any by how long it is."""
+    funds = [*(one.fund for one in book.contracts), *(one.fund for one in others)]
+    among = [number for number in range(len(funds)) if number != contract]
+    longest = sorted(among, key=lambda number: (-rows[number], number))
+    first = [
         number
-        for number, terms in enumerate(book.contracts)
-        if terms.fund == book.contracts[contract].fund and number != contract
-    ]
-    for among in (same, [number for number in range(len(book.contracts)) if number != contract]):
-        best = max(among, key=lambda number: (there[number], -number), default=contract)
-        if there[best] > there[contract]:
-            return best
-    return contract
+        for number in longest
+        if funds[number] == funds[contract] and rows[number] > rows[contract]
+    ][:1]
+    return [*first, *(number for number in longest if number not in first)]
 
 
 def terms(book: PositionBook, prices: Closes, history: Past) -> list[ContractModel]:

@@ -49,7 +49,7 @@ def sources(run: Run, search: Search, fund: int, lost: Simulated, each: Map = ma
 
 def returns(run: Run) -> list[Returns]:
     """Plain ones, as anybody finds them in the prices: 0.1 % and 99.9 %, linear (CAL-8)."""
-    return list(_returns(run.prices.closes))
+    return list(_returns(run.prices.closes[:, : len(run.book.contracts)]))
 
 
 def _returns(closes: Floats) -> Iterator[Returns]:

@@ -112,7 +112,7 @@ def _sample(run: Run, one: Calibration) -> Told:
         "proxied": [
             {
                 "symbol": symbols[taken.contract],
-                "proxy": symbols[taken.proxy],
+                "proxy": taken.proxy,
                 "multiplier": _ratio(taken.multiplier),
                 "share": _ratio(taken.share),
             }

@@ -35,6 +35,7 @@ from app.store.tables.log import (
     snapshot_parts,
     snapshots,
 )
+from app.store.tables.price_history import price_history, price_imports
 from app.store.tables.records import (
     adl_counterparties,
     adl_events,
@@ -134,6 +135,8 @@ __all__ = [
     "payouts",
     "position_settlements",
     "positions",
+    "price_history",
+    "price_imports",
     "settlements",
     "snapshot_parts",
     "snapshots",

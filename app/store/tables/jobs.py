@@ -111,5 +111,5 @@ calibration_inputs = Table(
 )
 """What a run was made from, compressed, so that it can be made again (CAL-11)."""
 
-BESIDE = ("jobs", "calibrations", "calibration_inputs")
+BESIDE = ("jobs", "calibrations", "calibration_inputs", "price_history", "price_imports")
 """Tables that the engine's commits do not write."""
