@@ -40,7 +40,7 @@ def fund_view(state: State, fund: Fund, contracts: Sequence[Row]) -> FundView:
             FundWalletView(wallet=one.name, asset=one.asset, balance=one.balance)
             for one in fund.wallets
         ],
-        balances=[_balance(fund, asset) for asset in sorted(shown)],
+        balances=[_balance(state, fund, asset) for asset in sorted(shown)],
         net_notional=sum((funds.net_notional(state, fund, asset) for asset in assets), ZERO),
         max_net_notional=round_down(
             sum((max(ZERO, funds.cap(state, fund, asset)) for asset in assets), ZERO)
@@ -70,15 +70,19 @@ def _inventory(state: State, held: Inventory) -> InventoryView:
     )
 
 
-def _balance(fund: Fund, asset: str) -> FundBalanceView:
-    """Coverage and excess over the required minimum, where one is set (FND-7)."""
+def _balance(state: State, fund: Fund, asset: str) -> FundBalanceView:
+    """Coverage and excess over the required minimum, where one is set (FND-7), and its review."""
     balance, minimum = funds.balance(fund, asset), fund.required_minimum.get(asset)
+    calibration = fund.in_force(asset)
     return FundBalanceView(
         asset=asset,
         balance=balance,
         required_minimum=minimum,
         coverage=divide_half_even(balance, minimum) if minimum else None,
         excess=None if minimum is None else max(ZERO, balance - minimum),
+        calibration_id=calibration and calibration.calibration_id,
+        review_due_at=fund.review_due_at(asset),
+        overdue=fund.is_overdue(asset, state.time),
     )
 
 

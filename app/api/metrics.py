@@ -99,6 +99,16 @@ def _engine(state: State) -> Iterator[Family]:
             for asset, minimum in fund.required_minimum.items()
         ],
     )
+    yield (
+        "calibration_overdue",
+        "gauge",
+        "1 where what an insurance fund should have is to be reviewed.",
+        [
+            ("", {"fund": fund.fund_id, "asset": asset}, float(fund.is_overdue(asset, state.time)))
+            for fund in state.funds.values()
+            for asset in fund.calibrations
+        ],
+    )
 
 
 def _counted(http: HttpMetrics, runner: Metrics) -> Iterator[Family]:

@@ -15,6 +15,7 @@ from app.engine.commands import Command, CommandOf, Due
 from app.engine.handlers import (
     accounts,  # noqa: F401 - its handlers, as of those below
     backing,  # noqa: F401
+    calibrations,
     countdown,
     delivery,
     funding,
@@ -52,6 +53,7 @@ SOURCES: tuple[Source, ...] = (
     silence.due,
     offload.due,
     warnings.due,
+    calibrations.due,
 )
 """Of commands that are due at an engine time: a new one is named here."""
 

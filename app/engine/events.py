@@ -297,11 +297,12 @@ class OffloadStep(NamedTuple):
 AlertKind = Literal[
     "fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump", "incident",
     "index_lost", "settlement_held", "adl_warning", "takeovers_stopped", "takeovers_resumed",
+    "calibration_overdue", "calibration_drift",
 ]  # fmt: skip
 
 
 class Alert(NamedTuple):
-    """Something the operators must know (FND-3, FND-7, FND-11, ADL-3, REC-2, DLV-1)."""
+    """Something the operators must know (FND-3, FND-7, FND-11, ADL-3, REC-2, DLV-1, CAL-12)."""
 
     alert_id: int
     time: datetime
@@ -338,11 +339,9 @@ class FundingPayment(NamedTuple):
 
 
 class FundingSettled(NamedTuple):
-    """A funding of a contract was settled (FPY-1), by command number `sequence`.
-
-    `residue` is what rounding left to revenue: all that was paid less all that was received.
-    `average_premium` is what a derived rate follows from.
-    """
+    """A funding of a contract was settled (FPY-1), by command number `sequence`. `residue` is what
+    rounding left to revenue: all that was paid less all that was received. `average_premium` is
+    what a derived rate follows from."""
 
     sequence: int
     symbol: str

@@ -294,6 +294,8 @@ def _fund_lines(state: State) -> Iterator[str]:
             for minutes in memory.minutes.values():
                 for minute in minutes:
                     yield _line("minute", minute)
+    for verdict in state.verdicts.values():
+        yield _line("verdict", verdict)
 
 
 _MEMORY = ("fund_id", "asset", "gained", "stopped", "cap_warned", "drawdown_warned")

@@ -31,7 +31,7 @@ from app.engine.memory import FundMemory, Minute
 from app.engine.numbers import ZERO
 from app.engine.rejections import Rejection
 from app.engine.scopes import Scope
-from app.engine.state import ApiKey, Fund, Inventory, Payout, Treasury
+from app.engine.state import ApiKey, Fund, Inventory, Payout, Treasury, Verdict
 from app.engine.traders import (
     Account,
     ContractSettings,
@@ -66,6 +66,7 @@ Kept = (
     | Treasury
     | FundMemory
     | Minute
+    | Verdict
     | ApiKey
 )
 """State that the store keeps a row of: things, never values, which could equal older ones."""

@@ -1,4 +1,4 @@
-"""How an insurance fund behaves: what may be chosen, and by default is (FND, LIQ-6, ADL-1).
+"""How an insurance fund behaves: what may be chosen, and by default is (FND, LIQ-6, ADL-1, CAL-12).
 
 The defaults are the rules'. What each does is told where it is done.
 """
@@ -70,6 +70,7 @@ class FundPolicy:
     warn_at: tuple[Decimal, ...] = field(
         default=(Decimal("0.5"), Decimal("0.8"), Decimal("0.95")), metadata=LEFT_OUT
     )
+    review_interval_days: int = field(default=90, metadata=LEFT_OUT)
 
 
 DEFAULT_POLICY = FundPolicy()
@@ -90,6 +91,7 @@ def check_policy(policy: FundPolicy) -> None:
             raise invalid(name, f"{name} must not be negative")
     if policy.profit_hold_seconds is not None:
         _within("profit_hold_seconds", policy.profit_hold_seconds, 1, 30 * DAY)
+    _within("review_interval_days", policy.review_interval_days, 1, 366)
     _check_warnings(policy.warn_at)
     if policy.drawdown_breaker is not None:
         _check_breaker(policy.drawdown_breaker)

@@ -23,7 +23,7 @@ from app.engine.memory import Measure
 from app.engine.numbers import ZERO
 from app.engine.outcome import IndexPrice, OwnerResult, Volume, VolumeKind
 from app.engine.policies import FundPolicy
-from app.engine.state import ApiKey, Fund, Inventory, Payout
+from app.engine.state import ApiKey, Fund, Inventory, Payout, Verdict
 from app.engine.traders import Account, ContractSettings, HeldProfit, Position
 
 
@@ -190,6 +190,7 @@ class Register(Ledger):
                 self.warned(memory, ZERO, ZERO)
         fund.name = name
         fund.policy = policy
+        self.state.reminders = None
         if fund.inventory or fund.memory:
             self.watch_soon(fund)
         self._touch(fund)
@@ -206,7 +207,22 @@ class Register(Ledger):
             fund.required_minimum.pop(asset, None)
         else:
             fund.required_minimum[asset] = minimum
+        self.state.reminders = None
         self._touch(fund)
+
+    def decide(self, verdict: Verdict) -> None:
+        """A calibration is accepted or rejected (CAL-12)."""
+        self.state.verdicts[verdict.calibration_id] = verdict
+        if verdict.accepted:
+            self.state.funds[verdict.fund_id].calibrations[verdict.asset] = verdict
+        self.state.reminders = None
+        self._touch(verdict)
+
+    def remind(self, verdict: Verdict) -> None:
+        """The operators are reminded that a review is overdue (CAL-12)."""
+        verdict.reminded_at = self.now
+        self.state.reminders = None
+        self._touch(verdict)
 
     def set_inventory(self, fund: Fund, symbol: str, quantity: Decimal, cost: Decimal) -> None:
         """Give a fund's inventory in a contract its new signed quantity and cost."""

@@ -115,6 +115,11 @@ class Code(Enum):
     exceeds_excess = Refusal(422, "FND-8", "the fund cannot spare that much")
     invalid_policy = Refusal(422, "FND-2", "a number of the policy is out of range or unknown")
 
+    calibration_decided = Refusal(409, "CAL-12", "the calibration was accepted or rejected before")
+    calibration_superseded = Refusal(409, "CAL-12", "a newer calibration is accepted")
+    calibration_expired = Refusal(409, "CAL-12", "it was proposed more than 7 days ago")
+    reason_required = Refusal(422, "CAL-12", "a lower minimum than in force needs a reason")
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:

@@ -53,10 +53,32 @@ class Inventory:
 
 
 @dataclass(slots=True, eq=False)
+class Verdict:
+    """What was decided of a calibration (CAL-12), by command number `sequence`.
+
+    `accepted` at `time`, it became the `required_minimum` in the place of `previous_minimum` (None:
+    there was none); rejected, it has neither. The last reminder that its review is overdue was
+    `reminded_at`.
+    """
+
+    calibration_id: int
+    fund_id: str
+    asset: str
+    accepted: bool
+    sequence: int
+    time: datetime
+    reason: str | None
+    required_minimum: Decimal | None = None
+    previous_minimum: Decimal | None = None
+    reminded_at: datetime | None = None
+
+
+@dataclass(slots=True, eq=False)
 class Fund:
     """An insurance fund: wallets in order of creation, inventory, history head (FND).
 
     `memory` is what its limits and warnings remember, by asset; without them it has none.
+    `calibrations` are those accepted last, by asset.
     """
 
     fund_id: str
@@ -69,6 +91,7 @@ class Fund:
     sequence: int = 0
     last_hash: str = GENESIS_HASH
     memory: dict[str, FundMemory] = field(default_factory=dict)
+    calibrations: dict[str, Verdict] = field(default_factory=dict)
 
     @property
     def is_watched(self) -> bool:
@@ -82,6 +105,25 @@ class Fund:
             if wallet.asset == asset:
                 total += wallet.balance
         return total
+
+    def in_force(self, asset: str) -> Verdict | None:
+        """The calibration that its minimum in an asset is by: none where that was changed since."""
+        last = self.calibrations.get(asset)
+        same = last is not None and last.required_minimum == self.required_minimum.get(asset)
+        return last if same else None
+
+    def review_due_at(self, asset: str) -> datetime | None:
+        """When its minimum in an asset is to be reviewed (CAL-12); None without one, and before
+        its first calibration."""
+        last = self.calibrations.get(asset)
+        if last is None or asset not in self.required_minimum:
+            return None
+        return last.time + timedelta(days=self.policy.review_interval_days)
+
+    def is_overdue(self, asset: str, now: datetime | None) -> bool:
+        """Whether its minimum in an asset should have been reviewed by then (CAL-12)."""
+        due_at = self.review_due_at(asset)
+        return due_at is not None and now is not None and now >= due_at
 
 
 @dataclass(slots=True, eq=False)
@@ -236,6 +278,10 @@ class State:
     """The same of deliveries (`delivery`)."""
     offloads: list[Due] | None = None
     """The same of steps in which funds offload (`offload`)."""
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    """By calibration."""
+    reminders: list[Due] | None = None
+    """As `schedule`, of reviews that are overdue (`calibrations`)."""
     watch_at: datetime | None = None
     """When funds are looked at for warnings next (ADL-3); None: nothing about them changes."""
     time: datetime | None = None

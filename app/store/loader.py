@@ -36,7 +36,7 @@ from app.engine.traders import (
     scope_of,
 )
 from app.engine.trading.interest import is_limited
-from app.store import codec, incidents, memory, prices
+from app.store import codec, incidents, memory, prices, verdicts
 from app.store.holds import load_holds
 from app.store.interest import load_interest
 from app.store.rowsource import CHUNK, DECIMALS, RowSource, exact
@@ -311,6 +311,7 @@ async def _load_funds(source: RowSource, state: State, where: str = "", *values:
         market.cost_total += held.cost
         market.open_interest += max(ZERO, held.quantity)
     await memory.load(source, state, where, *values)
+    await verdicts.load(source, state, where, *values)
 
 
 async def _load_keys(source: RowSource, state: State) -> None:

@@ -42,7 +42,7 @@ from app.engine.memory import FundMemory, Minute
 from app.engine.numbers import plain
 from app.engine.outcome import IndexPrice, Kept, Outcome, Record
 from app.engine.policies import FundPolicy
-from app.engine.state import ApiKey, Counters, Fund, Inventory, Payout, Treasury
+from app.engine.state import ApiKey, Counters, Fund, Inventory, Payout, Treasury, Verdict
 from app.engine.traders import (
     Account,
     ContractSettings,
@@ -250,6 +250,7 @@ _STATE: dict[type, tuple[str, RowOf, int]] = {
     Treasury: _state(tables.treasury),
     FundMemory: _state(tables.fund_memory),
     Minute: _state(tables.fund_minutes),
+    Verdict: _state(tables.calibration_verdicts),
     ApiKey: _state(tables.api_keys),
 }
 """Of what is kept: its table, what makes its row, how many columns lead as its key."""

@@ -88,6 +88,7 @@ def _whole(state: State) -> Outcome:
             for memory in fund.memory.values()
             for minutes in memory.minutes.values()
         ),
+        state.verdicts.values(),
         state.keys.values(),
     ]
     assert state.time is not None

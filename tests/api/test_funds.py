@@ -27,6 +27,7 @@ DEFAULTS = {
     "drawdown_breaker": None, "automatic_top_up": False, "offload": None,
     "max_payout_per_event": None, "max_payout_per_day": None, "profit_hold_seconds": None,
     "adl_policy": "current", "warn_at": ["0.5", "0.8", "0.95"],
+    "review_interval_days": 90,
 }  # fmt: skip
 
 
@@ -45,7 +46,7 @@ async def test_create_change_pay(api: Api) -> None:
     }  # fmt: skip
     assert changed["balances"] == [
         {"asset": "USDT", "balance": "750", "required_minimum": "1000", "coverage": "0.75",
-         "excess": "0"}
+         "excess": "0", "calibration_id": None, "review_due_at": None, "overdue": False}
     ]  # fmt: skip
     (alert,) = (await api("GET /v1/alerts"))["items"]
     assert (alert["kind"], alert["fund"], alert["asset"]) == (
@@ -76,7 +77,7 @@ async def test_create_change_pay(api: Api) -> None:
     assert removed["name"] == "Newer"
     assert removed["balances"][0] == {
         "asset": "USDT", "balance": "1750", "required_minimum": None, "coverage": None,
-        "excess": None,
+        "excess": None, "calibration_id": None, "review_due_at": None, "overdue": False,
     }  # fmt: skip
 
 

@@ -18,7 +18,7 @@ ENGINE = ROOT / "app" / "engine"
 DOOR = {
     "engine/ledger.py", "engine/memory.py", "engine/register.py", "engine/step.py",
     "store/holds.py", "store/interest.py", "store/loader.py", "store/memory.py", "store/prices.py",
-    "store/rowsource.py", "store/untriggered.py",
+    "store/rowsource.py", "store/untriggered.py", "store/verdicts.py",
 }  # fmt: skip
 """A `Step`, the parts of it that move money and remember it, and what makes a state from rows."""
 
@@ -54,6 +54,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
     "engine/handlers/funding.py": ("when which funding is due, sorted", {"schedule"}),
     "engine/handlers/delivery.py": ("when which delivery is due, sorted", {"deliveries"}),
     "engine/handlers/offload.py": ("when what is offloaded, sorted", {"offloads"}),
+    "engine/handlers/calibrations.py": ("who is reminded of a review when", {"reminders"}),
     "engine/handlers/warnings.py": ("when funds are looked at next", {"watch_at"}),
     "engine/trading/breakers.py": ("what was paid in a cascade's events", {"paid"}),
     "engine/engine.py": ("bounds are the release's, not the state's", {"bounds"}),
@@ -93,7 +94,7 @@ DERIVED: dict[str, tuple[str, set[str]]] = {
 STORED = {
     "Account", "ApiKey", "ContractSettings", "Counters", "Delivery", "Fund", "Funding", "Inventory",
     "Mark", "FundMemory", "MidSample", "Minute", "Order", "SourcePrice", "TriggeredOrder", "Group",
-    "HeldProfit", "Payout", "Wallet",
+    "HeldProfit", "Payout", "Verdict", "Wallet",
 }  # fmt: skip
 """Classes of which every field is kept."""
 KEPT = {
@@ -110,7 +111,8 @@ KEPT = {
     "State": {
         "limits", "counters", "markets", "funds", "accounts", "wallets", "orders", "keys",
         "key_ids", "countdowns", "silences", "owners", "payouts", "profits",
-        "untriggered", "untriggered_of", "trails", "groups", "grouped", "time", "ahead",
+        "untriggered", "untriggered_of", "trails", "groups", "grouped", "verdicts",
+        "time", "ahead",
     },
 }  # fmt: skip
 """What is kept in those that hold something derived as well."""

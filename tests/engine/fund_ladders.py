@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
+from app.engine.commands.calibrations import AcceptCalibration, RejectCalibration
 from app.engine.commands.funds import (
     ContributeToFund,
     ContributeToTreasury,
@@ -14,7 +16,25 @@ from app.engine.commands.funds import (
     UpdateFund,
 )
 from app.engine.policies import FundPolicy
-from tests.engine.rungs import AMOUNTS, HUNDRED, NO_MONEY, TINY, Ladder, do, nobody_is_held, owe
+from tests.engine.rungs import (
+    AMOUNTS,
+    HUNDRED,
+    NO_MONEY,
+    TINY,
+    Ladder,
+    Mend,
+    do,
+    nobody_is_held,
+    owe,
+)
+from tests.engine.world import START
+
+LATE = START - timedelta(days=8)
+OPEN: list[tuple[str, Mend]] = [
+    ("calibration_decided", {"calibration_id": 2}),
+    ("calibration_superseded", {"calibration_id": 4}),
+    ("calibration_expired", {"proposed_at": START}),
+]
 
 FUND_LADDERS = [
 Ladder(CreateFund, {"fund_id": "F", "name": "f", "policy": FundPolicy(Decimal(-1))}, [
@@ -54,6 +74,20 @@ Ladder(DeployExcess, {"fund_id": "-", "asset": "USDT", "amount": NO_MONEY, "wall
     ("exceeds_excess", do(ContributeToFund("F", "main", "USDT", HUNDRED + 1, "seed_capital"))),
     ("insufficient_balance", {"wallet": None}),
 ]),
+Ladder(AcceptCalibration, {
+    "fund_id": "-", "asset": "-", "calibration_id": 1, "required_minimum": NO_MONEY,
+    "proposed_at": LATE,
+}, [
+    ("unknown_fund", {"fund_id": "CALIBRATED"}),
+    ("amount_not_positive", {"required_minimum": TINY}),
+    ("too_many_decimals", {"required_minimum": HUNDRED}),
+    ("unknown_asset", {"asset": "USDT"}),
+    *OPEN,
+    ("reason_required", {"reason": "the book has shrunk"}),
+]),
+Ladder(RejectCalibration, {
+    "fund_id": "-", "asset": "USDT", "calibration_id": 1, "proposed_at": LATE, "reason": "r",
+}, [("unknown_fund", {"fund_id": "CALIBRATED"}), *OPEN]),
 Ladder(ContributeToTreasury, {"asset": "-", "amount": NO_MONEY}, [
     *AMOUNTS, ("unknown_asset", {"asset": "USDT"}),
 ]),

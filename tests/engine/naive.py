@@ -54,6 +54,7 @@ from tests.engine.naive_marks import Marks
 from tests.engine.offloads import Offloads, check_no_fund_sinks
 from tests.engine.payers import check_payers, traders_worth
 from tests.engine.records import check_records
+from tests.engine.reviews import Reviews
 from tests.engine.untriggered import Untriggered
 
 Key = tuple[str, str, str]
@@ -119,6 +120,7 @@ class Books:
         self.interest = Interest()
         self.offloads = Offloads()
         self.limits = Limits()
+        self.reviews = Reviews()
         self.sequence = 0
         self.waiting: set[str] = set()
         self.worth = Fraction(0)
@@ -144,6 +146,7 @@ class Books:
             check_records(outcome, state)
             self.offloads.observe(outcome, state)
             self.limits.observe(outcome, state)
+            self.reviews.observe(outcome, state)
             check_moves(outcome, state)
             check_payers(outcome, state, self.by_event, self.fundings.charged)
         self._compare_wallets(state)

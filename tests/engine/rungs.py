@@ -13,6 +13,7 @@ from app.engine.commands.accounts import (
     ConfigureContract,
     Deposit,
 )
+from app.engine.commands.calibrations import AcceptCalibration, RejectCalibration
 from app.engine.commands.contracts import UpdateContract
 from app.engine.commands.funds import (
     ContributeToTreasury,
@@ -65,6 +66,7 @@ def market() -> World:
     TEST is halted too and has no mark; OLD is settled, as GONE is, which was delivered; LATE is
     being settled, and WAITS held; the owner `many` has as many accounts as one may, and
     what ann won is held; the mark of MADE is derived; the treasury owes USDT; no order may rest.
+    Of the fund CALIBRATED calibration 1 is rejected, 3 accepted.
     """
     world = World()
     world.books = NoBooks()
@@ -101,6 +103,11 @@ def market() -> World:
     for symbol, phase in phases.items():
         world.contract(contract(symbol, "F"))
         date(symbol, phase)(world)
+    world.fund("CALIBRATED")
+    do(
+        RejectCalibration("CALIBRATED", "USDT", 1, START, "r"),
+        AcceptCalibration("CALIBRATED", "USDT", 3, HUNDRED + 1, START),
+    )(world)
     return world
 
 

@@ -11,6 +11,8 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     owner ann alice bob                           (whose they are, or none: nobody's)
     deposit|withdraw alice USDT 1000              minimum F USDT 1000   (or none)
     move F main reserve USDT 50                   rebalance USDT        deploy F USDT 100 [main]
+    accept F USDT 7 1000 [age=5 reason=calm]      reject F USDT 7 reason=wrong   (calibrations)
+    drift F USDT 8 1500                           (what a daily run has proposed)
     configure alice TEST 20 isolated              margin alice TEST 25
     rate TEST 0.0001                              due         (begin what is due, leave it pending)
     hold part                                     bounds payers=1   (smaller parts)

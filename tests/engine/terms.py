@@ -49,7 +49,7 @@ def _chosen(name: str, text: str) -> Any:
         return WITHIN[name](**{part: _chosen(part, value) for part, value in parts.items()})
     if name == "warn_at":
         return tuple(Decimal(level) for level in text.split(",") if level != "none")
-    if name.endswith(("_seconds", "_hours")) and text != "none":
+    if name.endswith(("_seconds", "_hours", "_days")) and text != "none":
         return int(text)
     try:
         return Decimal(text)

@@ -30,6 +30,8 @@ def levels(*texts: str) -> tuple[Decimal, ...]:
         ("max_payout_per_day", {"max_payout_per_day": Decimal("-0.1")}),
         ("profit_hold_seconds", {"profit_hold_seconds": 0}),
         ("profit_hold_seconds", {"profit_hold_seconds": 30 * 86_400 + 1}),
+        ("review_interval_days", {"review_interval_days": 0}),
+        ("review_interval_days", {"review_interval_days": 367}),
         ("warn_at", {"warn_at": levels("0.5", "0.5")}),
         ("warn_at", {"warn_at": levels("0.8", "0.5")}),
         ("warn_at", {"warn_at": levels("0", "0.5")}),
@@ -64,5 +66,6 @@ def test_the_bounds_themselves_are_allowed() -> None:
         offload=OffloadPolicy(1, Decimal(1), Decimal(0), Decimal(1), Decimal(0), Decimal(-5)),
         max_payout_per_event=Decimal(0), max_payout_per_day=Decimal(0),
         profit_hold_seconds=30 * 86_400, warn_at=(Decimal("0.001"), Decimal(1)),
+        review_interval_days=366,
     ))  # fmt: skip
     check_policy(FundPolicy(warn_at=()))

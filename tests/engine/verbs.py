@@ -39,11 +39,12 @@ from app.engine.policies import FundPolicy
 from tests.engine import world
 from tests.engine.expectations import Expectations
 from tests.engine.fund_words import FundWords
+from tests.engine.review_words import ReviewWords
 from tests.engine.terms import pairs, policy, terms
 from tests.engine.world import START, World
 
 
-class Verbs(Expectations, FundWords):
+class Verbs(Expectations, FundWords, ReviewWords):
     """The commands of one scenario, as `scenario` describes them."""
 
     def __init__(self, world: World) -> None:

@@ -73,6 +73,7 @@ DERIVED = (
     "to_place",
     "deliveries",
     "offloads",
+    "reminders",
     "value",
     "margin",
     "seen",
@@ -203,7 +204,7 @@ class World:
             market.triggers, market.rankings = Triggers(), {}
             for position in market.positions.values():
                 position.trigger_version = 0
-        state.schedule = state.deliveries = state.offloads = None
+        state.schedule = state.deliveries = state.offloads = state.reminders = None
         state.cascades, state.held, state.ranked, state.unranked = {}, {}, {}, {}
         state.to_place, state.watch_at = {}, None
         return self.apply(Recover(incidents=(*known, *new)))

@@ -24,7 +24,8 @@ FORGOTTEN = (
 )
 
 ADDED_SINCE = {
-    "DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance",
+    "AcceptCalibration", "DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance",
+    "RejectCalibration", "RemindOfReview", "ReportDrift",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 

@@ -46,6 +46,7 @@ from app.engine.traders import (
     TriggeredOrder,
     Wallet,
 )
+from tests.store.verdicts import decide
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 NASTY = 'tab\there "quoted" back\\slash {brace}, comma\nnewline \\N NULL \u00e9\U0001f40d'
@@ -144,8 +145,7 @@ class Exchange:
         )
         step.transfer("adjustment", outside, wallet, Decimal(amount))
         if Decimal(amount) < 0:
-            contract = self.state.markets[symbol].contract
-            step.tell_volume("adl", contract, Decimal(1), Decimal(5))
+            step.tell_volume("adl", self.state.markets[symbol].contract, Decimal(1), Decimal(5))
 
     def open_account(self, account_id: str, symbol: str, margin_mode: Any = "cross") -> Account:
         """An account with its key, settings in a contract and money."""
@@ -286,8 +286,7 @@ class Exchange:
             ],
         )  # fmt: skip
         outcome.records.append(record)
-        contract = self.state.markets[symbol].contract
-        step.tell_volume("liquidation", contract, Decimal(-3), price)
+        step.tell_volume("liquidation", self.state.markets[symbol].contract, Decimal(-3), price)
         outcome.records.append(ClearanceFee(
             record.liquidation_id, step.now, symbol, fund.fund_id, "USDT", Decimal("0.0125"),
             price, Decimal(3), Decimal(2), one, capped=True,
@@ -335,6 +334,7 @@ def small_exchange() -> Exchange:
     """Two funds, two contracts, cross and isolated accounts, orders on both sides, inventory."""
     exchange = Exchange()
     funds = [exchange.open_fund("zeta"), exchange.open_fund("alpha")]
+    decide(exchange.step(), funds[0])
     exchange.pay_into_treasury()
     exchange.list_contract("ETHUSDT", "alpha")
     exchange.list_contract("BTCUSDT", "zeta")
@@ -363,7 +363,7 @@ def small_exchange() -> Exchange:
 DERIVED = {
     "triggers", "rankings", "trigger_version", "cascades", "ranked", "unranked", "valued", "value",
     "margin", "armed", "base", "weighed", "free", "schedule", "deliveries",
-    "offloads", "to_place", "since", "watch_at",
+    "offloads", "reminders", "to_place", "since", "watch_at",
 }  # fmt: skip
 """What the engine makes again after a start."""
 

@@ -21,6 +21,7 @@ from app.engine.commands.accounts import (
     Deposit,
     Withdraw,
 )
+from app.engine.commands.calibrations import AcceptCalibration, RejectCalibration
 from app.engine.commands.contracts import CreateContract, UpdateContract
 from app.engine.commands.delivery import SettleContract
 from app.engine.commands.funding import SetFundingRate
@@ -60,6 +61,7 @@ def _contracts() -> list[Contract]:
     ]  # fmt: skip
 
 
+AHEAD = datetime(2100, 1, 1, tzinfo=UTC)
 SYMBOLS = [terms.symbol for terms in _contracts()]
 
 
@@ -99,7 +101,11 @@ def opening() -> list[Command]:
         for symbol in SYMBOLS:
             mode: Any = "isolated" if (number + len(commands)) % 3 == 0 else "cross"
             commands.append(ConfigureContract(trader, symbol, 50, mode))
-    commands.append(DeclareOwner(TRADERS[0], "desk"))
+    commands += [
+        DeclareOwner(TRADERS[0], "desk"),
+        AcceptCalibration("poor", "USDT", 1, Decimal(100), AHEAD),
+        RejectCalibration("rich", "USDT", 2, AHEAD, "the book was another"),
+    ]
     trailing = PlaceTriggered(
         "idle", "QUIET", "sell", "trailing_stop", Decimal(1), time_in_force="ioc",
         callback_rate=Decimal("0.1"),

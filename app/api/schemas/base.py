@@ -183,6 +183,16 @@ def _identifier(value: Any) -> Any:
 Id = Annotated[str, BeforeValidator(_identifier), Field(pattern=r"^[0-9]+$", examples=["42"])]
 """An identifier in an answer: an integer of the engine, printed as a string."""
 
+
+def _calibration(value: Any) -> Any:
+    return f"c-{value}" if isinstance(value, int) else value
+
+
+CalibrationId = Annotated[
+    str, BeforeValidator(_calibration), Field(pattern=r"^c-[0-9]+$", examples=["c-31"])
+]
+"""A calibration in an answer: its number, with a letter."""
+
 ID_PATTERN = r"^(0|[1-9][0-9]{0,17})$"
 SYMBOL_PATTERN = r"^[A-Z0-9_]{1,32}$"
 ASSET_PATTERN = r"^[A-Z0-9]{1,20}$"

@@ -12,6 +12,7 @@ from app.api.schemas.base import (
     ActBody,
     Asset,
     Body,
+    CalibrationId,
     Exact,
     FundId,
     Id,
@@ -76,6 +77,7 @@ class PolicyBody(Body):
     profit_hold_seconds: int | None = LEFT_OUT
     adl_policy: AdlPolicy = LEFT_OUT
     warn_at: Annotated[list[Number], Field(max_length=WARNINGS)] = LEFT_OUT
+    review_interval_days: int = LEFT_OUT
 
     def given(self) -> dict[str, Any]:
         """What is said, as fields of `FundPolicy`."""
@@ -176,7 +178,9 @@ class FundBalanceView(View):
     """A fund's total in an asset against its required minimum (FND-7).
 
     `coverage` = balance / required minimum and `excess` = what is above it (0 below); both null
-    without a minimum.
+    without a minimum. `calibration_id` is the calibration that the minimum is by: null where it was
+    set by hand, or changed since. At `review_due_at` it is to be reviewed (CAL-12), null before the
+    first calibration; `overdue` from then on, as of the last command.
     """
 
     asset: str
@@ -184,6 +188,9 @@ class FundBalanceView(View):
     required_minimum: Exact | None
     coverage: Exact | None
     excess: Exact | None
+    calibration_id: CalibrationId | None
+    review_due_at: Time | None
+    overdue: bool
 
 
 class InventoryView(View):
@@ -219,7 +226,7 @@ class OffloadPolicyView(View):
 
 
 class PolicyView(View):
-    """How a fund behaves (FND, LIQ-6, LIQ-8, ADL-1)."""
+    """How a fund behaves (FND, LIQ-6, LIQ-8, ADL-1, CAL-12)."""
 
     max_net_notional_ratio: Exact
     share_below_minimum: Exact
@@ -235,6 +242,7 @@ class PolicyView(View):
     profit_hold_seconds: int | None
     adl_policy: AdlPolicy
     warn_at: list[Exact]
+    review_interval_days: int
 
 
 class FundAdlView(View):

@@ -63,11 +63,12 @@ def update_fund(step: Step, command: UpdateFund) -> Done:
     if policy.offload != offloads:
         offloading.begin(step, fund)
     for asset, minimum in minimums.items():
-        _set_minimum(step, fund, asset, minimum)
+        set_minimum(step, fund, asset, minimum)
     return Done(fund.fund_id)
 
 
-def _set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) -> None:
+def set_minimum(step: Step, fund: Fund, asset: str, minimum: Decimal | None) -> None:
+    """Give a fund its minimum; where that finds it below, it is topped up or told of (FND-7)."""
     was_below = funds.below_minimum(fund, asset)
     step.set_minimum(fund, asset, minimum)
     if funds.below_minimum(fund, asset) and not was_below:

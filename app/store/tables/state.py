@@ -12,7 +12,7 @@ from app.engine.events import TREASURY
 from app.engine.markets import Delivery, Funding
 from app.engine.marks import Mark, MidSample, SourcePrice
 from app.engine.memory import FundMemory, Minute
-from app.engine.state import ApiKey, Fund, Inventory, Payout, Treasury
+from app.engine.state import ApiKey, Fund, Inventory, Payout, Treasury, Verdict
 from app.engine.traders import (
     Account,
     ContractSettings,
@@ -54,6 +54,7 @@ ALIVE = {
     "treasury": "",
     "fund_memory": "",
     "fund_minutes": "",
+    "calibration_verdicts": "",
     "api_keys": "",
 }
 """The state tables, each with which of its rows stand for state."""
@@ -194,6 +195,21 @@ fund_minutes = Table(
     postgresql_with={"fillfactor": "50"},
 )
 """What a fund's limits remember of a minute, while it is within what they look back at (FND-12)."""
+
+calibration_verdicts = Table(
+    "calibration_verdicts",
+    metadata,
+    *columns(Verdict, key=1),
+    law(
+        "accepted",
+        "CASE WHEN accepted THEN COALESCE(min_scale(required_minimum), 9) <= 8"
+        " ELSE required_minimum IS NULL END",
+    ),
+    law("reason", "accepted OR reason IS NOT NULL"),
+    law("reminded", "accepted OR reminded_at IS NULL"),
+    Index(None, "fund_id", "asset", "calibration_id"),
+)
+"""What was decided of calibrations (CAL-12); all are kept."""
 
 wallets = Table(
     "wallets",
