@@ -51,19 +51,18 @@ class Asked:
 
     async def asset_of(self, reading: AsyncConnection) -> str:
         """The asset; raises 404 for an unknown fund, 400 where one of several must be named."""
-        if not await fund_queries.fund_exists(reading, self.fund_id):
+        assets = await fund_queries.settlement_assets(reading, self.fund_id)
+        if assets is None:
             raise unknown("fund_id")
         if self.asset is not None:
             return self.asset
-        behind = await fund_queries.contracts_of_funds(reading, [self.fund_id])
-        assets = {contract["settlement_asset"] for contract in behind}
         if len(assets) != 1:
             raise malformed(
                 "the fund has no contracts that all settle in one asset: name the asset",
                 Fault.malformed_query,
                 field="asset",
             )
-        return str(assets.pop())
+        return assets.pop()
 
     def view(self, asset: str, found: SignalReading, since: datetime) -> SignalView:
         """A reading as it is told."""
@@ -107,7 +106,9 @@ async def get_signal(services: ServicesDep, reading: Reading, asked: AskedFor) -
     now = services.runner.now()
     this_hour = begin_of(now, HOUR)
     since = this_hour - asked.width
-    hours = await queries.hours(reading, asked.fund_id, asset, since, this_hour + HOUR)
+    fund_id, end = asked.fund_id, this_hour + HOUR
+    opening = await queries.opening(reading, fund_id, asset, since)
+    hours = await queries.hours(reading, fund_id, asset, since, end, balance=opening.balance)
     with localcontext(EXACT):
         (found,) = readings(hours, len(hours))
     return asked.view(asset, found._replace(time=now), since)
@@ -129,11 +130,12 @@ async def list_signals(
         newest = min(newest, begin_of(cursor[0], HOUR) - HOUR)
     async with services.reading(heavy=paging.large, narrow="limit", keyed=keyed) as reading:
         asset = await asked.asset_of(reading)
-        first = await queries.first_hour(reading, asked.fund_id, asset)
+        start = newest - paging.limit * HOUR - asked.width
+        first, balance = await queries.opening(reading, asked.fund_id, asset, start)
         if first is None or newest <= first:
             return Page(items=[], next_cursor=None)
-        oldest = max(first + HOUR, newest - paging.limit * HOUR)
-        hours = await queries.hours(reading, asked.fund_id, asset, oldest - asked.width, newest)
+        start = max(start, first + HOUR - asked.width)  # it had nothing between the two
+        hours = await queries.hours(reading, asked.fund_id, asset, start, newest, balance=balance)
     with localcontext(EXACT):
         found = reversed(list(readings(hours, asked.width // HOUR)))
     rows = [one._asdict() for one in found]

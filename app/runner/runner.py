@@ -51,7 +51,9 @@ __all__ = [
 
 log = logging.getLogger("backstop.runner")
 
-COLLECT_AFTER = (20_000, 20, 100)
+COLLECT_AFTER = (2_000, 200, 100)
+"""Young objects are looked at often, so that no answer waits long for it; those that outlive that
+seldom, for they are most of the work."""
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
 """Every failure to lead is tried again, first soon, then at this pace: no fault is for ever."""

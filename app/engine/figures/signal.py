@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -57,15 +58,34 @@ def readings(hours: Sequence[Hour], window: int) -> Iterator[SignalReading]:
     sums = list(accumulate((hour.result for hour in hours), initial=ZERO))
     longs = list(accumulate((hour.longs for hour in hours), initial=ZERO))
     shorts = list(accumulate((hour.shorts for hour in hours), initial=ZERO))
-    for end in range(window, len(hours) + 1):
-        begin = end - window
+    before_loss = _highest(sums, window + 1)
+    peaks = _highest([hour.high for hour in hours], window)
+    for begin, (highest, peak) in enumerate(zip(before_loss, peaks, strict=True)):
+        end = begin + window
         yield _reading(
             hours[end - 1].time + HOUR,
-            lost=max(sums[begin : end + 1]) - sums[end],
-            peak=max(hour.high for hour in hours[begin:end]),
+            lost=highest - sums[end],
+            peak=peak,
             longs=longs[end] - longs[begin],
             shorts=shorts[end] - shorts[begin],
         )
+
+
+def _highest(values: Sequence[Decimal], width: int) -> Iterator[Decimal]:
+    """The highest of each `width` values that follow on each other.
+
+    Of those in the window only the ones that are higher than all after them may come to be it: each
+    value is looked at twice, however wide the window is.
+    """
+    falling: deque[tuple[int, Decimal]] = deque()
+    for number, value in enumerate(values):
+        while falling and falling[-1][1] <= value:
+            falling.pop()
+        falling.append((number, value))
+        if falling[0][0] <= number - width:
+            falling.popleft()
+        if number + 1 >= width:
+            yield falling[0][1]
 
 
 def _reading(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from sqlalchemy import (
+    ColumnElement,
     Integer,
     RowMapping,
     Select,
@@ -23,7 +24,7 @@ from app.engine.events import LedgerKind
 from app.engine.scopes import wallet_key
 from app.store.queries import Rows
 from app.store.queries.items import Names, item
-from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
+from app.store.queries.merging import Walk, Words, occurring, page_of
 from app.store.tables import account_contracts, accounts, transfers
 
 LEDGER_KINDS = get_args(LedgerKind)
@@ -76,8 +77,7 @@ async def list_ledger(
         "asset": asset or occurring(transfers, "asset", account_id=account_id),
         "kind": kind or LEDGER_KINDS,
     }
-    page = merged(transfers, walk, words)
-    moved = rows_at(page, walk, transfers, list(transfers.c)).subquery("moved")
+    moved = page_of(transfers, walk, words, list(transfers.c)).subquery("moved")
     query = _movements(moved, account_id, names).limit(limit)
     if before is not None:
         query = query.where(tuple_(moved.c.transfer_id, _SIDE.c.receiving) < before)
@@ -93,23 +93,32 @@ _SIDE = (
 """No VALUES: a statement with these is compiled anew for each request."""
 
 
+def _seen() -> list[ColumnElement[Any]]:
+    """What is read of a transfer by a wallet that it touched, as its source or destination."""
+    moved, receives = transfers.alias("moved").c, _SIDE.c.receiving == 1
+    wallet = case((receives, moved.destination), else_=moved.source)
+    balance = case((receives, moved.destination_balance), else_=moved.source_balance)
+    sign = case((receives, literal(1)), else_=literal(-1))
+    # Its owner reads `cross`, or the leg as `BTCUSDT:both`: what stands behind kind, owner, asset.
+    name = func.coalesce(func.nullif(func.split_part(wallet, "/", 4), ""), "cross")
+    return [
+        *(column for column in moved if column.name != "amount"),
+        (moved.amount * sign).label("amount"),
+        name.label("wallet"),
+        balance.label("balance_after"),
+    ]
+
+
+_SEEN = _seen()
+
+
 def _movements(moved: Subquery, account_id: str, names: Names) -> Select[Any]:
     """Each transfer of the account twice, as its source and its destination see it, newest first;
     but not as a wallet sees it that is not the account's."""
     receiving = _SIDE.c.receiving
     wallet = case((receiving == 1, moved.c.destination), else_=moved.c.source)
-    balance = case((receiving == 1, moved.c.destination_balance), else_=moved.c.source_balance)
-    sign = case((receiving == 1, literal(1)), else_=literal(-1))
-    # Its owner reads `cross`, or the leg as `BTCUSDT:both`: what stands behind kind, owner, asset.
-    name = func.coalesce(func.nullif(func.split_part(wallet, "/", 4), ""), "cross")
-    seen = [
-        *(column for column in moved.c if column.name != "amount"),
-        (moved.c.amount * sign).label("amount"),
-        name.label("wallet"),
-        balance.label("balance_after"),
-    ]
     return (
-        select(moved.c.transfer_id, receiving, item(names, seen))
+        select(moved.c.transfer_id, receiving, item(names, _SEEN))
         .select_from(moved.join(_SIDE, literal(True)))
         .where(
             or_(

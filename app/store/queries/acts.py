@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, case, func, null, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import WALK_INDEX, Row, Rows
-from app.store.queries.items import Names, item
+from app.store.queries.items import Names, item_anew
 from app.store.tables import admin_acts as acts
 from app.store.tables import commands
 
@@ -23,7 +23,7 @@ def _shown(names: Names, body: ColumnElement[Any]) -> Select[Any]:
     """Acts with something of their commands, looked up one by one: a join may walk the log."""
     commanded = select(body).where(commands.c.sequence == acts.c.sequence)
     held = [*acts.c, acts.c.sequence.label("act_id"), commanded.scalar_subquery().label("body")]
-    return select(acts.c.sequence, item(names, held))
+    return select(acts.c.sequence, item_anew(names, held))
 
 
 async def list_acts(

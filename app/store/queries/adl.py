@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import Rows, newest
 from app.store.queries.items import Names, item
-from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
+from app.store.queries.merging import Walk, Words, occurring, page_of, rows_at
 from app.store.tables import adl_counterparties, adl_events, liquidations
 
 
@@ -33,10 +33,12 @@ async def list_adl_events(
         words = {"symbol": symbol, "fund_id": funds}
     elif fund is not None:
         words = {"fund_id": fund}
-    page = merged(adl_events, walk, words)
-    if account_id is not None:
+    made = [*walk.place, item(names, adl_events.c)]
+    if account_id is None:
+        query = page_of(adl_events, walk, words, made)
+    else:
         page = _took_part(account_id, symbol, fund, before).limit(limit).subquery("page")
-    query = rows_at(page, walk, adl_events, [*walk.place, item(names, adl_events.c)])
+        query = rows_at(page, walk, adl_events, made)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 
@@ -80,6 +82,18 @@ async def bankrupt_account(connection: AsyncConnection, liquidation_id: int | No
     return await connection.scalar(query)
 
 
+_NOTICE = (
+    *adl_counterparties.c,
+    adl_events.c.time,
+    adl_events.c.symbol,
+    adl_events.c.fund_id,
+    adl_events.c.mark_price,
+    adl_events.c.adl_policy,
+    case((adl_events.c.side == "long", "short"), else_="long").label("side"),
+)
+"""What a notice is made of: the account's part, and what is true of the event."""
+
+
 async def list_notices(
     connection: AsyncConnection,
     account_id: str,
@@ -94,13 +108,8 @@ async def list_notices(
     `before` is the (event, number) of the last. `side` is the part's, the other than the event's.
     """
     part, event = adl_counterparties.c, adl_events.c
-    seen = [
-        *part,
-        *(event.time, event.symbol, event.fund_id, event.mark_price, event.adl_policy),
-        case((event.side == "long", "short"), else_="long").label("side"),
-    ]
     query = (
-        select(part.adl_event_id, part.number, item(names, seen))
+        select(part.adl_event_id, part.number, item(names, _NOTICE))
         .join(adl_events, event.adl_event_id == part.adl_event_id)
         .where(part.account_id == account_id)
     )

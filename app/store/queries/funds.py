@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import get_args
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.engine.events import AlertKind
 from app.store.queries import Rows
 from app.store.queries.items import Names, item
-from app.store.queries.merging import Walk, Words, merged, rows_at
+from app.store.queries.merging import Walk, Words, page_of
 from app.store.tables import alerts, contracts, funds, wallets
 
 ALERT_KINDS = get_args(AlertKind)
@@ -38,6 +38,14 @@ async def fund_exists(connection: AsyncConnection, fund_id: str) -> bool:
     """Whether there is such a fund."""
     query = select(funds.c.fund_id).where(funds.c.fund_id == fund_id)
     return (await connection.execute(query)).first() is not None
+
+
+async def settlement_assets(connection: AsyncConnection, fund_id: str) -> set[str] | None:
+    """What the contracts settle in that a fund stands behind; None for an unknown fund."""
+    behind = select(contracts.c.settlement_asset).where(contracts.c.insurance_fund == fund_id)
+    assets = func.array(behind.distinct().scalar_subquery())
+    found = (await connection.execute(select(assets).where(funds.c.fund_id == fund_id))).first()
+    return None if found is None else set(found[0])
 
 
 async def contracts_of_funds(connection: AsyncConnection, fund_ids: Collection[str]) -> Rows:
@@ -97,6 +105,6 @@ async def list_alerts(
     if fund is not None:
         words = {"fund_id": fund, "kind": kind or ALERT_KINDS}
     made = [*walk.place, item(names, alerts.c)]
-    query = rows_at(merged(alerts, walk, words), walk, alerts, made)
+    query = page_of(alerts, walk, words, made)
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows

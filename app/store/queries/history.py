@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.engine.events import HistoryKind, TreasuryKind
 from app.store.queries import Row, Rows
 from app.store.queries.items import KEPT_AS, item, text_of
-from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
+from app.store.queries.merging import Walk, Words, occurring, page_of
 from app.store.tables import contracts, fund_history, funds, treasury, treasury_history
 
 HistoryKey = tuple[datetime, str, int]
@@ -106,8 +106,7 @@ def _page(
         settles = contracts.c.settlement_asset == wanted.asset
         bounds.append(exists().where(contracts.c.symbol == wanted.symbol, settles))
     walk = Walk(book.place, limit, past, bounds, oldest_first)
-    page = merged(book.rows, walk, _words(book, wanted))
-    return rows_at(page, walk, book.rows, [*book.place, made])
+    return page_of(book.rows, walk, _words(book, wanted), [*book.place, made])
 
 
 async def list_history(

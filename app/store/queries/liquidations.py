@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.engine.events import LiquidationOutcome
 from app.store.queries import Rows
 from app.store.queries.items import Names, item
-from app.store.queries.merging import Walk, Words, merged, occurring, rows_at
+from app.store.queries.merging import Walk, Words, occurring, page_of
 from app.store.tables import clearance_fees, liquidations
 
 OUTCOMES = get_args(LiquidationOutcome)
@@ -69,7 +69,7 @@ async def _rows(
     words: Mapping[str, Words],
     made: ColumnElement[str],
 ) -> Rows:
-    query = rows_at(merged(table, walk, words), walk, table, [*walk.place, made])
+    query = page_of(table, walk, words, [*walk.place, made])
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
 

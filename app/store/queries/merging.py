@@ -49,37 +49,41 @@ class Walk:
         columns = [places.c[column.name] for column in self.place]
         return [column.asc() if self.oldest_first else column.desc() for column in columns]
 
-    def query(self) -> Select[Any]:
-        """The places, of any words."""
-        query = select(*self.place).where(*self.bounds).limit(self.limit)
+    def query(self, columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
+        """Columns of the rows, of any words."""
+        query = select(*columns).where(*self.bounds).limit(self.limit)
         if self.past is not None:
             key = tuple_(*self.place)
             query = query.where(key > self.past if self.oldest_first else key < self.past)
         return query.order_by(*self.of(self.place[0].table))
 
 
-def merged(table: Table, walk: Walk, words: Mapping[str, Words]) -> Subquery:
-    """The places of the rows in which each of the columns holds one of its words.
+def page_of(
+    table: Table,
+    walk: Walk,
+    words: Mapping[str, Words],
+    columns: Sequence[ColumnElement[Any]],
+) -> Select[Any]:
+    """Columns of the rows in which each of the columns named holds one of its words, in order.
 
     There must be an index that leads with these columns, in whatever order, and goes on with those
     of the place that are none of them.
     """
-    query, sources = walk.query(), []
-    for name, held in words.items():
-        if isinstance(held, str):
-            query = query.where(table.c[name] == held)
-        else:
-            source = _source(name, held)
-            query = query.where(table.c[name] == source.c.word)
-            sources.append(source)
+    said = [table.c[name] == held for name, held in words.items() if isinstance(held, str)]
+    sources = {
+        name: _source(name, held) for name, held in words.items() if not isinstance(held, str)
+    }
     if not sources:
-        return query.subquery("page")
-    each = query.correlate(*sources).lateral("each")
-    joined = sources[0]
-    for source in (*sources[1:], each):
+        return walk.query(columns).where(*said)
+    open_ones = [table.c[name] == source.c.word for name, source in sources.items()]
+    places = walk.query(walk.place).where(*said, *open_ones)
+    each = places.correlate(*sources.values()).lateral("each")
+    first, *others = sources.values()
+    joined = first
+    for source in (*others, each):
         joined = joined.join(source, true())
     merging = select(*each.c).select_from(joined).order_by(*walk.of(each)).limit(walk.limit)
-    return merging.subquery("page")
+    return rows_at(merging.subquery("page"), walk, table, columns)
 
 
 def _source(name: str, held: Collection[str] | Select[tuple[str]]) -> Any:
