@@ -25,6 +25,7 @@ from app.catalogue.default import default_commands
 from app.engine.commands import KeyScope
 from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
+from app.jobs.supervisor import Supervisor
 from app.runner.keys import digest_of, make_key
 from app.runner.runner import Busy, By, NotLeader, Runner
 from app.settings import Settings
@@ -129,7 +130,8 @@ async def _serve_http(
     """Serve until cancelled or until the embedded server is dead."""
     engine = database.create_engine(address, await _read_slots(address))
     rates = Rates(settings.key_rate, settings.address_rate)
-    app = create_app(runner, engine, rates, open_metrics=settings.loopback)
+    supervisor = Supervisor(address)
+    app = create_app(runner, engine, rates, supervisor.wake, open_metrics=settings.loopback)
     server = Server(
         behind(settings.trusted_proxies, app),
         app.state.services.metrics,
@@ -140,6 +142,7 @@ async def _serve_http(
     ends = {asyncio.create_task(embedded.wait())} if embedded else set()
     preparing = asyncio.create_task(_prepare(settings, announce, runner))
     serving: asyncio.Task[None] | None = None
+    supervisor.start()
     try:
         while runner.leading and not any(task.done() for task in (preparing, *ends)):
             await asyncio.wait({preparing, *ends}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
@@ -155,6 +158,7 @@ async def _serve_http(
         if serving is not None:
             server.should_exit = True
             await serving
+        await supervisor.stop()
         await engine.dispose()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.api.accounts import accounts
 from app.api.acts import acts
 from app.api.adl import adl
 from app.api.calculators import calculators
+from app.api.calibrations import calibrations
 from app.api.candles import candles
 from app.api.contracts import contracts
 from app.api.edge import Edge, first_headers
@@ -23,6 +25,7 @@ from app.api.funds import funds
 from app.api.health import health
 from app.api.history import history
 from app.api.incidents import incidents
+from app.api.jobs import jobs
 from app.api.keys import keys
 from app.api.liquidations import liquidations
 from app.api.offload import offload
@@ -40,6 +43,34 @@ from app.api.signals import signals
 from app.api.treasury import treasury
 from app.runner.runner import Runner
 
+ROUTERS = (
+    contracts,
+    prices,
+    candles,
+    accounts,
+    keys,
+    orders,
+    trades,
+    liquidations,
+    adl,
+    funds,
+    rebalances,
+    treasury,
+    history,
+    reports,
+    signals,
+    offload,
+    funding,
+    settlements,
+    calculators,
+    calibrations,
+    jobs,
+    incidents,
+    owners,
+    acts,
+    health,
+)
+"""In the order of the documentation."""
 LEAN = (*PLACING, *PRICING)
 PROBES = ("/healthz", "/leaderz")
 """A proxy asks these again and again, they cost nothing, and a wrong answer takes us out of it."""
@@ -76,14 +107,20 @@ class Application(FastAPI):
 
 
 def create_app(
-    runner: Runner, database: AsyncEngine, rates: Rates | None = None, *, open_metrics: bool
+    runner: Runner,
+    database: AsyncEngine,
+    rates: Rates | None = None,
+    wake_jobs: Callable[[], None] = lambda: None,
+    *,
+    open_metrics: bool,
 ) -> FastAPI:
     """The service over HTTP. The caller starts and stops the runner and owns the database pool.
 
-    `rates`: how many requests are served, else any number. `open_metrics`: `/metrics` needs no
-    key (for a service that only this machine can reach).
+    `rates`: how many requests are served, else any number. `wake_jobs` is called when a job was
+    asked for or canceled. `open_metrics`: `/metrics` needs no key (for a service that only this
+    machine can reach).
     """
-    services = Services(runner, database, rates or Rates(), open_metrics=open_metrics)
+    services = Services(runner, database, rates or Rates(), wake_jobs, open_metrics=open_metrics)
     app = Application(
         services,
         title="Backstop",
@@ -93,31 +130,7 @@ def create_app(
         redirect_slashes=False,
         strict_content_type=False,
     )
-    for router in (
-        contracts,
-        prices,
-        candles,
-        accounts,
-        keys,
-        orders,
-        trades,
-        liquidations,
-        adl,
-        funds,
-        rebalances,
-        treasury,
-        history,
-        reports,
-        signals,
-        offload,
-        funding,
-        settlements,
-        calculators,
-        incidents,
-        owners,
-        acts,
-        health,
-    ):
+    for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
     openapi.install(app, LEAN)

@@ -51,6 +51,8 @@ TAGS = [
     {"name": "settlements", "description": "Delivery: what contracts were settled at (DLV)."},
     {"name": "treasury", "description": "The exchange's own money and its history; alerts."},
     {"name": "calculators", "description": "Public, no account needed."},
+    {"name": "calibrations", "description": "How big a fund must be (CAL)."},
+    {"name": "jobs", "description": "Long work in processes of its own."},
     {"name": "api keys", "description": "Who may do what."},
     {"name": "admin acts", "description": "Who did what, when and why."},
     {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from app.api.ranking import Rankings
 from app.api.rates import Rates
 from app.engine.commands import KeyScope
 from app.runner.runner import Runner
-from app.store.reads import Reads, cause_of
+from app.store.reads import Reads, cause_of, connected, raw
 
 KEYS_REMEMBERED = 100_000
 
@@ -26,10 +26,18 @@ class Services:
     """The runner for changes, the database for reads, and what the edge remembers."""
 
     def __init__(
-        self, runner: Runner, database: AsyncEngine, rates: Rates, *, open_metrics: bool
+        self,
+        runner: Runner,
+        database: AsyncEngine,
+        rates: Rates,
+        wake_jobs: Callable[[], None],
+        *,
+        open_metrics: bool,
     ) -> None:
         self.runner = runner
         self.database = Reads(database)
+        self.wake_jobs = wake_jobs
+        self._pool = database
         self.open_metrics = open_metrics
         self.metrics = HttpMetrics()
         self.rates = rates
@@ -41,6 +49,12 @@ class Services:
         if len(self.known_keys) >= KEYS_REMEMBERED:
             self.known_keys.clear()
         self.known_keys[digest] = scope
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection that writes what is kept beside the engine: each statement by itself."""
+        async with connected(self._pool) as connection:
+            yield await raw(connection)
 
     @asynccontextmanager
     async def reading(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 METHOD = "fhs-1"
 """Raised with any change of a formula: what was made by another is not made again."""
@@ -80,3 +83,28 @@ BOUNDS: dict[str, tuple[Any, Any]] = {
     "tail_count": (50, 10_000),
 }
 NAMES = tuple(field.name for field in fields(Parameters))
+
+
+def read_parameters(given: Mapping[str, Any]) -> Parameters:
+    """Those that are given, by name, as stored JSON or a command line has them, and the defaults.
+
+    Raises `InvalidParameters`.
+    """
+    for name in given:
+        if name not in NAMES:
+            raise InvalidParameters(name, f"there is no parameter {name[:50]!a}")
+    try:
+        return _ADAPTER.validate_python(given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        field = str(first["loc"][0])
+        raise InvalidParameters(field, f"{field}: {first['msg']}") from error
+
+
+def stored(parameters: Parameters) -> dict[str, Any]:
+    """All of them as JSON has them: decimals as text."""
+    found: dict[str, Any] = _ADAPTER.dump_python(parameters, mode="json")
+    return found
+
+
+_ADAPTER = TypeAdapter(Parameters)

@@ -40,6 +40,30 @@ def cause_of(error: Exception) -> BaseException | None:
     return error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else error
 
 
+@asynccontextmanager
+async def connected(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One of the pool's connections, or a new one: whatever is free first; raises `NoSlot`."""
+    async with AsyncExitStack() as stack:
+        yield await _opened(engine, stack)
+
+
+async def _opened(engine: AsyncEngine, stack: AsyncExitStack) -> AsyncConnection:
+    """As the server has few, it is asked again until one is free."""
+    deadline = monotonic() + SLOT_SECONDS
+    while True:
+        try:
+            return await stack.enter_async_context(engine.connect())
+        except PoolTimeoutError as error:
+            raise NoSlot("all connections for reads are taken") from error
+        except (DBAPIError, asyncpg.PostgresError) as error:
+            cause = cause_of(error)
+            if not isinstance(cause, asyncpg.TooManyConnectionsError):
+                raise
+            if monotonic() > deadline:
+                raise NoSlot("the database takes no more connections") from error
+            await asyncio.sleep(RETRY_SECONDS)
+
+
 class Reads:
     """Snapshots of the committed data, read only."""
 
@@ -53,24 +77,8 @@ class Reads:
     @asynccontextmanager
     async def connect(self) -> AsyncIterator[AsyncConnection]:
         """A connection; raises `NoSlot` when none is free for `SLOT_SECONDS`."""
-        async with AsyncExitStack() as stack:
-            yield await self._opened(stack)
-
-    async def _opened(self, stack: AsyncExitStack) -> AsyncConnection:
-        """One of the pool's, or a new one: whatever is free first, where the server has few."""
-        deadline = monotonic() + SLOT_SECONDS
-        while True:
-            try:
-                return await stack.enter_async_context(self._engine.connect())
-            except PoolTimeoutError as error:
-                raise NoSlot("all connections for reads are taken") from error
-            except (DBAPIError, asyncpg.PostgresError) as error:
-                cause = cause_of(error)
-                if not isinstance(cause, asyncpg.TooManyConnectionsError):
-                    raise
-                if monotonic() > deadline:
-                    raise NoSlot("the database takes no more connections") from error
-                await asyncio.sleep(RETRY_SECONDS)
+        async with connected(self._engine) as connection:
+            yield connection
 
     @asynccontextmanager
     async def heavy(
@@ -97,7 +105,7 @@ class Reads:
 
 
 async def raw(reading: AsyncConnection) -> asyncpg.Connection:
-    """The driver's own connection, for loading a part of the state."""
+    """The driver's own connection, for loading a part of the state, or for writing."""
     driver: asyncpg.Connection | None = (await reading.get_raw_connection()).driver_connection
     assert driver is not None
     return driver

@@ -64,6 +64,7 @@ STATEMENTS = (
         code_version TEXT NOT NULL,
         numpy_version TEXT NOT NULL,
         result JSON NOT NULL,
+        losses JSON NOT NULL,
         required_minimum NUMERIC NOT NULL,
         proposed_by TEXT NOT NULL,
         proposed_at TIMESTAMP WITH TIME ZONE NOT NULL,

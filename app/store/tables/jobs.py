@@ -91,6 +91,7 @@ calibrations = Table(
     text("code_version"),
     text("numpy_version"),
     Column("result", JSON, nullable=False),
+    Column("losses", JSON, nullable=False),
     Column("required_minimum", Numeric, nullable=False),
     text("proposed_by"),
     moment("proposed_at"),
