@@ -18,9 +18,12 @@ def alone(
     gap: float = 1.0,
     impact: Impact | None = None,
 ) -> Floats:
-    """By scenario: scopes with one position. `lines` are slopes, triggers, kinks and notionals."""
+    """By scenario: scopes with one position. `lines` are slopes, triggers, kinks and notionals.
+
+    Losses, and the notionals of those that lose: (2, scenarios).
+    """
     slope, trigger, kink, notional = lines
-    found = np.zeros(moves.shape[1])
+    found = np.zeros((2, moves.shape[1]))
     begins = np.maximum(trigger, axis.place(np.zeros(1)))
     for scenario in range(moves.shape[1]):
         there = np.ones(len(slope), dtype=bool)
@@ -31,7 +34,8 @@ def alone(
             worse = 0.0 if impact is None else impact(np.array([notional[out].sum()]))[0]
             place = axis.place(np.array([move + worse]))[0]
             at = begins[out] + gap * (place - begins[out])
-            found[scenario] += float((slope[out] * np.maximum(at - kink[out], 0)).sum())
+            found[0, scenario] += float((slope[out] * np.maximum(at - kink[out], 0)).sum())
+            found[1, scenario] += float(notional[out][at > kink[out]].sum())
             there &= ~out
     return found
 

@@ -97,9 +97,11 @@ def test_fast_is_slow(long: bool, inverse: bool) -> None:
         notional = some.quantity * axis.scale
         worth = 1 / mark if inverse else 1
         for gap, impact in product(GAPS, (None, Impact(0.01, 5e6 * worth, 0.05))):
-            fast = lines(some, mark, long=long, inverse=inverse, gap=gap).losses(moves, impact)
-            slow = oracle.alone(axis, moves, (*told, notional), gap, impact)
+            bankrupt, book = np.zeros(30), lines(some, mark, long=long, inverse=inverse, gap=gap)
+            fast = book.losses(moves, impact, bankrupt=bankrupt)
+            slow, lost = oracle.alone(axis, moves, (*told, notional), gap, impact)
             assert fast == pytest.approx(slow, rel=1e-12, abs=1e-12 * slow.max())
+            assert bankrupt == pytest.approx(lost, rel=1e-9)
             if gap == 1 and impact is None:
                 most = Bound(axis, some.quantity, kink)(np.maximum(moves.max(axis=0), 0))
                 assert (most >= fast * (1 - 1e-12)).all()

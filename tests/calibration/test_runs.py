@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.api.schemas.calibrations import CalibrationLossesView, CalibrationView
 from app.calibration import figures
 from app.calibration.inputs.book import PositionBook
 from app.calibration.runs import result
+from app.calibration.runs.exceeding import Frequency
 from app.calibration.runs.reverse import Reverse
 from app.calibration.runs.run import Calibration, InForce, Run, calibrate, prepare
 from app.calibration.runs.search import Search
@@ -40,6 +42,12 @@ def run(some: PositionBook, parameters: Parameters = FEW, *, hours: int = 1, **m
     return prepare(some, prices, parameters, more.pop("events", crashes()), **more)
 
 
+def assert_is(frequency: Frequency, so: NDArray[np.bool_]) -> None:
+    """Exactly, or nearly where it is sampled."""
+    near = 0.0 if frequency.sampled is None else 0.02
+    assert frequency.value == pytest.approx(so.mean(), rel=1e-12, abs=near)
+
+
 @pytest.fixture(scope="module")
 def whole() -> tuple[Run, list[Calibration]]:
     made = run(book(), in_force={"fund-0": InForce("c-3", Decimal(20_000))})
@@ -48,7 +56,8 @@ def whole() -> tuple[Run, list[Calibration]]:
 
 def test_figures_are_those_of_all_scenarios(whole: tuple[Run, list[Calibration]]) -> None:
     made, found = whole
-    every = Search(model(made, Decimal(1)), made.scenarios, 2).exact_part(np.arange(1000))
+    work = Search(model(made, Decimal(1)), made.scenarios, 2)
+    every, bankrupt = work.exact_part(np.arange(1000))
     parts = figures.parts_of(len(made.scenarios.returns))[made.scenarios.rows]
     touched = np.array([(parts == one).any(axis=1) for one in range(8)]).T
     for fund, one in enumerate(found):
@@ -60,11 +69,52 @@ def test_figures_are_those_of_all_scenarios(whole: tuple[Run, list[Calibration]]
         assert one.simulated.draw_band == figures.draw_band(losses, level)
         assert one.simulated.history_band == figures.history_band(losses, touched, level)
         balance = made.book.funds[fund].balance
-        assert one.adl.at_balance == ((losses > balance).mean(), 1000)
-        assert one.adl.at_minimum == ((losses > float(one.required_minimum)).mean(), 1000)
+        assert one.adl.at_minimum == ((losses > float(one.required_minimum)).mean(), None)
+        assert_is(one.adl.at_balance, losses > balance)
+        assert_is(one.adl.cap_binds, bankrupt[fund] > balance - losses)
+        notional = figures.quantile(bankrupt[fund], level)
+        assert 0.9 * notional <= one.adl.bankrupt_notional <= notional
         assert one.histogram.known.sum() + one.histogram.bound.sum() == 1000
-    assert found[0].adl.at_in_force == ((every[0] > 20_000).mean(), 1000)
+    assert found[0].adl.at_in_force is not None
+    assert_is(found[0].adl.at_in_force, every[0] > 20_000)
     assert found[1].adl.at_in_force is None
+
+
+def test_what_is_rare_is_counted_and_what_is_not_is_sampled() -> None:
+    """Of a poor fund most scenarios are open: some that are spread evenly stand for them."""
+    made = run(book((1000.0, 1000.0), 40), replace(FEW, scenarios=5000))
+    work = Search(model(made, Decimal(1)), made.scenarios, 2)
+    losses, bankrupt = work.exact_part(np.arange(5000))
+    for fund, one in enumerate(calibrate(made)):
+        assert one.adl.at_minimum.sampled is None
+        assert_is(one.adl.at_balance, losses[fund] > 1000)
+        assert_is(one.adl.cap_binds, bankrupt[fund] > 1000 - losses[fund])
+        assert one.adl.cap_binds.sampled == 200
+
+
+def test_assumptions_changed_are_runs_with_them_changed(
+    whole: tuple[Run, list[Calibration]],
+) -> None:
+    """All thousand scenarios are taken: what is told is the other run's quantile."""
+    made, found = whole
+    others = {
+        "gap": replace(FEW, gap=Decimal("0.5")),
+        "impact_factor": replace(FEW, impact_factor=Decimal(0)),
+        "filter": replace(FEW, filter="none"),
+    }
+    for number, (name, parameters) in enumerate(others.items()):
+        for one, other in zip(found, calibrate(run(book(), parameters)), strict=True):
+            changed = one.sensitivity[number]
+            assert (changed.name, changed.scenarios) == (name, 1000)
+            assert changed.unchanged == one.simulated.quantile
+            assert changed.quantile == pytest.approx(other.simulated.quantile)
+            assert name not in {row.name for row in other.sensitivity}
+    assert [row.name for row in found[0].sensitivity] == [*others, "trigger"]
+    late = Search(model(made, Decimal(1), at_bankruptcy=True), made.scenarios, 2)
+    for fund, one in enumerate(found):
+        losses = late.exact_part(np.arange(1000))[0, fund]
+        assert one.sensitivity[-1].quantile == figures.quantile(losses, 0.99)
+        assert one.sensitivity[0].quantile < one.simulated.quantile
 
 
 def test_what_is_said_is_what_the_schema_says(whole: tuple[Run, list[Calibration]]) -> None:

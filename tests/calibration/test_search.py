@@ -44,7 +44,7 @@ def scenarios() -> Scenarios:
 
 
 def everything(found: Search) -> Any:
-    return found.exact_part(np.arange(BLOCK))
+    return found.exact_part(np.arange(BLOCK))[0]
 
 
 @pytest.mark.parametrize(("gap", "impact"), [(1, 1), (1, 0), (0.3, 1)])

@@ -88,13 +88,30 @@ RESULT: dict[str, Any] = {
         "probability_at_balance": "0.0021",
         "at_in_force": "0.0018",
         "at_minimum": "0.00099",
-        "scenarios": {
-            "probability_at_balance": 100000,
-            "at_in_force": 100000,
-            "at_minimum": 100000,
+        "cap_binds": "0.034",
+        "bankrupt_notional_quantile": "812000000",
+        "sampled": {
+            "probability_at_balance": None,
+            "at_in_force": None,
+            "at_minimum": None,
+            "cap_binds": 200,
         },
     },
     "reverse_stress": {"multiple_of_worst": "1.31", "uniform_hour": "-0.118"},
+    "sensitivity": [
+        {
+            "change": {"gap": "0.5"},
+            "quantile": "51000000",
+            "unchanged": "113100000",
+            "scenarios": 2000,
+        },
+        {
+            "change": {"trigger": "bankruptcy"},
+            "quantile": "122400000",
+            "unchanged": "113100000",
+            "scenarios": 2000,
+        },
+    ],
     "contracts": [
         {
             "symbol": "BTCUSDT",

@@ -161,26 +161,32 @@ class InForceView(View):
     change: Exact | None
 
 
-class ShareScenariosView(View):
-    """Of how many scenarios, the first ones drawn, a share is."""
+class SampledView(View):
+    """How many scenarios stand for those of which only a bound is known; null: it was counted."""
 
-    probability_at_balance: int
+    probability_at_balance: int | None
     at_in_force: int | None
-    at_minimum: int
+    at_minimum: int | None
+    cap_binds: int | None
 
 
 class AdlView(View):
     """How often the fund would not have enough, and traders would be deleveraged (CAL-13).
 
     Shares of scenarios whose loss exceeds the `balance` that the fund had, the minimum in force
-    (null: there is none), and the proposed minimum.
+    (null: there is none), and the proposed minimum; and in which more is bankrupt than the fund may
+    take over after its loss (`cap_binds`, FND-2). `bankrupt_notional_quantile` is of what is worth
+    at mark that the fund loses by: no less than that, for it is of the scenarios with the largest
+    losses.
     """
 
     balance: Exact
     probability_at_balance: Exact
     at_in_force: Exact | None
     at_minimum: Exact
-    scenarios: ShareScenariosView
+    cap_binds: Exact
+    bankrupt_notional_quantile: Exact
+    sampled: SampledView
 
 
 class ReverseStressView(View):
@@ -191,6 +197,19 @@ class ReverseStressView(View):
 
     multiple_of_worst: Exact | None
     uniform_hour: Exact | None
+
+
+class SensitivityView(View):
+    """The quantile with one assumption changed, to be compared with `unchanged`.
+
+    Both are of the first `scenarios` only. Changes are a parameter's, or `trigger`: `bankruptcy`,
+    where nobody is out before his equity is gone.
+    """
+
+    change: dict[str, str]
+    quantile: Exact
+    unchanged: Exact
+    scenarios: int
 
 
 class CalibratedContractView(View):
@@ -243,6 +262,7 @@ class CalibrationView(View):
     in_force: InForceView | None
     adl: AdlView
     reverse_stress: ReverseStressView
+    sensitivity: list[SensitivityView]
     contracts: list[CalibratedContractView]
     warnings: list[str]
     statement: str

@@ -114,12 +114,7 @@ class Model:
         self.funds = np.array([one.fund for one in terms])
         self.inventory = np.zeros(len(terms)) if inventory is None else inventory
         self.cross = CrossAccounts(legs, len(terms), gap)
-        self.impacts = [
-            Impact(impact_factor * one.volatility, one.volume, impact_cap)
-            if impact_factor and one.volume
-            else None
-            for one in terms
-        ]
+        self.impacts = impacts(terms, impact_factor, impact_cap)
         own, mixed = _own_equity(legs), _mixed(legs, self.funds)
         self.sides: list[tuple[SideBook, SideBook]] = []
         for number, one in enumerate(terms):
@@ -167,10 +162,16 @@ class Model:
         worse = 0.0 if impact is None else impact(np.abs(value[None]))[0]
         return np.asarray(np.maximum(-value * np.expm1(last - worse * np.sign(value)), 0.0))
 
-    def losses(self, logs: Floats, only: NDArray[np.bool_] | None = None) -> Floats:
+    def losses(
+        self,
+        logs: Floats,
+        only: NDArray[np.bool_] | None = None,
+        bankrupt: Floats | None = None,
+    ) -> Floats:
         """Exactly, by contract and scenario (CAL-2), without inventory.
 
-        With `only`, what those cost who are out in these steps.
+        With `only`, what those cost who are out in these steps. To `bankrupt`, of the same shape,
+        is added what the positions that are lost by are worth at mark.
         """
         places = np.exp(logs)
         out = self.cross.triggered(places)
@@ -186,17 +187,29 @@ class Model:
             here = order[begins[number] : begins[number + 1]]
             lines, impact = self.sides[number // 2][number % 2].lines, self.impacts[number // 2]
             moves = SIGNS[number % 2] * logs[number // 2]
+            lost = None if bankrupt is None else bankrupt[number // 2]
             if impact is None:
-                found[number // 2] += lines.losses(moves, only=only)
+                found[number // 2] += lines.losses(moves, only=only, bankrupt=lost)
                 continue
             also = np.zeros((steps, scenarios))
             np.add.at(also, (step[here], scenario[here]), np.abs(value[here]))
-            found[number // 2] += lines.losses(moves, impact, also, only)
+            found[number // 2] += lines.losses(moves, impact, also, only, lost)
             worse[here] = impact(lines.sold(moves, also, step[here], scenario[here]))
         shares = self.cross.shares(places, out, worse)
         counts = np.ones(len(step)) if only is None else only[step]
-        np.add.at(found, (shares.contract, shares.scenario), shares.amount * counts)
+        cell, amount = (shares.contract, shares.scenario), shares.amount * counts
+        np.add.at(found, cell, amount)
+        if bankrupt is not None:
+            np.add.at(bankrupt, cell, np.where(amount > 0, np.abs(value), 0.0))
         return found
+
+
+def impacts(terms: Sequence[ContractModel], factor: float, cap: float) -> list[Impact | None]:
+    """By contract; None: what is sold moves no price."""
+    return [
+        Impact(factor * one.volatility, one.volume, cap) if factor and one.volume else None
+        for one in terms
+    ]
 
 
 def _own_equity(legs: Legs) -> Floats:

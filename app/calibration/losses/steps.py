@@ -73,7 +73,7 @@ class Lines:
         slope = np.where(np.isfinite(kinks), slope, 0.0)
         order = np.lexsort((kinks, moves))
         order = order[np.isfinite(moves[order])]
-        self.axis = axis
+        self.axis, self.worth = axis, axis.scale / gap  # of one unit of slope, at mark
         self.triggers, self.kinks, self.places = moves[order], kinks[order], kink[order]
         self.slopes, self.notionals = slope[order], sums(notional[order])
         distance = self.kinks - self.triggers
@@ -119,10 +119,12 @@ class Lines:
         impact: Impact | None = None,
         also: Floats | None = None,
         only: NDArray[np.bool_] | None = None,
+        bankrupt: Floats | None = None,
     ) -> Floats:
         """The loss of each scenario; `also` is what else is sold in each step, at mark.
 
-        With `only`, of those who are out in these steps.
+        With `only`, of those who are out in these steps. To `bankrupt` is added what those that
+        lose are worth at mark.
         """
         scenarios = moves.shape[1]
         if not len(self.triggers):
@@ -140,7 +142,10 @@ class Lines:
         if impact is not None:
             sold = self.notional(then, now)
             got = now + impact(sold if also is None else sold + also[step, scenario])
-        return np.asarray(np.bincount(scenario, self._costs(then, now, got), scenarios), np.float64)
+        costs, slopes = self._costs(then, now, got)
+        if bankrupt is not None:
+            bankrupt += self.worth * np.bincount(scenario, slopes, scenarios)
+        return np.asarray(np.bincount(scenario, costs, scenarios), np.float64)
 
     def _most(self, moves: Floats, impact: Impact, also: Floats | None) -> Floats:
         """The impact if all up to a move were triggered in one step, with the most besides."""
@@ -150,26 +155,30 @@ class Lines:
         most = impact(self.upto(edges) + besides)
         return np.asarray(most[np.clip(moves * GRID, 0, GRID).astype(np.int64)])
 
-    def _costs(self, then: Floats, now: Floats, got: Floats) -> Floats:
-        """What each event costs: triggered between `then` and `now`, and out at `got`."""
+    def _costs(self, then: Floats, now: Floats, got: Floats) -> tuple[Floats, Floats]:
+        """What each event costs: triggered between `then` and `now`, and out at `got`.
+
+        And the slopes of those that lose, together.
+        """
         place = self.axis.place(got)
-        costs = np.zeros(len(now))
+        costs, slope = np.zeros(len(now)), np.zeros(len(now))
         for group in self.groups:
             low = np.searchsorted(group.triggers, then, "left")
             high = np.searchsorted(group.triggers, now, "left")
             bankrupt = np.clip(np.searchsorted(group.kinks, got, "left"), low, high)
-            costs += place * (group.slopes[bankrupt] - group.slopes[low]) - (
-                group.products[bankrupt] - group.products[low]
-            )
+            lost = group.slopes[bankrupt] - group.slopes[low]
+            costs += place * lost - (group.products[bankrupt] - group.products[low])
+            slope += lost
         triggers, kinks, slopes = self.rest
         if len(triggers):
             low = np.searchsorted(triggers, then, "left")
             count = np.searchsorted(triggers, now, "left") - low
             event = np.repeat(np.arange(len(now)), count)
             one = np.arange(len(event)) - np.repeat(np.cumsum(count) - count - low, count)
-            lost = slopes[one] * np.maximum(place[event] - kinks[one], 0.0)
-            costs += np.bincount(event, lost, len(now))
-        return costs
+            beyond = place[event] - kinks[one]
+            costs += np.bincount(event, slopes[one] * np.maximum(beyond, 0.0), len(now))
+            slope += np.bincount(event, slopes[one] * (beyond > 0), len(now))
+        return costs, slope
 
 
 class Bound:

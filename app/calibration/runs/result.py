@@ -20,7 +20,6 @@ import numpy as np
 
 from app.calibration.figures import Band, Tail
 from app.calibration.runs import contracts
-from app.calibration.runs.exceeding import Frequency
 from app.calibration.runs.run import Calibration, money
 from app.calibration.runs.setup import Run
 from app.catalogue import stress
@@ -66,6 +65,7 @@ def document(run: Run, one: Calibration) -> Told:
             "multiple_of_worst": _ratio(one.reverse.multiple),
             "uniform_hour": None if one.reverse.fall is None else _ratio(-one.reverse.fall),
         },
+        "sensitivity": list(_sensitivity(one)),
         "contracts": list(_contracts(run, one)),
         "warnings": list(one.warnings),
         "statement": statement(run),
@@ -180,19 +180,30 @@ def _in_force(run: Run, one: Calibration) -> Told | None:
 
 
 def _adl(run: Run, one: Calibration) -> Told:
-    def share(found: Frequency | None) -> tuple[str | None, int | None]:
-        return (None, None) if found is None else (_ratio(found.value), found.scenarios)
-
-    found: Told = {"balance": _money(run.book.funds[one.fund].balance)}
-    found["probability_at_balance"], balance = share(one.adl.at_balance)
-    found["at_in_force"], in_force = share(one.adl.at_in_force)
-    found["at_minimum"], minimum = share(one.adl.at_minimum)
-    found["scenarios"] = {
-        "probability_at_balance": balance,
-        "at_in_force": in_force,
-        "at_minimum": minimum,
+    shares = {
+        "probability_at_balance": one.adl.at_balance,
+        "at_in_force": one.adl.at_in_force,
+        "at_minimum": one.adl.at_minimum,
+        "cap_binds": one.adl.cap_binds,
     }
-    return found
+    return {
+        "balance": _money(run.book.funds[one.fund].balance),
+        **{name: None if found is None else _ratio(found.value) for name, found in shares.items()},
+        "bankrupt_notional_quantile": _money(one.adl.bankrupt_notional),
+        "sampled": {
+            name: None if found is None else found.sampled for name, found in shares.items()
+        },
+    }
+
+
+def _sensitivity(one: Calibration) -> Iterator[Told]:
+    for found in one.sensitivity:
+        yield {
+            "change": {found.name: found.value},
+            "quantile": _money(found.quantile),
+            "unchanged": _money(found.unchanged),
+            "scenarios": found.scenarios,
+        }
 
 
 def _contracts(run: Run, one: Calibration) -> Iterator[Told]:

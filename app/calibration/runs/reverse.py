@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.optimize import elementwise
 
-from app.calibration.figures import Floats
+from app.calibration.figures import Floats, Ints
 from app.calibration.inputs import history
 from app.calibration.losses import stress
 from app.calibration.losses.stress import Stress
 from app.calibration.runs.setup import Run
 from app.calibration.runs.stressed import Library, Stressed, by_fund
+from app.catalogue.stress import STEPS
 
-SECTIONS = 10
-PRECISION = 1e-4
-MOST = 10.0
-"""Times as large as the worst scenario, at most."""
-DEEPEST = 0.9999
-"""The deepest fall."""
+CLOSE: Any = {"xatol": 1e-4, "xrtol": 0.0, "fatol": 0.0, "frtol": 0.0}
+"""How closely it is looked for."""
+MULTIPLES = (1.0, 2.0, 4.0, 10.0)
+FALLS = (0.1, 0.2, 0.35, 0.6, 0.9999)
+"""Up to the first of these at which a fund is empty is looked for more closely."""
+
+Losses = Callable[[Floats, Ints], Floats]
+"""What funds lose at numbers: of each number a fund's."""
 
 
 class Reverse(NamedTuple):
     """Multiple of the worst scenario's log moves, and fraction that all prices lose in an hour.
 
-    At the first of which the loss is what the fund has; None where no such one is.
+    At which the loss is what the fund has; None where no such one is.
     """
 
     multiple: float | None
@@ -34,47 +38,65 @@ class Reverse(NamedTuple):
 
 def reverse(run: Run, both: Stress, library: Library, worst: list[Stressed]) -> list[Reverse]:
     """By fund."""
-    return [
-        Reverse(_multiple(run, both, library, one, fund), _fall(run, both, fund))
-        for fund, one in enumerate(worst)
-    ]
-
-
-def _multiple(run: Run, both: Stress, library: Library, worst: Stressed, fund: int) -> float | None:
-    if worst.worst is None:
-        return None
-    symbol = worst.scenarios[worst.worst].symbol
-    path = library.of_scenario(run.book, worst.worst, symbol)[:, :, None]
-
-    def losses(many: Floats) -> Floats:
-        return np.asarray(by_fund(run.book, both.losses(path * many))[fund])
-
-    return first_reaching(losses, run.book.funds[fund].balance, MOST)
-
-
-def _fall(run: Run, both: Stress, fund: int) -> float | None:
+    moved = [_moves(run, library, one) for one in worst]
     signs = history.signs(run.book)[:, None, None]
 
-    def losses(fractions: Floats) -> Floats:
-        found = stress.whole(both.step, signs * np.log1p(-fractions))
-        return np.asarray(by_fund(run.book, found)[fund])
+    def enlarged(multiples: Floats, funds: Ints) -> Floats:
+        found = np.zeros(len(funds))
+        for steps in (1, STEPS):
+            here = [n for n, fund in enumerate(funds) if moved[fund].shape[1] == steps]
+            if here:
+                logs = np.stack([moved[funds[n]] * multiples[n] for n in here], axis=2)
+                found[here] = _own(by_fund(run.book, both.losses(logs)), funds[here])
+        return found
 
-    return first_reaching(losses, run.book.funds[fund].balance, DEEPEST)
+    def fallen(fractions: Floats, funds: Ints) -> Floats:
+        logs = signs * np.log1p(-fractions)
+        return _own(by_fund(run.book, stress.whole(both.step, logs)), funds)
+
+    balances = np.array([one.balance for one in run.book.funds])
+    multiples = first_reaching(enlarged, balances, MULTIPLES)
+    falls = first_reaching(fallen, balances, FALLS)
+    return [Reverse(*pair) for pair in zip(multiples, falls, strict=True)]
 
 
-def first_reaching(losses: Callable[[Floats], Floats], target: float, most: float) -> float | None:
-    """The least number up to `most` at which a loss reaches the target, to 1e-4.
+def _moves(run: Run, library: Library, worst: Stressed) -> Floats:
+    """Logs of a fund's worst scenario, (contracts, steps); none, where there is no scenario."""
+    if worst.worst is None:
+        return np.zeros((len(run.book.contracts), 1))
+    return library.of_scenario(run.book, worst.worst, worst.scenarios[worst.worst].symbol)[..., 0]
 
-    By sections, several at once: of a loss that rises and falls, the first that a section's end
-    shows.
+
+def _own(found: Floats, funds: Ints) -> Floats:
+    """Of (funds, scenarios), each scenario's loss of its fund."""
+    return np.asarray(found[funds, np.arange(len(funds))])
+
+
+def first_reaching(
+    losses: Losses, targets: Floats, ladder: tuple[float, ...]
+) -> list[float | None]:
+    """For each fund a number at which its loss reaches the target, to 1e-4.
+
+    Up to the first rung of the ladder at which it does. None: it does at none of them.
     """
-    if target <= 0:
-        return 0.0
-    low, high = 0.0, most
-    while high - low > PRECISION:
-        ends = np.linspace(low, high, SECTIONS + 1)
-        reached = np.flatnonzero(losses(ends[1:]) >= target)
-        if not len(reached):
-            return None
-        low, high = float(ends[reached[0]]), float(ends[reached[0] + 1])
-    return high
+    found: list[float | None] = [None if amount > 0 else 0.0 for amount in targets]
+    low, high = np.zeros(len(targets)), np.zeros(len(targets))
+    left = np.flatnonzero(targets > 0)
+    for rung in ladder:
+        if len(left):
+            reached = losses(np.full(len(left), rung), left) >= targets[left]
+            high[left[reached]] = rung
+            left = left[~reached]
+            low[left] = rung
+    some = np.flatnonzero(high)
+    if not len(some):
+        return found
+
+    def beyond(numbers: Floats, /, *which: Any) -> Floats:
+        funds = which[0].astype(np.int64)
+        return np.asarray(losses(numbers, funds) - targets[funds])
+
+    roots = elementwise.find_root(beyond, (low[some], high[some]), args=(some,), tolerances=CLOSE)
+    for one, root in zip(some, roots.x, strict=True):
+        found[one] = float(np.nan_to_num(root))  # not a number: it is reached without any move
+    return found

@@ -14,9 +14,17 @@ from typing import NamedTuple
 from app.calibration.losses.stress import Stress
 from app.calibration.runs.contracts import Sources, sources
 from app.calibration.runs.cover import Cover, cover
-from app.calibration.runs.exceeding import Frequency, Histogram, exceeding, histogram
+from app.calibration.runs.exceeding import (
+    Frequency,
+    Histogram,
+    bankrupt_quantile,
+    cap_binding,
+    exceeding,
+    histogram,
+)
 from app.calibration.runs.reverse import Reverse, reverse
 from app.calibration.runs.search import Map, Search
+from app.calibration.runs.sensitivity import Changed, sensitivity
 from app.calibration.runs.setup import InForce, Run, model, prepare
 from app.calibration.runs.simulated import Simulated, simulated
 from app.calibration.runs.stressed import Library, Stressed, stressed
@@ -35,11 +43,16 @@ Progress = Callable[[str, float], None]
 
 
 class Adl(NamedTuple):
-    """How often a fund would lose more than it has, and than it must hold: now, and if accepted."""
+    """How often a fund would lose more than it has, or must hold: now, and if this is accepted.
+
+    And how often more is bankrupt than it may take over (FND-2), and how much that is.
+    """
 
     at_balance: Frequency
     at_in_force: Frequency | None
     at_minimum: Frequency
+    cap_binds: Frequency
+    bankrupt_notional: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,7 @@ class Calibration:
     reverse: Reverse
     sources: Sources
     histogram: Histogram
+    sensitivity: list[Changed]
     warnings: tuple[str, ...]
 
 
@@ -83,26 +97,29 @@ def calibrate(run: Run, each: Map = map, progress: Progress | None = None) -> li
     backwards = reverse(run, both, library, worst)
     tell("cover", 0.9)
     covers = cover(run.book, library.logs[:, -1], ordinary.impacts, run.parameters.cover_n)
-    results = []
-    for fund in funds:
-        binding, minimum = _minimum(run, losses[fund], worst[fund], covers[fund])
-        results.append(
-            Calibration(
-                fund=fund,
-                simulated=losses[fund],
-                stressed=worst[fund],
-                cover=covers[fund],
-                cover_scenario=_named(library, covers[fund]),
-                binding=binding,
-                required_minimum=minimum,
-                adl=_adl(run, search, fund, minimum),
-                reverse=backwards[fund],
-                sources=sources(run, search, fund, losses[fund], each),
-                histogram=histogram(search, fund),
-                warnings=tuple(_warnings(run, fund, losses[fund])),
-            )
+    minima = [_minimum(run, *found) for found in zip(losses, worst, covers, strict=True)]
+    adl = [_adl(run, search, fund, minima[fund][1]) for fund in funds]
+    places = [sources(run, search, fund, losses[fund], each) for fund in funds]
+    tell("sensitivity", 0.92)
+    changed = sensitivity(run, ordinary, each)
+    return [
+        Calibration(
+            fund=fund,
+            simulated=losses[fund],
+            stressed=worst[fund],
+            cover=covers[fund],
+            cover_scenario=_named(library, covers[fund]),
+            binding=minima[fund][0],
+            required_minimum=minima[fund][1],
+            adl=adl[fund],
+            reverse=backwards[fund],
+            sources=places[fund],
+            histogram=histogram(search, fund),
+            sensitivity=changed[fund],
+            warnings=tuple(_warnings(run, fund, losses[fund])),
         )
-    return results
+        for fund in funds
+    ]
 
 
 def _minimum(run: Run, lost: Simulated, worst: Stressed, covered: Cover) -> tuple[str, Decimal]:
@@ -128,6 +145,8 @@ def _adl(run: Run, search: Search, fund: int, minimum: Decimal) -> Adl:
         exceeding(search, fund, terms.balance),
         None if in_force is None else exceeding(search, fund, float(in_force.required_minimum)),
         exceeding(search, fund, float(minimum)),
+        cap_binding(search, fund, terms),
+        bankrupt_quantile(search, fund, run.parameters.level),
     )
 
 

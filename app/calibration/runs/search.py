@@ -42,6 +42,7 @@ class Search:
         count = len(scenarios.rows)
         self.stage = np.zeros(count, np.int8)
         self.losses = np.full((funds, count), np.nan)
+        self.bankrupt = np.full((funds, count), np.nan)
         self.bounds = np.concatenate([*self._first_bounds(count)], axis=1)
 
     def _first_bounds(self, count: int) -> Iterator[Floats]:
@@ -80,17 +81,18 @@ class Search:
         return self._joined(found)
 
     def exact_part(self, some: NDArray[np.int64]) -> Floats:
-        """Losses: (funds, scenarios)."""
-        by_contract = self.by_contract(some)
-        found = np.zeros((self.funds, len(some)))
-        np.add.at(found, self.model.funds, by_contract)
+        """Losses, and what is worth at mark that is lost by: (2, funds, scenarios)."""
+        bankrupt = np.zeros((len(self.model.funds), len(some)))
+        found = np.zeros((2, self.funds, len(some)))
+        np.add.at(found[0], self.model.funds, self.by_contract(some, bankrupt))
+        np.add.at(found[1], self.model.funds, bankrupt)
         return found
 
-    def by_contract(self, some: NDArray[np.int64]) -> Floats:
+    def by_contract(self, some: NDArray[np.int64], bankrupt: Floats | None = None) -> Floats:
         """Losses with those by inventory: (contracts, scenarios)."""
         contracts = range(len(self.model.funds))
         logs = np.array([self.scenarios.logs(contract, some) for contract in contracts])
-        found = self.model.losses(logs)
+        found = self.model.losses(logs, bankrupt=bankrupt)
         for contract in contracts:
             found[contract] += self.model.held(contract, logs[contract, -1])
         return found
@@ -138,9 +140,11 @@ class Search:
             chosen = batch[stage == before]
             parts = in_parts(chosen)
             for some, found in zip(parts, self.each(task, parts), strict=True):
-                self.bounds[:, some] = np.minimum(self.bounds[:, some], found)
                 if before == TIGHT:
-                    self.losses[:, some] = self.bounds[:, some] = found
+                    self.losses[:, some], self.bankrupt[:, some] = found
+                    self.bounds[:, some] = found[0]
+                else:
+                    self.bounds[:, some] = np.minimum(self.bounds[:, some], found)
             self.stage[chosen] += 1
 
 

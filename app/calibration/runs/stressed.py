@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from app.calibration.losses.stress import Stress
 from app.calibration.runs.setup import Run
 from app.catalogue.stress import LEADERS
 
-TOGETHER = 50
+TOGETHER = 250
 """Contracts whose moves alone are worked out at once."""
 ALONE = ("alone-down", "alone-up")
 
@@ -72,11 +72,12 @@ class Library(NamedTuple):
         )
 
     def of_scenario(self, book: PositionBook, name: str, symbol: str | None) -> Floats:
-        """The logs of one: of the library, or of a contract alone."""
+        """The logs of one, (contracts, steps, 1): of the library, or of a contract alone."""
         if symbol is None:
-            return self.logs[:, :, self.names.index(name)]
-        contract = [one.symbol for one in book.contracts].index(symbol)
-        return stress.alone([contract], history.signs(book))[:, :, ALONE.index(name)]
+            number = self.names.index(name)
+            return self.logs[:, :, number : number + 1]
+        contract, move = [one.symbol for one in book.contracts].index(symbol), ALONE.index(name)
+        return stress.alone([contract], history.signs(book))[:, :, move : move + 1]
 
 
 def stressed(run: Run, both: Stress, library: Library) -> list[Stressed]:
@@ -110,24 +111,21 @@ def _alone(book: PositionBook, both: Stress) -> list[dict[str, Scenario]]:
         return [{} for _ in book.funds]
     signs = history.signs(book)
 
-    def losses(each: Callable[[Floats], Floats]) -> Floats:
-        """(funds, contracts, moves)."""
-        parts = [
-            by_fund(book, each(stress.alone(some, signs))).reshape(len(book.funds), -1, 2)
-            for some in _batches(others)
-        ]
-        return np.concatenate(parts, axis=1)
-
-    hour, step = losses(both.losses), losses(lambda logs: stress.whole(both.step, logs))
+    parts = [
+        by_fund(book, both.losses(stress.alone(some, signs))).reshape(len(book.funds), -1, 2)
+        for some in _batches(others)
+    ]
     found: list[dict[str, Scenario]] = []
-    for fund in range(len(book.funds)):
-        worst = hour[fund].argmax(axis=0)
+    for losses in np.concatenate(parts, axis=1):  # of a fund: (contracts, moves)
+        fund, worst = len(found), losses.argmax(axis=0)
+        logs = stress.alone([others[one] for one in worst], signs)[:, :, [0, 3]]
+        whole = by_fund(book, stress.whole(both.step, logs))[fund]
         found.append(
             {
                 name: Scenario(
-                    float(hour[fund, one, move]),
-                    float(step[fund, one, move]),
-                    float(step[fund, one, move]),
+                    float(losses[one, move]),
+                    float(whole[move]),
+                    float(whole[move]),
                     book.contracts[others[one]].symbol,
                 )
                 for move, (name, one) in enumerate(zip(ALONE, worst, strict=True))
