@@ -16,6 +16,7 @@ from app.api.accounts import accounts
 from app.api.acts import acts
 from app.api.adl import adl
 from app.api.calculators import calculators
+from app.api.calibration_pages import calibration_pages
 from app.api.calibrations import calibrations
 from app.api.candles import candles
 from app.api.contracts import contracts
@@ -64,6 +65,7 @@ ROUTERS = (
     settlements,
     calculators,
     calibrations,
+    calibration_pages,
     jobs,
     incidents,
     owners,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Query
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import Admin
 from app.api.changing import Changes, Posting
@@ -126,6 +127,13 @@ async def get_calibration(
     reading: Reading, services: ServicesDep, calibration_id: CalibrationPath
 ) -> CalibrationView:
     """A fund's required minimum, and all that it rests on. There is none before its run is done."""
+    return await calibration_of(reading, services, calibration_id)
+
+
+async def calibration_of(
+    reading: AsyncConnection, services: Services, calibration_id: str
+) -> CalibrationView:
+    """A calibration with what has become of it; raises 404."""
     row = await queries.get_calibration(reading, number_of(calibration_id))
     if row is None:
         raise unknown("calibration_id")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
@@ -45,11 +45,6 @@ def odds(share: str | None) -> str:
     return f"one in {grouped(1 / Decimal(share), 0)}" if Decimal(share) else "never"
 
 
-def times(multiple: str) -> str:
-    """`1.31` as `1.31 times`."""
-    return f"{grouped(Decimal(multiple), 2)} times"
-
-
 def plain(number: str | None, places: int = 8) -> str:
     """A number that is no money of the fund's, with as many digits as it has, up to so many."""
     if number is None:
@@ -58,11 +53,11 @@ def plain(number: str | None, places: int = 8) -> str:
     return f"{rounded.normalize(_WIDE) if rounded else Decimal(0):,f}".replace("-", MINUS)
 
 
-def moment(time: str | None) -> str:
-    """An RFC 3339 time to the minute, in UTC."""
+def moment(time: str | None, *, before: timedelta = timedelta(0)) -> str:
+    """An RFC 3339 time, or so long `before` it, to the minute, in UTC."""
     if time is None:
         return NONE
-    return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M} UTC"
+    return f"{datetime.fromisoformat(time) - before:%Y-%m-%d %H:%M} UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The losses of a fund as a picture: how often more than so much is lost, and the candidates.
 
-Across goes the loss, upwards the share of simulated periods that lose as much or more, each line a
-tenth of the one above it. SVG of our own, in characters a person can read; it needs no script, and
-its colours are classes of `chart.css`.
+Across goes the loss, upwards the share of simulated periods that lose more, each line a tenth of
+the one above it. SVG of our own, in characters a person can read; it needs no script, and its
+colours are classes of `chart.css`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STEPS = 5
 
 
 class Exceedance(NamedTuple):
-    """A loss, and the share of periods that lose as much or more."""
+    """A loss, and the share of periods that lose more."""
 
     loss: float
     share: float
@@ -36,7 +36,7 @@ class Plot:
     """From losses and shares to places."""
 
     def __init__(self, points: list[Exceedance], most: float) -> None:
-        shares = [point.share for point in points] or [1.0]
+        shares = [point.share for point in points if point.share] or [1.0]
         self.most = most or 1.0
         self.low, self.high = floor(log10(min(shares))), ceil(log10(max(shares)))
         if self.low == self.high:
@@ -48,8 +48,9 @@ class Plot:
         return round(LEFT + share * (WIDTH - LEFT - RIGHT), 1)
 
     def y(self, share: float) -> float:
-        """Downwards."""
-        depth = (self.high - log10(share)) / (self.high - self.low)
+        """Downwards; where nothing loses more, at the bottom."""
+        height = log10(share) if share else self.low
+        depth = (self.high - height) / (self.high - self.low)
         return round(TOP + min(max(depth, 0.0), 1.0) * DEPTH, 1)
 
 
@@ -65,7 +66,7 @@ def description(calibration: Stored, say: MoneyText) -> str:
     beyond = level(str(1 - Decimal(calibration["parameters"]["confidence"])))
     return (
         f"Across, the loss; upwards, the share of {sample['scenarios']:,} simulated "
-        f"{calibration['parameters']['horizon_hours']}-hour periods that lose as much or more, "
+        f"{calibration['parameters']['horizon_hours']}-hour periods that lose more, "
         f"each line a tenth of the one above. {beyond} of them lose more than "
         f"{say(simulated['quantile'])}. Vertical lines are the three candidates; shaded is "
         "what the draw band and the history band leave open."
@@ -106,10 +107,13 @@ def drawn(calibration: Stored, losses: Stored, say: MoneyText, style: str = "") 
 
 
 def known(losses: Stored) -> list[Exceedance]:
-    """The curve of the largest losses, each worked out; what costs nothing is no part of it."""
+    """The curve of the largest losses, each worked out; what costs nothing is no part of it.
+
+    Shares are those of a linear quantile, so that the simulated loss lies on the curve.
+    """
     tail = [float(one["loss"]) for one in losses["tail"]]
-    count = losses["scenarios"]
-    return [Exceedance(loss, rank / count) for rank, loss in enumerate(tail, start=1) if loss > 0]
+    others = max(1, losses["scenarios"] - 1)
+    return [Exceedance(loss, before / others) for before, loss in enumerate(tail) if loss > 0]
 
 
 def bounded(losses: Stored) -> list[Exceedance]:
@@ -137,7 +141,7 @@ def _bands(plot: Plot, bands: tuple[list[str | None], list[str | None]]) -> Iter
 
 
 def _shares(plot: Plot) -> Iterator[str]:
-    yield f'<text x="2" y="{TOP - 16}">Share of periods that lose as much or more</text>'
+    yield f'<text x="2" y="{TOP - 16}">Share of periods that lose more</text>'
     for power in range(plot.low, plot.high + 1):
         y = plot.y(10.0**power)
         yield f'<path class="rule" d="M{LEFT} {y}H{WIDTH - RIGHT}"/>'

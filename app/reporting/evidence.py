@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
 from app.reporting import words
-from app.reporting.amounts import NONE, MoneyText, level, odds, percent, plain, times
+from app.reporting.amounts import NONE, MoneyText, level, odds, percent, plain
 from app.reporting.document import Chapter, Column, Drawing, Grid, Paragraph, ReportBlock
 from app.reporting.words import Stored
 
@@ -31,7 +31,8 @@ def _simulated(
 ) -> Iterator[ReportBlock]:
     found, parameters = calibration["simulated"], calibration["parameters"]
     history = "the least and the most when any eighth of the past is left out"
-    drawn = "what other draws of the same past could have given (95 %)"
+    other = "draws of the same past" if calibration["sample"]["steps"] > 1 else "such pasts"
+    drawn = f"what other {other} could have given (95 %)"
     yield drawing
     rows = [
         (f"{level(parameters['confidence'])} quantile", found["quantile"], "the simulated loss"),
@@ -52,7 +53,7 @@ def _simulated(
         "hangs on a single stretch of the past. The second is the wider doubt, and no number of "
         "simulated periods makes it smaller."
     )
-    yield _worst(losses["tail"][:WORST], say)
+    yield _worst(losses["tail"][:WORST], calibration["sample"]["interval"], say)
 
 
 def _fitted(tail: Stored | None, say: MoneyText) -> list[tuple[str, str | None, str]]:
@@ -69,16 +70,16 @@ def _fitted(tail: Stored | None, say: MoneyText) -> list[tuple[str, str | None, 
     ]
 
 
-def _worst(tail: Sequence[Stored], say: MoneyText) -> Grid:
+def _worst(tail: Sequence[Stored], interval: str, say: MoneyText) -> Grid:
     return Grid(
-        "The worst simulated periods, and the stretches of the past they are made of",
-        [Column("Rank"), Column(say.asset, "number"), Column("Most of it"), Column("Made of")],
+        "The worst simulated periods, and where in the past their moves are from",
+        [Column("Rank"), Column(say.asset, "number"), Column("Most of it"), Column("From")],
         [
             (
                 str(one["rank"]),
                 say.bare(one["loss"]),
                 ", ".join(part["symbol"] for part in (one["by_contract"] or [])[:3]),
-                words.stretches(one["blocks"]),
+                words.stretches(one["blocks"], interval),
             )
             for one in tail
         ],
@@ -176,11 +177,12 @@ def _reversed(reverse: Stored) -> Iterator[str]:
     if multiple is None:
         yield "Not even ten times the worst scenario takes all that the fund holds."
     else:
-        yield f"What the fund holds is gone when the worst scenario comes {times(multiple)} over."
+        large = plain(multiple, 2)
+        yield f"What the fund holds is gone at {large} times the moves of the worst scenario."
     if fall is None:
         yield "No fall of all contracts within an hour does."
     else:
-        yield f"It is gone, too, when all contracts move by {percent(fall)} within one hour."
+        yield f"It is gone, too, when all contracts move by {percent(fall)} within an hour."
 
 
 def _sensitivity(calibration: Stored, say: MoneyText) -> list[ReportBlock]:

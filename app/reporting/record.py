@@ -71,20 +71,22 @@ def _contracts(contracts: Sequence[Stored], say: MoneyText) -> Iterator[ReportBl
 
 
 def _past(sample: Stored) -> Iterator[ReportBlock]:
-    step = "hours" if sample["interval"] == "1h" else "days"
+    step = words.STEPS[sample["interval"]][1]
     yield Grid(
         "What the simulation knows of the past",
         [Column("Of it"), Column("There is", "number")],
         [
             ("First price", moment(sample["first"])),
             ("Last price", moment(sample["last"])),
-            (f"Moves ({step})", f"{sample['rows']:,}"),
+            (f"Moves, of one {step} each", f"{sample['rows']:,}"),
             ("Moves of a simulated period", f"{sample['steps']:,}"),
             ("Independent periods in them", f"{sample['effective_rows']:,}"),
             ("Periods simulated", f"{sample['scenarios']:,}"),
             ("Seed", NONE if sample["seed"] is None else str(sample["seed"])),
         ],
     )
+    if sample["steps"] == 1:
+        yield Paragraph("A period is one step: each of the past is taken once, and none is drawn.")
     if sample["proxied"]:
         yield Grid(
             "Contracts that follow another one where they have no prices",
@@ -111,18 +113,14 @@ def _past(sample: Stored) -> Iterator[ReportBlock]:
 def _decisions(calibration: Stored) -> ReportBlock:
     return Grid(
         "The life of this calibration",
-        [Column("Step"), Column("Who or what"), Column("When")],
+        [Column("Step"), Column("When"), Column("By whom, or why")],
         [
-            ("Proposed", _said(calibration, "proposed_by"), _when(calibration, "proposed_at")),
-            ("Decided", _said(calibration, "decided_by"), _when(calibration, "decided_at")),
-            ("Reason given", _said(calibration, "reason"), ""),
-            ("To be reviewed", "", _when(calibration, "review_due_at")),
+            ("Proposed", _when(calibration, "proposed_at"), "a run"),
+            ("Decided", _when(calibration, "decided_at"), calibration.get("decided_by") or NONE),
+            ("Reason given", "", calibration.get("reason") or NONE),
+            ("To be reviewed", _when(calibration, "review_due_at"), ""),
         ],
     )
-
-
-def _said(calibration: Stored, name: str) -> str:
-    return calibration.get(name) or NONE
 
 
 def _when(calibration: Stored, name: str) -> str:
@@ -141,7 +139,6 @@ def _again(calibration: Stored) -> Iterator[ReportBlock]:
         [Column("Input"), Column("Value", "code")],
         [
             ("Method", calibration["method_version"]),
-            *([("Run", calibration["run_id"])] if "run_id" in calibration else []),
             ("Command the book stood at", str(as_of["sequence"])),
             ("Time of it", moment(as_of["time"])),
             ("Book, SHA-256", hashes["book"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +21,8 @@ STATUSES = {
 }
 
 ALONE = {"alone-down": "80 % down", "alone-up": "100 % up"}
+
+STEPS = {"1h": (timedelta(hours=1), "hour"), "1d": (timedelta(days=1), "day")}
 
 CANDIDATES = {
     "simulated": "simulated loss",
@@ -124,10 +127,11 @@ def scenario(name: str, symbol: str | None = None) -> str:
     return f"{day}, halved and upwards" if day != name else day
 
 
-def stretches(blocks: Sequence[Stored]) -> str:
-    """The pieces of the past that a simulated period is made of."""
+def stretches(blocks: Sequence[Stored], interval: str) -> str:
+    """The pieces of the past that a simulated period is made of: their begin and length."""
+    step, unit = STEPS[interval]
     return ", ".join(
-        f"{moment(one['time'])}" + (f" and {one['steps'] - 1} more" if one["steps"] > 1 else "")
+        f"{moment(one['time'], before=step)} ({one['steps']} {unit}{'s' * (one['steps'] > 1)})"
         for one in blocks
     )
 

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 
 from app.api.schemas.calibrating import ParametersBody
-from app.api.schemas.calibration_example import RESULT
+from app.api.schemas.calibration_example import LOSSES, RESULT
 from app.jobs import board, calibrations
 from app.jobs.calibrations import NewCalibration
 from app.jobs.parameters import METHOD, NAMES, Parameters, read_parameters, stored
@@ -180,7 +180,7 @@ async def kept(
     number = await connection.fetchval("SELECT count(*) + 1 FROM calibrations")
     row = NewCalibration(
         number, number, fund_id, asset, METHOD, "{}", 7, NOW, "b", "p", "s", "1", "2",
-        json.dumps(RESULT), "{}", Decimal(1000), "k", proposed,
+        json.dumps(RESULT), json.dumps(LOSSES), Decimal(1000), "k", proposed,
     )  # fmt: skip
     await calibrations.keep(connection, [row], None)
 

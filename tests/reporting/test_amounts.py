@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from app.reporting.amounts import MoneyText, level, moment, odds, percent, plain, times
+from app.reporting.amounts import MoneyText, level, moment, odds, percent, plain
 
 
 @pytest.mark.parametrize(
@@ -49,10 +51,10 @@ def test_signed_and_exact_shares() -> None:
     ]  # fmt: skip
 
 
-def test_odds_multiples_and_times() -> None:
+def test_odds_and_times() -> None:
     assert [odds(share) for share in ("0.0021", "0", None)] == ["one in 476", "never", "none"]
-    assert times("1.3052") == "1.31 times"
     assert moment("2026-11-27T20:00:59.5Z") == "2026-11-27 20:00 UTC"
+    assert moment("2026-03-01T00:00:00Z", before=timedelta(days=1)) == "2026-02-28 00:00 UTC"
     assert moment(None) == "none"
 
 

@@ -94,9 +94,9 @@ def test_whatever_is_stored_is_said(path: tuple[str | int, ...]) -> None:
 @pytest.mark.parametrize(
     "path",
     [path for path in told() if named(path)[-1] in {
-        "fund_id", "asset", "symbol", "scenario", "worst", "reason", "proposed_by", "decided_by",
+        "fund_id", "asset", "symbol", "scenario", "worst", "reason", "decided_by",
         "statement", "proxy", "book", "prices", "stress", "code_version", "numpy_version",
-        "method_version", "run_id",
+        "method_version",
     } and isinstance(at(everything(), path), str | None) and named(path)[:2] != ("losses", "tail")],
     ids=lambda path: ".".join(map(str, path)),
 )  # fmt: skip

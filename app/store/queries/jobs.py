@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -67,6 +69,12 @@ async def get_calibration(connection: AsyncConnection, calibration_id: int) -> R
     query = query.where(calibrations.c.calibration_id == calibration_id)
     row: Row | None = (await connection.execute(query)).mappings().one_or_none()
     return row
+
+
+async def get_losses(connection: AsyncConnection, calibration_id: int) -> Any:
+    """A calibration's largest losses, and how all are spread; None, where there is none."""
+    query = select(calibrations.c.losses).where(calibrations.c.calibration_id == calibration_id)
+    return (await connection.execute(query)).scalar_one_or_none()
 
 
 async def assets_of(connection: AsyncConnection, fund_id: str) -> list[str]:
