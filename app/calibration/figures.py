@@ -94,6 +94,12 @@ def history_band(losses: Floats, touched: NDArray[np.bool_], level: float) -> Ba
     return Band(min(found), max(found)) if found else Band(None, None)
 
 
+def places_of(key: Ints, count: int) -> list[Ints]:
+    """Where each of the keys 0 to `count` - 1 stands in `key`, in order."""
+    order = np.argsort(key, kind="stable")
+    return np.split(order, np.searchsorted(key[order], np.arange(1, count)))[:count]
+
+
 def parts_of(rows: int, parts: int = HISTORY_PARTS) -> NDArray[np.int64]:
     """The part of the history that each of its rows belongs to: consecutive, as even as can be."""
     sizes = [len(part) for part in np.array_split(np.arange(rows), parts)]

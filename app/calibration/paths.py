@@ -108,20 +108,33 @@ def draw_rows(seed: int, block: int, steps: int, rows: int, mean_block: float) -
     return found
 
 
-def moves(returns: Floats, rows: Drawn) -> Floats:
-    """The log move since the beginning of one contract: (steps, scenarios).
-
-    A step is a row, so that all that is done with it runs along memory.
-    """
-    return np.asarray(np.cumsum(returns[rows.T], axis=0))
-
-
-class Scenarios(NamedTuple):
-    """`returns` by row and contract, as logs of places; which `rows` each scenario takes."""
+class Paths(NamedTuple):
+    """Some scenarios: which row of `returns` each step takes, (steps, scenarios)."""
 
     returns: Floats
     rows: Drawn
 
+    def logs(self, contract: int) -> Floats:
+        """(steps, scenarios) of a contract, since the beginning, in logs of its place.
+
+        A step is a row, so that all that is done with it runs along memory.
+        """
+        return np.asarray(np.cumsum(self.returns[:, contract][self.rows], axis=0))
+
+
+class Scenarios(NamedTuple):
+    """`returns` by row and contract, as logs of places; which `rows` each scenario takes.
+
+    A contract's returns are best side by side in memory: `numpy.asfortranarray`.
+    """
+
+    returns: Floats
+    rows: Drawn
+
+    def paths(self, some: NDArray[np.int64]) -> Paths:
+        """Those of some scenarios."""
+        return Paths(self.returns, np.ascontiguousarray(self.rows[some].T))
+
     def logs(self, contract: int, some: NDArray[np.int64]) -> Floats:
         """(steps, scenarios) of a contract."""
-        return moves(np.ascontiguousarray(self.returns[:, contract]), self.rows[some])
+        return self.paths(some).logs(contract)

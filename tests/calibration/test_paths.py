@@ -68,7 +68,8 @@ def test_the_last_row_is_followed_by_the_first() -> None:
 
 def test_moves_add_up() -> None:
     returns = np.array([0.1, 0.2, -0.3])
-    found = paths.moves(returns, np.array([[0, 1], [2, 2]]))
+    rows = np.array([[0, 1], [2, 2]])
+    found = paths.Scenarios(returns[:, None], rows).logs(0, np.arange(2))
     assert found == pytest.approx(np.array([[0.1, -0.3], [0.3, -0.6]]))
     closes = np.array([[100.0], [110.0], [np.nan], [120.0]])
     assert paths.log_returns(closes)[0, 0] == pytest.approx(np.log(1.1))

@@ -18,7 +18,7 @@ from app.calibration.runs import result
 from app.calibration.runs.exceeding import Frequency
 from app.calibration.runs.reverse import Reverse
 from app.calibration.runs.run import Calibration, InForce, Run, calibrate, prepare
-from app.calibration.runs.search import Search
+from app.calibration.runs.search import Tasks
 from app.calibration.runs.setup import model
 from app.catalogue.stress import crashes
 from app.jobs.parameters import Parameters
@@ -56,8 +56,8 @@ def whole() -> tuple[Run, list[Calibration]]:
 
 def test_figures_are_those_of_all_scenarios(whole: tuple[Run, list[Calibration]]) -> None:
     made, found = whole
-    work = Search(model(made, Decimal(1)), made.scenarios, 2)
-    every, bankrupt = work.exact_part(np.arange(1000))
+    tasks = Tasks(model(made, Decimal(1)), made.scenarios, 2)
+    every, bankrupt = tasks.exact_part(np.arange(1000))
     parts = figures.parts_of(len(made.scenarios.returns))[made.scenarios.rows]
     touched = np.array([(parts == one).any(axis=1) for one in range(8)]).T
     for fund, one in enumerate(found):
@@ -83,7 +83,7 @@ def test_figures_are_those_of_all_scenarios(whole: tuple[Run, list[Calibration]]
 def test_what_is_rare_is_counted_and_what_is_not_is_sampled() -> None:
     """Of a poor fund most scenarios are open: some that are spread evenly stand for them."""
     made = run(book((1000.0, 1000.0), 40), replace(FEW, scenarios=5000))
-    work = Search(model(made, Decimal(1)), made.scenarios, 2)
+    work = Tasks(model(made, Decimal(1)), made.scenarios, 2)
     losses, bankrupt = work.exact_part(np.arange(5000))
     for fund, one in enumerate(calibrate(made)):
         assert one.adl.at_minimum.sampled is None
@@ -110,7 +110,7 @@ def test_assumptions_changed_are_runs_with_them_changed(
             assert changed.quantile == pytest.approx(other.simulated.quantile)
             assert name not in {row.name for row in other.sensitivity}
     assert [row.name for row in found[0].sensitivity] == [*others, "trigger"]
-    late = Search(model(made, Decimal(1), at_bankruptcy=True), made.scenarios, 2)
+    late = Tasks(model(made, Decimal(1), at_bankruptcy=True), made.scenarios, 2)
     for fund, one in enumerate(found):
         losses = late.exact_part(np.arange(1000))[0, fund]
         assert one.sensitivity[-1].quantile == figures.quantile(losses, 0.99)

@@ -11,7 +11,7 @@ import pytest
 from app.calibration.losses.model import ContractModel, Model
 from app.calibration.paths import BLOCK, Scenarios, draw_rows
 from app.calibration.runs import search
-from app.calibration.runs.search import Search
+from app.calibration.runs.search import Search, Tasks
 from tests.calibration import books
 
 CONTRACTS, FUNDS, STEPS, HISTORY = 7, 3, 6, 400
@@ -44,17 +44,17 @@ def scenarios() -> Scenarios:
 
 
 def everything(found: Search) -> Any:
-    return found.exact_part(np.arange(BLOCK))[0]
+    return found.tasks.exact_part(np.arange(BLOCK))[0]
 
 
 @pytest.mark.parametrize(("gap", "impact"), [(1, 1), (1, 0), (0.3, 1)])
 def test_the_largest_are_the_largest_of_all(gap: float, impact: float) -> None:
     """Bit for bit; and no bound is broken, at any stage."""
-    found = Search(model(gap, impact), scenarios(), FUNDS)
+    found = Search(Tasks(model(gap, impact), scenarios(), FUNDS))
     exact = everything(found)
     assert (found.bounds >= exact * (1 - 1e-12) - 1e-9).all()
     some = np.arange(300)
-    assert (found.tight_part(some) >= exact[:, some] * (1 - 1e-12) - 1e-9).all()
+    assert (found.tasks.tight_part(some) >= exact[:, some] * (1 - 1e-12) - 1e-9).all()
     for fund in range(FUNDS):
         assert found.largest(fund, 12).tolist() == np.sort(exact[fund])[::-1][:12].tolist()
     assert (found.stage < search.EXACT).any()  # not all of it had to be
@@ -68,13 +68,13 @@ def test_however_it_is_divided_the_figures_are_the_same(
     monkeypatch: pytest.MonkeyPatch, cell: int, batch: int, part: int
 ) -> None:
     """CAL-11: tasks in any sizes, done in any order."""
-    whole = Search(model(), scenarios(), FUNDS).largest(0, 20)
+    whole = Search(Tasks(model(), scenarios(), FUNDS)).largest(0, 20)
     monkeypatch.setattr(search, "PART", part)
 
     def backwards(task: Callable[..., Any], tasks: Iterable[Any]) -> Iterable[Any]:
         return [task(one) for one in [*tasks][::-1]][::-1]
 
-    assert (Search(model(), scenarios(), FUNDS, backwards).largest(0, 20) == whole).all()
+    assert (Search(Tasks(model(), scenarios(), FUNDS), backwards).largest(0, 20) == whole).all()
 
 
 def test_losses_do_not_fall_when_gap_or_impact_rise() -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from app.calibration.figures import Floats, Ints
+from app.calibration.figures import Floats, Ints, places_of
 from app.calibration.losses.cross import Legs
 from app.calibration.losses.lines import Scopes
 
@@ -70,10 +70,13 @@ class PositionBook:
     def values(self) -> Floats:
         """Of the positions, signed, at mark."""
         found = np.zeros(len(self.quantity))
-        for number, terms in enumerate(self.contracts):
-            here = self.contract == number
+        for terms, here in zip(self.contracts, self.of_contracts(), strict=True):
             found[here] = terms.worth(self.quantity[here])
         return found
+
+    def of_contracts(self) -> list[Ints]:
+        """By contract, the positions in it."""
+        return places_of(self.contract, len(self.contracts))
 
     def held(self) -> Floats:
         """Of the inventory, by contract."""
@@ -83,8 +86,7 @@ class PositionBook:
     def brackets(self, values: Floats) -> tuple[Floats, Floats]:
         """Rate and cum of each position's bracket at mark (CON-4)."""
         rate, cum = np.zeros(len(values)), np.zeros(len(values))
-        for number, terms in enumerate(self.contracts):
-            here = np.flatnonzero(self.contract == number)
+        for terms, here in zip(self.contracts, self.of_contracts(), strict=True):
             row = np.searchsorted(terms.brackets[:, 0], np.abs(values[here]), "right") - 1
             rate[here], cum[here] = terms.brackets[np.maximum(row, 0), 1:].T
         return rate, cum
@@ -98,8 +100,8 @@ class PositionBook:
         single = isolated | (count[self.account] == 1)
         wallet = np.where(isolated, self.wallet, self.cross[self.account])
         alone = []
-        for number, terms in enumerate(self.contracts):
-            here = single & (self.contract == number)
+        for terms, every in zip(self.contracts, self.of_contracts(), strict=True):
+            here = every[single[every]]
             pair = [
                 Scopes(
                     np.abs(self.quantity[some]) * terms.size,
@@ -108,7 +110,7 @@ class PositionBook:
                     rate[some],
                     cum[some],
                 )
-                for some in (here & (self.quantity > 0), here & (self.quantity < 0))
+                for some in (here[self.quantity[here] > 0], here[self.quantity[here] < 0])
             ]
             alone.append((pair[0], pair[1]))
         others = ~single

@@ -145,7 +145,7 @@ def scenarios(
     book: PositionBook, prices: Closes, history: Past, parameters: Parameters
 ) -> Scenarios:
     """With one step every row of the past once, else as many drawn paths as are asked for."""
-    returns = history.filtered.returns * signs(book)
+    returns = np.asfortranarray(history.filtered.returns * signs(book))
     steps = max(1, parameters.horizon_hours // prices.hours)
     if steps == 1:
         return Scenarios(returns, np.arange(len(returns))[:, None])

@@ -13,11 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from app.calibration.figures import Floats
+from app.calibration.figures import Floats, places_of
 from app.calibration.losses.cross import CrossAccounts, Legs
 from app.calibration.losses.lines import Axis, Scopes, bankruptcy, trigger
 from app.calibration.losses.steps import Bound, Impact, Lines
 
+GRID = 2048
+"""Points to a log move of 1 at which the bounds of a side are worked out."""
 SIGNS = (-1.0, 1.0)
 """Of the sides: in which direction of the place they lose."""
 
@@ -81,6 +83,26 @@ class SideBook:
         return np.asarray(extreme + impact(sold))
 
 
+def _at_most(side: SideBook, extreme: Floats, impact: Impact | None) -> Floats:
+    """Its bounds, a little higher: at the next of so few moves that each is worked out once."""
+    point = np.ceil(extreme * GRID).astype(np.int64)
+    return side.bounds(np.arange(point.max(initial=0) + 1) / GRID, impact)[:, point]
+
+
+class Ends(NamedTuple):
+    """Of many paths of a contract: how far down and up each goes, both from 0; its last move."""
+
+    low: Floats
+    high: Floats
+    last: Floats
+
+    @classmethod
+    def of(cls, logs: Floats) -> Ends:
+        """Of paths (steps, scenarios)."""
+        low, high = (np.maximum(one, 0.0) for one in (-logs.min(axis=0), logs.max(axis=0)))
+        return cls(low, high, logs[-1])
+
+
 class SideLegs(NamedTuple):
     """Legs of cross accounts on one side: unsigned value at mark, profit, equity counted on.
 
@@ -116,24 +138,25 @@ class Model:
         self.cross = CrossAccounts(legs, len(terms), gap)
         self.impacts = impacts(terms, impact_factor, impact_cap)
         own, mixed = _own_equity(legs), _mixed(legs, self.funds)
+        here = places_of(2 * legs.contract + (legs.value < 0), 2 * len(terms))
         self.sides: list[tuple[SideBook, SideBook]] = []
         for number, one in enumerate(terms):
             pair = []
             for sign in SIGNS:
                 long = (sign < 0) != one.inverse
-                here = (legs.contract == number) & ((legs.value > 0) == (sign < 0))
+                these = here[2 * number + (sign > 0)]
                 some = SideLegs(
-                    np.abs(legs.value[here]),
-                    (legs.value - legs.cost)[here],
-                    own[here],
-                    mixed[here],
+                    np.abs(legs.value[these]),
+                    legs.value[these] - legs.cost[these],
+                    own[these],
+                    mixed[these],
                 )
                 axis = Axis.of(one.mark, long=long, inverse=one.inverse)
                 chosen = scopes[number][0 if long else 1]
                 pair.append(SideBook(axis, chosen, some, inverse=one.inverse, gap=gap))
             self.sides.append((pair[0], pair[1]))
 
-    def bounds(self, contract: int, logs: Floats) -> Floats:
+    def bounds(self, contract: int, ends: Ends) -> Floats:
         """What no path of a contract costs more than, by its extremes alone: (3, scenarios).
 
         The three: what its fund may lose by all but accounts with legs of several funds; what all
@@ -141,9 +164,8 @@ class Model:
         """
         falls, rises = self.sides[contract]
         impact = self.impacts[contract]
-        low, high = (np.maximum(one, 0.0) for one in (-logs.min(axis=0), logs.max(axis=0)))
-        found = falls.bounds(low, impact) + rises.bounds(high, impact)
-        found[0] += self.held(contract, logs[-1])
+        found = _at_most(falls, ends.low, impact) + _at_most(rises, ends.high, impact)
+        found[0] += self.held(contract, ends.last)
         return found
 
     def tighter(self, contract: int, logs: Floats) -> Floats:

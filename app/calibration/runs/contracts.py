@@ -43,7 +43,7 @@ def sources(run: Run, search: Search, fund: int, lost: Simulated, each: Map = ma
     beyond = int((lost.largest >= lost.quantile).sum())
     some = lost.worst[: min(max(beyond, TOLD), LARGEST)]
     here = np.array([one.fund == fund for one in run.book.contracts], dtype=bool)
-    parts = list(each(search.by_contract, in_parts(some)))
+    parts = list(each(search.tasks.by_contract, in_parts(some)))
     return Sources(some, np.concatenate(parts, axis=1) * here[:, None])
 
 

@@ -23,7 +23,7 @@ from app.calibration.runs.exceeding import (
     histogram,
 )
 from app.calibration.runs.reverse import Reverse, reverse
-from app.calibration.runs.search import Map, Search
+from app.calibration.runs.search import Map, Search, Tasks
 from app.calibration.runs.sensitivity import Changed, sensitivity
 from app.calibration.runs.setup import InForce, Run, model, prepare
 from app.calibration.runs.simulated import Simulated, simulated
@@ -86,7 +86,7 @@ def calibrate(run: Run, each: Map = map, progress: Progress | None = None) -> li
     tell("prepare", 0.0)
     ordinary, hour = model(run, run.parameters.gap), model(run, run.parameters.stress_gap)
     tell("bound", 0.1)
-    search = Search(ordinary, run.scenarios, len(funds), each)
+    search = Search(Tasks(ordinary, run.scenarios, len(funds)), each)
     losses = []
     for fund in funds:
         tell("refine", 0.4 + 0.4 * fund / len(funds))

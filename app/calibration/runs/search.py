@@ -12,17 +12,19 @@ hangs on nothing but the bounds: whoever works a task out, the figures are the s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.calibration.figures import Floats
-from app.calibration.losses.model import Model
+from app.calibration.losses.model import Ends, Model
 from app.calibration.paths import BLOCK, Scenarios
 
 CELL = 50
 """Contracts whose bounds are summed up together, so that a sum is the same whoever makes it."""
+SPAN = 10 * BLOCK
+"""Scenarios whose bounds one task works out."""
 BATCH = 250
 """Scenarios between two looks at whether it is enough."""
 PART = 125
@@ -34,51 +36,32 @@ Map = Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 """Applies a function to tasks, in their order; who does it does not matter."""
 
 
-class Search:
-    """The losses of an asset's funds in all scenarios, as far as they are asked for."""
+class Tasks(NamedTuple):
+    """What tasks are made of; whoever has it works any of them out."""
 
-    def __init__(self, model: Model, scenarios: Scenarios, funds: int, each: Map = map) -> None:
-        self.model, self.scenarios, self.funds, self.each = model, scenarios, funds, each
-        count = len(scenarios.rows)
-        self.stage = np.zeros(count, np.int8)
-        self.losses = np.full((funds, count), np.nan)
-        self.bankrupt = np.full((funds, count), np.nan)
-        self.bounds = np.concatenate([*self._first_bounds(count)], axis=1)
-
-    def _first_bounds(self, count: int) -> Iterator[Floats]:
-        contracts = len(self.model.funds)
-        cells = range(0, contracts, CELL)
-        blocks = range(0, count, BLOCK)
-        tasks = [
-            (block, min(block + BLOCK, count), cell, min(cell + CELL, contracts))
-            for block in blocks
-            for cell in cells
-        ]
-        parts = iter(self.each(self.bound_part, tasks))
-        for _ in blocks:
-            total = next(parts)
-            for _ in cells[1:]:
-                total = total + next(parts)
-            yield self._joined(total)
+    model: Model
+    scenarios: Scenarios
+    funds: int
 
     def bound_part(self, task: tuple[int, int, int, int]) -> Floats:
         """First bounds of some scenarios, of a cell's contracts: (2 x funds + 1, scenarios)."""
         first, last, cell, end = task
-        some = np.arange(first, last)
-        found = np.zeros((2 * self.funds + 1, len(some)))
+        begins = range(first, last, BLOCK)  # so few at once that all of it stays in the cache
+        parts = [np.arange(begin, min(begin + BLOCK, last)) for begin in begins]
+        paths = [self.scenarios.paths(some) for some in parts]
+        found = np.zeros((2 * self.funds + 1, last - first))
         for contract in range(cell, end):
-            self._add(
-                found, contract, self.model.bounds(contract, self.scenarios.logs(contract, some))
-            )
+            ends = [Ends.of(one.logs(contract)) for one in paths]
+            joined = Ends(*map(np.concatenate, zip(*ends, strict=True)))
+            self._add(found, contract, self.model.bounds(contract, joined))
         return found
 
     def tight_part(self, some: NDArray[np.int64]) -> Floats:
         """Tighter bounds: (funds, scenarios)."""
-        found = np.zeros((2 * self.funds + 1, len(some)))
+        found, paths = np.zeros((2 * self.funds + 1, len(some))), self.scenarios.paths(some)
         for contract in range(len(self.model.funds)):
-            logs = self.scenarios.logs(contract, some)
-            self._add(found, contract, self.model.tighter(contract, logs))
-        return self._joined(found)
+            self._add(found, contract, self.model.tighter(contract, paths.logs(contract)))
+        return self.joined(found)
 
     def exact_part(self, some: NDArray[np.int64]) -> Floats:
         """Losses, and what is worth at mark that is lost by: (2, funds, scenarios)."""
@@ -90,8 +73,8 @@ class Search:
 
     def by_contract(self, some: NDArray[np.int64], bankrupt: Floats | None = None) -> Floats:
         """Losses with those by inventory: (contracts, scenarios)."""
-        contracts = range(len(self.model.funds))
-        logs = np.array([self.scenarios.logs(contract, some) for contract in contracts])
+        contracts, paths = range(len(self.model.funds)), self.scenarios.paths(some)
+        logs = np.array([paths.logs(contract) for contract in contracts])
         found = self.model.losses(logs, bankrupt=bankrupt)
         for contract in contracts:
             found[contract] += self.model.held(contract, logs[contract, -1])
@@ -104,9 +87,38 @@ class Search:
         found[self.funds + fund] += loose
         found[-1] += mixed
 
-    def _joined(self, found: Floats) -> Floats:
+    def joined(self, found: Floats) -> Floats:
+        """By fund, of what `bound_part` tells apart."""
         certain, loose, mixed = found[: self.funds], found[self.funds : -1], found[-1]
         return np.asarray(certain + np.minimum(loose, mixed))
+
+
+class Search:
+    """The losses of an asset's funds in all scenarios, as far as they are asked for."""
+
+    def __init__(self, tasks: Tasks, each: Map = map) -> None:
+        self.tasks, self.each = tasks, each
+        count = len(tasks.scenarios.rows)
+        self.stage = np.zeros(count, np.int8)
+        self.losses = np.full((tasks.funds, count), np.nan)
+        self.bankrupt = np.full((tasks.funds, count), np.nan)
+        self.bounds = np.concatenate([*self._first_bounds(count)], axis=1)
+
+    def _first_bounds(self, count: int) -> Iterator[Floats]:
+        contracts = len(self.tasks.model.funds)
+        cells = range(0, contracts, CELL)
+        spans = range(0, count, SPAN)
+        parts = [
+            (first, min(first + SPAN, count), cell, min(cell + CELL, contracts))
+            for first in spans
+            for cell in cells
+        ]
+        found = iter(self.each(self.tasks.bound_part, parts))
+        for _ in spans:
+            total = next(found)
+            for _ in cells[1:]:
+                total = total + next(found)
+            yield self.tasks.joined(total)
 
     def largest(self, fund: int, count: int, among: NDArray[np.bool_] | None = None) -> Floats:
         """The `count` largest losses of a fund, in falling order, `among` some scenarios."""
@@ -136,7 +148,7 @@ class Search:
     def _refine(self, batch: NDArray[np.int64]) -> None:
         """One stage further, each of them."""
         stage = self.stage[batch]
-        for before, task in ((UNKNOWN, self.tight_part), (TIGHT, self.exact_part)):
+        for before, task in ((UNKNOWN, self.tasks.tight_part), (TIGHT, self.tasks.exact_part)):
             chosen = batch[stage == before]
             parts = in_parts(chosen)
             for some, found in zip(parts, self.each(task, parts), strict=True):

@@ -16,7 +16,7 @@ import numpy as np
 from app.calibration import figures, paths
 from app.calibration.inputs import history
 from app.calibration.losses.model import Model, impacts
-from app.calibration.runs.search import Map, Search
+from app.calibration.runs.search import Map, Search, Tasks
 from app.calibration.runs.setup import Run, model
 from app.jobs.parameters import Parameters
 
@@ -84,7 +84,7 @@ class Ways(NamedTuple):
         """By fund, with one change, or none."""
         run, some = self._changed(change)
         level, count, funds = run.parameters.level, len(run.scenarios.rows), len(run.book.funds)
-        search = Search(some, run.scenarios, funds)
+        search = Search(Tasks(some, run.scenarios, funds))
         needed = count - int(level * (count - 1))
         return [
             figures.linear_from_top(search.largest(fund, needed), count, level)
