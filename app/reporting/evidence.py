@@ -22,8 +22,8 @@ def chapters(
     yield Chapter("Stressed scenarios", list(_stressed(calibration, say)))
     yield Chapter("Largest owners", [_owners(calibration["cover_n"], say)])
     yield Chapter("When the fund is not enough", list(_beyond(calibration, say)))
-    if "sensitivity" in calibration:
-        yield Chapter("How much hangs on the assumptions", _sensitivity(calibration, say))
+    sensitivity = list(_sensitivity(calibration["sensitivity"], say))
+    yield Chapter("How much hangs on the assumptions", sensitivity)
 
 
 def _simulated(
@@ -143,7 +143,7 @@ def _beyond(calibration: Stored, say: MoneyText) -> Iterator[ReportBlock]:
         "probability_at_balance": "The loss exceeds what the fund holds",
         "at_in_force": "The loss exceeds the minimum in force before",
         "at_minimum": "The loss exceeds this required minimum",
-        "cap_binds": "The cap on what it may take over binds",
+        "cap_binds": "More is bankrupt than the fund may take over",
     }
     yield Grid(
         f"Simulated {hours}-hour periods in which the fund is not enough",
@@ -151,25 +151,26 @@ def _beyond(calibration: Stored, say: MoneyText) -> Iterator[ReportBlock]:
             Column("Event"),
             Column("Share", "number"),
             Column("That is", "number"),
-            Column("Periods", "number"),
+            Column("Known by", "number"),
         ],
         [
-            (event, percent(adl[name]), odds(adl[name]), _count(adl["scenarios"][name]))
+            (event, percent(adl[name]), odds(adl[name]), _known_by(adl[name], adl["sampled"][name]))
             for name, event in events.items()
-            if name in adl
         ],
     )
-    if "cap_binds" in adl:
-        yield Paragraph(
-            "The last row is easily forgotten: a fund may take over only so much for each unit it "
-            "holds, so ADL can come while it has money. In all but the worst periods bankrupt "
-            f"positions are worth at most {say(adl['bankrupt_notional_quantile'])}."
-        )
+    yield Paragraph(
+        "The last row is easily forgotten: a fund may take over only so much for each unit it "
+        "holds, so ADL can come while it has money. In all but the worst periods bankrupt "
+        f"positions are worth at most {say(adl['bankrupt_notional_quantile'])}."
+    )
     yield Paragraph(" ".join(_reversed(calibration["reverse_stress"])))
 
 
-def _count(number: int | None) -> str:
-    return NONE if number is None else f"{number:,}"
+def _known_by(share: str | None, sampled: int | None) -> str:
+    """Whether a share was counted, or guessed from some of those that are not surely out."""
+    if share is None:
+        return NONE
+    return "counting" if sampled is None else f"a sample of {sampled:,}"
 
 
 def _reversed(reverse: Stored) -> Iterator[str]:
@@ -185,26 +186,35 @@ def _reversed(reverse: Stored) -> Iterator[str]:
         yield f"It is gone, too, when all contracts move by {percent(fall)} within an hour."
 
 
-def _sensitivity(calibration: Stored, say: MoneyText) -> list[ReportBlock]:
-    base = Decimal(calibration["simulated"]["quantile"])
-    return [
-        Paragraph(
-            "The simulated loss again, with one assumption changed at a time. Where a row differs "
-            "much, that assumption is what the committee decides on."
-        ),
-        Grid(
-            "The simulated loss under other assumptions",
-            [Column("Changed to"), Column(say.asset, "number"), Column("Difference", "number")],
-            [
-                (words.change(one["change"]), say.bare(one["quantile"]), _against(one, base))
-                for one in calibration["sensitivity"]
-            ],
-        ),
-    ]
+def _sensitivity(sensitivity: Sequence[Stored], say: MoneyText) -> Iterator[ReportBlock]:
+    yield Paragraph(
+        "The simulated loss again, with one assumption changed at a time, beside what it is with "
+        "none changed: both of the first simulated periods only. Where a row differs much, that "
+        "assumption is what the committee decides on."
+    )
+    yield Grid(
+        f"The simulated loss under other assumptions, in {say.asset}",
+        [
+            Column("Changed to"),
+            Column("Loss", "number"),
+            Column("Unchanged", "number"),
+            Column("Difference", "number"),
+            Column("Periods", "number"),
+        ],
+        [
+            (
+                words.change(one["change"]),
+                say.bare(one["quantile"]),
+                say.bare(one["unchanged"]),
+                _against(one["quantile"], one["unchanged"]),
+                f"{one['scenarios']:,}",
+            )
+            for one in sensitivity
+        ],
+    )
 
 
-def _against(one: Stored, base: Decimal) -> str:
-    quantile = one["quantile"]
-    if quantile is None or not base:
+def _against(quantile: str, base: str) -> str:
+    if not Decimal(base):
         return NONE
-    return percent(str(Decimal(quantile) / base - 1), signed=True, places=1)
+    return percent(str(Decimal(quantile) / Decimal(base) - 1), signed=True, places=1)

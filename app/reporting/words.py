@@ -69,6 +69,14 @@ WARNINGS = {
     ),
 }
 
+CHANGES = {
+    "gap": "gap",
+    "impact_factor": "impact",
+    "filter": "volatility filter",
+    "trigger": "closed only at",
+}
+"""What a sensitivity changes; what is not here has its own name."""
+
 PARAMETERS = {
     "confidence": "share of simulated periods whose loss is to be covered",
     "horizon_hours": "length of a period, in hours",
@@ -143,7 +151,7 @@ def yes(true: bool) -> str:
 
 def change(changed: Stored) -> str:
     """The parameters that a sensitivity changes, with what they are changed to."""
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in changed.items())
+    return ", ".join(f"{CHANGES.get(name, name)}: {value}" for name, value in changed.items())
 
 
 LIMITS = (

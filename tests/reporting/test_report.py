@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.api.schemas.calibrations import CalibrationLossesView, CalibrationView
 from app.reporting import html, words
 from app.reporting.calibration import report
 from app.reporting.html import html as page_of
@@ -62,7 +63,7 @@ def changed(value: Any) -> Any:
     if isinstance(value, int):
         return value + 1234
     if value is None:
-        return "123"
+        return 123
     try:
         return str(3 * float(value) + 7)
     except ValueError:
@@ -138,6 +139,14 @@ def test_its_policy_allows_its_style_and_nothing_else() -> None:
     assert "script-src" not in html.POLICY
 
 
+def test_the_sample_is_of_the_form_that_is_answered() -> None:
+    """So what comes to be answered, comes to be said here."""
+    calibration, losses = stored()
+    answered = {name: calibration[name] for name in CalibrationView.model_fields}
+    CalibrationView.model_validate(answered)
+    CalibrationLossesView.model_validate(losses)
+
+
 def test_the_page_and_the_markdown_say_the_same() -> None:
     text, page = both(*stored())
     said = Reader(page).text
@@ -161,7 +170,7 @@ def nothing(calibration: dict[str, Any], losses: dict[str, Any]) -> None:
     calibration["sample"].update(proxied=[], seed=None)
     calibration["reverse_stress"].update(multiple_of_worst=None, uniform_hour=None)
     for name in ("at_in_force", "probability_at_balance", "at_minimum", "cap_binds"):
-        calibration["adl"][name] = calibration["adl"]["scenarios"][name] = None
+        calibration["adl"][name] = calibration["adl"]["sampled"][name] = None
     for contract in calibration["contracts"]:
         contract.update({"q0.1%": None, "q99.9%": None, "rows": 0})
     losses.update(tail=[], histogram=[])
