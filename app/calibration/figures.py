@@ -5,12 +5,14 @@ All that a committee may want to work out again by another tool: each figure nam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import floor
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import xlogy
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,6 +21,8 @@ HISTORY_PARTS = 8
 """How many parts of the history are left out in turn."""
 BAND = 0.95
 """The confidence of a band."""
+SIZE = 0.05
+"""How often a test may reject what is right."""
 
 
 class Band(NamedTuple):
@@ -135,15 +139,15 @@ class Test(NamedTuple):
 
 def kupiec(days: int, exceedances: int, probability: float) -> Test:
     """Proportion of failures: are there as many exceedances as there should be (Kupiec 1995)?"""
-    calm = days - exceedances
-    share = exceedances / days
-    ratio = -2 * (
-        _log(calm, 1 - probability)
-        + _log(exceedances, probability)
-        - _log(calm, 1 - share)
-        - _log(exceedances, share)
-    )
+    ratio = float(_proportion(days, np.array([exceedances]), probability)[0])
     return Test(ratio, float(stats.chi2.sf(ratio, 1)))
+
+
+def _proportion(days: int, exceedances: Ints, probability: float) -> Floats:
+    """Kupiec's ratio of each number of exceedances."""
+    calm, share = days - exceedances, exceedances / days
+    asked = xlogy(calm, 1 - probability) + xlogy(exceedances, probability)
+    return np.asarray(-2 * (asked - xlogy(calm, 1 - share) - xlogy(exceedances, share)))
 
 
 def independence(calm: int, begins: int, ends: int, goes_on: int) -> Test:
@@ -157,14 +161,14 @@ def independence(calm: int, begins: int, ends: int, goes_on: int) -> Test:
     new = begins / after_calm if after_calm else 0.0
     again = goes_on / after_one if after_one else 0.0
     ratio = -2 * (
-        _log(calm + ends, 1 - share)
-        + _log(begins + goes_on, share)
-        - _log(calm, 1 - new)
-        - _log(begins, new)
-        - _log(ends, 1 - again)
-        - _log(goes_on, again)
+        xlogy(calm + ends, 1 - share)
+        + xlogy(begins + goes_on, share)
+        - xlogy(calm, 1 - new)
+        - xlogy(begins, new)
+        - xlogy(ends, 1 - again)
+        - xlogy(goes_on, again)
     )
-    return Test(ratio, float(stats.chi2.sf(ratio, 1)))
+    return Test(float(ratio), float(stats.chi2.sf(ratio, 1)))
 
 
 def coverage(first: Test, second: Test) -> Test:
@@ -173,21 +177,26 @@ def coverage(first: Test, second: Test) -> Test:
     return Test(ratio, float(stats.chi2.sf(ratio, 2)))
 
 
-def power(days: int, probability: float, true_probability: float, size: float = 0.05) -> float:
+def not_rejected(days: int, probability: float, size: float = SIZE) -> tuple[int, int]:
+    """The least and the most exceedances that Kupiec's test of that size lets pass."""
+    ratios = _proportion(days, np.arange(days + 1), probability)
+    kept = np.flatnonzero(stats.chi2.sf(ratios, 1) >= size)
+    return int(kept[0]), int(kept[-1])
+
+
+def power(days: int, probability: float, true_probability: float, size: float = SIZE) -> float:
     """How probably Kupiec's test of that size finds out that the true probability is another."""
-    rejected = [n for n in range(days + 1) if kupiec(days, n, probability).p_value < size]
-    return float(np.sum(stats.binom.pmf(rejected, days, true_probability)))
+    least, most = not_rejected(days, probability, size)
+    below = stats.binom.cdf(least - 1, days, true_probability)
+    return float(below + stats.binom.sf(most, days, true_probability))
 
 
-def light(days: int, exceedances: int, probability: float) -> str:
-    """Green, yellow or red, by the probability of at most so many (BCBS 1996)."""
-    cumulative = float(stats.binom.cdf(exceedances, days, probability))
-    return "green" if cumulative < 0.95 else "yellow" if cumulative < 0.9999 else "red"
-
-
-def _log(count: int, share: float) -> float:
-    """count x log(share), where 0 x log 0 is 0."""
-    return count * float(np.log(share)) if count else 0.0
+def linear(ordered: Sequence[float], level: float) -> float:
+    """The linear quantile of losses in rising order."""
+    place = level * (len(ordered) - 1)
+    low = floor(place)
+    lower, upper = ordered[low], ordered[min(low + 1, len(ordered) - 1)]
+    return lower + (place - low) * (upper - lower)
 
 
 def linear_from_top(largest: Floats, count: int, level: float) -> float:

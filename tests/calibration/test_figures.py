@@ -90,15 +90,27 @@ def test_kupiec_and_christoffersen() -> None:
 )  # fmt: skip
 def test_the_regions_of_non_rejection(days: int, probability: float, least: int, most: int) -> None:
     """Kupiec's table of 1995, which leaves out that no exceedance in 255 days is too few."""
-    kept = [n for n in range(days) if figures.kupiec(days, n, probability).p_value > 0.05]
-    assert (kept[0], kept[-1]) == (least, most)
+    assert figures.not_rejected(days, probability) == (least, most)
+    kept = [figures.kupiec(days, n, probability).p_value > 0.05 for n in (least - 1, least, most)]
+    assert [*kept, figures.kupiec(days, most + 1, probability).p_value > 0.05] == [
+        False, True, True, False,
+    ]  # fmt: skip
 
 
-def test_the_traffic_light_and_the_power() -> None:
-    """The Basel zones at 1 %, and how little 99.9 % can be tested in a year."""
-    lights = [figures.light(250, n, 0.01) for n in (0, 4, 5, 9, 10)]
-    assert lights == ["green", "green", "yellow", "yellow", "red"]
-    lights = [figures.light(365, n, 0.001) for n in (1, 2, 3, 4)]
-    assert lights == ["green", "yellow", "yellow", "red"]
-    assert figures.power(365, 0.001, 0.003) == pytest.approx(0.0983, abs=1e-4)
-    assert figures.power(1624, 0.001, 0.003) == pytest.approx(0.5370, abs=1e-4)
+@pytest.mark.parametrize(
+    ("days", "least", "most", "found"),
+    [(365, 0, 2, 0.0983), (1624, 0, 4, 0.5370), (4061, 1, 8, 0.8570)],
+)
+def test_how_little_can_be_tested_at_99_9(days: int, least: int, most: int, found: float) -> None:
+    """Three times as many exceedances as there should be: who finds out (CAL-14)?"""
+    assert figures.not_rejected(days, 0.001) == (least, most)
+    assert figures.power(days, 0.001, 0.003) == pytest.approx(found, abs=1e-4)
+    assert figures.power(days, 0.001, 0.001) < 0.06
+
+
+def test_nothing_that_could_be_tested_is_no_error() -> None:
+    """No exceedance at all, or nothing else: 0 x log 0 is 0."""
+    assert figures.kupiec(10, 0, 0.01).ratio == pytest.approx(-20 * np.log(0.99))
+    assert figures.kupiec(10, 10, 0.01).ratio == pytest.approx(-20 * np.log(0.01))
+    assert figures.independence(9, 0, 0, 0) == (0, 1)
+    assert figures.independence(0, 0, 0, 9) == (0, 1)

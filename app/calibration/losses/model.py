@@ -225,6 +225,13 @@ class Model:
             np.add.at(bankrupt, cell, np.where(amount > 0, np.abs(value), 0.0))
         return found
 
+    def all_losses(self, logs: Floats, bankrupt: Floats | None = None) -> Floats:
+        """With inventory, held to the end of each path."""
+        found = self.losses(logs, bankrupt=bankrupt)
+        for contract, one in enumerate(logs):
+            found[contract] += self.held(contract, one[-1])
+        return found
+
 
 def impacts(terms: Sequence[ContractModel], factor: float, cap: float) -> list[Impact | None]:
     """By contract; None: what is sold moves no price."""

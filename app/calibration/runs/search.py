@@ -75,10 +75,7 @@ class Tasks(NamedTuple):
         """Losses with those by inventory: (contracts, scenarios)."""
         contracts, paths = range(len(self.model.funds)), self.scenarios.paths(some)
         logs = np.array([paths.logs(contract) for contract in contracts])
-        found = self.model.losses(logs, bankrupt=bankrupt)
-        for contract in contracts:
-            found[contract] += self.model.held(contract, logs[contract, -1])
-        return found
+        return self.model.all_losses(logs, bankrupt)
 
     def _add(self, found: Floats, contract: int, part: Floats) -> None:
         certain, mixed, loose = part

@@ -1,0 +1,1 @@
+"""What the method would have said, and what happened (CAL-14)."""
