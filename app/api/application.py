@@ -41,6 +41,7 @@ from app.api.reports import reports
 from app.api.services import Services
 from app.api.settlements import settlements
 from app.api.signals import signals
+from app.api.stress import stress
 from app.api.treasury import treasury
 from app.runner.runner import Runner
 
@@ -66,6 +67,7 @@ ROUTERS = (
     calculators,
     calibrations,
     calibration_pages,
+    stress,
     jobs,
     incidents,
     owners,

@@ -52,6 +52,7 @@ TAGS = [
     {"name": "treasury", "description": "The exchange's own money and its history; alerts."},
     {"name": "calculators", "description": "Public, no account needed."},
     {"name": "calibrations", "description": "How big a fund must be (CAL)."},
+    {"name": "stress tests", "description": "The stress library, and what-ifs (CAL-9, CAL-15)."},
     {"name": "jobs", "description": "Long work in processes of its own."},
     {"name": "api keys", "description": "Who may do what."},
     {"name": "admin acts", "description": "Who did what, when and why."},

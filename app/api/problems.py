@@ -56,6 +56,7 @@ UNKNOWN_IN_PATH: dict[str, AnyCode] = {
     "adl_event_id": Fault.unknown_adl_event,
     "incident_id": Code.unknown_incident,
     "act_id": Fault.unknown_admin_act,
+    "scenario_id": Fault.unknown_scenario,
     "job_id": Fault.unknown_job,
     "calibration_id": Fault.unknown_calibration,
 }

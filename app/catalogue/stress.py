@@ -25,6 +25,8 @@ WORST_HOUR = 11
 MIRRORED, MIRROR_IMAGE = -0.5, "-mirrored"
 """Each crash has a mirror image for shorts: log moves half as large, the other way. Its name is the
 crash's with this behind it."""
+ALONE = "alone-"
+"""Before the names of scenarios in which each contract falls, or rises, alone."""
 
 
 class Fall(NamedTuple):

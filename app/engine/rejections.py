@@ -118,7 +118,7 @@ class Code(Enum):
     calibration_decided = Refusal(409, "CAL-12", "the calibration was accepted or rejected before")
     calibration_superseded = Refusal(409, "CAL-12", "a newer calibration is accepted")
     calibration_expired = Refusal(409, "CAL-12", "it was proposed more than 7 days ago")
-    reason_required = Refusal(422, "CAL-12", "a lower minimum than in force needs a reason")
+    reason_required = Refusal(422, "CAL-12", "a lower minimum, or a scenario less, needs a reason")
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ BESIDE = {
     "POST /v1/calibrations",
     "POST /v1/insurance-funds/{fund_id}/calibrations",
     "DELETE /v1/jobs/{job_id}",
+    "PUT /v1/stress-scenarios/{scenario_id}",
 }
 """What changes nothing of the exchange and is no command; a job says whose it is."""
 

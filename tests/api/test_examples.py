@@ -11,7 +11,7 @@ from tests.api.conftest import Api, crash
 NAMES = {
     "symbol": "BTCUSDT", "account_id": "alice", "fund_id": "usdt-major", "order_id": "1",
     "liquidation_id": "1", "adl_event_id": "1", "incident_id": "1",
-    "job_id": "j-1", "calibration_id": "c-1",
+    "job_id": "j-1", "calibration_id": "c-1", "scenario_id": "2020-03-12",
 }  # fmt: skip
 
 

@@ -82,6 +82,7 @@ from app.store.tables.state import (
     triggered_orders,
     wallets,
 )
+from app.store.tables.stress import stress_scenarios
 
 __all__ = [
     "ALIVE",
@@ -143,6 +144,7 @@ __all__ = [
     "snapshot_parts",
     "snapshots",
     "source_prices",
+    "stress_scenarios",
     "trades",
     "trails",
     "transfers",

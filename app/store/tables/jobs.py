@@ -112,5 +112,8 @@ calibration_inputs = Table(
 )
 """What a run was made from, compressed, so that it can be made again (CAL-11)."""
 
-BESIDE = ("jobs", "calibrations", "calibration_inputs", "price_history", "price_imports")
+BESIDE = (
+    "jobs", "calibrations", "calibration_inputs", "price_history", "price_imports",
+    "stress_scenarios",
+)  # fmt: skip
 """Tables that the engine's commits do not write."""
