@@ -25,7 +25,8 @@ class InvalidParameters(Exception):
 class Parameters:
     """All of them are stored with what they gave. Fractions are decimals, as in the API.
 
-    A step is one `interval`; a horizon is whole steps. `gap` is that of an ordinary step,
+    A step is one `interval`; a horizon is whole steps: of days that are taken for want of hours, as
+    many as it begins. `gap` is that of an ordinary step,
     `stress_gap` that of a crash's worst hour (CAL-4, CAL-9).
     """
 
@@ -57,6 +58,8 @@ class Parameters:
         for name in ("gap", "stress_gap", "decay_per_day"):
             if not 0 < getattr(self, name) <= 1:
                 raise InvalidParameters(name, f"{name} is above 0 and at most 1")
+        if self.interval == "1d" and self.horizon_hours % 24:
+            raise InvalidParameters("horizon_hours", "a horizon is whole steps: here of 24 hours")
         least = 10 / (1 - self.confidence)
         if self.scenarios < least:
             raise InvalidParameters(

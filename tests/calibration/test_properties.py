@@ -14,7 +14,7 @@ from app.calibration.inputs.book import PositionBook
 from app.calibration.losses.model import ContractModel, Model
 from app.calibration.paths import Scenarios, draw_rows
 from app.calibration.runs import search
-from app.calibration.runs.search import Search
+from app.calibration.runs.search import Search, Tasks
 from tests.calibration import books, oracle
 
 CONTRACTS, STEPS, PATHS = 6, 5, 12
@@ -80,10 +80,10 @@ def test_no_loss_is_above_its_bound_and_the_largest_are_found(
 ) -> None:
     returns = np.random.default_rng(seed).standard_t(3, (90, CONTRACTS)) * 0.03
     rows = draw_rows(seed, 0, STEPS, 90, STEPS)[:300]
-    found = Search(made(seed, gap, factor), Scenarios(returns, rows), 2)
-    every, some = found.exact_part(np.arange(300))[0], np.arange(50)
+    found = Search(Tasks(made(seed, gap, factor), Scenarios(returns, rows), 2))
+    every, some = found.tasks.exact_part(np.arange(300))[0], np.arange(50)
     not_less(found.bounds, every)
-    not_less(found.tight_part(some), every[:, some])
+    not_less(found.tasks.tight_part(some), every[:, some])
     for fund in range(2):
         assert found.largest(fund, 8).tolist() == np.sort(every[fund])[::-1][:8].tolist()
 
@@ -94,10 +94,10 @@ def test_parts_of_any_size_give_the_same_bits(seed: int, part: int) -> None:
     """CAL-11."""
     returns = np.random.default_rng(seed).standard_t(3, (90, CONTRACTS)) * 0.03
     drawn = Scenarios(returns, draw_rows(seed, 0, STEPS, 90, STEPS)[:200])
-    whole = Search(made(seed), drawn, 2)
+    whole = Search(Tasks(made(seed), drawn, 2))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "PART", part)
-        divided = Search(made(seed), drawn, 2)
+        divided = Search(Tasks(made(seed), drawn, 2))
         assert divided.largest(0, 20).tolist() == whole.largest(0, 20).tolist()
         assert (divided.bankrupt[:, divided.stage == 2] >= 0).all()
 

@@ -146,7 +146,7 @@ def scenarios(
 ) -> Scenarios:
     """With one step every row of the past once, else as many drawn paths as are asked for."""
     returns = np.asfortranarray(history.filtered.returns * signs(book))
-    steps = max(1, parameters.horizon_hours // prices.hours)
+    steps = -(-parameters.horizon_hours // prices.hours)
     if steps == 1:
         return Scenarios(returns, np.arange(len(returns))[:, None])
     blocks = -(-parameters.scenarios // paths.BLOCK)
