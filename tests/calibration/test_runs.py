@@ -221,3 +221,15 @@ def test_old_marks_and_proxies_are_named() -> None:
     assert told["contracts"][1]["mark_stale"]
     assert told["contracts"][1]["rows"] == 300
     assert told["sample"]["proxied"][0]["symbol"] == "NEWUSDT"
+
+
+def test_rows_are_told_by_their_own_times() -> None:
+    """An hour of which nothing is known is no row: those after it are numbered on."""
+    prices = books.closes(4, 600, 1)
+    prices.closes[100] = np.nan
+    made = prepare(book(), prices, FEW, crashes())
+    told = result.document(made, calibrate(made)[0])["sample"]
+    assert (told["rows"], told["first"][:13], told["last"][:13]) == (
+        598, "2026-11-02T21", "2026-11-27T20",
+    )  # fmt: skip
+    assert made.history.ends[99] == prices.times[102]

@@ -65,11 +65,15 @@ class Proxied(NamedTuple):
 
 
 class Past(NamedTuple):
-    """Returns as of today, (rows, contracts), in logs of prices; and who stands for whom."""
+    """Returns as of today, (rows, contracts), in logs of prices; and who stands for whom.
+
+    `ends` is when the step of each row ends.
+    """
 
     filtered: paths.Filtered
     plain: Floats
     proxied: tuple[Proxied, ...]
+    ends: tuple[datetime, ...]
 
 
 def read(book: PositionBook, prices: Closes, parameters: Parameters) -> Past:
@@ -78,7 +82,8 @@ def read(book: PositionBook, prices: Closes, parameters: Parameters) -> Past:
     A step of which nothing is known, of no contract, is no row.
     """
     raw = paths.log_returns(prices.closes)
-    raw = raw[~np.isnan(raw).all(axis=1)]
+    known = np.flatnonzero(~np.isnan(raw).all(axis=1))
+    raw, ends = raw[known], tuple(prices.times[row + 1] for row in known)
     if not len(raw):
         raise InsufficientHistory("no_price_history", "no contract has any past prices")
     if len(raw) < LEAST_ROWS:
@@ -86,10 +91,10 @@ def read(book: PositionBook, prices: Closes, parameters: Parameters) -> Past:
         raise InsufficientHistory("insufficient_price_history", detail)
     plain, proxied = _fill(book, prices.others, raw)
     if parameters.filter == "none":
-        return Past(paths.unfiltered(plain), plain, proxied)
+        return Past(paths.unfiltered(plain), plain, proxied, ends)
     decay = float(parameters.decay_per_day) ** (prices.hours / 24)
     found = paths.filtered(plain, decay, floor=parameters.volatility_floor)
-    return Past(found, plain, proxied)
+    return Past(found, plain, proxied, ends)
 
 
 def _fill(
@@ -101,7 +106,10 @@ def _fill(
     known = np.asarray(~np.isnan(raw))
     for number in range(len(book.contracts)):
         for proxy in _proxies(book, others, known.sum(axis=0), number):
-            here = np.isnan(filled[:, number]) & known[:, proxy]
+            lacks = np.isnan(filled[:, number])
+            if not lacks.any():
+                break
+            here = lacks & known[:, proxy]
             if here.any():
                 multiplier = paths.proxy_multiplier(raw[:, number], raw[:, proxy])
                 instead = paths.fill_gaps(filled[:, number], raw[:, proxy], multiplier)

@@ -104,8 +104,8 @@ def _sample(run: Run, one: Calibration) -> Told:
         "interval": _interval(run),
         "rows": rows,
         "effective_rows": rows // run.steps,
-        "first": time_text(run.prices.times[1]),
-        "last": time_text(run.prices.times[-1]),
+        "first": time_text(run.history.ends[0]),
+        "last": time_text(run.history.ends[-1]),
         "steps": run.steps,
         "scenarios": len(run.scenarios.rows),
         "seed": run.parameters.seed if run.steps > 1 else None,
@@ -263,7 +263,7 @@ def _blocks(run: Run, scenario: int) -> list[Told]:
     begins = np.flatnonzero(np.concatenate([[True], np.diff(rows) != 1]))
     lengths = np.diff(np.concatenate([begins, [len(rows)]]))
     return [
-        {"row": int(row), "time": time_text(run.prices.times[row + 1]), "steps": int(length)}
+        {"row": int(row), "time": time_text(run.history.ends[row]), "steps": int(length)}
         for row, length in zip(rows[begins], lengths, strict=True)
     ]
 
