@@ -47,6 +47,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     _add_import(commands)
     _add_verify(commands)
     _add_verify_history(commands)
+    _add_calibrate(commands, wanted="calibrate" in arguments[:1])
     return parser
 
 
@@ -138,6 +139,22 @@ def _add_verify_history(commands: Any) -> None:
         " at its end are missing; may be repeated",
     )
     verify.set_defaults(run=_verify_history)
+
+
+def _add_calibrate(commands: Any, *, wanted: bool) -> None:
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="work out what insurance funds must hold",
+        description="Work out what the insurance funds of a settlement asset must hold, from the"
+        " positions and past prices in the database, and propose it. It may run while the service"
+        " does, and on a replica: there nothing is stored.",
+    )
+    if wanted:
+        from app.calibration.cli import add_arguments  # noqa: PLC0415 - lazy
+
+        add_arguments(calibrate)
+        _add_data_dir(calibrate)
+        calibrate.set_defaults(run=_calibrate)
 
 
 def _add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -234,6 +251,14 @@ def _verify_history(options: argparse.Namespace) -> int:
     except ValueError as error:
         return _fail(str(error), USAGE)
     return history.run(options.file, pins)
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+
+    from app.calibration import cli as calibration_cli  # noqa: PLC0415 - lazy
+
+    return calibration_cli.run(options, settings.database_url, settings.data_dir)
 
 
 def _ask_service(settings: Settings, new_key: dict[str, Any]) -> int | None:

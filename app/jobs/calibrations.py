@@ -54,6 +54,11 @@ class NewCalibration(NamedTuple):
     proposed_at: datetime
 
 
+def calibration_text(number: int) -> str:
+    """A calibration's identifier, as it is answered."""
+    return f"c-{number}"
+
+
 async def wanted(connection: asyncpg.Connection, asset: str, asked: Parameters, by: str) -> NewJob:
     """A run for all funds of an asset, as a job; draws the numbers of its calibrations.
 

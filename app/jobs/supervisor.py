@@ -31,6 +31,8 @@ log = logging.getLogger("backstop.jobs")
 
 WORKER = "app.calibration.worker"
 MOST_WORKERS = 2
+NICE = 10
+"""By so much the service goes first."""
 LOOK_SECONDS = 1.0
 """How soon it is seen what other instances, or the command line, have changed."""
 PAUSE_SECONDS = 2.0
@@ -68,6 +70,8 @@ class Worker:
             env={**os.environ, **dict.fromkeys(NUMBER_OF_THREADS, "1")},
             start_new_session=True,
         )
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
         assert process.stdin is not None
         process.stdin.write(json.dumps({"address": address, "job_id": job_id}).encode() + b"\n")
         return cls(process)

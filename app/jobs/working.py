@@ -18,7 +18,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import asyncpg
 
@@ -29,8 +29,6 @@ from app.store.tables import JobKind
 
 log = logging.getLogger("backstop.worker")
 
-NICE = 10
-"""By so much the service goes first."""
 TELL_SECONDS = 0.5
 
 
@@ -66,6 +64,10 @@ class Task:
         """How far it is, from 0 to 1; at once, from any thread. It is written now and then."""
         self.told = (stage, progress)
 
+    def gone(self) -> NoReturn:
+        """The job has another end already, and the process with it."""
+        os._exit(0)
+
 
 DoJob = Callable[[Task], Awaitable[Found]]
 """Does a job; raises `JobFailed` where it cannot be done."""
@@ -73,11 +75,10 @@ DoJob = Callable[[Task], Awaitable[Found]]
 
 def main(works: Mapping[JobKind, DoJob]) -> None:
     """Do the job that standard input names; the exit status is 0 wherever its row tells its end."""
-    os.nice(NICE)
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     order = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_service, daemon=True).start()
-    asyncio.run(_do(order["address"], order["job_id"], works))
+    asyncio.run(carry_out(order["address"], order["job_id"], works))
 
 
 def _end_with_the_service() -> None:
@@ -87,11 +88,14 @@ def _end_with_the_service() -> None:
     os._exit(1)  # started by hand, it leads no group
 
 
-async def _do(address: str, job_id: int, works: Mapping[JobKind, DoJob]) -> None:
+async def carry_out(
+    address: str, job_id: int, works: Mapping[JobKind, DoJob], made: type[Task] = Task
+) -> None:
+    """Do a running job to its end, and tell of it meanwhile."""
     connection, telling = await database.connect(address), await database.connect(address)
     with suppress(JobGone):
         job = await board.read(connection, job_id)
-        task = Task(job, connection)
+        task = made(job, connection)
         told = asyncio.create_task(_tell_now_and_then(telling, task))
         try:
             await settle(task, works[job.kind])
@@ -131,5 +135,5 @@ async def _tell_now_and_then(connection: asyncpg.Connection, task: Task) -> None
             try:
                 await board.tell(connection, task.job.job_id, *before)
             except JobGone:
-                os._exit(0)
+                task.gone()
         await asyncio.sleep(TELL_SECONDS)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC
 from pathlib import Path
 
@@ -14,8 +12,8 @@ import asyncpg
 import uvloop
 
 from app.store import database
-from app.store.embedded import EmbeddedPostgres, address_at
 from app.store.embedded_files import EmbeddedPostgresError
+from app.store.reach import reach
 from app.verify.difference import Difference
 from app.verify.growing import GROWING
 from app.verify.log import OtherRules
@@ -49,34 +47,12 @@ def run(database_url: str | None, data_dir: Path) -> int:
 
 
 async def _verify(database_url: str | None, data_dir: Path, progress: VerifyProgress) -> Findings:
-    async with _open(database_url, data_dir) as address:
+    async with reach(database_url, data_dir) as address:
         connection = await database.connect(address)
         try:
             return await verify(connection, progress.show)
         finally:
             connection.terminate()  # there is nothing to say goodbye for, and it may be gone
-
-
-@asynccontextmanager
-async def _open(database_url: str | None, data_dir: Path) -> AsyncIterator[str]:
-    """The address of the database: DATABASE_URL's, the running service's, or one we start."""
-    if database_url:
-        yield database_url
-        return
-    if not (data_dir / "postgres" / "data").is_dir():
-        raise EmbeddedPostgresError(f"{data_dir} holds no data of Backstop")
-    embedded = EmbeddedPostgres(data_dir)
-    try:
-        address = await embedded.start()
-    except EmbeddedPostgresError:
-        socket = data_dir / "socket"
-        if not socket.is_symlink():
-            raise
-        address = address_at(socket.readlink())
-    try:
-        yield address
-    finally:
-        await embedded.stop()
 
 
 def _failed(progress: VerifyProgress, why: str) -> int:

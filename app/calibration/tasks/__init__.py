@@ -1,0 +1,1 @@
+"""Runs from and to a database: what a worker and the command line do."""

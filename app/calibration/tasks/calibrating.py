@@ -1,0 +1,126 @@
+"""A calibration from the database's book and prices to the rows that propose it (CAL-11)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+import asyncpg
+
+from app.calibration.inputs.history import InsufficientHistory
+from app.calibration.inputs.prices import read_closes
+from app.calibration.inputs.snapshot import NoBook, read_book
+from app.calibration.runs import result
+from app.calibration.runs.result import Told
+from app.calibration.runs.run import Calibration, InForce, Progress, Run, calibrate, prepare
+from app.catalogue import stress
+from app.engine.numbers import plain
+from app.jobs import calibrations
+from app.jobs.calibrations import NewCalibration
+from app.jobs.parameters import Parameters, read_parameters
+from app.jobs.working import Found, JobFailed, Task
+
+BEFORE, BEHIND = 0.1, 0.95
+"""Which shares of a job are done when its run begins, and when it ends."""
+
+
+class CalibratedRun(NamedTuple):
+    """A run, and what it says of each fund of its book."""
+
+    run: Run
+    found: Sequence[Calibration]
+
+
+async def calibration(task: Task) -> Found:
+    """A job's run; what it gives is kept with the job's end."""
+    request = task.job.request
+    done = await run(
+        task.connection, request["asset"], read_parameters(request["parameters"]), task.tell
+    )
+    rows = await _rows(task, done)
+    proposed = [
+        {
+            "calibration_id": calibrations.calibration_text(one.calibration_id),
+            "fund_id": one.fund_id,
+            "required_minimum": plain(one.required_minimum),
+        }
+        for one in rows
+    ]
+    return Found({"calibrations": proposed}, partial(calibrations.keep, found=rows, inputs=None))
+
+
+async def run(
+    connection: asyncpg.Connection, asset: str, parameters: Parameters, tell: Progress
+) -> CalibratedRun:
+    """All that is read is committed; raises `JobFailed` where there is too little of it."""
+    try:
+        tell("book", 0.0)
+        book = await read_book(connection, asset)
+        tell("prices", BEFORE / 2)
+        prices = await read_closes(connection, book, parameters)
+        in_force = await _in_force(connection, asset)
+        made = await asyncio.to_thread(
+            prepare, book, prices, parameters, stress.crashes(), in_force=in_force
+        )
+        found = await asyncio.to_thread(calibrate, made, progress=_within(tell))
+    except (InsufficientHistory, NoBook) as error:
+        raise JobFailed(error.code, error.detail) from error
+    return CalibratedRun(made, found)
+
+
+def documents(done: CalibratedRun) -> list[Told]:
+    """What is answered of each fund, but for its calibration's number."""
+    return [result.document(done.run, one) for one in done.found]
+
+
+def _within(tell: Progress) -> Progress:
+    return lambda stage, share: tell(stage, BEFORE + (BEHIND - BEFORE) * share)
+
+
+async def _in_force(connection: asyncpg.Connection, asset: str) -> dict[str, InForce]:
+    """What each fund must hold now."""
+    rows = await connection.fetch(_IN_FORCE, asset)
+    return {row["fund_id"]: InForce(None, row["required_minimum"]) for row in rows}
+
+
+async def _rows(task: Task, done: CalibratedRun) -> list[NewCalibration]:
+    now: datetime = await task.connection.fetchval("SELECT now()")
+    made = done.run
+    found = []
+    for one in done.found:
+        told = result.document(made, one)
+        fund_id = told["fund_id"]
+        number = await calibrations.number_for(task.connection, task.job.request, fund_id)
+        found.append(
+            NewCalibration(
+                calibration_id=number,
+                run_id=task.job.job_id,
+                fund_id=fund_id,
+                asset=made.book.asset,
+                method_version=told["method_version"],
+                parameters=json.dumps(told["parameters"]),
+                as_of_sequence=made.book.sequence,
+                as_of_time=made.book.time,
+                book_hash=told["hashes"]["book"],
+                prices_hash=told["hashes"]["prices"],
+                stress_hash=told["hashes"]["stress"],
+                code_version=told["code_version"],
+                numpy_version=told["numpy_version"],
+                result=json.dumps(told),
+                losses=json.dumps(result.losses(made, one)),
+                required_minimum=one.required_minimum,
+                proposed_by=task.job.requested_by,
+                proposed_at=now,
+            )
+        )
+    return found
+
+
+_IN_FORCE = """
+    SELECT fund_id, (required_minimum ->> $1)::numeric AS required_minimum FROM funds
+    WHERE required_minimum ->> $1 IS NOT NULL
+"""
