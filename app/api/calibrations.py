@@ -32,7 +32,7 @@ from app.api.schemas.jobs import (
 from app.api.services import Reading, Services, ServicesDep
 from app.engine.rejections import Code, Rejection
 from app.jobs.board import JobRunning, TooManyJobs
-from app.jobs.calibrations import NothingToCalibrate, ask, calibration_text, status_of
+from app.jobs.calibrations import NothingToCalibrate, ask, status_of
 from app.jobs.parameters import InvalidParameters, Parameters
 from app.store.queries import Row, Rows
 from app.store.queries import funds as fund_queries
@@ -138,7 +138,7 @@ async def calibration_of(
     if row is None:
         raise unknown("calibration_id")
     status = status_of(row, services.runner.now())
-    identifier = calibration_text(row["calibration_id"])
+    identifier = f"c-{row['calibration_id']}"
     return CalibrationView(calibration_id=identifier, status=status, **row["result"])
 
 

@@ -7,6 +7,7 @@ import asyncio
 import csv
 import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ import asyncpg
 import uvloop
 
 from app.calibration.runs.result import Told
-from app.calibration.tasks import calibrating
+from app.calibration.tasks import calibrating, reproducing
 from app.calibration.tasks.shown import Shown
 from app.jobs import board, calibrations
 from app.jobs.board import Job, JobRunning
@@ -28,6 +29,7 @@ from app.store.embedded_files import EmbeddedPostgresError
 from app.store.reach import reach
 
 OK, FAILED, USAGE = 0, 1, 2
+DIFFERS, CANNOT_TELL = 1, 2
 COMMAND_LINE = "command line"
 """In the place of a key: who may write to the database may run."""
 
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     whose.add_argument(
         "--reproduce",
         metavar="ID",
-        help="make a stored calibration again, from what is stored; exit 1 if a figure differs",
+        help="make a calibration again from what is stored: 1 if a figure differs, 2 if it cannot",
     )
     parser.add_argument("--seed", metavar="N", help="of the draws (1)")
     parser.add_argument(
@@ -93,6 +95,8 @@ async def _run(
     async with reach(database_url, data_dir) as address:
         connection = await database.connect(address)
         try:
+            if options.reproduce is not None:
+                return await _reproduce(connection, options.reproduce)
             asset = await _asset(connection, options)
             if await connection.fetchval("SELECT pg_is_in_recovery()"):
                 found = await _only_look(connection, asset, asked)
@@ -102,6 +106,28 @@ async def _run(
             connection.terminate()
     _print(found, options)
     return OK
+
+
+async def _reproduce(connection: asyncpg.Connection, name: str) -> int:
+    """Print each figure beside the stored one, and of the single losses those that differ."""
+    if not re.fullmatch(r"c-[0-9]{1,18}", name):
+        return _failed(f"{name[:50]!a} is no calibration: they are c-1, c-2 and so on", CANNOT_TELL)
+    task = Shown(Job(0, "calibration", {}, COMMAND_LINE), connection)
+    try:
+        found = await reproducing.reproduce(connection, int(name[2:]), task.tell)
+    except JobFailed as error:
+        return _failed(f"{error.failure.code}: {error.failure.detail}", CANNOT_TELL)
+    finally:
+        task.close()
+    differ = [one for one in found if not one.agrees]
+    shown = [one for one in found if not (one.agrees and one.name.startswith("losses"))]
+    width = max(len(one.name) for one in shown)
+    for one in shown:
+        mark = "" if one.agrees else "  DIFFERS"
+        sys.stdout.write(f"{one.name:<{width}}  {one.stored!s:>24}  {one.again!s:>24}{mark}\n")
+    said = f"{len(differ):,} differ" if differ else "all agree to a millionth"
+    sys.stdout.write(f"{len(found):,} figures: {said}.\n")
+    return DIFFERS if differ else OK
 
 
 async def _asset(connection: asyncpg.Connection, options: argparse.Namespace) -> str:

@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import asyncpg
 
-from app.calibration.inputs.history import InsufficientHistory
+from app.calibration.inputs.history import Closes, InsufficientHistory
 from app.calibration.inputs.prices import read_closes
 from app.calibration.inputs.snapshot import NoBook, read_book
 from app.calibration.runs import result
+from app.calibration.runs.pool import Pool
 from app.calibration.runs.result import Told
 from app.calibration.runs.run import Calibration, InForce, Progress, Run, calibrate, prepare
+from app.calibration.tasks.kept import MOST_BYTES, RunInputs, pack
 from app.catalogue import stress
 from app.engine.numbers import plain
 from app.jobs import calibrations
@@ -26,11 +28,14 @@ from app.jobs.working import Found, JobFailed, Task
 
 BEFORE, BEHIND = 0.1, 0.95
 """Which shares of a job are done when its run begins, and when it ends."""
+SHARED_OUT = 50_000
+"""Positions from which on it pays to begin more processes."""
 
 
 class CalibratedRun(NamedTuple):
-    """A run, and what it says of each fund of its book."""
+    """A run, what it was made from, and what it says of each fund of its book."""
 
+    inputs: RunInputs
     run: Run
     found: Sequence[Calibration]
 
@@ -38,9 +43,9 @@ class CalibratedRun(NamedTuple):
 async def calibration(task: Task) -> Found:
     """A job's run; what it gives is kept with the job's end."""
     request = task.job.request
-    done = await run(
-        task.connection, request["asset"], read_parameters(request["parameters"]), task.tell
-    )
+    asked = read_parameters(request["parameters"])
+    done = await run(task.connection, request["asset"], asked, task.tell)
+    inputs = await asyncio.to_thread(pack, done.inputs)
     rows = await _rows(task, done)
     proposed = [
         {
@@ -50,26 +55,53 @@ async def calibration(task: Task) -> Found:
         }
         for one in rows
     ]
-    return Found({"calibrations": proposed}, partial(calibrations.keep, found=rows, inputs=None))
+    body = inputs if len(inputs) <= MOST_BYTES else None
+    return Found({"calibrations": proposed}, partial(calibrations.keep, found=rows, inputs=body))
 
 
 async def run(
-    connection: asyncpg.Connection, asset: str, parameters: Parameters, tell: Progress
+    connection: asyncpg.Connection, asset: str, asked: Parameters, tell: Progress
 ) -> CalibratedRun:
     """All that is read is committed; raises `JobFailed` where there is too little of it."""
+    tell("book", 0.0)
     try:
-        tell("book", 0.0)
         book = await read_book(connection, asset)
-        tell("prices", BEFORE / 2)
-        prices = await read_closes(connection, book, parameters)
-        in_force = await _in_force(connection, asset)
-        made = await asyncio.to_thread(
-            prepare, book, prices, parameters, stress.crashes(), in_force=in_force
-        )
-        found = await asyncio.to_thread(calibrate, made, progress=_within(tell))
-    except (InsufficientHistory, NoBook) as error:
+    except NoBook as error:
         raise JobFailed(error.code, error.detail) from error
-    return CalibratedRun(made, found)
+    last_import = await connection.fetchval(_LAST_IMPORT)
+    in_force = await _in_force(connection, asset)
+    inputs = RunInputs(book, last_import, stress.crashes(), {}, in_force)
+    return await work_out(connection, inputs, asked, tell)
+
+
+async def work_out(
+    connection: asyncpg.Connection, inputs: RunInputs, asked: Parameters, tell: Progress
+) -> CalibratedRun:
+    """A run over given inputs, and the past prices that it asks for; raises `JobFailed`."""
+    tell("prices", BEFORE / 2)
+    prices = await read_closes(connection, inputs.book, asked)
+    try:
+        made, found = await asyncio.to_thread(_calibrated, inputs, prices, asked, _within(tell))
+    except InsufficientHistory as error:
+        raise JobFailed(error.code, error.detail) from error
+    return CalibratedRun(inputs, made, found)
+
+
+def _calibrated(
+    inputs: RunInputs, prices: Closes, asked: Parameters, tell: Progress
+) -> tuple[Run, list[Calibration]]:
+    made = prepare(
+        inputs.book,
+        prices,
+        asked,
+        inputs.events,
+        disabled=inputs.disabled,
+        in_force=inputs.in_force,
+    )
+    if len(inputs.book.quantity) < SHARED_OUT:
+        return made, calibrate(made, progress=tell)
+    with Pool() as pool:
+        return made, calibrate(made, pool, tell)
 
 
 def documents(done: CalibratedRun) -> list[Told]:
@@ -120,6 +152,7 @@ async def _rows(task: Task, done: CalibratedRun) -> list[NewCalibration]:
     return found
 
 
+_LAST_IMPORT = "SELECT COALESCE(max(import_id), 0) FROM price_imports"
 _IN_FORCE = """
     SELECT fund_id, (required_minimum ->> $1)::numeric AS required_minimum FROM funds
     WHERE required_minimum ->> $1 IS NOT NULL
