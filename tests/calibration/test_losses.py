@@ -109,8 +109,9 @@ def test_fast_is_slow(long: bool, inverse: bool) -> None:
 
 def shares(cross: CrossAccounts, places: Floats) -> Floats:
     found = np.zeros(places.shape[::2])
-    part = cross.shares(places, cross.triggered(places))
-    np.add.at(found, (part.contract, part.scenario), part.amount)
+    for out in cross.triggered(places):
+        part = cross.shares(places, out)
+        np.add.at(found, (cross.legs.contract[part.leg], part.scenario), part.amount)
     return found
 
 

@@ -11,6 +11,7 @@ or short; `value` is what a leg is worth at the mark, signed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -18,8 +19,8 @@ from scipy import sparse
 
 from app.calibration.figures import Floats, Ints
 
-CHUNK = 10
-"""Scenarios of which all accounts are worked out at once."""
+LEGS = 1_000_000
+"""Legs that are worked out at once, in all their scenarios."""
 
 
 class Legs(NamedTuple):
@@ -47,11 +48,12 @@ class Out(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """What is owed, by contract and scenario."""
+    """What is owed: each by a leg, in a scenario, in a step."""
 
+    leg: Ints
     amount: Floats
-    contract: Ints
     scenario: Ints
+    step: Ints
 
 
 class CrossAccounts:
@@ -60,6 +62,7 @@ class CrossAccounts:
     def __init__(self, legs: Legs, contracts: int, gap: float = 1.0) -> None:
         count = len(legs.wallet)
         self.legs, self.gap = legs, gap
+        self.size, self.side = np.abs(legs.value), 2 * legs.contract + (legs.value < 0)
         cell, shape = (legs.account, legs.contract), (count, contracts)
         sensitivity = legs.value - legs.rate * np.abs(legs.value)
         self.base = legs.wallet - np.bincount(legs.account, legs.cost, count)
@@ -75,22 +78,35 @@ class CrossAccounts:
         self.whose = np.concatenate([np.arange(count), graded])
         self.begins = np.concatenate([[0], np.cumsum(np.bincount(legs.account, minlength=count))])
 
-    def triggered(self, places: Floats) -> Out:
-        """Who is out, where: the first step with equity below maintenance margin, or below zero."""
-        contracts, steps, scenarios = places.shape
+    def triggered(self, places: Floats) -> list[Out]:
+        """Who is out, where: the first step with equity below maintenance margin, or below zero.
+
+        Of some scenarios after the other, each sorted by account: so few that little memory will do
+        for all of their legs.
+        """
+        scenarios = places.shape[2]
+        some = max(1, LEGS // max(1, len(self.legs.account)))
         low, high = np.minimum(places.min(axis=1), 1.0), np.maximum(places.max(axis=1), 1.0)
-        found: list[Out] = []
-        for begin in range(0, scenarios, CHUNK):
-            some = slice(begin, begin + CHUNK)
-            least = np.asarray(self.gains @ low[:, some] + self.losses @ high[:, some])
-            rows = np.flatnonzero((least < self.least).any(axis=1))
-            part = np.ascontiguousarray(places[:, :, some])
-            slack = np.asarray(self.slack[rows] @ part.reshape(contracts, -1))
-            below = (slack < self.least[rows]).reshape(len(rows), steps, part.shape[2])
-            row, scenario = np.nonzero(below.any(axis=1))
-            step = below.argmax(axis=1)[row, scenario]
-            found.append(_first(Out(self.whose[rows[row]], scenario + begin, step)))
-        return Out(*map(np.concatenate, zip(*found, strict=True)))
+        return [
+            self._triggered(places, low, high, slice(begin, min(begin + some, scenarios)))
+            for begin in range(0, scenarios, some)
+        ]
+
+    def _triggered(self, places: Floats, low: Floats, high: Floats, some: slice) -> Out:
+        contracts, steps, _ = places.shape
+        least = np.asarray(self.gains @ low[:, some] + self.losses @ high[:, some])
+        rows = np.flatnonzero((least < self.least).any(axis=1))
+        part = np.ascontiguousarray(places[:, :, some].transpose(0, 2, 1))
+        slack = np.asarray(self.slack[rows] @ part.reshape(contracts, -1))
+        below = (slack < self.least[rows]).reshape(len(rows), part.shape[1], steps)
+        first = np.where(below.any(axis=2), below.argmax(axis=2), steps)
+        found = np.full((len(self.legs.wallet), part.shape[1]), steps)
+        accounts = int(np.searchsorted(rows, len(found)))  # behind them, equity of some of these
+        found[rows[:accounts]] = first[:accounts]
+        graded = self.whose[rows[accounts:]]
+        found[graded] = np.minimum(found[graded], first[accounts:])
+        account, scenario = np.nonzero(found < steps)
+        return Out(account, scenario + some.start, found[account, scenario])
 
     def legs_of(self, out: Out) -> tuple[Ints, Ints]:
         """The legs of those that are out: which legs, and each of which of them."""
@@ -99,26 +115,45 @@ class CrossAccounts:
         whose = np.repeat(np.arange(len(count)), count)
         return np.arange(len(whose)) - np.repeat(np.cumsum(count) - count - begins, count), whose
 
-    def shares(self, places: Floats, out: Out, worse: Floats | None = None) -> Shares:
+    def sold(self, outs: Sequence[Out], shape: tuple[int, int, int]) -> Floats:
+        """What their legs are worth at mark: (contracts, sides, steps, scenarios).
+
+        `shape` is that of the places.
+        """
+        contracts, steps, scenarios = shape
+        found = np.zeros((2 * contracts, steps, scenarios))
+        for out in outs:
+            if len(out.account):
+                leg, whose = self.legs_of(out)
+                first = int(out.scenario.min())
+                width = int(out.scenario.max()) + 1 - first
+                cell = (out.step * width + out.scenario - first)[whose]
+                cell += self.side[leg] * (steps * width)
+                part = np.bincount(cell, self.size[leg], 2 * contracts * steps * width)
+                found[:, :, first : first + width] = part.reshape(-1, steps, width)
+        return found.reshape(contracts, 2, steps, scenarios)
+
+    def shares(self, places: Floats, out: Out, shifts: Floats | None = None) -> Shares:
         """What those that are out owe, by contract.
 
-        `worse` is by how much the log price of each of their legs is moved by impact.
+        `shifts` are by how much impact moves the places got: (contracts, sides, steps, scenarios).
         """
         leg, whose = self.legs_of(out)
-        contract, scenario = self.legs.contract[leg], out.scenario[whose]
-        value, cost = self.legs.value[leg], self.legs.cost[leg]
-        place = places[contract, out.step[whose], scenario]
+        contract, cell = self.legs.contract[leg], out.step * places.shape[2] + out.scenario
+        places_there, cells = places[0].size, cell[whose]
+        place = places.reshape(-1)[contract * places_there + cells]
         got = self._between(places, out, leg, whose, place) if self.gap < 1 else place
-        if worse is not None:
-            got = got + self.gap * place * np.expm1(np.where(value > 0, -worse, worse))
-        profit = value * got - cost
+        if shifts is not None:
+            got = got + shifts.reshape(-1)[self.side[leg] * places_there + cells]
+        profit = self.legs.value[leg] * got - self.legs.cost[leg]
         count = len(out.account)
-        equity = self.legs.wallet[out.account] + np.bincount(whose, profit, count)
-        owed = np.maximum(-equity, 0.0)
-        loss = np.maximum(-profit, 0.0)
-        total = np.bincount(whose, loss, count)
-        part = np.divide(loss, total[whose], out=np.zeros_like(loss), where=total[whose] > 0)
-        return Shares(owed[whose] * part, contract, scenario)
+        owed = -(self.legs.wallet[out.account] + np.bincount(whose, profit, count))
+        lost = np.flatnonzero((owed > 0)[whose] & (profit < 0))
+        whose, profit, leg = whose[lost], -profit[lost], leg[lost]
+        total = np.bincount(whose, profit, count)
+        return Shares(
+            leg, owed[whose] * profit / total[whose], out.scenario[whose], out.step[whose]
+        )
 
     def _between(self, places: Floats, out: Out, leg: Ints, whose: Ints, place: Floats) -> Floats:
         """On the line from the step before: where the margin is passed, and `gap` of the rest."""
@@ -134,12 +169,3 @@ class CrossAccounts:
         passed = np.minimum(np.divide(then, then - now, out=np.zeros(count), where=fell), 1.0)
         weight = passed + self.gap * (1 - passed)
         return np.asarray(before + weight[whose] * (place - before))
-
-
-def _first(out: Out) -> Out:
-    """Of each account and scenario the first step, sorted by both."""
-    order = np.lexsort((out.step, out.scenario, out.account))
-    account, scenario, step = (one[order] for one in out)
-    again = (account[1:] == account[:-1]) & (scenario[1:] == scenario[:-1])
-    new = np.concatenate([[True], ~again])[: len(account)]
-    return Out(account[new], scenario[new], step[new])

@@ -8,13 +8,14 @@ falls (linear longs, inverse shorts), 1 where it rises.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.calibration.figures import Floats, places_of
-from app.calibration.losses.cross import CrossAccounts, Legs
+from app.calibration.losses.cross import CrossAccounts, Legs, Shares
 from app.calibration.losses.lines import Axis, Scopes, bankruptcy, trigger
 from app.calibration.losses.steps import Bound, Impact, Lines
 
@@ -196,33 +197,21 @@ class Model:
         is added what the positions that are lost by are worth at mark.
         """
         places = np.exp(logs)
-        out = self.cross.triggered(places)
-        leg, whose = self.cross.legs_of(out)
-        step, scenario = out.step[whose], out.scenario[whose]
-        value = self.cross.legs.value[leg]
-        side = 2 * self.cross.legs.contract[leg] + (value < 0)
-        contracts, steps, scenarios = logs.shape
-        found, worse = np.zeros((contracts, scenarios)), np.zeros(len(leg))
-        order = np.argsort(side, kind="stable")
-        begins = np.searchsorted(side[order], np.arange(2 * contracts + 1))
-        for number in range(2 * contracts):
-            here = order[begins[number] : begins[number + 1]]
-            lines, impact = self.sides[number // 2][number % 2].lines, self.impacts[number // 2]
-            moves = SIGNS[number % 2] * logs[number // 2]
-            lost = None if bankrupt is None else bankrupt[number // 2]
-            if impact is None:
-                found[number // 2] += lines.losses(moves, only=only, bankrupt=lost)
-                continue
-            also = np.zeros((steps, scenarios))
-            np.add.at(also, (step[here], scenario[here]), np.abs(value[here]))
-            found[number // 2] += lines.losses(moves, impact, also, only, lost)
-            worse[here] = impact(lines.sold(moves, also, step[here], scenario[here]))
-        shares = self.cross.shares(places, out, worse)
-        counts = np.ones(len(step)) if only is None else only[step]
-        cell, amount = (shares.contract, shares.scenario), shares.amount * counts
-        np.add.at(found, cell, amount)
-        if bankrupt is not None:
-            np.add.at(bankrupt, cell, np.where(amount > 0, np.abs(value), 0.0))
+        outs = self.cross.triggered(places)
+        also = self.cross.sold(outs, logs.shape)
+        found, shifts = np.zeros(logs.shape[::2]), np.zeros(also.shape)
+        for contract, number in product(range(len(logs)), range(2)):
+            lines, impact = self.sides[contract][number].lines, self.impacts[contract]
+            moves, besides = SIGNS[number] * logs[contract], also[contract, number]
+            lost = None if bankrupt is None else bankrupt[contract]
+            found[contract] += lines.losses(moves, impact, besides, only, lost)
+            if impact is not None:
+                here = np.nonzero(besides)
+                worse = SIGNS[number] * impact(lines.sold(moves, besides, *here))
+                shifts[contract, number][here] = places[contract][here] * np.expm1(worse)
+        shifts *= self.cross.gap
+        for out in outs:
+            self._charge(self.cross.shares(places, out, shifts), only, found, bankrupt)
         return found
 
     def all_losses(self, logs: Floats, bankrupt: Floats | None = None) -> Floats:
@@ -231,6 +220,22 @@ class Model:
         for contract, one in enumerate(logs):
             found[contract] += self.held(contract, one[-1])
         return found
+
+    def _charge(
+        self,
+        shares: Shares,
+        only: NDArray[np.bool_] | None,
+        found: Floats,
+        bankrupt: Floats | None,
+    ) -> None:
+        """Add what cross accounts owe to `found`, and what they are bankrupt with."""
+        chosen = slice(None) if only is None else only[shares.step]
+        leg, amount = shares.leg[chosen], shares.amount[chosen]
+        cell = self.cross.legs.contract[leg] * found.shape[1] + shares.scenario[chosen]
+        found += np.bincount(cell, amount, found.size).reshape(found.shape)
+        if bankrupt is not None:
+            worth = np.where(amount > 0, self.cross.size[leg], 0.0)
+            bankrupt += np.bincount(cell, worth, found.size).reshape(found.shape)
 
 
 def impacts(terms: Sequence[ContractModel], factor: float, cap: float) -> list[Impact | None]:
