@@ -6,13 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures.process import BrokenProcessPool
 
 import numpy as np
 import psutil
 import pytest
 
-from app.calibration.runs.pool import Pool
+from app.calibration.runs.pool import Pool, ProcessEnded
 from app.calibration.runs.search import Search, Tasks
 from tests.calibration.test_search import FUNDS, model, scenarios
 from tests.service import ROOT, until
@@ -40,7 +39,7 @@ def test_any_number_of_processes_gives_the_same_bits(
 ) -> None:
     with Pool(processes) as pool:
         assert figures(Search(tasks, pool)) == alone
-    assert not psutil.Process().children(recursive=True) or _only_the_tracker()
+    assert _only_the_tracker()
 
 
 def _only_the_tracker() -> bool:
@@ -64,14 +63,22 @@ def test_a_process_that_dies_is_no_wrong_figure(tasks: Tasks) -> None:
         for one in psutil.Process().children():
             if "spawn_main" in " ".join(one.cmdline()):
                 one.kill()
-        with pytest.raises(BrokenProcessPool):
-            list(pool(tasks.exact_part, [np.arange(200)] * 50))
+        with pytest.raises(ProcessEnded):
+            pool(tasks.exact_part, [np.arange(200)] * 50)
+        assert _only_the_tracker()
+        (found,) = pool(tasks.exact_part, [np.arange(5)])  # others take their place
+        assert (found == tasks.exact_part(np.arange(5))).all()
+
+
+def test_what_a_task_raises_is_raised(tasks: Tasks) -> None:
+    with Pool(2) as pool, pytest.raises(IndexError):
+        pool(tasks.exact_part, [np.array([10**9])])
 
 
 PARENT = """
 import sys, time
 import numpy as np
-from app.calibration.runs.pool import Pool
+from app.calibration.runs.pool import Pool, ProcessEnded
 from app.calibration.runs.search import Tasks
 from tests.calibration.test_search import FUNDS, model, scenarios
 

@@ -16,48 +16,81 @@ import pickle
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
-from multiprocessing import connection, get_context, parent_process, reduction
+from multiprocessing import get_context, parent_process, reduction
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from threading import Thread
 from types import MethodType, TracebackType
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 ALIGNED = 64
 """Where arrays begin: at a multiple of so many bytes."""
+
+
+class ProcessEnded(Exception):
+    """One of the processes has ended before its work was done."""
 
 
 class Pool:
     """A `Map` over methods of one object after the other. As many processes as cores by default."""
 
     def __init__(self, processes: int | None = None) -> None:
-        self.processes = processes or cores()
+        self.count = processes or cores()
         self._subject: object = None
-        self._shared: Shared | None = None
-        self._executor: ProcessPoolExecutor | None = None
+        self._processes: dict[Connection, SpawnProcess] = {}
 
-    def __call__(self, task: Callable[..., Any], tasks: Iterable[Any]) -> Iterator[Any]:
-        """Results in the order of the tasks; raises `BrokenProcessPool` where a process died."""
+    def __call__(self, task: Callable[..., Any], tasks: Iterable[Any]) -> list[Any]:
+        """Results in the order of the tasks; raises `ProcessEnded`, and what a task raises."""
         assert isinstance(task, MethodType)
-        if self._executor is None or self._subject is not task.__self__:
+        try:
+            if self._subject is not task.__self__:
+                self.close()
+                self._start(task.__self__)
+            return self._worked_out(task.__name__, list(tasks))
+        except BaseException:
             self.close()
-            self._subject, self._shared = task.__self__, Shared(task.__self__)
-            self._executor = ProcessPoolExecutor(
-                self.processes,
-                mp_context=get_context("spawn"),
-                initializer=_begin,
-                initargs=(self._shared,),
-            )
-        return self._executor.map(_worked_out, [(task.__name__, one) for one in tasks])
+            raise
+
+    def _start(self, subject: object) -> None:
+        self._subject, shared = subject, Shared(subject)
+        context = get_context("spawn")
+        for _ in range(self.count):
+            ours, theirs = context.Pipe()
+            self._processes[ours] = context.Process(target=_serve, args=(theirs, shared))
+            self._processes[ours].start()
+            theirs.close()  # so that it is seen when the process ends
+        shared.close()
+
+    def _worked_out(self, name: str, tasks: Sequence[Any]) -> list[Any]:
+        found: list[Any] = [None] * len(tasks)
+        left, busy = iter(enumerate(tasks)), dict[Connection, int]()
+        ready = [*self._processes]
+        try:
+            while True:
+                for one, (number, task) in zip(ready, left, strict=False):
+                    one.send((name, task))
+                    busy[one] = number
+                if not busy:
+                    return found
+                told = wait([*busy])
+                ready = [one for one in busy if one in told]
+                for one in ready:
+                    done, result = one.recv()
+                    if not done:
+                        raise result
+                    found[busy.pop(one)] = result
+        except (EOFError, OSError) as error:
+            raise ProcessEnded from error
 
     def close(self) -> None:
-        """End the processes."""
-        if self._executor is not None:
-            self._executor.shutdown(cancel_futures=True)
-        if self._shared is not None:
-            self._shared.close()
-        self._subject = self._shared = self._executor = None
+        """End the processes: none of them holds anything."""
+        for one, process in self._processes.items():
+            process.kill()
+            process.join()
+            one.close()
+        self._subject, self._processes = None, {}
 
     def __enter__(self) -> Self:
         return self
@@ -128,25 +161,20 @@ def _seen(file: Any, sizes: Sequence[int], rest: bytes) -> object:
     return pickle.loads(rest, buffers=arrays)  # noqa: S301 - our parent's
 
 
-class _Own:
-    """What this process works with."""
-
-    subject: ClassVar[object] = None
-
-
-def _begin(subject: object) -> None:
+def _serve(asked: Connection, subject: object) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
     Thread(target=_end_with_parent, daemon=True).start()
-    _Own.subject = subject
+    while True:
+        name, task = asked.recv()
+        try:
+            answer = True, getattr(subject, name)(task)
+        except Exception as error:
+            answer = False, error
+        asked.send(answer)
 
 
 def _end_with_parent() -> None:
     parent = parent_process()
     assert parent is not None
-    connection.wait([parent.sentinel])
+    wait([parent.sentinel])
     os._exit(1)
-
-
-def _worked_out(task: tuple[str, Any]) -> Any:
-    name, one = task
-    return getattr(_Own.subject, name)(one)
