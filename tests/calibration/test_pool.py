@@ -12,7 +12,9 @@ import psutil
 import pytest
 
 from app.calibration.runs.pool import Pool, ProcessEnded
+from app.calibration.runs.run import calibrate
 from app.calibration.runs.search import Search, Tasks
+from tests.calibration.test_runs import FEW, book, run
 from tests.calibration.test_search import FUNDS, model, scenarios
 from tests.service import ROOT, until
 
@@ -80,6 +82,7 @@ import sys, time
 import numpy as np
 from app.calibration.runs.pool import Pool, ProcessEnded
 from app.calibration.runs.search import Tasks
+from tests.calibration.test_runs import FEW, book, run
 from tests.calibration.test_search import FUNDS, model, scenarios
 
 if __name__ == "__main__":
@@ -108,3 +111,13 @@ def _runs(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+def test_a_whole_run_in_processes() -> None:
+    made = run(book((1000.0, 1000.0), 40), FEW)
+    with Pool(2) as pool:
+        for one, other in zip(calibrate(made), calibrate(made, pool), strict=True):
+            assert one.required_minimum == other.required_minimum
+            assert one.sensitivity == other.sensitivity
+            assert one.simulated.largest.tobytes() == other.simulated.largest.tobytes()
+            assert one.sources.by_contract.tobytes() == other.sources.by_contract.tobytes()

@@ -51,7 +51,9 @@ NO_MARGIN = Change("trigger", "bankruptcy")
 def sensitivity(run: Run, base: Model, each: Map = map) -> list[list[Changed]]:
     """By fund: each assumption that the run did not make anyway."""
     count = min(len(run.scenarios.rows), max(LEAST, len(run.scenarios.rows) // PART))
-    few = run._replace(scenarios=run.scenarios._replace(rows=run.scenarios.rows[:count]))
+    scenarios = run.scenarios._replace(rows=run.scenarios.rows[:count])
+    # What a process would get for nothing, and could not: read-only mappings do not travel.
+    few = run._replace(scenarios=scenarios, events=(), disabled={}, in_force={})
     ways = Ways(few, base)
     changes = list(_changes(run.parameters))
     unchanged, *quantiles = each(ways.quantiles, [None, *changes])
