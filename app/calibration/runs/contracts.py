@@ -9,12 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.calibration.figures import Floats
-from app.calibration.runs.search import Map, Search, in_parts
+from app.calibration.runs.search import Map, Search
 from app.calibration.runs.setup import Run
 from app.calibration.runs.simulated import Simulated
 
-TOLD, LARGEST = 20, 100
+TOLD, LARGEST = 20, 50
 """Of how many losses it is told by contract, at least; and for how many it is worked out."""
+PARTS = 5
+"""Tasks that this is divided into."""
 
 
 class Returns(NamedTuple):
@@ -43,7 +45,7 @@ def sources(run: Run, search: Search, fund: int, lost: Simulated, each: Map = ma
     beyond = int((lost.largest >= lost.quantile).sum())
     some = lost.worst[: min(max(beyond, TOLD), LARGEST)]
     here = np.array([one.fund == fund for one in run.book.contracts], dtype=bool)
-    parts = list(each(search.tasks.by_contract, in_parts(some)))
+    parts = list(each(search.tasks.by_contract, np.array_split(some, PARTS)))
     return Sources(some, np.concatenate(parts, axis=1) * here[:, None])
 
 

@@ -26,7 +26,7 @@ CELL = 50
 SPAN = 10 * BLOCK
 """Scenarios whose bounds one task works out."""
 BATCH = 250
-"""Scenarios between two looks at whether it is enough."""
+"""Scenarios between two looks at whether it is enough; how many they are changes no figure."""
 PART = 125
 """Scenarios that one task works out."""
 
@@ -93,8 +93,8 @@ class Tasks(NamedTuple):
 class Search:
     """The losses of an asset's funds in all scenarios, as far as they are asked for."""
 
-    def __init__(self, tasks: Tasks, each: Map = map) -> None:
-        self.tasks, self.each = tasks, each
+    def __init__(self, tasks: Tasks, each: Map = map, batch: int = BATCH) -> None:
+        self.tasks, self.each, self.batch = tasks, each, batch
         count = len(tasks.scenarios.rows)
         self.stage = np.zeros(count, np.int8)
         self.losses = np.full((tasks.funds, count), np.nan)
@@ -126,7 +126,7 @@ class Search:
             known = np.sort(self.losses[fund, chosen & (self.stage == EXACT)])[::-1]
             if not len(left):
                 return known[:count]
-            order = np.argsort(-self.bounds[fund, left], kind="stable")[:BATCH]
+            order = np.argsort(-self.bounds[fund, left], kind="stable")[: self.batch]
             batch = left[order]
             if len(known) >= count and known[count - 1] >= self.bounds[fund, batch[0]]:
                 return known[:count]

@@ -22,6 +22,8 @@ from app.jobs.parameters import Parameters
 
 LEAST, PART = 2000, 50
 """Scenarios: at least so many (or all), and one of so many."""
+BATCH = 50
+"""Of so few scenarios only the largest few losses are looked for."""
 
 
 class Changed(NamedTuple):
@@ -86,7 +88,7 @@ class Ways(NamedTuple):
         """By fund, with one change, or none."""
         run, some = self._changed(change)
         level, count, funds = run.parameters.level, len(run.scenarios.rows), len(run.book.funds)
-        search = Search(Tasks(some, run.scenarios, funds))
+        search = Search(Tasks(some, run.scenarios, funds), batch=BATCH)
         needed = count - int(level * (count - 1))
         return [
             figures.linear_from_top(search.largest(fund, needed), count, level)
