@@ -15,6 +15,7 @@ from app.api.access import admit
 from app.api.accounts import accounts
 from app.api.acts import acts
 from app.api.adl import adl
+from app.api.backtests import backtests
 from app.api.calculators import calculators
 from app.api.calibration_pages import calibration_pages
 from app.api.calibrations import calibrations
@@ -68,6 +69,7 @@ ROUTERS = (
     calibrations,
     calibration_pages,
     stress,
+    backtests,
     jobs,
     incidents,
     owners,

@@ -157,7 +157,7 @@ def independence(calm: int, begins: int, ends: int, goes_on: int) -> Test:
     with after with.
     """
     after_calm, after_one = calm + begins, ends + goes_on
-    share = (begins + goes_on) / (after_calm + after_one)
+    share = (begins + goes_on) / max(1, after_calm + after_one)
     new = begins / after_calm if after_calm else 0.0
     again = goes_on / after_one if after_one else 0.0
     ratio = -2 * (

@@ -49,3 +49,16 @@ def test_closes_at_odd_times_make_no_day() -> None:
     found = own_days(prepare(BOOK, odd, Parameters(), ()))
     assert found.dates == ()
     assert found.losses.shape == (2, 0)
+
+
+def test_a_step_of_which_nothing_is_known_is_in_no_day() -> None:
+    """Its day is left out; those after it are where they were."""
+    prices = positions.prices(6, BOOK, rows=24 * 15, hours=1)
+    closes = prices.closes.copy()
+    closes[24 * 3 + 5] = np.nan
+    whole = prepare(BOOK, prices, Parameters(), ())
+    holed = prepare(BOOK, replace(prices, closes=closes), Parameters(), ())
+    assert len(holed.history.ends) == len(whole.history.ends) - 2
+    every, left = own_days(whole), own_days(holed)
+    assert left.dates == (*every.dates[:3], *every.dates[4:])
+    assert left.losses[:, 3:] == pytest.approx(every.losses[:, 4:], rel=0.2)

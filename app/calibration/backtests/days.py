@@ -6,7 +6,7 @@ Nothing is drawn, and nothing is brought to another volatility.
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -40,10 +40,16 @@ def own_days(run: Run) -> OwnDays:
 
 def whole_days(run: Run) -> tuple[tuple[date, ...], Ints]:
     """The days with a close at the end of each step, and the rows of returns that each takes."""
-    steps, begins = DAY_HOURS // run.hours, run.prices.times[:-1]
-    found = [row for row in range(len(begins) - steps + 1) if begins[row].time() == MIDNIGHT]
+    steps, ends = DAY_HOURS // run.hours, run.history.ends
+    before = timedelta(hours=run.hours)
+    found = [
+        row
+        for row in range(len(ends) - steps + 1)
+        if (ends[row] - before).time() == MIDNIGHT
+        and ends[row + steps - 1] - ends[row] == timedelta(days=1) - before
+    ]
     rows = np.array([np.arange(row, row + steps) for row in found], np.int64)
-    return tuple(begins[row].date() for row in found), rows.reshape(-1, steps)
+    return tuple((ends[row] - before).date() for row in found), rows.reshape(-1, steps)
 
 
 def losses_of_paths(book: Model, logs: Floats, funds: int) -> Floats:

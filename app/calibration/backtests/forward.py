@@ -68,7 +68,7 @@ def walk_forward(book: PositionBook, prices: Closes, parameters: Parameters) -> 
     lost, signs, funds = model(run, parameters.gap), history.signs(book), len(book.funds)
     both = (losses(lost, one * signs, funds) for one in (estimated, happened))
     found = tuple(tuple(exceeded(*of_fund)) for of_fund in zip(*both, strict=True))
-    return WalkForward(rows, whole.times[LEAST_ROWS + 1 :], found)
+    return WalkForward(rows, run.history.ends[LEAST_ROWS:], found)
 
 
 def thinned(prices: Closes, parameters: Parameters) -> Closes:

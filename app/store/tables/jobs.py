@@ -112,8 +112,16 @@ calibration_inputs = Table(
 )
 """What a run was made from, compressed, so that it can be made again (CAL-11)."""
 
+backtests = Table(
+    "backtests",
+    metadata,
+    number("calibration_id", key=True),
+    Column("body", JSON, nullable=False),
+)
+"""How a calibration's method would have done before (CAL-14): see `app/jobs/backtests.py`."""
+
 BESIDE = (
     "jobs", "calibrations", "calibration_inputs", "price_history", "price_imports",
-    "stress_scenarios",
+    "stress_scenarios", "backtests",
 )  # fmt: skip
 """Tables that the engine's commits do not write."""
