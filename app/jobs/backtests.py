@@ -12,7 +12,9 @@ from typing import Any
 import asyncpg
 
 
-async def keep(connection: asyncpg.Connection, found: Mapping[int, Mapping[str, Any]]) -> None:
+async def keep_backtests(
+    connection: asyncpg.Connection, found: Mapping[int, Mapping[str, Any]]
+) -> None:
     """Store them by calibration, in the transaction that stores these."""
     query = "INSERT INTO backtests (calibration_id, body) VALUES ($1, $2)"
     await connection.executemany(query, [(one, json.dumps(body)) for one, body in found.items()])

@@ -11,7 +11,8 @@ import asyncpg
 
 from app.api.schemas.backtests import EXAMPLE
 from app.api.schemas.calibration_example import LOSSES, RESULT
-from app.jobs import backtests, calibrations
+from app.jobs import calibrations
+from app.jobs.backtests import keep_backtests
 from app.jobs.calibrations import NewCalibration
 from app.jobs.parameters import METHOD
 from tests.api.conftest import Api
@@ -32,7 +33,7 @@ async def kept(connection: asyncpg.Connection, body: dict[str, Any] | None) -> N
     )  # fmt: skip
     await calibrations.keep(connection, [row], None)
     if body is not None:
-        await backtests.keep(connection, {1: body})
+        await keep_backtests(connection, {1: body})
 
 
 async def test_a_backtest(api: Api, connection: asyncpg.Connection) -> None:

@@ -67,6 +67,12 @@ def test_a_run_is_proposed(trading: Trading) -> None:
     assert one["required_minimum"] == found["usdt-major"]["required_minimum"]
     assert float(one["required_minimum"]) >= float(one["simulated"]["quantile"]) > 0
     assert counted(trading) == before + 3
+    tested = trading.ask("GET", f"/v1/calibrations/{number}/backtest?from=2000-01-01")
+    assert tested["walk_forward"]["tested"] == 229
+    assert len(tested["days"]) == 729
+    assert [event["loss"] for event in tested["events"]] == [
+        event["loss"] for event in one["stressed"]["scenarios"]
+    ]
     libraries = {one.path for one in psutil.Process(trading.service.process.pid).memory_maps()}
     assert any("asyncpg" in path for path in libraries)
     assert not any("numpy" in path or "scipy" in path for path in libraries)

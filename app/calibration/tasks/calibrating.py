@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
 import asyncpg
 
+from app.calibration.backtests.result import backtests
 from app.calibration.inputs.history import Closes, InsufficientHistory
 from app.calibration.inputs.prices import read_closes
 from app.calibration.inputs.snapshot import NoBook, read_book
@@ -22,6 +23,7 @@ from app.calibration.tasks.kept import MOST_BYTES, RunInputs, pack
 from app.catalogue import stress
 from app.engine.numbers import plain
 from app.jobs import calibrations
+from app.jobs.backtests import keep_backtests
 from app.jobs.calibrations import NewCalibration
 from app.jobs.parameters import Parameters, read_parameters
 from app.jobs.working import Found, JobFailed, Task
@@ -45,6 +47,8 @@ async def calibration(task: Task) -> Found:
     request = task.job.request
     asked = read_parameters(request["parameters"])
     done = await run(task.connection, request["asset"], asked, task.tell)
+    task.tell("backtest", BEHIND)
+    tested = await asyncio.to_thread(backtests, done.run)
     inputs = await asyncio.to_thread(pack, done.inputs)
     rows = await _rows(task, done)
     proposed = [
@@ -56,7 +60,21 @@ async def calibration(task: Task) -> Found:
         for one in rows
     ]
     body = inputs if len(inputs) <= MOST_BYTES else None
-    return Found({"calibrations": proposed}, partial(calibrations.keep, found=rows, inputs=body))
+    beside = {
+        row.calibration_id: tested[one.fund] for row, one in zip(rows, done.found, strict=True)
+    }
+    return Found({"calibrations": proposed}, partial(_keep, rows=rows, inputs=body, beside=beside))
+
+
+async def _keep(
+    connection: asyncpg.Connection,
+    *,
+    rows: Sequence[NewCalibration],
+    inputs: bytes | None,
+    beside: Mapping[int, Told],
+) -> None:
+    await calibrations.keep(connection, rows, inputs)
+    await keep_backtests(connection, beside)
 
 
 async def run(
