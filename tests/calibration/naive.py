@@ -157,7 +157,7 @@ class Naive:
     def drawn(self) -> list[list[int]]:
         """Which rows each scenario takes."""
         rows = len(self.returns)
-        steps = max(1, self.parameters.horizon_hours // self.prices.hours)
+        steps = -(-self.parameters.horizon_hours // self.prices.hours)
         if steps == 1:
             return [[row] for row in range(rows)]
         mean = self.parameters.mean_block_steps or steps

@@ -73,7 +73,7 @@ def walk_forward(book: PositionBook, prices: Closes, parameters: Parameters) -> 
 
 def thinned(prices: Closes, parameters: Parameters) -> Closes:
     """Closes a horizon apart, the newest one's included."""
-    step = max(1, parameters.horizon_hours // prices.hours)
+    step = -(-parameters.horizon_hours // prices.hours)
     chosen = slice((len(prices.closes) - 1) % step, None, step)
     newest = slice(-MOST_ROWS - 1, None)
     return replace(
