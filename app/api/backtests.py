@@ -1,4 +1,4 @@
-"""Backtests of calibrations (CAL-14)."""
+"""Backtests, of calibrations and of funds day by day (CAL-14)."""
 
 from __future__ import annotations
 
@@ -8,15 +8,27 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated
 
 from fastapi import Query
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.calibrations import CalibrationPath
 from app.api.faults import Fault
+from app.api.funds import FundPath
+from app.api.history import AssetFilter
 from app.api.problems import unknown
 from app.api.routing import problems, router
-from app.api.schemas.backtests import CalibrationBacktestView, EventView, OwnDayView
+from app.api.schemas.backtests import (
+    CalibrationBacktestView,
+    EventView,
+    LiveBacktestView,
+    LiveDayView,
+    OwnDayView,
+)
 from app.api.schemas.base import Day
 from app.api.schemas.jobs import number_of
-from app.api.services import Reading
+from app.api.services import Reading, ServicesDep
+from app.api.signals import Asked
+from app.engine.rejections import Code
+from app.jobs.live import AcceptedQuantile, first_day, live, loss_of
 from app.store.queries import Row
 from app.store.queries import backtests as queries
 
@@ -61,6 +73,70 @@ async def get_backtest(
         walk_forward=body["walk_forward"],
         days=[*_days(body["days"], minimum, start, end)],
     )
+
+
+@backtests.get(
+    "/insurance-funds/{fund_id}/backtest",
+    responses=problems(Code.unknown_fund, Fault.malformed_query),
+    summary="A fund's live backtest",
+)
+async def get_live_backtest(
+    services: ServicesDep, reading: Reading, fund_id: FundPath, asset: AssetFilter = None
+) -> LiveBacktestView:
+    """How often a fund has lost more in a day than its calibrations said, and the traffic light.
+
+    A day's loss is what its bankrupt positions cost: bankruptcy losses and covered deficits, what
+    ADL covered, and what was lost on positions taken over, less the gains of takeovers. `asset` may
+    be left out where the fund's contracts settle in one.
+    """
+    asset = await Asked(fund_id, "24h", asset).asset_of(reading)
+    now = services.runner.now()
+    accepted = [
+        AcceptedQuantile(
+            row["calibration_id"],
+            row["accepted_at"],
+            Decimal(row["quantile"]),
+            Decimal(row["confidence"]),
+            int(row["horizon_hours"]),
+        )
+        for row in await queries.accepted_quantiles(reading, fund_id, asset)
+    ]
+    found = live(accepted, await _losses(reading, fund_id, asset, first_day(accepted, now)), now)
+    beyond = Decimal(0) if found.confidence is None else 1 - found.confidence
+    return LiveBacktestView(
+        fund_id=fund_id,
+        asset=asset,
+        confidence=found.confidence,
+        days=len(found.days),
+        first=found.days[0].date() if found.days else None,
+        last=found.days[-1].date() if found.days else None,
+        expected=len(found.days) * beyond,
+        exceedances=len(found.exceeded),
+        light=found.light,
+        exceeded=[
+            LiveDayView(
+                date=one.day.date(),
+                loss=one.loss,
+                quantile=one.quantile,
+                calibration_id=f"c-{one.calibration_id}",
+            )
+            for one in found.exceeded
+        ],
+    )
+
+
+async def _losses(
+    reading: AsyncConnection, fund_id: str, asset: str, start: datetime | None
+) -> dict[datetime, Decimal]:
+    """A fund's by day, of those on which there was anything."""
+    if start is None:
+        return {}
+    flows = await queries.daily_flows(reading, fund_id, asset, start)
+    covered = await queries.daily_deficits(reading, fund_id, asset, start)
+    return {
+        day: loss_of(flows.get(day, {}), covered.get(day, Decimal(0)))
+        for day in flows.keys() | covered.keys()
+    }
 
 
 def _events(

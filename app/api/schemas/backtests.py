@@ -159,3 +159,52 @@ class CalibrationBacktestView(View):
     days: list[OwnDayView] = Field(description="Those asked for; else the ten that cost most.")
 
     model_config = example(EXAMPLE)
+
+
+class LiveDayView(View):
+    """A day (UTC) on which a fund lost more than the quantile of the calibration then in force."""
+
+    date: dt.date
+    loss: Exact
+    quantile: Exact
+    calibration_id: CalibrationId
+
+
+class LiveBacktestView(View):
+    """What a fund lost day by day, against the quantile in force when each day began (CAL-14).
+
+    `days` were looked at, from `first` to `last`; `expected` of them should be exceeded.
+    """
+
+    fund_id: FundId
+    asset: Asset
+    confidence: Exact | None
+    days: int
+    first: dt.date | None
+    last: dt.date | None
+    expected: Exact
+    exceedances: int
+    light: Light
+    exceeded: list[LiveDayView]
+
+    model_config = example(
+        {
+            "fund_id": "usdt-major",
+            "asset": "USDT",
+            "confidence": "0.999",
+            "days": 365,
+            "first": "2025-11-28",
+            "last": "2026-11-27",
+            "expected": "0.365",
+            "exceedances": 1,
+            "light": "green",
+            "exceeded": [
+                {
+                    "date": "2026-10-11",
+                    "loss": "131000000",
+                    "quantile": "115807318.69",
+                    "calibration_id": "c-19",
+                }
+            ],
+        }
+    )

@@ -119,6 +119,7 @@ adl_events = Table(
     positive("quantity", "mark_price"),
     Index(None, "symbol", "fund_id", "adl_event_id"),
     Index(None, "fund_id", "adl_event_id"),
+    Index("adl_events_deficits", "fund_id", "time", postgresql_include=["symbol", "deficit"]),
 )
 """`queue` lists the fields of each `QueueEntry`, the first to be deleveraged first, with scores of
 `ranked_at` (ADL-5)."""
