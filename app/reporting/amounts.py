@@ -39,10 +39,13 @@ def level(share: str) -> str:
 
 
 def odds(share: str | None) -> str:
-    """`0.0021` as `one in 476`."""
+    """`0.0021` as `one in 476`, `0.37` as `4 in 10`."""
     if share is None:
         return NONE
-    return f"one in {grouped(1 / Decimal(share), 0)}" if Decimal(share) else "never"
+    number = Decimal(share)
+    if number >= Decimal("0.2"):
+        return f"{grouped(10 * number, 0)} in 10"
+    return f"one in {grouped(1 / number, 0)}" if number else "never"
 
 
 def plain(number: str | None, places: int = 8) -> str:

@@ -76,8 +76,8 @@ def _past(sample: Stored) -> Iterator[ReportBlock]:
         "What the simulation knows of the past",
         [Column("Of it"), Column("There is", "number")],
         [
-            ("First price", moment(sample["first"])),
-            ("Last price", moment(sample["last"])),
+            ("First move ends", moment(sample["first"])),
+            ("Last move ends", moment(sample["last"])),
             (f"Moves, of one {step} each", f"{sample['rows']:,}"),
             ("Moves of a simulated period", f"{sample['steps']:,}"),
             ("Independent periods in them", f"{sample['effective_rows']:,}"),

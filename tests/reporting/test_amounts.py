@@ -52,7 +52,14 @@ def test_signed_and_exact_shares() -> None:
 
 
 def test_odds_and_times() -> None:
-    assert [odds(share) for share in ("0.0021", "0", None)] == ["one in 476", "never", "none"]
+    said = {
+        "0.0021": "one in 476",
+        "0": "never",
+        None: "none",
+        "0.7388": "7 in 10",
+        "1": "10 in 10",
+    }
+    assert {share: odds(share) for share in said} == said
     assert moment("2026-11-27T20:00:59.5Z") == "2026-11-27 20:00 UTC"
     assert moment("2026-03-01T00:00:00Z", before=timedelta(days=1)) == "2026-02-28 00:00 UTC"
     assert moment(None) == "none"
