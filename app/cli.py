@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import logging
 import sys
 from collections.abc import Coroutine
@@ -45,6 +46,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     _add_replay(commands, wanted="replay" in arguments[:1])
     _add_demo(commands, wanted="demo" in arguments[:1])
     _add_import(commands)
+    _add_stress(commands)
     _add_verify(commands)
     _add_verify_history(commands)
     _add_calibrate(commands, wanted="calibrate" in arguments[:1])
@@ -105,6 +107,32 @@ def _add_import(commands: Any) -> None:
     importing.add_argument("--admin-key", metavar="KEY", help="(BACKSTOP_ADMIN_KEY)")
     importing.add_argument("--verbose", action="store_true", help="name the skipped symbols")
     importing.set_defaults(run=_import)
+
+
+def _add_stress(commands: Any) -> None:
+    stress = commands.add_parser(
+        "stress",
+        help="ask a running service what price shocks would do",
+        description="Ask a running service what price shocks would do to the positions of now, of"
+        " which none is touched: `fast` by a formula, at once; `engine` by the real waterfall on a"
+        " copy, which needs an admin's key.",
+    )
+    stress.add_argument(
+        "--shock",
+        action="append",
+        default=[],
+        metavar="SYMBOL=CHANGE",
+        help="a contract's change, as BTCUSDT=-0.3; '*' is all others; may be repeated",
+    )
+    stress.add_argument("--scenario", metavar="ID", help="of the stress library, as 2020-03-12")
+    stress.add_argument("--asset", help="only contracts that settle in it")
+    stress.add_argument("--mode", choices=("fast", "engine"), default="fast")
+    stress.add_argument("--book", choices=("as_is", "none"), default="as_is")
+    stress.add_argument("--fund", choices=("as_is", "unlimited"), default="as_is")
+    stress.add_argument("--json", action="store_true", help="print the whole answer")
+    stress.add_argument("--url", help="the service (http://BACKSTOP_HOST:BACKSTOP_PORT)")
+    stress.add_argument("--admin-key", metavar="KEY", help="(BACKSTOP_ADMIN_KEY)")
+    stress.set_defaults(run=_stress)
 
 
 def _add_verify(commands: Any) -> None:
@@ -212,6 +240,24 @@ def _demo(options: argparse.Namespace) -> int:
     from app.demo import cli as demo_cli  # noqa: PLC0415 - lazy
 
     return demo_cli.run(options, settings.admin_key)
+
+
+def _stress(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+
+    from app import stressing  # noqa: PLC0415 - lazy
+
+    names = ("scenario", "asset", "mode", "book", "fund")
+    body = {name: getattr(options, name) for name in names if getattr(options, name)}
+    try:
+        if options.shock:
+            body["shocks"] = stressing.parse_shocks(options.shock)
+        key = options.admin_key or settings.admin_key
+        answer = stressing.ask(options.url or settings.address, key, body)
+    except stressing.StressingError as error:
+        return _fail(str(error))
+    print(json.dumps(answer, indent=1) if options.json else stressing.table(answer))
+    return OK
 
 
 def _import(options: argparse.Namespace) -> int:

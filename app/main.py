@@ -25,6 +25,7 @@ from app.catalogue.default import default_commands
 from app.engine.commands import KeyScope
 from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
+from app.jobs.desk import Desk
 from app.jobs.supervisor import Supervisor
 from app.runner.keys import digest_of, make_key
 from app.runner.runner import Busy, By, NotLeader, Runner
@@ -131,7 +132,9 @@ async def _serve_http(
     engine = database.create_engine(address, await _read_slots(address))
     rates = Rates(settings.key_rate, settings.address_rate)
     supervisor = Supervisor(address)
-    app = create_app(runner, engine, rates, supervisor.wake, open_metrics=settings.loopback)
+    desk = Desk(address)
+    loopback = settings.loopback
+    app = create_app(runner, engine, rates, supervisor.wake, desk, open_metrics=loopback)
     server = Server(
         behind(settings.trusted_proxies, app),
         app.state.services.metrics,
@@ -159,6 +162,7 @@ async def _serve_http(
             server.should_exit = True
             await serving
         await supervisor.stop()
+        await desk.stop()
         await engine.dispose()
 
 

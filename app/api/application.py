@@ -43,7 +43,9 @@ from app.api.services import Services
 from app.api.settlements import settlements
 from app.api.signals import signals
 from app.api.stress import stress
+from app.api.stress_tests import stress_tests
 from app.api.treasury import treasury
+from app.jobs.desk import Desk
 from app.runner.runner import Runner
 
 ROUTERS = (
@@ -66,6 +68,7 @@ ROUTERS = (
     funding,
     settlements,
     calculators,
+    stress_tests,
     calibrations,
     calibration_pages,
     stress,
@@ -117,16 +120,19 @@ def create_app(
     database: AsyncEngine,
     rates: Rates | None = None,
     wake_jobs: Callable[[], None] = lambda: None,
+    desk: Desk | None = None,
     *,
     open_metrics: bool,
 ) -> FastAPI:
     """The service over HTTP. The caller starts and stops the runner and owns the database pool.
 
     `rates`: how many requests are served, else any number. `wake_jobs` is called when a job was
-    asked for or canceled. `open_metrics`: `/metrics` needs no key (for a service that only this
-    machine can reach).
+    asked for or canceled; without a `desk` no what-if is answered at once. `open_metrics`:
+    `/metrics` needs no key (for a service that only this machine can reach).
     """
-    services = Services(runner, database, rates or Rates(), wake_jobs, open_metrics=open_metrics)
+    services = Services(
+        runner, database, rates or Rates(), wake_jobs, desk, open_metrics=open_metrics
+    )
     app = Application(
         services,
         title="Backstop",

@@ -68,8 +68,12 @@ async def cancel_job(admin: Admin, services: ServicesDep, job_id: JobPath) -> Jo
 def _view(row: Row, identity: Identity | None) -> JobView:
     calibrations: dict[str, Any] = row["request"].get("calibrations", {})
     admin = identity is not None and identity.is_admin
+    found = dict(row)
+    if found["result"] is not None and not admin:
+        found["result"] = {**found["result"]}
+        found["result"].pop("accounts", None)  # whose positions a what-if liquidates
     return JobView.of(
-        row,
+        found,
         calibration_ids=[*calibrations.values()],
         requested_by=row["requested_by"] if admin else None,
     )

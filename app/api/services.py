@@ -16,6 +16,7 @@ from app.api.problems import too_wide
 from app.api.ranking import Rankings
 from app.api.rates import Rates
 from app.engine.commands import KeyScope
+from app.jobs.desk import Desk
 from app.runner.runner import Runner
 from app.store.reads import Reads, cause_of, connected, raw
 
@@ -31,12 +32,14 @@ class Services:
         database: AsyncEngine,
         rates: Rates,
         wake_jobs: Callable[[], None],
+        desk: Desk | None,
         *,
         open_metrics: bool,
     ) -> None:
         self.runner = runner
         self.database = Reads(database)
         self.wake_jobs = wake_jobs
+        self.desk = desk
         self._pool = database
         self.open_metrics = open_metrics
         self.metrics = HttpMetrics()

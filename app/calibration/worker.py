@@ -4,7 +4,8 @@ See `app.jobs.working` for how it is told which one.
 """
 
 from app.calibration.tasks.calibrating import calibration
+from app.calibration.tasks.stress_testing import stress_test
 from app.jobs.working import main
 
 if __name__ == "__main__":
-    main({"calibration": calibration})
+    main({"calibration": calibration, "stress_test": stress_test})

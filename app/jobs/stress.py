@@ -6,10 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
 from math import exp
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+import asyncpg
 
 from app.catalogue.stress import MIRROR_IMAGE, MIRRORED, STEPS, Crash
 from app.engine.numbers import EXACT, floor_to
+from app.jobs.library import StressLibrary
+from app.store import codec
 
 Mode = Literal["fast", "engine"]
 """CAL-2 on arrays, or the real waterfall on a private copy."""
@@ -88,6 +92,7 @@ class Shocked(NamedTuple):
     symbol: str
     base_asset: str
     asset: str
+    fund_id: str
     tick: Decimal
     mark: Decimal | None
     is_open: bool
@@ -119,6 +124,11 @@ def _check_named(symbol: str, contract: Shocked | None) -> None:
         )
     if contract.mark is None:
         raise InvalidStressTest("no_mark", f"{symbol} has no mark price", symbol=symbol)
+
+
+def assets_of(path: Sequence[Mapping[str, object]], contracts: Mapping[str, Shocked]) -> list[str]:
+    """The settlement assets of the contracts that a path changes."""
+    return sorted({contracts[symbol].asset for step in path for symbol in step})
 
 
 def prices(
@@ -175,3 +185,42 @@ def _changed(
 
 def _to_tick(price: Decimal, contract: Shocked) -> Decimal:
     return max(contract.tick, floor_to(price, contract.tick))
+
+
+def crash_of(test: StressTest, library: StressLibrary) -> Crash | None:
+    """The test's scenario, if it has one; one that is switched off may be tried.
+
+    Raises `InvalidStressTest` where there is no such scenario.
+    """
+    if test.scenario is None:
+        return None
+    found = library.find(test.scenario.removesuffix(MIRROR_IMAGE))
+    if found is None:
+        raise InvalidStressTest(
+            "unknown_scenario", f"there is no scenario {test.scenario}", scenario=test.scenario
+        )
+    return found.crash
+
+
+async def read_contracts(connection: asyncpg.Connection) -> list[Shocked]:
+    """All contracts with their newest marks."""
+    return [Shocked(*row) for row in await connection.fetch(_CONTRACTS)]
+
+
+def read_test(stored: Mapping[str, Any]) -> StressTest:
+    """What `stored_test` wrote."""
+    test: StressTest = codec.from_json(StressTest, stored)
+    return test
+
+
+def stored_test(test: StressTest) -> dict[str, Any]:
+    """As JSON has it: decimals as text."""
+    found: dict[str, Any] = codec.to_json(StressTest, test)
+    return found
+
+
+_CONTRACTS = """
+    SELECT c.symbol, base_asset, settlement_asset, insurance_fund, tick_size, marks.price,
+        status <> 'settled' AND COALESCE(phase <> 'closing', true)
+    FROM contracts AS c LEFT JOIN marks USING (symbol) LEFT JOIN deliveries USING (symbol)
+"""

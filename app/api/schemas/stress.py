@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from app.api.schemas.base import (
     ASSET_PATTERN,
     LEFT_OUT,
+    Asset,
     Body,
     Exact,
     Name,
@@ -18,6 +19,7 @@ from app.api.schemas.base import (
     View,
     example,
 )
+from app.jobs.stress import MOST_SHOCKS, BookUse, FundUse, Mode
 
 SCENARIO_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$"
 ScenarioId = Annotated[str, Field(pattern=SCENARIO_PATTERN, examples=["2020-03-12"])]
@@ -94,3 +96,113 @@ class ScenarioHistoryView(View):
 
     scenario_id: str
     versions: list[ScenarioView]
+
+
+class ShockBody(Body):
+    """A contract's price changes by a fraction, above -1; `*` is all that are not named."""
+
+    symbol: Annotated[str, Field(pattern=r"^([A-Z0-9_]{1,32}|\*)$", examples=["BTCUSDT"])]
+    change: Number
+
+
+Shocks = Annotated[list[ShockBody], Field(max_length=MOST_SHOCKS)]
+
+
+class StressTestBody(Body):
+    """What if: `shocks` at once, a `path` of them, or a `scenario` of the stress library.
+
+    With an `asset`, of the contracts that settle in it alone. `book` and `fund` are for `engine`:
+    with `none` all resting orders are cancelled first, `unlimited` funds take over everything.
+    """
+
+    shocks: Shocks = LEFT_OUT
+    path: Literal["instant"] | Annotated[list[Shocks], Field(max_length=1_000)] = "instant"
+    scenario: Annotated[str, Field(pattern=SCENARIO_PATTERN, examples=["2020-03-12"])] = LEFT_OUT
+    mode: Mode = "fast"
+    book: BookUse = "as_is"
+    fund: FundUse = "as_is"
+    asset: Asset = LEFT_OUT
+
+    model_config = example(
+        {"shocks": [{"symbol": "BTCUSDT", "change": "-0.3"}, {"symbol": "*", "change": "-0.5"}]},
+        {"scenario": "2020-03-12", "asset": "USDT"},
+    )
+
+
+class StressAsOf(View):
+    """The last command that the book holds."""
+
+    sequence: int
+    time: Time
+
+
+class StressLoss(View):
+    """What a fund loses, by the real waterfall (null: not asked) and by the formula (CAL-2)."""
+
+    engine: Exact | None
+    fast: Exact
+
+
+class StressedFund(View):
+    """A fund in an asset, its inventory at mark. What is null only the engine tells.
+
+    `inventory_loss` is the formula's, of what the fund holds now; `inventory_profit` is the
+    engine's, what it takes over included. By the formula the balance
+    after is without fees and gains, and below zero where it is not enough.
+    """
+
+    fund_id: str
+    asset: str
+    loss: StressLoss
+    inventory_loss: Exact
+    gain: Exact | None
+    clearance_fees: Exact | None
+    inventory_profit: Exact | None
+    balance_before: Exact
+    balance_after: Exact
+    net_notional_after: Exact | None
+    cap_use: Exact | None
+    emergency_injection: Exact | None
+    exhausted: bool
+
+
+class StressedContract(View):
+    """A contract whose price changes; values are at the marks of the time."""
+
+    symbol: str
+    fund_id: str
+    asset: str
+    mark_before: Exact
+    mark_after: Exact
+    loss: StressLoss
+    liquidations: int | None
+    bankrupt_quantity: Exact | None
+    bankrupt_value: Exact | None
+    taken_over_quantity: Exact | None
+    taken_over_value: Exact | None
+    deleveraged_quantity: Exact | None
+    deleveraged_value: Exact | None
+    overshoot: Exact | None
+
+
+class StressWarning(View):
+    """What makes the answer another one than one would think."""
+
+    code: Literal["stale_mark", "halted", "set_aside"]
+    subject: str
+
+
+class StressTestView(View):
+    """A what-if: of the book `as_of`, which is `age_seconds` old. Nothing was changed."""
+
+    mode: Mode
+    scenario: str | None
+    steps: int
+    book: BookUse
+    fund: FundUse
+    as_of: StressAsOf
+    age_seconds: float
+    funds: list[StressedFund]
+    contracts: list[StressedContract]
+    accounts: None = Field(description="The engine's answer to an admin names accounts.")
+    warnings: list[StressWarning]

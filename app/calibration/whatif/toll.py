@@ -31,6 +31,16 @@ class ContractToll:
     loss: Decimal = ZERO
     gain: Decimal = ZERO
 
+    @property
+    def bankrupt_quantity(self) -> Decimal:
+        """What no order met and somebody else took: the fund, or ADL."""
+        return self.taken_over_quantity + self.deleveraged_quantity
+
+    @property
+    def bankrupt_value(self) -> Decimal:
+        """The same at the marks of the time."""
+        return self.taken_over_value + self.deleveraged_value
+
 
 @dataclass(slots=True)
 class FundToll:
