@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.api.schemas.calibrations import CalibrationLossesView, CalibrationView
 from app.calibration import figures
 from app.calibration.inputs.book import PositionBook
-from app.calibration.runs import result
+from app.calibration.runs import result, sensitivity
 from app.calibration.runs.exceeding import Frequency
 from app.calibration.runs.reverse import Reverse
 from app.calibration.runs.run import Calibration, InForce, Run, calibrate, prepare
@@ -233,3 +233,13 @@ def test_rows_are_told_by_their_own_times() -> None:
         598, "2026-11-02T21", "2026-11-27T20",
     )  # fmt: skip
     assert made.history.ends[99] == prices.times[102]
+
+
+def test_single_steps_are_all_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They come in the order of the past: the first of them are no sample."""
+    monkeypatch.setattr(sensitivity, "LEAST", 100)
+    for hours, scenarios in ((24, 600), (1, 100)):
+        for one in calibrate(run(book(), FEW, hours=hours)):
+            assert {row.scenarios for row in one.sensitivity} == {scenarios}
+            if hours == 24:
+                assert {row.unchanged for row in one.sensitivity} == {one.simulated.quantile}

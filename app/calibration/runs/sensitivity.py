@@ -21,7 +21,7 @@ from app.calibration.runs.setup import Run, model
 from app.jobs.parameters import Parameters
 
 LEAST, PART = 2000, 50
-"""Scenarios: at least so many (or all), and one of so many."""
+"""Drawn scenarios: at least so many (or all), and one of so many."""
 BATCH = 50
 """Of so few scenarios only the largest few losses are looked for."""
 
@@ -52,7 +52,9 @@ NO_MARGIN = Change("trigger", "bankruptcy")
 
 def sensitivity(run: Run, base: Model, each: Map = map) -> list[list[Changed]]:
     """By fund: each assumption that the run did not make anyway."""
-    count = min(len(run.scenarios.rows), max(LEAST, len(run.scenarios.rows) // PART))
+    count = len(run.scenarios.rows)
+    if run.steps > 1:  # drawn: any first ones are a sample; single steps come as the past did
+        count = min(count, max(LEAST, count // PART))
     scenarios = run.scenarios._replace(rows=run.scenarios.rows[:count])
     # What a process would get for nothing, and could not: read-only mappings do not travel.
     few = run._replace(scenarios=scenarios, events=(), disabled={}, in_force={})
