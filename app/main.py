@@ -131,7 +131,7 @@ async def _serve_http(
     """Serve until cancelled or until the embedded server is dead."""
     engine = database.create_engine(address, await _read_slots(address))
     rates = Rates(settings.key_rate, settings.address_rate)
-    supervisor = Supervisor(address)
+    supervisor = Supervisor(address, dask_scheduler=settings.dask_scheduler)
     desk = Desk(address)
     loopback = settings.loopback
     app = create_app(runner, engine, rates, supervisor.wake, desk, open_metrics=loopback)

@@ -42,6 +42,7 @@ class Settings:
     key_rate: RateLimitItem | None = KEY_RATE
     address_rate: RateLimitItem | None = ADDRESS_RATE
     limits: Limits = LIMITS
+    dask_scheduler: str | None = None
 
     @property
     def address(self) -> str:
@@ -70,6 +71,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         host=given.get("BACKSTOP_HOST", "127.0.0.1"),
         port=parse_port(given.get("BACKSTOP_PORT", "8000")),
         admin_key=admin_key,
+        dask_scheduler=given.get("BACKSTOP_DASK_SCHEDULER"),
         trusted_proxies=parse_proxies(given.get("BACKSTOP_TRUSTED_PROXIES", "")),
         key_rate=parse_rate("BACKSTOP_KEY_RATE", given, KEY_RATE),
         address_rate=parse_rate("BACKSTOP_ADDRESS_RATE", given, ADDRESS_RATE),

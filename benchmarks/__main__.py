@@ -10,6 +10,7 @@ from dataclasses import replace
 import uvloop
 
 from benchmarks import (
+    calibration,
     cascades,
     growth,
     history,
@@ -33,6 +34,7 @@ FAMILIES: dict[str, Callable[[str, Options], Awaitable[list[Row]]]] = {
     "takeover": takeover.rows,
     "ticks": ticks.rows,
     "growth": growth.rows,
+    "calibration": calibration.rows,
     "peer": peer.rows,
 }
 NOTES = (

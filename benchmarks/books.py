@@ -77,7 +77,7 @@ def _drawn(random: np.random.Generator, count: int, contracts: int) -> Ints:
 
 def _legs(random: np.random.Generator, count: int, contracts: int) -> tuple[Ints, Ints]:
     """Accounts with two to eight legs, as far as these are in different contracts."""
-    account = np.repeat(np.arange(count), random.integers(2, 9, count))[: 2 * count]
+    account = np.repeat(np.arange(count), random.integers(2, 9, count))[: 4 * count]
     key = np.unique(account * contracts + _drawn(random, len(account), contracts))[:count]
     return key // contracts, key % contracts
 

@@ -23,11 +23,14 @@ class Options:
     peer: tuple[int, ...] = (10_000, 20_000, 40_000)
     growth: float = 1.0
     growth_rounds: int = 3
+    contracts: int = 500
+    scenarios: int = 100_000
+    past: int = 17_520
 
 
 QUICK = Options(
     seconds=0.2, rounds=1, clients=4, batch=50, positions=2_000, ticks=50,
     cascade=120, worst=100, settled=300, peer=(50,), growth=0.01,
-    growth_rounds=1, history=3_000, questions=2,
+    growth_rounds=1, history=3_000, questions=2, contracts=20, scenarios=10_000, past=600,
 )  # fmt: skip
 """Every row once, to see that it runs; its figures mean nothing."""

@@ -15,10 +15,11 @@ import os
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 import asyncpg
 
@@ -57,7 +58,7 @@ class Worker:
         """Its exit status, once it and all that it started have ended."""
 
     @classmethod
-    async def start(cls, module: str, address: str, job_id: int) -> Self:
+    async def start(cls, module: str, order: Mapping[str, Any]) -> Self:
         """The address holds a password, so it is told over standard input, which then stays open:
 
         its end tells the worker that the service is no more.
@@ -73,7 +74,7 @@ class Worker:
         with suppress(ProcessLookupError):
             os.setpriority(os.PRIO_PROCESS, process.pid, NICE)
         assert process.stdin is not None
-        process.stdin.write(json.dumps({"address": address, "job_id": job_id}).encode() + b"\n")
+        process.stdin.write(json.dumps(order).encode() + b"\n")
         return cls(process)
 
     async def _wait(self) -> int:
@@ -90,8 +91,11 @@ class Worker:
 class Supervisor:
     """One instance's, from `start` to `stop`."""
 
-    def __init__(self, address: str, module: str = WORKER) -> None:
+    def __init__(
+        self, address: str, module: str = WORKER, *, dask_scheduler: str | None = None
+    ) -> None:
         self._address = address
+        self._dask_scheduler = dask_scheduler
         self._module = module
         self._owner: int | None = None
         self._workers: dict[int, Worker] = {}
@@ -169,7 +173,12 @@ class Supervisor:
 
     async def _start(self, connection: asyncpg.Connection, job_id: int) -> None:
         try:
-            worker = await Worker.start(self._module, self._address, job_id)
+            order = {
+                "address": self._address,
+                "job_id": job_id,
+                "dask_scheduler": self._dask_scheduler,
+            }
+            worker = await Worker.start(self._module, order)
         except OSError as error:
             await board.fail(connection, job_id, JobFailure(WORKER_DIED, f"did not start: {error}"))
             return

@@ -1,6 +1,8 @@
 """How a worker does its job: what it is told, what it says meanwhile, and how it ends.
 
-    python -m MODULE < {"address": ..., "job_id": ...}        (one line; standard input stays open)
+    python -m MODULE < {"address": ..., "job_id": ..., "dask_scheduler": ...}
+
+    (one line; standard input stays open)
 
 The module calls `main` with what it can do, by kind. It ends with the service, which holds the
 other end of its standard input: however that ended. What was found is stored in one transaction
@@ -18,6 +20,7 @@ import sys
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, NoReturn
 
 import asyncpg
@@ -54,8 +57,12 @@ class Found(NamedTuple):
 class Task:
     """A job in a worker's hands."""
 
-    def __init__(self, job: Job, connection: asyncpg.Connection) -> None:
+    def __init__(
+        self, job: Job, connection: asyncpg.Connection, dask_scheduler: str | None = None
+    ) -> None:
         self.job = job
+        self.dask_scheduler = dask_scheduler
+        """Where a cluster is that shares the work out; None: this machine does it."""
         self.connection = connection
         """For reading, and nobody else's."""
         self.told = ("begin", 0.0)
@@ -69,6 +76,8 @@ class Task:
         os._exit(0)
 
 
+MakeTask = Callable[[Job, asyncpg.Connection], Task]
+
 DoJob = Callable[[Task], Awaitable[Found]]
 """Does a job; raises `JobFailed` where it cannot be done."""
 
@@ -78,7 +87,8 @@ def main(works: Mapping[JobKind, DoJob]) -> None:
     logging.basicConfig(stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
     order = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_the_service, daemon=True).start()
-    asyncio.run(carry_out(order["address"], order["job_id"], works))
+    made = partial(Task, dask_scheduler=order["dask_scheduler"])
+    asyncio.run(carry_out(order["address"], order["job_id"], works, made))
 
 
 def _end_with_the_service() -> None:
@@ -89,7 +99,7 @@ def _end_with_the_service() -> None:
 
 
 async def carry_out(
-    address: str, job_id: int, works: Mapping[JobKind, DoJob], made: type[Task] = Task
+    address: str, job_id: int, works: Mapping[JobKind, DoJob], made: MakeTask = Task
 ) -> None:
     """Do a running job to its end, and tell of it meanwhile."""
     connection, telling = await database.connect(address), await database.connect(address)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import asyncpg
 
@@ -28,6 +28,9 @@ from app.jobs.calibrations import NewCalibration
 from app.jobs.parameters import Parameters, read_parameters
 from app.jobs.working import Found, JobFailed, Task
 
+if TYPE_CHECKING:
+    from app.calibration.runs.cluster import Cluster
+
 BEFORE, BEHIND = 0.1, 0.95
 """Which shares of a job are done when its run begins, and when it ends."""
 SHARED_OUT = 50_000
@@ -46,7 +49,8 @@ async def calibration(task: Task) -> Found:
     """A job's run; what it gives is kept with the job's end."""
     request = task.job.request
     asked = read_parameters(request["parameters"])
-    done = await run(task.connection, request["asset"], asked, task.tell)
+    cluster = task.dask_scheduler
+    done = await run(task.connection, request["asset"], asked, task.tell, cluster)
     task.tell("backtest", BEHIND)
     tested = await asyncio.to_thread(backtests, done.run)
     inputs = await asyncio.to_thread(pack, done.inputs)
@@ -78,7 +82,11 @@ async def _keep(
 
 
 async def run(
-    connection: asyncpg.Connection, asset: str, asked: Parameters, tell: Progress
+    connection: asyncpg.Connection,
+    asset: str,
+    asked: Parameters,
+    tell: Progress,
+    cluster: str | None = None,
 ) -> CalibratedRun:
     """All that is read is committed; raises `JobFailed` where there is too little of it."""
     tell("book", 0.0)
@@ -89,24 +97,33 @@ async def run(
     last_import = await connection.fetchval(_LAST_IMPORT)
     in_force = await _in_force(connection, asset)
     inputs = RunInputs(book, last_import, stress.crashes(), {}, in_force)
-    return await work_out(connection, inputs, asked, tell)
+    return await work_out(connection, inputs, asked, tell, cluster)
 
 
 async def work_out(
-    connection: asyncpg.Connection, inputs: RunInputs, asked: Parameters, tell: Progress
+    connection: asyncpg.Connection,
+    inputs: RunInputs,
+    asked: Parameters,
+    tell: Progress,
+    cluster: str | None = None,
 ) -> CalibratedRun:
-    """A run over given inputs, and the past prices that it asks for; raises `JobFailed`."""
+    """A run over given inputs, and the past prices that it asks for; raises `JobFailed`.
+
+    `cluster` is the address of a Dask scheduler whose workers do it.
+    """
     tell("prices", BEFORE / 2)
     prices = await read_closes(connection, inputs.book, asked)
     try:
-        made, found = await asyncio.to_thread(_calibrated, inputs, prices, asked, _within(tell))
+        made, found = await asyncio.to_thread(
+            _calibrated, inputs, prices, asked, _within(tell), cluster
+        )
     except InsufficientHistory as error:
         raise JobFailed(error.code, error.detail) from error
     return CalibratedRun(inputs, made, found)
 
 
 def _calibrated(
-    inputs: RunInputs, prices: Closes, asked: Parameters, tell: Progress
+    inputs: RunInputs, prices: Closes, asked: Parameters, tell: Progress, cluster: str | None
 ) -> tuple[Run, list[Calibration]]:
     made = prepare(
         inputs.book,
@@ -116,10 +133,22 @@ def _calibrated(
         disabled=inputs.disabled,
         in_force=inputs.in_force,
     )
-    if len(inputs.book.quantity) < SHARED_OUT:
+    if cluster is None and len(inputs.book.quantity) < SHARED_OUT:
         return made, calibrate(made, progress=tell)
-    with Pool() as pool:
-        return made, calibrate(made, pool, tell)
+    with shared_out(cluster) as each:
+        return made, calibrate(made, each, tell)
+
+
+def shared_out(cluster: str | None) -> Pool | Cluster:
+    """Who does a run's work: this machine's cores, or a cluster's; raises `JobFailed`."""
+    if cluster is None:
+        return Pool()
+    from app.calibration.runs.cluster import Cluster  # noqa: PLC0415 - an extra, which takes time
+
+    try:
+        return Cluster(cluster)
+    except OSError as error:
+        raise JobFailed("cluster_unreachable", f"no Dask scheduler at {cluster}") from error
 
 
 def documents(done: CalibratedRun) -> list[Told]:
