@@ -25,9 +25,9 @@ CELL = 50
 """Contracts whose bounds are summed up together, so that a sum is the same whoever makes it."""
 SPAN = 10 * BLOCK
 """Scenarios whose bounds one task works out."""
-BATCH = 250
+BATCH = 300
 """Scenarios between two looks at whether it is enough; how many they are changes no figure."""
-PART = 125
+PART = 50
 """Scenarios that one task works out."""
 
 UNKNOWN, TIGHT, EXACT = 0, 1, 2
