@@ -19,7 +19,7 @@ from scipy import sparse
 
 from app.calibration.figures import Floats, Ints
 
-LEGS = 1_000_000
+LEGS = 300_000
 """Legs that are worked out at once, in all their scenarios."""
 
 

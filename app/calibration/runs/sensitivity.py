@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -56,8 +57,9 @@ def sensitivity(run: Run, base: Model, each: Map = map) -> list[list[Changed]]:
     if run.steps > 1:  # drawn: any first ones are a sample; single steps come as the past did
         count = min(count, max(LEAST, count // PART))
     scenarios = run.scenarios._replace(rows=run.scenarios.rows[:count])
-    # What a process would get for nothing, and could not: read-only mappings do not travel.
-    few = run._replace(scenarios=scenarios, events=(), disabled={}, in_force={})
+    # Processes get no more than they need; read-only mappings do not even travel.
+    prices = replace(run.prices, closes=run.prices.closes[:0])
+    few = run._replace(scenarios=scenarios, prices=prices, events=(), disabled={}, in_force={})
     ways = Ways(few, base)
     changes = list(_changes(run.parameters))
     unchanged, *quantiles = each(ways.quantiles, [None, *changes])
