@@ -47,6 +47,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     _add_demo(commands, wanted="demo" in arguments[:1])
     _add_import(commands)
     _add_stress(commands)
+    _add_prices(commands, wanted="prices" in arguments[:1])
     _add_verify(commands)
     _add_verify_history(commands)
     _add_calibrate(commands, wanted="calibrate" in arguments[:1])
@@ -133,6 +134,15 @@ def _add_stress(commands: Any) -> None:
     stress.add_argument("--url", help="the service (http://BACKSTOP_HOST:BACKSTOP_PORT)")
     stress.add_argument("--admin-key", metavar="KEY", help="(BACKSTOP_ADMIN_KEY)")
     stress.set_defaults(run=_stress)
+
+
+def _add_prices(commands: Any, *, wanted: bool) -> None:
+    prices = commands.add_parser("prices", help="past prices, which calibrations are made from")
+    if wanted:
+        from app.price_importing import add_arguments  # noqa: PLC0415 - lazy
+
+        add_arguments(prices.add_subparsers(required=True, metavar="action"))
+        prices.set_defaults(run=_import_prices)
 
 
 def _add_verify(commands: Any) -> None:
@@ -278,6 +288,31 @@ def _import(options: argparse.Namespace) -> int:
     except ImportingError as error:
         return _fail(str(error))
     print(imported.summary(verbose=options.verbose))
+    return OK
+
+
+def _import_prices(options: argparse.Namespace) -> int:
+    settings = _settings(options)
+    admin_key = options.admin_key or settings.admin_key
+    if not admin_key:
+        return _fail("an admin's key is needed: --admin-key, or BACKSTOP_ADMIN_KEY", USAGE)
+
+    from app.importing import ImportingError  # noqa: PLC0415 - lazy
+    from app.price_importing import (  # noqa: PLC0415 - lazy
+        PriceFormat,
+        PriceTarget,
+        import_prices,
+    )
+
+    columns = PriceFormat(
+        options.symbol, options.time_column, options.close_column, options.volume_column
+    )
+    url = options.url or settings.address
+    target = PriceTarget(url, admin_key, options.interval, options.source)
+    try:
+        print(import_prices(options.file, columns, target))
+    except ImportingError as error:
+        return _fail(str(error))
     return OK
 
 

@@ -83,12 +83,12 @@ def _post(address: str, admin_key: str, body: bytes) -> dict[str, Any]:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ImportingError(f"no service answers at {address}: {error}") from error
     if not answer.is_success:
-        raise ImportingError(f"the service refuses: {_problem(answer)}")
+        raise ImportingError(f"the service refuses: {problem_of(answer)}")
     found: dict[str, Any] = answer.json()
     return found
 
 
-def _problem(answer: httpx.Response) -> str:
+def problem_of(answer: httpx.Response) -> str:
     """A problem document in one line, or the beginning of whatever else it is."""
     try:
         problem = answer.json()

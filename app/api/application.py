@@ -34,6 +34,7 @@ from app.api.offload import offload
 from app.api.orders import orders, trades
 from app.api.owners import owners
 from app.api.placing import PLACING
+from app.api.price_history import price_history
 from app.api.prices import PRICING, prices
 from app.api.problems import Problem
 from app.api.rates import Rates
@@ -52,6 +53,7 @@ ROUTERS = (
     contracts,
     prices,
     candles,
+    price_history,
     accounts,
     keys,
     orders,

@@ -8,7 +8,7 @@ from time import perf_counter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.faults import Fault
-from app.api.limits import BODIES_LIMIT, BODY_LIMIT
+from app.api.limits import BODIES_LIMIT, BODY_LIMIT, STREAMED
 from app.api.metrics import OTHER, HttpMetrics
 from app.api.problems import Problem, malformed
 
@@ -36,6 +36,8 @@ class Edge:
         started = perf_counter()
         status = 500
         body = 0
+        limit = STREAMED.get(scope["path"], BODY_LIMIT)
+        kept = limit == BODY_LIMIT
 
         async def counted_send(message: Message) -> None:
             nonlocal status
@@ -49,9 +51,9 @@ class Edge:
             message = await receive()
             length = len(message.get("body", b""))
             body += length
-            self._bodies += length
-            if body > BODY_LIMIT:
-                raise too_large()
+            self._bodies += length * kept
+            if body > limit:
+                raise too_large(limit)
             if self._bodies > BODIES_LIMIT:
                 raise Problem(
                     Fault.busy,
@@ -62,14 +64,14 @@ class Edge:
 
         try:
             try:
-                if announced(first_headers(scope)) > BODY_LIMIT:
-                    raise too_large()
+                if announced(first_headers(scope)) > limit:
+                    raise too_large(limit)
             except Problem as problem:
                 await problem.response()(scope, receive, counted_send)
             else:
                 await self._app(scope, limited_receive, counted_send)
         finally:
-            self._bodies -= body
+            self._bodies -= body * kept
             method = scope["method"] if scope["method"] in METHODS else OTHER
             self._metrics.count(_template(scope), method, status, perf_counter() - started)
 
@@ -94,12 +96,12 @@ def announced(headers: Mapping[bytes, bytes]) -> int:
     return int(length) if length.isdigit() else 0
 
 
-def too_large() -> Problem:
+def too_large(limit: int = BODY_LIMIT) -> Problem:
     """413, also of a lean route; the connection ends with it."""
     return Problem(
         Fault.body_too_large,
-        "a body has at most 8 MiB",
-        {"limit": str(BODY_LIMIT)},
+        f"a body has at most {limit >> 20} MiB",
+        {"limit": str(limit)},
         {"Connection": "close"},
     )
 

@@ -49,6 +49,7 @@ class Fault(Enum):
     too_many_steps = Refusal(422, "CAL-15", "a path of shocks has at most 48 steps")
     shocked_twice = Refusal(422, "CAL-15", "a step shocks the same contract twice")
     invalid_parameters = Refusal(422, "CAL-8", "`context` says which of a run's parameters")
+    nothing_to_import = Refusal(422, "CAL-7", "no line of a file can be imported")
     rate_limited = Refusal(429, "REC-5", "too many requests of this key or address")
     headers_too_large = Refusal(431, "REC-5", "the headers are larger than 32 KiB together")
     internal_error = Refusal(500, None, "an unexpected error; it was logged")

@@ -11,6 +11,11 @@ URL_LIMIT = 8 * KIB
 HEAD_LIMIT = 32 * KIB
 """Bytes of a request line with its headers; of a chunk's line; of trailers."""
 BODY_LIMIT = 8 * KIB * KIB
+IMPORT_LIMIT = 8 * BODY_LIMIT
+STREAMED = {"/v1/price-history/imports": IMPORT_LIMIT}
+"""Bodies that nobody keeps: they are used as they come, and no key is needed to refuse them."""
+IMPORT_LINES = 250
+"""Of such a body read at a time, a few tenths of a millisecond."""
 BODIES_LIMIT = 256 * KIB * KIB
 """Bytes of all bodies together that are read before a key was looked at."""
 PIPELINE_LIMIT = 16

@@ -43,6 +43,7 @@ Every operation says which of these it can answer.
 TAGS = [
     {"name": "contracts", "description": "What is traded (CON)."},
     {"name": "prices", "description": "Mark prices (MRK)."},
+    {"name": "past prices", "description": "What calibrations are made from (CAL-7)."},
     {"name": "accounts", "description": "Traders: money, settings, positions."},
     {"name": "orders", "description": "Orders and trades (ORD)."},
     {"name": "liquidations", "description": "Liquidations, clearance fees, ADL (LIQ, ADL)."},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -41,6 +42,7 @@ class Services:
         self.wake_jobs = wake_jobs
         self.desk = desk
         self._pool = database
+        self.importing = asyncio.Lock()
         self.open_metrics = open_metrics
         self.metrics = HttpMetrics()
         self.rates = rates

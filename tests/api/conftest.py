@@ -47,7 +47,7 @@ class Api:
         *,
         key: str | None = "admin",
         headers: Mapping[str, str] | None = None,
-        content: bytes | None = None,
+        content: bytes | AsyncIterator[bytes] | None = None,
     ) -> httpx.Response:
         """One request; checks the form of errors."""
         method, path = call.split(" ", 1)

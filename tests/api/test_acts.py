@@ -55,6 +55,7 @@ BESIDE = {
     "POST /v1/insurance-funds/{fund_id}/calibrations",
     "DELETE /v1/jobs/{job_id}",
     "PUT /v1/stress-scenarios/{scenario_id}",
+    "POST /v1/price-history/imports",
 }
 """What changes nothing of the exchange and is no command; a job says whose it is."""
 

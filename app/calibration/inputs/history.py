@@ -104,8 +104,9 @@ def _fill(
     symbols = [*(one.symbol for one in book.contracts), *(one.symbol for one in others)]
     filled, proxied = raw[:, : len(book.contracts)].copy(), []
     known = np.asarray(~np.isnan(raw))
+    begins = np.where(known.any(axis=0), known.argmax(axis=0), len(raw))
     for number in range(len(book.contracts)):
-        for proxy in _proxies(book, others, known.sum(axis=0), number):
+        for proxy in _proxies(book, others, begins, number):
             lacks = np.isnan(filled[:, number])
             if not lacks.any():
                 break
@@ -118,16 +119,18 @@ def _fill(
     return filled, tuple(proxied)
 
 
-def _proxies(book: PositionBook, others: Sequence[StandIn], rows: Ints, contract: int) -> list[int]:
-    """Who may stand for a contract: the one of its fund with the longest history, if that is longer
-    than its own, then any by how long it is."""
+def _proxies(
+    book: PositionBook, others: Sequence[StandIn], begins: Ints, contract: int
+) -> list[int]:
+    """Who may stand for a contract: the one of its fund whose history begins first, if that is
+    before its own, then any in that order."""
     funds = [*(one.fund for one in book.contracts), *(one.fund for one in others)]
     among = [number for number in range(len(funds)) if number != contract]
-    longest = sorted(among, key=lambda number: (-rows[number], number))
+    longest = sorted(among, key=lambda number: (begins[number], number))
     first = [
         number
         for number in longest
-        if funds[number] == funds[contract] and rows[number] > rows[contract]
+        if funds[number] == funds[contract] and begins[number] < begins[contract]
     ][:1]
     return [*first, *(number for number in longest if number not in first)]
 
