@@ -46,6 +46,7 @@ from app.api.signals import signals
 from app.api.stress import stress
 from app.api.stress_tests import stress_tests
 from app.api.treasury import treasury
+from app.api.verdicts import verdicts
 from app.jobs.desk import Desk
 from app.runner.runner import Runner
 
@@ -75,6 +76,7 @@ ROUTERS = (
     calibration_pages,
     stress,
     backtests,
+    verdicts,
     jobs,
     incidents,
     owners,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Query
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import Admin
+from app.api.calibration_views import calibration_item, calibration_view
 from app.api.changing import Changes, Posting
 from app.api.faults import Fault
 from app.api.funds import FundPath
@@ -22,19 +22,14 @@ from app.api.schemas.calibrating import (
     FundCalibrationBody,
     ParametersBody,
 )
-from app.api.schemas.calibrations import AsOf, CalibrationView
-from app.api.schemas.jobs import (
-    CALIBRATION_PATTERN,
-    JobTicket,
-    job_text,
-    number_of,
-)
+from app.api.schemas.calibrations import CalibrationView
+from app.api.schemas.jobs import CALIBRATION_PATTERN, JobTicket, job_text, number_of
 from app.api.services import Reading, Services, ServicesDep
 from app.engine.rejections import Code, Rejection
 from app.jobs.board import JobRunning, TooManyJobs
-from app.jobs.calibrations import NothingToCalibrate, ask, status_of
+from app.jobs.calibrations import NothingToCalibrate, ask
 from app.jobs.parameters import InvalidParameters, Parameters
-from app.store.queries import Row, Rows
+from app.store.queries import Rows
 from app.store.queries import funds as fund_queries
 from app.store.queries import jobs as queries
 
@@ -137,9 +132,7 @@ async def calibration_of(
     row = await queries.get_calibration(reading, number_of(calibration_id))
     if row is None:
         raise unknown("calibration_id")
-    status = status_of(row, services.runner.now())
-    identifier = f"c-{row['calibration_id']}"
-    return CalibrationView(calibration_id=identifier, status=status, **row["result"])
+    return calibration_view(row, services.runner.now())
 
 
 async def _asset_of(services: Services, fund_id: str, asset: str | None) -> str:
@@ -188,9 +181,4 @@ def _unknown_asset(detail: str, asset: str) -> Problem:
 
 def _page(services: Services, paging: Paging, rows: Rows) -> Page[CalibrationItem]:
     now = services.runner.now()
-    return paging.page(rows, lambda row: _item(row, now), "calibration_id")
-
-
-def _item(row: Row, now: datetime) -> CalibrationItem:
-    as_of = AsOf(sequence=row["as_of_sequence"], time=row["as_of_time"])
-    return CalibrationItem.of(row, job_id=row["run_id"], as_of=as_of, status=status_of(row, now))
+    return paging.page(rows, lambda row: calibration_item(row, now), "calibration_id")

@@ -14,13 +14,13 @@ from typing import Any, Literal, NamedTuple
 
 import asyncpg
 
+from app.engine.commands.calibrations import VALID
 from app.jobs import board, parameters
 from app.jobs.board import NewJob
 from app.jobs.parameters import Parameters
 from app.runner.answers import AnswerKey
 
-EXPIRES = timedelta(days=7)
-"""How long a calibration may be accepted after it was proposed: then the book has moved."""
+CalibrationStatus = Literal["proposed", "accepted", "superseded", "rejected", "expired"]
 
 
 class NothingToCalibrate(Exception):
@@ -106,9 +106,23 @@ async def keep(
         await connection.execute(query, found[0].run_id, inputs)
 
 
-def status_of(row: Mapping[str, Any], now: datetime) -> Literal["proposed", "expired"]:
-    """What has become of a stored calibration."""
-    return "expired" if now > row["proposed_at"] + EXPIRES else "proposed"
+def status_of(row: Mapping[str, Any], now: datetime) -> CalibrationStatus:
+    """What has become of a stored calibration, as the engine would judge it now (CAL-12)."""
+    if row["accepted"] is False:
+        return "rejected"
+    if row["last_accepted"] is not None and row["calibration_id"] < row["last_accepted"]:
+        return "superseded"
+    if row["accepted"]:
+        return "accepted"
+    return "expired" if now > row["proposed_at"] + VALID else "proposed"
+
+
+def review_due_at(row: Mapping[str, Any]) -> datetime | None:
+    """When what was accepted is to be reviewed, by its fund's policy; None for all others."""
+    if row["calibration_id"] != row["last_accepted"]:
+        return None
+    decided_at: datetime = row["decided_at"]
+    return decided_at + timedelta(days=row["interval_days"])
 
 
 _NEXT = "nextval(pg_get_serial_sequence('calibrations', 'calibration_id'))"

@@ -47,6 +47,8 @@ ELSEWHERE = {
     "POST /v1/funding-corrections": "test_funding",
     "POST /v1/contracts/{symbol}/settlement": "test_settlements",
     "POST /v1/incidents/{incident_id}/release": "test_incidents",
+    "POST /v1/calibrations/{calibration_id}/accept": "test_verdicts",
+    "POST /v1/calibrations/{calibration_id}/reject": "test_verdicts",
 }
 """Where an act is looked at that needs something to change first; its `reason` is why."""
 

@@ -7,8 +7,8 @@ import pytest
 
 from app.api.schemas.calibration_example import LOSSES, RESULT
 from app.reporting import html
+from tests.api.calibrated import kept
 from tests.api.conftest import Api
-from tests.api.test_jobs import kept
 from tests.reporting.pages import Reader, drawn
 
 REPORT = "GET /v1/calibrations/c-1/report"

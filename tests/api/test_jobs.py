@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +11,11 @@ import asyncpg
 import pytest
 
 from app.api.schemas.calibrating import ParametersBody
-from app.api.schemas.calibration_example import LOSSES, RESULT
-from app.jobs import board, calibrations
-from app.jobs.calibrations import NewCalibration
+from app.api.schemas.calibration_example import PROPOSED, RESULT
+from app.engine.commands.calibrations import VALID
+from app.jobs import board
 from app.jobs.parameters import METHOD, NAMES, Parameters, read_parameters, stored
+from tests.api.calibrated import NOW, kept
 from tests.api.conftest import Api
 
 ASK = "POST /v1/calibrations"
@@ -170,21 +170,6 @@ async def test_a_long_queue(api: Api, connection: asyncpg.Connection) -> None:
     assert await api.refused(ASK, USDT) == (503, "busy")
 
 
-NOW = datetime.now(UTC)
-
-
-async def kept(
-    connection: asyncpg.Connection, fund_id: str, asset: str = "USDT", proposed: datetime = NOW
-) -> None:
-    """A calibration, as a worker would have stored it; of another report than its row says."""
-    number = await connection.fetchval("SELECT count(*) + 1 FROM calibrations")
-    row = NewCalibration(
-        number, number, fund_id, asset, METHOD, "{}", 7, NOW, "b", "p", "s", "1", "2",
-        json.dumps(RESULT), json.dumps(LOSSES), Decimal(1000), "k", proposed,
-    )  # fmt: skip
-    await calibrations.keep(connection, [row], None)
-
-
 async def test_calibrations_are_listed(api: Api, connection: asyncpg.Connection) -> None:
     """Newest first, page by page, of an asset or a fund; public, and without what they rest on."""
     for fund_id, asset in (("usdt-major", "USDT"), ("coin-btc", "BTC"), ("usdt-other", "USDT")):
@@ -192,10 +177,10 @@ async def test_calibrations_are_listed(api: Api, connection: asyncpg.Connection)
     items = await api.listed("/v1/calibrations?limit=1", key=None)
     assert [one["calibration_id"] for one in items] == ["c-3", "c-2", "c-1"]
     assert items[0] == {
-        "calibration_id": "c-3", "job_id": "j-3", "fund_id": "usdt-other", "asset": "USDT",
+        "job_id": "j-3", "fund_id": "usdt-other", "asset": "USDT",
         "status": "proposed", "method_version": METHOD, "required_minimum": "1000",
         "as_of": {"sequence": 7, "time": items[0]["as_of"]["time"]},
-        "proposed_at": items[0]["proposed_at"],
+        **PROPOSED, "calibration_id": "c-3", "proposed_at": items[0]["proposed_at"],
     }  # fmt: skip
     assert await api.listed("/v1/calibrations?asset=BTC", key=None) == [items[1]]
     of_fund = "/v1/insurance-funds/{}/calibrations?"
@@ -212,13 +197,15 @@ async def test_a_calibration(api: Api, connection: asyncpg.Connection) -> None:
     assert await api.refused("GET /v1/calibrations/j-1") == (404, "unknown_calibration")
     await kept(connection, "usdt-major")
     found = await api("GET /v1/calibrations/c-1", key=None)
-    assert found == {"calibration_id": "c-1", "status": "proposed", **RESULT}
+    assert found == {
+        **PROPOSED, **RESULT, "calibration_id": "c-1", "proposed_at": found["proposed_at"],
+    }  # fmt: skip
 
 
 async def test_a_proposal_expires(api: Api, connection: asyncpg.Connection) -> None:
     """After 7 days: the book has moved (CAL-12)."""
     margin = timedelta(minutes=5)
-    await kept(connection, "usdt-major", proposed=NOW - calibrations.EXPIRES + margin)
-    await kept(connection, "usdt-major", proposed=NOW - calibrations.EXPIRES - margin)
+    await kept(connection, "usdt-major", proposed=NOW - VALID + margin)
+    await kept(connection, "usdt-major", proposed=NOW - VALID - margin)
     items = await api.listed("/v1/calibrations?", key=None)
     assert [one["status"] for one in items] == ["expired", "proposed"]

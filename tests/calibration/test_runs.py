@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from app.api.schemas.calibration_example import PROPOSED
 from app.api.schemas.calibrations import CalibrationLossesView, CalibrationView
 from app.calibration import figures
 from app.calibration.inputs.book import PositionBook
@@ -121,11 +122,8 @@ def test_what_is_said_is_what_the_schema_says(whole: tuple[Run, list[Calibration
     made, found = whole
     for one in found:
         told = json.loads(json.dumps(result.document(made, one)))
-        view = CalibrationView(calibration_id="c-1", status="proposed", **told)
-        assert (
-            view.model_dump(mode="json", by_alias=True, exclude={"calibration_id", "status"})
-            == told
-        )
+        view = CalibrationView(**PROPOSED, **told)
+        assert view.model_dump(mode="json", by_alias=True, exclude=set(PROPOSED)) == told
         losses = json.loads(json.dumps(result.losses(made, one)))
         assert CalibrationLossesView(**losses).model_dump(mode="json", by_alias=True) == losses
         assert sum(block["steps"] for block in losses["tail"][0]["blocks"]) == 24
@@ -173,7 +171,7 @@ def test_with_nothing_open_nothing_is_needed() -> None:
     nothing = run(replace(book((1.0, 1.0, 1.0), 0), inventory=np.zeros(4)))
     for one in calibrate(nothing):
         told = result.document(nothing, one)
-        CalibrationView(calibration_id="c-1", status="proposed", **told)
+        CalibrationView(**PROPOSED, **told)
         assert told["required_minimum"] == "0"
         assert told["adl"]["probability_at_balance"] == "0"
         assert told["simulated"]["expected_shortfall"] == "0"
@@ -185,7 +183,7 @@ def test_without_scenarios_there_is_no_stressed_loss() -> None:
     made = run(leaders, events=(), disabled={"2020-03-12": "a test"})
     (one,) = calibrate(made)
     told = result.document(made, one)
-    CalibrationView(calibration_id="c-1", status="proposed", **told)
+    CalibrationView(**PROPOSED, **told)
     assert told["stressed"]["disabled"] == [{"scenario": "2020-03-12", "reason": "a test"}]
     assert (told["stressed"]["worst"], told["cover_n"]["scenario"]) == (None, None)
     assert told["binding"] == "simulated"

@@ -17,8 +17,9 @@ from app.api.schemas.base import (
     View,
     example,
 )
-from app.api.schemas.calibrations import AsOf, CalibrationStatus
+from app.api.schemas.calibrations import AsOf
 from app.api.schemas.jobs import JobId
+from app.jobs.calibrations import CalibrationStatus
 
 
 class ParametersBody(Body):
@@ -82,3 +83,7 @@ class CalibrationItem(View):
     as_of: AsOf
     required_minimum: Exact
     proposed_at: Time
+    decided_at: Time | None
+    decided_by: str | None
+    reason: str | None
+    review_due_at: Time | None

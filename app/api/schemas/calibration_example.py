@@ -4,6 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+PROPOSED: dict[str, Any] = {
+    "calibration_id": "c-31",
+    "status": "proposed",
+    "proposed_at": "2026-11-27T20:00:41.000000Z",
+    "decided_at": None,
+    "decided_by": None,
+    "reason": None,
+    "review_due_at": None,
+}
+
 RESULT: dict[str, Any] = {
     "fund_id": "usdt-major",
     "asset": "USDT",

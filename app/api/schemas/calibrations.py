@@ -6,13 +6,39 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.api.schemas.base import Asset, Exact, FundId, Symbol, Time, View, example
-from app.api.schemas.calibration_example import LOSSES, RESULT
+from app.api.schemas.base import (
+    ActBody,
+    Asset,
+    Exact,
+    FundId,
+    Reference,
+    Symbol,
+    Time,
+    View,
+    example,
+)
+from app.api.schemas.calibration_example import LOSSES, PROPOSED, RESULT
+from app.jobs.calibrations import CalibrationStatus
 
-CalibrationStatus = Literal["proposed", "accepted", "superseded", "rejected", "expired"]
 Binding = Literal["simulated", "stressed", "cover_n"]
 BandView = tuple[Exact | None, Exact | None]
 """Of a band, lower and upper; null where the sample has none."""
+
+
+class AcceptBody(ActBody):
+    """Why it is accepted: needed where less is required than was."""
+
+    reason: Reference | None = None
+
+    model_config = example({"reason": "COMP was delisted"})
+
+
+class RejectBody(ActBody):
+    """Why it is not accepted."""
+
+    reason: Reference
+
+    model_config = example({"reason": "SOL's prices were those of another contract"})
 
 
 class AsOf(View):
@@ -241,12 +267,20 @@ class CalibrationView(View):
     Warnings are codes: `sample_too_small`, `daily_only`, `proxied`, `stale_marks`,
     `scenarios_disabled`, `no_upper_limit` (the sample has no upper end of the band: the largest
     loss stands for it), `tail_differs` (the fitted tail's quantile by more than a quarter).
+
+    A key, `decided_by`, accepted or rejected it at `decided_at`, for a `reason`. What was accepted
+    last is to be reviewed at `review_due_at` (CAL-12).
     """
 
     calibration_id: str
     fund_id: FundId
     asset: Asset
     status: CalibrationStatus
+    proposed_at: Time
+    decided_at: Time | None
+    decided_by: str | None
+    reason: str | None
+    review_due_at: Time | None
     method_version: str
     code_version: str
     numpy_version: str
@@ -267,7 +301,7 @@ class CalibrationView(View):
     warnings: list[str]
     statement: str
 
-    model_config = example({"calibration_id": "c-31", "status": "proposed", **RESULT})
+    model_config = example({**PROPOSED, **RESULT})
 
 
 class BlockView(View):

@@ -6,7 +6,7 @@ A calibration is made elsewhere; here it is a number, with what it asks of a fun
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,10 @@ from app.engine.commands import CommandOf
 
 if TYPE_CHECKING:  # what commands result in is made of their words, so it stands above them
     from app.engine.results import Done  # noqa: F401 - ruff looks into no string
+
+
+VALID = timedelta(days=7)
+"""How long after its proposal a calibration can be decided: by then the book is another one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from app.engine.commands import Due
 from app.engine.commands.calibrations import (
+    VALID,
     AcceptCalibration,
     RejectCalibration,
     RemindOfReview,
@@ -27,8 +28,6 @@ from app.engine.state import Fund, State, Verdict
 from app.engine.step import Step
 from app.engine.trading.amounts import check_amount, check_asset
 
-VALID = timedelta(days=7)
-"""How long a calibration can be decided: by then the book is another one."""
 AGAIN = timedelta(days=1)
 """After a reminder the next comes."""
 

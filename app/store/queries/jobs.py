@@ -7,8 +7,16 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.engine.policies import DEFAULT_POLICY
 from app.store.queries import Row, Rows
-from app.store.tables import calibrations, contracts, jobs
+from app.store.tables import (
+    admin_acts,
+    calibration_verdicts,
+    calibrations,
+    contracts,
+    funds,
+    jobs,
+)
 
 _END = func.coalesce(jobs.c.finished_at, func.now())
 _JOB = select(*jobs.c, func.date_part("epoch", _END - jobs.c.started_at).label("elapsed_seconds"))
@@ -24,7 +32,37 @@ LISTED = (
     "required_minimum",
     "proposed_at",
 )
-_LISTED = select(*(calibrations.c[name] for name in LISTED))
+_last = calibration_verdicts.alias("last")
+_LAST = (
+    select(func.max(_last.c.calibration_id))
+    .where(
+        _last.c.fund_id == calibrations.c.fund_id,
+        _last.c.asset == calibrations.c.asset,
+        _last.c.accepted,
+    )
+    .scalar_subquery()
+    .label("last_accepted")
+)
+_INTERVAL = funds.c.policy["review_interval_days"].as_integer()
+_LISTED = (
+    select(
+        *(calibrations.c[name] for name in LISTED),
+        calibration_verdicts.c.accepted,
+        calibration_verdicts.c.time.label("decided_at"),
+        calibration_verdicts.c.reason,
+        admin_acts.c.key_id.label("decided_by"),
+        func.coalesce(_INTERVAL, DEFAULT_POLICY.review_interval_days).label("interval_days"),
+        _LAST,
+    )
+    .select_from(calibrations)
+    .outerjoin(
+        calibration_verdicts,
+        calibration_verdicts.c.calibration_id == calibrations.c.calibration_id,
+    )
+    .outerjoin(admin_acts, admin_acts.c.sequence == calibration_verdicts.c.sequence)
+    .outerjoin(funds, funds.c.fund_id == calibrations.c.fund_id)
+)
+"""With what was decided of it, by whom; and which of its fund and asset was accepted last."""
 
 
 async def list_jobs(connection: AsyncConnection, limit: int, *, before: int | None) -> Rows:
