@@ -41,13 +41,14 @@ def test_any_number_of_processes_gives_the_same_bits(
 ) -> None:
     with Pool(processes) as pool:
         assert figures(Search(tasks, pool)) == alone
-    assert _only_the_tracker()
+        assert len(_ours()) == processes
+    assert not _ours()
 
 
-def _only_the_tracker() -> bool:
-    """multiprocessing's own, which ends with this process."""
-    left = psutil.Process().children(recursive=True)
-    return all("resource_tracker" in " ".join(one.cmdline()) for one in left)
+def _ours() -> list[psutil.Process]:
+    """The processes of pools: of this one's children, those that multiprocessing has spawned."""
+    children = psutil.Process().children(recursive=True)
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
 
 
 def test_another_object_takes_the_place_of_the_last(tasks: Tasks) -> None:
@@ -62,12 +63,11 @@ def test_another_object_takes_the_place_of_the_last(tasks: Tasks) -> None:
 def test_a_process_that_dies_is_no_wrong_figure(tasks: Tasks) -> None:
     with Pool(2) as pool:
         (_,) = pool(tasks.exact_part, [np.arange(5)])
-        for one in psutil.Process().children():
-            if "spawn_main" in " ".join(one.cmdline()):
-                one.kill()
+        for one in _ours():
+            one.kill()
         with pytest.raises(ProcessEnded):
             pool(tasks.exact_part, [np.arange(200)] * 50)
-        assert _only_the_tracker()
+        assert not _ours()
         (found,) = pool(tasks.exact_part, [np.arange(5)])  # others take their place
         assert (found == tasks.exact_part(np.arange(5))).all()
 
