@@ -78,6 +78,20 @@ def test_a_run_is_proposed(trading: Trading) -> None:
     assert not any("numpy" in path or "scipy" in path for path in libraries)
 
 
+def test_the_library_as_admins_have_edited_it(trading: Trading) -> None:
+    """What is switched off is left out, and the report says so and why."""
+    path = "/v1/stress-scenarios/2020-03-12"
+    off = {"enabled": False, "reason": "no such market any more"}
+    trading.ask("PUT", path, off)
+    job = trading.until(trading.calibrate(), "done")
+    one = trading.ask("GET", f"/v1/calibrations/{job['calibration_ids'][1]}")
+    assert one["stressed"]["disabled"] == [{"scenario": "2020-03-12", "reason": off["reason"]}]
+    assert "2020-03-12" not in {row["scenario"] for row in one["stressed"]["scenarios"]}
+    again = calibrate(trading.data, "--reproduce", one["calibration_id"])
+    assert again.returncode == 0, again.stderr + again.stdout
+    trading.ask("PUT", path, {"enabled": True})
+
+
 def test_a_run_that_has_nothing_to_go_by(trading: Trading) -> None:
     ticket = trading.ask("POST", "/v1/calibrations", {"asset": "BTC"})
     job = trading.until(ticket["job_id"], "done", "failed")

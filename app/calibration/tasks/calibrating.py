@@ -20,11 +20,11 @@ from app.calibration.runs.pool import Pool
 from app.calibration.runs.result import Told
 from app.calibration.runs.run import Calibration, InForce, Progress, Run, calibrate, prepare
 from app.calibration.tasks.kept import MOST_BYTES, RunInputs, pack
-from app.catalogue import stress
 from app.engine.numbers import plain
 from app.jobs import calibrations
 from app.jobs.backtests import keep_backtests
 from app.jobs.calibrations import NewCalibration
+from app.jobs.library import read_library
 from app.jobs.parameters import Parameters, read_parameters
 from app.jobs.working import Found, JobFailed, Task
 
@@ -96,7 +96,9 @@ async def run(
         raise JobFailed(error.code, error.detail) from error
     last_import = await connection.fetchval(_LAST_IMPORT)
     in_force = await _in_force(connection, asset)
-    inputs = RunInputs(book, last_import, stress.crashes(), {}, in_force)
+    library = await read_library(connection)
+    disabled = {one.crash.scenario_id: one.reason or "" for one in library.disabled}
+    inputs = RunInputs(book, last_import, library.enabled, disabled, in_force)
     return await work_out(connection, inputs, asked, tell, cluster)
 
 
@@ -163,7 +165,13 @@ def _within(tell: Progress) -> Progress:
 async def _in_force(connection: asyncpg.Connection, asset: str) -> dict[str, InForce]:
     """What each fund must hold now."""
     rows = await connection.fetch(_IN_FORCE, asset)
-    return {row["fund_id"]: InForce(None, row["required_minimum"]) for row in rows}
+    return {
+        row["fund_id"]: InForce(
+            row["calibration_id"] and calibrations.calibration_text(row["calibration_id"]),
+            row["required_minimum"],
+        )
+        for row in rows
+    }
 
 
 async def _rows(task: Task, done: CalibratedRun) -> list[NewCalibration]:
@@ -201,6 +209,13 @@ async def _rows(task: Task, done: CalibratedRun) -> list[NewCalibration]:
 
 _LAST_IMPORT = "SELECT COALESCE(max(import_id), 0) FROM price_imports"
 _IN_FORCE = """
-    SELECT fund_id, (required_minimum ->> $1)::numeric AS required_minimum FROM funds
-    WHERE required_minimum ->> $1 IS NOT NULL
+    SELECT fund_id, minimum AS required_minimum, (
+        SELECT calibration_id FROM calibration_verdicts AS verdict
+        WHERE verdict.fund_id = fund.fund_id AND asset = $1 AND accepted
+            AND verdict.required_minimum = minimum
+        ORDER BY calibration_id DESC LIMIT 1
+    ) AS calibration_id
+    FROM funds AS fund, LATERAL (SELECT (fund.required_minimum ->> $1)::numeric) AS found (minimum)
+    WHERE minimum IS NOT NULL
 """
+"""Which calibration a minimum is by: the last accepted, while it is as that says (CAL-12)."""
