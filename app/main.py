@@ -26,6 +26,7 @@ from app.engine.commands import KeyScope
 from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
 from app.jobs.desk import Desk
+from app.jobs.review import Reviews
 from app.jobs.supervisor import Supervisor
 from app.runner.keys import digest_of, make_key
 from app.runner.runner import Busy, By, NotLeader, Runner
@@ -133,6 +134,7 @@ async def _serve_http(
     rates = Rates(settings.key_rate, settings.address_rate)
     supervisor = Supervisor(address, dask_scheduler=settings.dask_scheduler)
     desk = Desk(address)
+    reviews = Reviews(runner, address, supervisor.wake)
     loopback = settings.loopback
     app = create_app(runner, engine, rates, supervisor.wake, desk, open_metrics=loopback)
     server = Server(
@@ -146,6 +148,7 @@ async def _serve_http(
     preparing = asyncio.create_task(_prepare(settings, announce, runner))
     serving: asyncio.Task[None] | None = None
     supervisor.start()
+    reviews.start()
     try:
         while runner.leading and not any(task.done() for task in (preparing, *ends)):
             await asyncio.wait({preparing, *ends}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)
@@ -161,6 +164,7 @@ async def _serve_http(
         if serving is not None:
             server.should_exit = True
             await serving
+        await reviews.stop()
         await supervisor.stop()
         await desk.stop()
         await engine.dispose()

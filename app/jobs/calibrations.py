@@ -23,6 +23,10 @@ from app.runner.answers import AnswerKey
 CalibrationStatus = Literal["proposed", "accepted", "superseded", "rejected", "expired"]
 
 
+OUTGROWN = Decimal("1.2")
+"""So many times what is required of a fund is much more than that."""
+
+
 class NothingToCalibrate(Exception):
     """No fund insures a contract that settles in the asset."""
 
@@ -59,10 +63,13 @@ def calibration_text(number: int) -> str:
     return f"c-{number}"
 
 
-async def wanted(connection: asyncpg.Connection, asset: str, asked: Parameters, by: str) -> NewJob:
+async def wanted(
+    connection: asyncpg.Connection, asset: str, asked: Parameters, by: str, *, daily: bool = False
+) -> NewJob:
     """A run for all funds of an asset, as a job; draws the numbers of its calibrations.
 
-    Raises `NothingToCalibrate`.
+    A `daily` one keeps those alone that say that a fund's minimum is outgrown. Raises
+    `NothingToCalibrate`.
     """
     rows = await connection.fetch(_NUMBERS, asset)
     if not rows:
@@ -71,12 +78,19 @@ async def wanted(connection: asyncpg.Connection, asset: str, asked: Parameters, 
         "asset": asset,
         "parameters": parameters.stored(asked),
         "calibrations": {row["fund_id"]: row["number"] for row in rows},
+        "daily": daily,
     }
     return NewJob("calibration", request, asset, by)
 
 
 async def ask(
-    connection: asyncpg.Connection, asset: str, asked: Parameters, by: str, key: AnswerKey | None
+    connection: asyncpg.Connection,
+    asset: str,
+    asked: Parameters,
+    by: str,
+    key: AnswerKey | None,
+    *,
+    daily: bool = False,
 ) -> int:
     """Queue a run, and return the job's number; under a `key` used before, the first one's.
 
@@ -85,7 +99,8 @@ async def ask(
     before = await board.known(connection, by, key)
     if before is not None:
         return before
-    return await board.request(connection, await wanted(connection, asset, asked, by), key)
+    job = await wanted(connection, asset, asked, by, daily=daily)
+    return await board.request(connection, job, key)
 
 
 async def number_for(
@@ -96,12 +111,25 @@ async def number_for(
     return known or await connection.fetchval(f"SELECT {_NEXT}")
 
 
+async def outgrown(
+    connection: asyncpg.Connection, asset: str, found: Sequence[NewCalibration]
+) -> list[NewCalibration]:
+    """Those that ask for much more than is required of a fund by a calibration (CAL-12)."""
+    rows = await connection.fetch(_REQUIRED, asset)
+    required = {row["fund_id"]: row["required_minimum"] for row in rows}
+    return [
+        one
+        for one in found
+        if one.fund_id in required and one.required_minimum > OUTGROWN * required[one.fund_id]
+    ]
+
+
 async def keep(
     connection: asyncpg.Connection, found: Sequence[NewCalibration], inputs: bytes | None
 ) -> None:
     """Store what a run found and, if they are few enough, its inputs; in the job's transaction."""
     await connection.executemany(_KEEP, found)
-    if inputs is not None:
+    if found and inputs is not None:
         query = "INSERT INTO calibration_inputs (run_id, body) VALUES ($1, $2)"
         await connection.execute(query, found[0].run_id, inputs)
 
@@ -138,3 +166,10 @@ _KEEP = f"""
     INSERT INTO calibrations ({", ".join(NewCalibration._fields)})
     VALUES ({", ".join(f"${place}" for place in range(1, len(NewCalibration._fields) + 1))})
 """  # noqa: S608 - names of our own
+_REQUIRED = """
+    SELECT fund_id, (required_minimum ->> $1)::numeric AS required_minimum FROM funds
+    WHERE required_minimum ->> $1 IS NOT NULL AND EXISTS (
+        SELECT FROM calibration_verdicts AS verdict
+        WHERE verdict.fund_id = funds.fund_id AND verdict.asset = $1 AND accepted
+    )
+"""

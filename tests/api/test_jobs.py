@@ -36,6 +36,7 @@ async def test_a_run_is_queued(api: Api) -> None:
         "asset": "USDT",
         "parameters": {**stored(Parameters()), "gap": "0.50", "seed": 7},
         "calibrations": {"usdt-75x": 1, "usdt-major": 2, "usdt-other": 3},
+        "daily": False,
     }
     assert (job["status"], job["kind"], job["asset"]) == ("queued", "calibration", "USDT")
     assert job["calibration_ids"] == ticket["calibration_ids"]

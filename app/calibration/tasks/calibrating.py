@@ -47,14 +47,16 @@ class CalibratedRun(NamedTuple):
 
 async def calibration(task: Task) -> Found:
     """A job's run; what it gives is kept with the job's end."""
-    request = task.job.request
+    request, daily = task.job.request, task.job.request.get("daily", False)
     asked = read_parameters(request["parameters"])
     cluster = task.dask_scheduler
-    done = await run(task.connection, request["asset"], asked, task.tell, cluster)
+    asset = request["asset"]
+    done = await run(task.connection, asset, asked, task.tell, cluster)
     task.tell("backtest", BEHIND)
     tested = await asyncio.to_thread(backtests, done.run)
     inputs = await asyncio.to_thread(pack, done.inputs)
-    rows = await _rows(task, done)
+    found = await _rows(task, done)
+    rows = await calibrations.outgrown(task.connection, asset, found) if daily else found
     proposed = [
         {
             "calibration_id": calibrations.calibration_text(one.calibration_id),
@@ -65,7 +67,9 @@ async def calibration(task: Task) -> Found:
     ]
     body = inputs if len(inputs) <= MOST_BYTES else None
     beside = {
-        row.calibration_id: tested[one.fund] for row, one in zip(rows, done.found, strict=True)
+        row.calibration_id: tested[one.fund]
+        for row, one in zip(found, done.found, strict=True)
+        if row in rows
     }
     return Found({"calibrations": proposed}, partial(_keep, rows=rows, inputs=body, beside=beside))
 

@@ -1,0 +1,124 @@
+"""The leader's daily look at what is required of funds (CAL-12).
+
+Once a day (UTC) a run of fewer scenarios is queued for each asset in which a calibration was
+accepted, with the parameters of the last one. Where it asks for much more than is required of a
+fund, that is proposed, and the operators are told. The first look of a day is whoever's leads; what
+was done is in the database, so the next leader goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+
+import asyncpg
+
+from app.engine.commands.calibrations import ReportDrift
+from app.jobs import calibrations
+from app.jobs.board import JobRunning, TooManyJobs
+from app.jobs.calibrations import NothingToCalibrate
+from app.jobs.parameters import Parameters, read_parameters
+from app.runner.answers import AnswerKey
+from app.runner.runner import Busy, NotLeader, Runner
+from app.store import database
+from app.store.database import UNREACHABLE
+
+log = logging.getLogger("backstop.jobs")
+
+REVIEWER = "system"
+"""In the place of a key."""
+SCENARIOS = 20_000
+LOOK_SECONDS = 60.0
+LATER = (*UNREACHABLE, asyncpg.TooManyConnectionsError, NotLeader, Busy)
+"""How it shows that it is to be tried again with the next look."""
+
+
+class Reviews:
+    """One instance's, from `start` to `stop`; it does nothing while another leads."""
+
+    def __init__(self, runner: Runner, address: str, wake: Callable[[], None]) -> None:
+        self._runner, self._address, self._wake = runner, address, wake
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self._task = asyncio.create_task(self._look_for_ever())
+
+    async def stop(self) -> None:
+        """Look no more."""
+        assert self._task is not None
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _look_for_ever(self) -> None:
+        while True:
+            if self._runner.leading:
+                try:
+                    await self._connect_and_look()
+                except LATER as error:
+                    log.warning("the daily review waits: %r", error)
+                except Exception:
+                    log.exception("the daily review waits after a fault")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _connect_and_look(self) -> None:
+        connection = await database.connect(self._address)
+        try:
+            await look(connection, self._runner, self._wake)
+        finally:
+            connection.terminate()
+
+
+async def look(connection: asyncpg.Connection, runner: Runner, wake: Callable[[], None]) -> None:
+    """Queue what is not yet queued today, and tell of what came of it."""
+    today = runner.now()
+    for row in await connection.fetch(_ACCEPTED):
+        asked = read_parameters(json.loads(row["parameters"]))
+        job_id = await _daily_run(connection, row["asset"], asked, today)
+        if job_id is not None:
+            wake()
+            await _tell_of_drift(connection, runner, row["asset"], job_id)
+
+
+async def _daily_run(
+    connection: asyncpg.Connection, asset: str, asked: Parameters, today: datetime
+) -> int | None:
+    """The job of today's run, which may be at its end; None while it cannot be queued."""
+    key = AnswerKey(REVIEWER, f"daily/{asset}/{today:%Y-%m-%d}", "")
+    least = int(10 / (1 - asked.confidence)) + 1
+    fewer = replace(asked, scenarios=min(asked.scenarios, max(SCENARIOS, least)))
+    with suppress(NothingToCalibrate, JobRunning, TooManyJobs):
+        return await calibrations.ask(connection, asset, fewer, REVIEWER, key, daily=True)
+    return None
+
+
+async def _tell_of_drift(
+    connection: asyncpg.Connection, runner: Runner, asset: str, job_id: int
+) -> None:
+    """An alert for each fund of which a run that is done proposes more; once."""
+    for row in await connection.fetch(_PROPOSED, job_id):
+        await runner.submit(
+            [ReportDrift(row["fund_id"], asset, row["calibration_id"], row["required_minimum"])]
+        )
+
+
+_ACCEPTED = """
+    SELECT DISTINCT ON (asset) asset, parameters
+    FROM calibration_verdicts AS verdict JOIN calibrations USING (calibration_id, asset)
+    WHERE accepted ORDER BY asset, calibration_id DESC
+"""
+_PROPOSED = """
+    SELECT fund_id, calibration_id, required_minimum FROM calibrations
+    WHERE run_id = $1 AND NOT EXISTS (
+        SELECT FROM alerts
+        WHERE kind = 'calibration_drift' AND alerts.fund_id = calibrations.fund_id
+            AND detail ->> 'calibration_id' = calibration_id::text
+    )
+    ORDER BY calibration_id
+"""
+"""What a run proposes that nobody was told of."""

@@ -1,0 +1,87 @@
+"""Each day: is what is required of the funds outgrown (CAL-12)?"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import asyncpg
+import pytest
+
+from app.jobs import board, calibrations
+from app.jobs.calibrations import outgrown
+from app.jobs.review import REVIEWER, look
+from tests.api.calibrated import a_calibration, kept
+from tests.api.conftest import Api
+
+
+async def looked(api: Api, connection: asyncpg.Connection) -> list[dict[str, Any]]:
+    """The daily runs after a look, oldest first."""
+    await look(connection, api.runner, lambda: None)
+    rows = await connection.fetch(
+        "SELECT job_id, asset, request FROM jobs WHERE requested_by = $1 ORDER BY 1", REVIEWER
+    )
+    return [{**row, "request": json.loads(row["request"])} for row in rows]
+
+
+async def drifts(api: Api) -> list[dict[str, Any]]:
+    items = (await api("GET /v1/alerts?kind=calibration_drift"))["items"]
+    return [{"fund": one["fund"], **one["detail"]} for one in items]
+
+
+async def test_a_day_has_one_run_of_what_is_accepted(
+    api: Api, connection: asyncpg.Connection
+) -> None:
+    """With the parameters of the last one accepted, but fewer scenarios; none where none is."""
+    await kept(connection, "usdt-major", parameters={"seed": 7, "gap": "0.5"})
+    await kept(connection, "coin-btc", asset="BTC")
+    assert await looked(api, connection) == []
+    await api("POST /v1/calibrations/c-1/accept", {})
+    (job,) = await looked(api, connection)
+    assert (job["asset"], job["request"]["daily"]) == ("USDT", True)
+    asked = job["request"]["parameters"]
+    assert (asked["seed"], asked["gap"], asked["scenarios"]) == (7, "0.5", 20_000)
+    assert await looked(api, connection) == [job]
+    await board.cancel(connection, job["job_id"])
+    assert await looked(api, connection) == [job]
+
+
+async def test_it_waits_for_another_run_of_the_asset(
+    api: Api, connection: asyncpg.Connection
+) -> None:
+    await kept(connection, "usdt-major")
+    await api("POST /v1/calibrations/c-1/accept", {})
+    ticket = await api("POST /v1/calibrations", {"asset": "USDT"}, status=202)
+    assert await looked(api, connection) == []
+    await api(f"DELETE /v1/jobs/{ticket['job_id']}")
+    assert len(await looked(api, connection)) == 1
+
+
+async def test_what_it_proposes_is_told_once(api: Api, connection: asyncpg.Connection) -> None:
+    await kept(connection, "usdt-major", minimum="1000", run_id=100)
+    await api("POST /v1/calibrations/c-1/accept", {})
+    (job,) = await looked(api, connection)
+    assert await drifts(api) == []
+    await kept(connection, "usdt-major", minimum="1201", run_id=job["job_id"])
+    for _ in range(2):
+        await looked(api, connection)
+        (drift,) = await drifts(api)
+        assert drift == {
+            "fund": "usdt-major", "calibration_id": "2", "proposed_minimum": "1201",
+            "required_minimum": "1000",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(("minimum", "kept_ones"), [("1200", 0), ("1200.00000001", 1)])
+async def test_a_fifth_more_is_outgrown(
+    api: Api, connection: asyncpg.Connection, minimum: str, kept_ones: int
+) -> None:
+    """Of what a calibration asked for; a minimum that nobody calibrated cannot be outgrown."""
+    await kept(connection, "usdt-major", minimum="1000")
+    await api("POST /v1/calibrations/c-1/accept", {})
+    by_hand = {"required_minimum": {"USDT": "1"}}
+    await api("PATCH /v1/insurance-funds/usdt-other", by_hand)
+    found = [a_calibration(9, fund, minimum=minimum) for fund in ("usdt-major", "usdt-other")]
+    assert await outgrown(connection, "USDT", found) == found[:kept_ones]
+    await calibrations.keep(connection, [], b"inputs of nothing")
+    assert await connection.fetchval("SELECT count(*) FROM calibration_inputs") == 0
