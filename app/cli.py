@@ -339,7 +339,9 @@ def _calibrate(options: argparse.Namespace) -> int:
 
     from app.calibration import cli as calibration_cli  # noqa: PLC0415 - lazy
 
-    return calibration_cli.run(options, settings.database_url, settings.data_dir)
+    return calibration_cli.run(
+        options, settings.database_url, settings.data_dir, settings.address, settings.admin_key
+    )
 
 
 def _ask_service(settings: Settings, new_key: dict[str, Any]) -> int | None:

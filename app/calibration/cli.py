@@ -18,6 +18,7 @@ import uvloop
 
 from app.calibration.runs.result import Told
 from app.calibration.tasks import calibrating, reproducing
+from app.calibration.tasks.accepting import NotAccepted, accept
 from app.calibration.tasks.shown import Shown
 from app.jobs import board, calibrations
 from app.jobs.board import Job, JobRunning
@@ -56,17 +57,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a parameter, as gap=0.5; may be repeated",
     )
+    parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="accept what is proposed, through the running service, with BACKSTOP_ADMIN_KEY",
+    )
+    parser.add_argument("--reason", help="why it is accepted: needed where less is required")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print the whole reports")
     how.add_argument("--csv", action="store_true", help="print a row for each fund")
 
 
-def run(options: argparse.Namespace, database_url: str | None, data_dir: Path) -> int:
-    """Do it: 0 done, 1 failed or different, 2 wrong usage."""
+def run(
+    options: argparse.Namespace,
+    database_url: str | None,
+    data_dir: Path,
+    service: str,
+    admin_key: str | None,
+) -> int:
+    """Do it: 0 done, 1 failed or different, 2 wrong usage.
+
+    `service` is the address of the running one, which accepts, as the admin of this key.
+    """
+    if options.accept and not admin_key:
+        return _failed("an admin's key is needed to accept: BACKSTOP_ADMIN_KEY", USAGE)
     try:
         asked = _parameters(options)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(options, asked, database_url, data_dir))
+            code, found = runner.run(_run(options, asked, database_url, data_dir))
+        if options.accept:
+            mine = [one for one in found if options.fund in (None, one["fund_id"])]
+            for said in accept(mine, service, admin_key or "", options.reason):
+                sys.stderr.write(f"{said}\n")
+    except NotAccepted as error:
+        return _failed(str(error))
     except InvalidParameters as error:
         return _failed(error.detail, USAGE)
     except (CannotCalibrate, EmbeddedPostgresError) as error:
@@ -77,6 +101,7 @@ def run(options: argparse.Namespace, database_url: str | None, data_dir: Path) -
         return _failed(f"this is not a database of this version of Backstop: {error}")
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return _failed(f"the database cannot be used: {error}")
+    return code
 
 
 def _parameters(options: argparse.Namespace) -> Parameters:
@@ -91,12 +116,13 @@ def _parameters(options: argparse.Namespace) -> Parameters:
 
 async def _run(
     options: argparse.Namespace, asked: Parameters, database_url: str | None, data_dir: Path
-) -> int:
+) -> tuple[int, Sequence[Told]]:
+    """The exit code so far, and what is proposed."""
     async with reach(database_url, data_dir) as address:
         connection = await database.connect(address)
         try:
             if options.reproduce is not None:
-                return await _reproduce(connection, options.reproduce)
+                return await _reproduce(connection, options.reproduce), []
             asset = await _asset(connection, options)
             if await connection.fetchval("SELECT pg_is_in_recovery()"):
                 found = await _only_look(connection, asset, asked)
@@ -105,7 +131,7 @@ async def _run(
         finally:
             connection.terminate()
     _print(found, options)
-    return OK
+    return OK, found
 
 
 async def _reproduce(connection: asyncpg.Connection, name: str) -> int:
@@ -151,7 +177,7 @@ async def _only_look(connection: asyncpg.Connection, asset: str, asked: Paramete
         done = await calibrating.run(connection, asset, asked, task.tell)
     finally:
         task.close()
-    sys.stderr.write("This database is a replica: nothing is stored, and none can be accepted.\n")
+    sys.stderr.write("This database is a replica: nothing is stored, so nothing is proposed.\n")
     return [{"calibration_id": None, **told} for told in calibrating.documents(done)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -35,11 +36,12 @@ def trading(directory: Path) -> Iterator[Trading]:
     found.service.close()
 
 
-def calibrate(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def calibrate(data: Path, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """The command, to its end."""
     return subprocess.run(
         command(*arguments, "--data-dir", str(data)),
-        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False,
+        cwd=ROOT, env={**os.environ, **settings}, capture_output=True, text=True,
+        timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
 
 
@@ -118,6 +120,28 @@ def test_the_command_says_the_same(trading: Trading) -> None:
     text = calibrate(trading.data, "--fund", "usdt-major").stdout
     assert "usdt-major" in text
     assert "99.9 % is the share" in text
+
+
+def test_what_is_proposed_is_accepted(trading: Trading) -> None:
+    """Of the fund that is named, by the service, as the admin whose key it is."""
+    arguments = ("--fund", "usdt-major", "--accept", "--reason", "quarterly", "--csv")
+    settings = {
+        "BACKSTOP_ADMIN_KEY": trading.service.admin_key,
+        "BACKSTOP_PORT": trading.service.address.rpartition(":")[2],
+    }
+    done = calibrate(trading.data, *arguments, **settings)
+    assert done.returncode == 0, done.stderr
+    rows = {row["fund_id"]: row for row in csv.DictReader(io.StringIO(done.stdout))}
+    accepted = trading.ask("GET", f"/v1/calibrations/{rows['usdt-major']['calibration_id']}")
+    assert accepted["status"] == "accepted"
+    (balance,) = trading.ask("GET", "/v1/insurance-funds/usdt-major")["balances"]
+    assert balance["required_minimum"] == accepted["required_minimum"]
+    other = trading.ask("GET", f"/v1/calibrations/{rows['usdt-other']['calibration_id']}")
+    assert other["status"] == "proposed"
+    again = json.loads(calibrate(trading.data, "--asset", "USDT", "--json").stdout)[1]
+    assert again["in_force"]["calibration_id"] == accepted["calibration_id"]
+    keyless = calibrate(trading.data, *arguments)
+    assert (keyless.returncode, keyless.stdout) == (2, "")
 
 
 @pytest.mark.parametrize(("arguments", "code", "said"), [
