@@ -10,6 +10,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date, timedelta
+from decimal import Decimal
+from math import sin
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +21,7 @@ from tests.conftest import reachable_directory
 from tests.service import ROOT, Service
 
 CRASH = "docs/fund-through-a-crash.md"
+EVE = "docs/how-big-a-fund.md"
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -78,6 +83,32 @@ def test_the_questions_after_a_crash_are_answered(toured: tuple[Service, str]) -
         assert told in answers.stdout
 
 
+def closes(path: Path) -> Path:
+    """Daily closes up to 18 May 2021 and beyond, as the page's file has them."""
+    days = [date(2020, 5, 1) + timedelta(days=number) for number in range(400)]
+    lines = [
+        f"{day},{50_000 * 1.04 ** sin(number**2):.2f},1000000000" for number, day in enumerate(days)
+    ]
+    path.write_text("\n".join(["date,price,volume", *lines]) + "\n", encoding="ascii")
+    return path
+
+
+def test_a_fund_is_calibrated_as_the_page_says(toured: tuple[Service, str], tmp_path: Path) -> None:
+    """From made-up closes: the run is done, read, accepted, and the fund filled."""
+    service, _ = toured
+    daily = closes(tmp_path / "daily.csv")
+    named = {"FUND": "usdt-major", "FUNDS": "usdt-major", "DAILY": str(daily)}
+    answers = asked(service, EVE, **named)
+    assert answers.returncode == 0, answers.stdout[-2000:] + answers.stderr
+    for told in ('"status":"done"', "# Insurance fund usdt-major", "rank,loss,", '"daily_only"'):
+        assert told in answers.stdout, told
+    (fund,) = service.request("GET", "/v1/insurance-funds/usdt-major").json()["balances"]
+    assert Decimal(fund["coverage"]) >= 1
+    report = service.request("GET", f"/v1/calibrations/{fund['calibration_id']}/report").text
+    assert "this is the minimum in force" in report
+    assert "2021-05-19 00:00 UTC" in report
+
+
 def test_the_tour_liquidates_one_in_the_book_and_one_at_the_fund(
     toured: tuple[Service, str],
 ) -> None:
@@ -124,7 +155,7 @@ def written(rows: list[dict[str, str]]) -> str:
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", "ARCHITECTURE.md", "RULES.md", "app/engine/README.md", CRASH]
+    "page", ["README.md", "ARCHITECTURE.md", "RULES.md", "app/engine/README.md", CRASH, EVE]
 )
 def test_links_lead_somewhere(page: str) -> None:
     for link in links(page):
@@ -144,7 +175,7 @@ def test_every_make_target_exists() -> None:
 
 
 def test_every_backstop_command_exists() -> None:
-    text = "".join((ROOT / page).read_text("utf-8") for page in ("README.md", CRASH))
+    text = "".join((ROOT / page).read_text("utf-8") for page in ("README.md", CRASH, EVE))
     for command in set(re.findall(r"backstop ([a-z]+)\b(?= |`)", text)):
         shown = subprocess.run(
             [sys.executable, "-m", "app.cli", command, "--help"],
