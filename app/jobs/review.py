@@ -18,7 +18,7 @@ from datetime import datetime
 
 import asyncpg
 
-from app.engine.commands.calibrations import ReportDrift
+from app.engine.commands.calibrations import VALID, ReportDrift
 from app.jobs import calibrations
 from app.jobs.board import JobRunning, TooManyJobs
 from app.jobs.calibrations import NothingToCalibrate
@@ -79,32 +79,32 @@ async def look(connection: asyncpg.Connection, runner: Runner, wake: Callable[[]
     today = runner.now()
     for row in await connection.fetch(_ACCEPTED):
         asked = read_parameters(json.loads(row["parameters"]))
-        job_id = await _daily_run(connection, row["asset"], asked, today)
-        if job_id is not None:
-            wake()
-            await _tell_of_drift(connection, runner, row["asset"], job_id)
+        await _daily_run(connection, row["asset"], asked, today)
+    wake()
+    await _tell_of_drift(connection, runner)
 
 
 async def _daily_run(
     connection: asyncpg.Connection, asset: str, asked: Parameters, today: datetime
-) -> int | None:
-    """The job of today's run, which may be at its end; None while it cannot be queued."""
+) -> None:
+    """Today's run is queued, if it was not and can be."""
     key = AnswerKey(REVIEWER, f"daily/{asset}/{today:%Y-%m-%d}", "")
     least = int(10 / (1 - asked.confidence)) + 1
     fewer = replace(asked, scenarios=min(asked.scenarios, max(SCENARIOS, least)))
     with suppress(NothingToCalibrate, JobRunning, TooManyJobs):
-        return await calibrations.ask(connection, asset, fewer, REVIEWER, key, daily=True)
-    return None
+        await calibrations.ask(connection, asset, fewer, REVIEWER, key, daily=True)
 
 
-async def _tell_of_drift(
-    connection: asyncpg.Connection, runner: Runner, asset: str, job_id: int
-) -> None:
-    """An alert for each fund of which a run that is done proposes more; once."""
-    for row in await connection.fetch(_PROPOSED, job_id):
-        await runner.submit(
-            [ReportDrift(row["fund_id"], asset, row["calibration_id"], row["required_minimum"])]
+async def _tell_of_drift(connection: asyncpg.Connection, runner: Runner) -> None:
+    """An alert for each fund of which a run that is done proposes more; once, on whatever day."""
+    for row in await connection.fetch(_PROPOSED, REVIEWER, VALID):
+        command = ReportDrift(
+            fund_id=row["fund_id"],
+            asset=row["asset"],
+            calibration_id=row["calibration_id"],
+            proposed_minimum=row["required_minimum"],
         )
+        await runner.submit([command])
 
 
 _ACCEPTED = """
@@ -113,12 +113,12 @@ _ACCEPTED = """
     WHERE accepted ORDER BY asset, calibration_id DESC
 """
 _PROPOSED = """
-    SELECT fund_id, calibration_id, required_minimum FROM calibrations
-    WHERE run_id = $1 AND NOT EXISTS (
+    SELECT fund_id, asset, calibration_id, required_minimum FROM calibrations
+    WHERE proposed_by = $1 AND proposed_at > now() - $2::interval AND NOT EXISTS (
         SELECT FROM alerts
         WHERE kind = 'calibration_drift' AND alerts.fund_id = calibrations.fund_id
             AND detail ->> 'calibration_id' = calibration_id::text
     )
     ORDER BY calibration_id
 """
-"""What a run proposes that nobody was told of."""
+"""What daily runs propose, and can be decided, that nobody was told of."""

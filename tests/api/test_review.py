@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import asyncpg
 import pytest
 
+from app.calibration.runs.run import InForce
+from app.calibration.tasks.calibrating import required_now
 from app.jobs import board, calibrations
 from app.jobs.calibrations import outgrown
 from app.jobs.review import REVIEWER, look
@@ -63,6 +66,12 @@ async def test_what_it_proposes_is_told_once(api: Api, connection: asyncpg.Conne
     (job,) = await looked(api, connection)
     assert await drifts(api) == []
     await kept(connection, "usdt-major", minimum="1201", run_id=job["job_id"])
+    await kept(connection, "usdt-major", minimum="1301", run_id=101)  # somebody asked for it
+    await connection.execute(
+        "UPDATE calibrations SET proposed_by = $1 WHERE run_id = $2", REVIEWER, job["job_id"]
+    )
+    yesterday = "UPDATE jobs SET request_key = 'daily/USDT/2020-01-01'"
+    await connection.execute(yesterday)  # it took until after midnight
     for _ in range(2):
         await looked(api, connection)
         (drift,) = await drifts(api)
@@ -70,6 +79,20 @@ async def test_what_it_proposes_is_told_once(api: Api, connection: asyncpg.Conne
             "fund": "usdt-major", "calibration_id": "2", "proposed_minimum": "1201",
             "required_minimum": "1000",
         }  # fmt: skip
+
+
+async def test_a_run_tells_what_is_in_force(api: Api, connection: asyncpg.Connection) -> None:
+    """By which calibration: the last accepted, while the minimum is what that says."""
+    for minimum in ("1000", "1100"):
+        await kept(connection, "usdt-major", minimum=minimum)
+    for number, said in ((1, "1000"), (2, "1100")):
+        await api(f"POST /v1/calibrations/c-{number}/accept", {})
+        found = await required_now(connection, "USDT")
+        assert found == {"usdt-major": InForce(f"c-{number}", Decimal(said))}
+    by_hand = {"required_minimum": {"USDT": "1000"}}  # as one said that was superseded
+    await api("PATCH /v1/insurance-funds/usdt-major", by_hand)
+    found = await required_now(connection, "USDT")
+    assert found == {"usdt-major": InForce(None, Decimal(1000))}
 
 
 @pytest.mark.parametrize(("minimum", "kept_ones"), [("1200", 0), ("1200.00000001", 1)])

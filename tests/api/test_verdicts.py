@@ -125,7 +125,7 @@ async def test_accepting_and_rejecting_at_once(api: Api, connection: asyncpg.Con
     for accepting, rejecting in zip(answers[::2], answers[1::2], strict=True):
         assert sorted((accepting.status_code, rejecting.status_code))[1] == 409
     final = await statuses(api)
-    assert final.count("accepted") == 1
+    assert final.count("accepted") <= 1  # of some the rejection came first
     assert not {"proposed", "expired"} & set(final)
 
 

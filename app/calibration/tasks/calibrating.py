@@ -99,7 +99,7 @@ async def run(
     except NoBook as error:
         raise JobFailed(error.code, error.detail) from error
     last_import = await connection.fetchval(_LAST_IMPORT)
-    in_force = await _in_force(connection, asset)
+    in_force = await required_now(connection, asset)
     library = await read_library(connection)
     disabled = {one.crash.scenario_id: one.reason or "" for one in library.disabled}
     inputs = RunInputs(book, last_import, library.enabled, disabled, in_force)
@@ -166,8 +166,8 @@ def _within(tell: Progress) -> Progress:
     return lambda stage, share: tell(stage, BEFORE + (BEHIND - BEFORE) * share)
 
 
-async def _in_force(connection: asyncpg.Connection, asset: str) -> dict[str, InForce]:
-    """What each fund must hold now."""
+async def required_now(connection: asyncpg.Connection, asset: str) -> dict[str, InForce]:
+    """What each fund must hold now, and by which calibration."""
     rows = await connection.fetch(_IN_FORCE, asset)
     return {
         row["fund_id"]: InForce(
@@ -213,13 +213,14 @@ async def _rows(task: Task, done: CalibratedRun) -> list[NewCalibration]:
 
 _LAST_IMPORT = "SELECT COALESCE(max(import_id), 0) FROM price_imports"
 _IN_FORCE = """
-    SELECT fund_id, minimum AS required_minimum, (
-        SELECT calibration_id FROM calibration_verdicts AS verdict
-        WHERE verdict.fund_id = fund.fund_id AND asset = $1 AND accepted
-            AND verdict.required_minimum = minimum
-        ORDER BY calibration_id DESC LIMIT 1
-    ) AS calibration_id
+    SELECT fund_id, minimum AS required_minimum,
+        CASE WHEN last.required_minimum = minimum THEN last.calibration_id END AS calibration_id
     FROM funds AS fund, LATERAL (SELECT (fund.required_minimum ->> $1)::numeric) AS found (minimum)
+    LEFT JOIN LATERAL (
+        SELECT calibration_id, required_minimum FROM calibration_verdicts AS verdict
+        WHERE verdict.fund_id = fund.fund_id AND asset = $1 AND accepted
+        ORDER BY calibration_id DESC LIMIT 1
+    ) AS last ON true
     WHERE minimum IS NOT NULL
 """
 """Which calibration a minimum is by: the last accepted, while it is as that says (CAL-12)."""
