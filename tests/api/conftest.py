@@ -20,6 +20,7 @@ from app.api.server import Server
 from app.catalogue.default import default_commands
 from app.engine.commands.keys import CreateKey
 from app.engine.rejections import Rejection
+from app.jobs.desk import Desk
 from app.runner.keys import make_key
 from app.runner.runner import Runner
 from app.store import database
@@ -147,11 +148,11 @@ def _check_problem(answer: httpx.Response) -> None:
 
 @pytest.fixture
 async def api(address: str) -> AsyncIterator[Api]:
-    """A leading service."""
-    pool = database.create_engine(address)
+    """A leading service, and who answers its what-ifs."""
+    pool, desk = database.create_engine(address), Desk(address)
     try:
         async with Runner(address) as runner:
-            app = create_app(runner, pool, open_metrics=True)
+            app = create_app(runner, pool, desk=desk, open_metrics=True)
             admin, admin_secret = make_key("test", "admin")
             feed, feed_secret = make_key("test", "feed")
             commands = [*default_commands(runner.now()), CreateKey(admin), CreateKey(feed)]
@@ -160,6 +161,7 @@ async def api(address: str) -> AsyncIterator[Api]:
             async with client_of(app) as client:
                 yield Api(app, runner, client, {"admin": admin_secret, "feed": feed_secret})
     finally:
+        await desk.stop()
         await pool.dispose()
 
 

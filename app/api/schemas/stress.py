@@ -116,7 +116,7 @@ class StressTestBody(Body):
     """
 
     shocks: Shocks = LEFT_OUT
-    path: Literal["instant"] | Annotated[list[Shocks], Field(max_length=1_000)] = "instant"
+    path: Literal["instant"] | Annotated[list[Shocks], Field(max_length=100)] = "instant"
     scenario: Annotated[str, Field(pattern=SCENARIO_PATTERN, examples=["2020-03-12"])] = LEFT_OUT
     mode: Mode = "fast"
     book: BookUse = "as_is"
