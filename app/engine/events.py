@@ -297,12 +297,13 @@ class OffloadStep(NamedTuple):
 AlertKind = Literal[
     "fund_below_minimum", "fund_empty", "emergency_injection", "adl", "clock_jump", "incident",
     "index_lost", "settlement_held", "adl_warning", "takeovers_stopped", "takeovers_resumed",
-    "calibration_overdue", "calibration_drift",
+    "calibration_overdue", "calibration_drift", "backtest_red",
 ]  # fmt: skip
 
 
 class Alert(NamedTuple):
-    """Something the operators must know (FND-3, FND-7, FND-11, ADL-3, REC-2, DLV-1, CAL-12)."""
+    """Something the operators must know (FND-3, FND-7, FND-11, ADL-3, REC-2, DLV-1, CAL-12,
+    CAL-14)."""
 
     alert_id: int
     time: datetime

@@ -224,6 +224,12 @@ class Register(Ledger):
         self.state.reminders = None
         self._touch(verdict)
 
+    def redden(self, verdict: Verdict) -> None:
+        """The live backtest of an accepted calibration is red from now on (CAL-14)."""
+        verdict.red_at = self.now
+        self.state.reminders = None
+        self._touch(verdict)
+
     def set_inventory(self, fund: Fund, symbol: str, quantity: Decimal, cost: Decimal) -> None:
         """Give a fund's inventory in a contract its new signed quantity and cost."""
         market = self.state.markets[symbol]

@@ -58,7 +58,7 @@ class Verdict:
 
     `accepted` at `time`, it became the `required_minimum` in the place of `previous_minimum` (None:
     there was none); rejected, it has neither. The last reminder that its review is overdue was
-    `reminded_at`.
+    `reminded_at`. Since `red_at` its live backtest is red: it should have been reviewed then.
     """
 
     calibration_id: int
@@ -71,6 +71,7 @@ class Verdict:
     required_minimum: Decimal | None = None
     previous_minimum: Decimal | None = None
     reminded_at: datetime | None = None
+    red_at: datetime | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(slots=True, eq=False)
@@ -113,12 +114,13 @@ class Fund:
         return last if same else None
 
     def review_due_at(self, asset: str) -> datetime | None:
-        """When its minimum in an asset is to be reviewed (CAL-12); None without one, and before
-        its first calibration."""
+        """When its minimum in an asset is to be reviewed (CAL-12, CAL-14); None without one, and
+        before its first calibration."""
         last = self.calibrations.get(asset)
         if last is None or asset not in self.required_minimum:
             return None
-        return last.time + timedelta(days=self.policy.review_interval_days)
+        by_policy = last.time + timedelta(days=self.policy.review_interval_days)
+        return by_policy if last.red_at is None else min(by_policy, last.red_at)
 
     def is_overdue(self, asset: str, now: datetime | None) -> bool:
         """Whether its minimum in an asset should have been reviewed by then (CAL-12)."""

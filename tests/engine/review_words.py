@@ -1,11 +1,16 @@
-"""What scenarios say of calibrations and their reviews (CAL-12): verbs and expectations."""
+"""What scenarios say of calibrations and their reviews (CAL-12, CAL-14): verbs and expectations."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from app.engine.commands.calibrations import AcceptCalibration, RejectCalibration, ReportDrift
+from app.engine.commands.calibrations import (
+    AcceptCalibration,
+    RejectCalibration,
+    ReportBacktest,
+    ReportDrift,
+)
 from tests.engine.terms import pairs
 from tests.engine.world import START, World
 
@@ -35,6 +40,13 @@ class ReviewWords:
     def do_drift(self, fund: str, asset: str, number: str, minimum: str) -> list[object]:
         """A daily run has proposed that much."""
         return [ReportDrift(fund, asset, int(number), Decimal(minimum))]
+
+    def do_red(
+        self, fund: str, asset: str, number: str, exceedances: str, of: str, days: str
+    ) -> list[object]:
+        """`red F USDT 7 4 of 365`: so many of a fund's days were worse than it was told."""
+        assert of == "of"
+        return [ReportBacktest(fund, asset, int(number), int(days), int(exceedances))]
 
     def _before(self, given: dict[str, str]) -> datetime:
         return self.world.next_time() - timedelta(seconds=int(given.get("age", "0")))

@@ -1,4 +1,4 @@
-"""Calibrations and their reviews once more, from commands alone (CAL-12)."""
+"""Calibrations and their reviews once more, from commands alone (CAL-12, CAL-14)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from app.engine.commands import Command
-from app.engine.commands.calibrations import AcceptCalibration, RejectCalibration, RemindOfReview
+from app.engine.commands.calibrations import (
+    AcceptCalibration,
+    RejectCalibration,
+    RemindOfReview,
+    ReportBacktest,
+)
 from app.engine.commands.funds import CreateFund, UpdateFund
 from app.engine.commands.orders import PlaceOrder
 from app.engine.commands.prices import Price
@@ -28,6 +33,7 @@ class Accepted:
     time: datetime
     minimum: Decimal
     told: datetime | None = None
+    red: datetime | None = None
 
 
 class Reviews:
@@ -55,13 +61,29 @@ class Reviews:
         for whose in told & self.last.keys():
             self.last[whose].told = now
         self._take(command, now)
+        if isinstance(command, ReportBacktest):
+            self._report(command, outcome)
         self._compare(state, now)
 
     def _is_late(self, whose: tuple[str, str], now: datetime) -> bool:
         last = self.last[whose]
-        overdue = now >= last.time + timedelta(days=self.days[whose[0]])
+        overdue = now >= self._due(whose)
         again = last.told is None or now >= last.told + DAY
         return whose in self.minimum and overdue and again
+
+    def _due(self, whose: tuple[str, str]) -> datetime:
+        last = self.last[whose]
+        by_policy = last.time + timedelta(days=self.days[whose[0]])
+        return by_policy if last.red is None else min(by_policy, last.red)
+
+    def _report(self, command: ReportBacktest, outcome: Outcome) -> None:
+        last = self.last.get((command.fund_id, command.asset))
+        told = [one for one in outcome.of(Alert) if one.kind == "backtest_red"]
+        if last is None or last.number != command.calibration_id or last.red is not None:
+            assert not told, f"told again, or of what was reviewed: {told}"
+        else:
+            assert len(told) == 1, f"{command} was not told of"
+            last.red = outcome.time
 
     def _take(self, command: Command, now: datetime) -> None:
         if isinstance(command, CreateFund):
@@ -103,5 +125,5 @@ class Reviews:
                 assert (last.calibration_id, last.time) == (found.number, found.time), last
                 in_force = own.get(asset) == found.minimum
                 assert (fund.in_force(asset) is not None) == in_force, last
-                due = found.time + timedelta(days=self.days[fund.fund_id])
+                due = self._due((fund.fund_id, asset))
                 assert fund.is_overdue(asset, now) == (asset in own and now >= due), last

@@ -13,6 +13,7 @@ brackets; a trailing `-> ...` says what must come of it, without it the command 
     move F main reserve USDT 50                   rebalance USDT        deploy F USDT 100 [main]
     accept F USDT 7 1000 [age=5 reason=calm]      reject F USDT 7 reason=wrong   (calibrations)
     drift F USDT 8 1500                           (what a daily run has proposed)
+    red F USDT 7 4 of 365                         (days that were worse than the quantile in force)
     configure alice TEST 20 isolated              margin alice TEST 25
     rate TEST 0.0001                              due         (begin what is due, leave it pending)
     hold part                                     bounds payers=1   (smaller parts)

@@ -25,7 +25,7 @@ FORGOTTEN = (
 
 ADDED_SINCE = {
     "AcceptCalibration", "DeclareOwner", "DeployExcess", "MoveInFund", "Offload", "Rebalance",
-    "RejectCalibration", "RemindOfReview", "ReportDrift",
+    "RejectCalibration", "RemindOfReview", "ReportBacktest", "ReportDrift",
 }  # fmt: skip
 """Commands that came after the newest version's log was written; the next version's has them."""
 

@@ -10,15 +10,16 @@ from app.engine.step import Step
 
 
 def decide(step: Step, fund: Fund) -> None:
-    """A calibration is accepted and its review overdue; a later one is rejected."""
+    """A calibration is accepted, its backtest red, its review overdue; a later one is rejected."""
     accepted = Verdict(
         calibration_id=2**40, fund_id=fund.fund_id, asset="USDT", accepted=True,
         sequence=step.outcome.sequence, time=step.now, reason=None,
         required_minimum=Decimal("1000.50"), previous_minimum=Decimal("0.00000001"),
     )  # fmt: skip
     step.decide(accepted)
+    step.redden(accepted)
     step.remind(accepted)
     step.decide(replace(
         accepted, calibration_id=2**40 + 1, accepted=False, reason='too "high"\n\tby far',
-        required_minimum=None, previous_minimum=None, reminded_at=None,
+        required_minimum=None, previous_minimum=None, reminded_at=None, red_at=None,
     ))  # fmt: skip

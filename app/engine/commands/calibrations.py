@@ -60,3 +60,14 @@ class ReportDrift(CommandOf["Done"]):
     asset: str
     calibration_id: int
     proposed_minimum: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class ReportBacktest(CommandOf["Done"]):
+    """The leader tells that a fund has lost more on too many days than its calibrations said."""
+
+    fund_id: str
+    asset: str
+    calibration_id: int
+    days: int
+    exceedances: int

@@ -1,4 +1,4 @@
-"""What becomes of a calibration: accepted, rejected, superseded, expired; reviewed (CAL-12).
+"""What becomes of a calibration: accepted, rejected, superseded, expired; reviewed (CAL-12, -14).
 
 Of one of a fund and an asset that was proposed, the first of these is what it stays. So here all
 that must not happen twice is decided; who did it is told beside the log. A review is due an
@@ -17,6 +17,7 @@ from app.engine.commands.calibrations import (
     AcceptCalibration,
     RejectCalibration,
     RemindOfReview,
+    ReportBacktest,
     ReportDrift,
 )
 from app.engine.handlers.funds import fund_named, set_minimum
@@ -176,4 +177,26 @@ def report_drift(step: Step, command: ReportDrift) -> Done:
         proposed_minimum=command.proposed_minimum,
         required_minimum=fund.required_minimum.get(asset, ""),
     )
+    return Done(fund.fund_id)
+
+
+@handles(ReportBacktest)
+def report_backtest(step: Step, command: ReportBacktest) -> Done:
+    """Tell the operators that the light is red, and that a review is due now; once.
+
+    Of a calibration that is no more the one accepted last nothing is told: it was reviewed.
+    """
+    fund, asset = step.state.funds[command.fund_id], command.asset
+    last = fund.calibrations.get(asset)
+    if last is None or last.calibration_id != command.calibration_id or last.red_at is not None:
+        return Done(fund.fund_id)
+    step.alert(
+        "backtest_red",
+        fund.fund_id,
+        asset,
+        calibration_id=last.calibration_id,
+        days=command.days,
+        exceedances=command.exceedances,
+    )
+    step.redden(last)
     return Done(fund.fund_id)

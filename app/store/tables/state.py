@@ -207,6 +207,7 @@ calibration_verdicts = Table(
     ),
     law("reason", "accepted OR reason IS NOT NULL"),
     law("reminded", "accepted OR reminded_at IS NULL"),
+    law("red", "accepted OR red_at IS NULL"),
     Index(None, "fund_id", "asset", "calibration_id"),
 )
 """What was decided of calibrations (CAL-12); all are kept."""
