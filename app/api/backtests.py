@@ -8,7 +8,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Annotated
 
 from fastapi import Query
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.calibrations import CalibrationPath
 from app.api.faults import Fault
@@ -28,7 +27,7 @@ from app.api.schemas.jobs import number_of
 from app.api.services import Reading, ServicesDep
 from app.api.signals import Asked
 from app.engine.rejections import Code
-from app.jobs.live import AcceptedQuantile, first_day, live, loss_of
+from app.jobs.live import read_live
 from app.store.queries import Row
 from app.store.queries import backtests as queries
 
@@ -90,18 +89,7 @@ async def get_live_backtest(
     be left out where the fund's contracts settle in one.
     """
     asset = await Asked(fund_id, "24h", asset).asset_of(reading)
-    now = services.runner.now()
-    accepted = [
-        AcceptedQuantile(
-            row["calibration_id"],
-            row["accepted_at"],
-            Decimal(row["quantile"]),
-            Decimal(row["confidence"]),
-            int(row["horizon_hours"]),
-        )
-        for row in await queries.accepted_quantiles(reading, fund_id, asset)
-    ]
-    found = live(accepted, await _losses(reading, fund_id, asset, first_day(accepted, now)), now)
+    found = await read_live(reading, fund_id, asset, services.runner.now())
     beyond = Decimal(0) if found.confidence is None else 1 - found.confidence
     return LiveBacktestView(
         fund_id=fund_id,
@@ -123,20 +111,6 @@ async def get_live_backtest(
             for one in found.exceeded
         ],
     )
-
-
-async def _losses(
-    reading: AsyncConnection, fund_id: str, asset: str, start: datetime | None
-) -> dict[datetime, Decimal]:
-    """A fund's by day, of those on which there was anything."""
-    if start is None:
-        return {}
-    flows = await queries.daily_flows(reading, fund_id, asset, start)
-    covered = await queries.daily_deficits(reading, fund_id, asset, start)
-    return {
-        day: loss_of(flows.get(day, {}), covered.get(day, Decimal(0)))
-        for day in flows.keys() | covered.keys()
-    }
 
 
 def _events(

@@ -146,11 +146,13 @@ def status_of(row: Mapping[str, Any], now: datetime) -> CalibrationStatus:
 
 
 def review_due_at(row: Mapping[str, Any]) -> datetime | None:
-    """When what was accepted is to be reviewed, by its fund's policy; None for all others."""
+    """When what was accepted is to be reviewed, by its fund's policy or since its backtest is red;
+    None for all others."""
     if row["calibration_id"] != row["last_accepted"]:
         return None
     decided_at: datetime = row["decided_at"]
-    return decided_at + timedelta(days=row["interval_days"])
+    by_policy = decided_at + timedelta(days=row["interval_days"])
+    return by_policy if row["red_at"] is None else min(by_policy, row["red_at"])
 
 
 _NEXT = "nextval(pg_get_serial_sequence('calibrations', 'calibration_id'))"

@@ -8,7 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.engine.commands.calibrations import ReportBacktest
 from app.jobs.light import Light, light
+from app.store.queries import backtests as queries
 from app.store.queries.backtests import COSTS, GAINS, HOLDING
 
 DAY = timedelta(days=1)
@@ -37,8 +41,10 @@ class ExceededDay(NamedTuple):
 
 
 class LiveBacktest(NamedTuple):
-    """The days that were looked at, all at one confidence (None: no day, no calibration)."""
+    """The days that were looked at, all at one confidence, until the calibration accepted last
+    (None: no day, no calibration)."""
 
+    calibration_id: int | None
     confidence: Decimal | None
     days: Sequence[datetime]
     exceeded: Sequence[ExceededDay]
@@ -49,6 +55,12 @@ class LiveBacktest(NamedTuple):
         if self.confidence is None:
             return "green"
         return light(len(self.days), len(self.exceeded), float(1 - self.confidence))
+
+    @property
+    def asks_for_review(self) -> bool:
+        """Whether the light is red, and not for days alone that were before the last review."""
+        under_last = any(one.calibration_id == self.calibration_id for one in self.exceeded)
+        return under_last and self.light == "red"
 
 
 def loss_of(flows: Mapping[str, Decimal], deleveraged: Decimal) -> Decimal:
@@ -77,7 +89,7 @@ def live(
     """
     begin, days, exceeded = first_day(accepted, now), [], []
     if begin is None:
-        return LiveBacktest(None, (), ())
+        return LiveBacktest(None, None, (), ())
     times, day = [one.accepted_at for one in accepted], begin
     while day + DAY <= now:
         last = accepted[bisect_right(times, day) - 1]
@@ -87,7 +99,50 @@ def live(
             if loss > last.quantile:
                 exceeded.append(ExceededDay(day, loss, last.quantile, last.calibration_id))
         day += DAY
-    return LiveBacktest(accepted[-1].confidence, days, exceeded)
+    return LiveBacktest(accepted[-1].calibration_id, accepted[-1].confidence, days, exceeded)
+
+
+async def read_live(
+    reading: AsyncConnection, fund_id: str, asset: str, now: datetime
+) -> LiveBacktest:
+    """A fund's, from what is stored."""
+    accepted = [
+        AcceptedQuantile(
+            row["calibration_id"],
+            row["accepted_at"],
+            Decimal(row["quantile"]),
+            Decimal(row["confidence"]),
+            int(row["horizon_hours"]),
+        )
+        for row in await queries.accepted_quantiles(reading, fund_id, asset)
+    ]
+    return live(accepted, await _losses(reading, fund_id, asset, first_day(accepted, now)), now)
+
+
+async def red_backtests(reading: AsyncConnection, now: datetime) -> list[ReportBacktest]:
+    """What the operators are to be told, of each fund and asset of which they were not yet."""
+    found = []
+    for fund_id, asset in await queries.not_red(reading):
+        one = await read_live(reading, fund_id, asset, now)
+        if one.asks_for_review:
+            assert one.calibration_id is not None
+            days, exceedances = len(one.days), len(one.exceeded)
+            found.append(ReportBacktest(fund_id, asset, one.calibration_id, days, exceedances))
+    return found
+
+
+async def _losses(
+    reading: AsyncConnection, fund_id: str, asset: str, start: datetime | None
+) -> dict[datetime, Decimal]:
+    """A fund's by day, of those on which there was anything."""
+    if start is None:
+        return {}
+    flows = await queries.daily_flows(reading, fund_id, asset, start)
+    covered = await queries.daily_deficits(reading, fund_id, asset, start)
+    return {
+        day: loss_of(flows.get(day, {}), covered.get(day, Decimal(0)))
+        for day in flows.keys() | covered.keys()
+    }
 
 
 def _begin_of(time: datetime) -> datetime:

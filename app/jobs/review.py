@@ -1,9 +1,10 @@
-"""The leader's daily look at what is required of funds (CAL-12).
+"""The leader's daily look at what is required of funds (CAL-12, CAL-14).
 
 Once a day (UTC) a run of fewer scenarios is queued for each asset in which a calibration was
 accepted, with the parameters of the last one. Where it asks for much more than is required of a
-fund, that is proposed, and the operators are told. The first look of a day is whoever's leads; what
-was done is in the database, so the next leader goes on from there.
+fund, that is proposed, and the operators are told. So they are where a fund has lost more than its
+calibrations said on too many days. The first look of a day is whoever's leads; what was done is in
+the database, so the next leader goes on from there.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
 import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.engine.commands.calibrations import VALID, ReportDrift
 from app.jobs import calibrations
 from app.jobs.board import JobRunning, TooManyJobs
 from app.jobs.calibrations import NothingToCalibrate
+from app.jobs.live import red_backtests
 from app.jobs.parameters import Parameters, read_parameters
 from app.runner.answers import AnswerKey
 from app.runner.runner import Busy, NotLeader, Runner
 from app.store import database
 from app.store.database import UNREACHABLE
+from app.store.reads import NoSlot, Reads
 
 log = logging.getLogger("backstop.jobs")
 
@@ -34,15 +38,18 @@ REVIEWER = "system"
 """In the place of a key."""
 SCENARIOS = 20_000
 LOOK_SECONDS = 60.0
-LATER = (*UNREACHABLE, asyncpg.TooManyConnectionsError, NotLeader, Busy)
+LATER = (*UNREACHABLE, asyncpg.TooManyConnectionsError, NotLeader, Busy, NoSlot)
 """How it shows that it is to be tried again with the next look."""
 
 
 class Reviews:
     """One instance's, from `start` to `stop`; it does nothing while another leads."""
 
-    def __init__(self, runner: Runner, address: str, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, runner: Runner, address: str, engine: AsyncEngine, wake: Callable[[], None]
+    ) -> None:
         self._runner, self._address, self._wake = runner, address, wake
+        self._reads, self._tested = Reads(engine), date.min
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -72,6 +79,10 @@ class Reviews:
             await look(connection, self._runner, self._wake)
         finally:
             connection.terminate()
+        now = self._runner.now()
+        if now.date() > self._tested:  # they are of whole days, so no look before tomorrow differs
+            await tell_of_red(self._reads, self._runner, now)
+            self._tested = now.date()
 
 
 async def look(connection: asyncpg.Connection, runner: Runner, wake: Callable[[], None]) -> None:
@@ -105,6 +116,14 @@ async def _tell_of_drift(connection: asyncpg.Connection, runner: Runner) -> None
             proposed_minimum=row["required_minimum"],
         )
         await runner.submit([command])
+
+
+async def tell_of_red(reads: Reads, runner: Runner, now: datetime) -> None:
+    """An alert for each calibration accepted last whose live backtest is red; once."""
+    async with reads.connect() as reading:
+        found = await red_backtests(reading, now)
+    if found:
+        await runner.submit(found)
 
 
 _ACCEPTED = """

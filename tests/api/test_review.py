@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from app.calibration.runs.run import InForce
 from app.calibration.tasks.calibrating import required_now
 from app.jobs import board, calibrations
 from app.jobs.calibrations import outgrown
-from app.jobs.review import REVIEWER, look
+from app.jobs.review import REVIEWER, look, tell_of_red
 from tests.api.calibrated import a_calibration, kept
 from tests.api.conftest import Api
 
@@ -108,3 +109,36 @@ async def test_a_fifth_more_is_outgrown(
     assert await outgrown(connection, "USDT", found) == found[:kept_ones]
     await calibrations.keep(connection, [], b"inputs of nothing")
     assert await connection.fetchval("SELECT count(*) FROM calibration_inputs") == 0
+
+
+async def test_a_red_backtest_is_told_once_and_makes_the_review_due(
+    api: Api, connection: asyncpg.Connection
+) -> None:
+    """Of the calibration accepted last; a new one is the review (CAL-14)."""
+    reads, now = api.app.state.services.database, api.runner.now()
+    later, today = now + timedelta(days=10), now.replace(hour=0, minute=0, second=0, microsecond=0)
+    await kept(connection, "usdt-major")
+    await api("POST /v1/calibrations/c-1/accept", {})
+    await tell_of_red(reads, api.runner, later)
+    assert (await api("GET /v1/alerts?kind=backtest_red"))["items"] == []
+    for day in (2, 5):
+        await connection.execute(
+            "INSERT INTO fund_flows VALUES"
+            " ('usdt-major', 'USDT', '1d', $1, 'bankruptcy_loss', 0, $2, $2)",
+            today + timedelta(days=day), Decimal(10) ** 12,
+        )  # fmt: skip
+    await tell_of_red(reads, api.runner, later)
+    (red,) = (await api("GET /v1/alerts?kind=backtest_red"))["items"]
+    assert (red["fund"], red["asset"]) == ("usdt-major", "USDT")
+    assert red["detail"] == {"calibration_id": "1", "days": "9", "exceedances": "2"}
+    await tell_of_red(reads, api.runner, later)
+    assert (await api("GET /v1/alerts?kind=backtest_red"))["items"] == [red]
+    (fund,) = (await api("GET /v1/insurance-funds/usdt-major"))["balances"]
+    assert (fund["review_due_at"], fund["overdue"]) == (red["time"], True)
+    assert (await api("GET /v1/calibrations/c-1"))["review_due_at"] == red["time"]
+    metrics = (await api.send("GET /metrics")).text
+    assert 'backstop_calibration_overdue{fund="usdt-major",asset="USDT"} 1.0' in metrics
+    await kept(connection, "usdt-major", minimum="2000")
+    await api("POST /v1/calibrations/c-2/accept", {})
+    (fund,) = (await api("GET /v1/insurance-funds/usdt-major"))["balances"]
+    assert (fund["calibration_id"], fund["overdue"]) == ("c-2", False)

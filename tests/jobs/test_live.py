@@ -68,3 +68,18 @@ def test_ten_years_are_looked_at() -> None:
     found = live([accepted(1, timedelta())], {}, BEGIN + 5000 * DAY)
     assert len(found.days) == MOST_DAYS
     assert found.days[-1] == BEGIN + 4999 * DAY
+
+
+def test_a_review_is_asked_for_by_days_under_the_calibration_accepted_last() -> None:
+    """What was lost before is why it was accepted, however red the light is (CAL-14)."""
+    first, second = accepted(1, timedelta()), accepted(2, 6 * DAY)
+    losses = {BEGIN + day * DAY: Decimal(250) for day in range(6)}
+    now = BEGIN + 10 * DAY
+    assert live([first], losses, now).asks_for_review
+    found = live([first, second], losses, now)
+    assert (found.light, found.asks_for_review) == ("red", False)
+    losses[BEGIN + 7 * DAY] = Decimal(201)
+    assert live([first, second], losses, now).asks_for_review
+    long = live([second], losses, BEGIN + 400 * DAY)
+    assert (long.light, len(long.exceeded), long.asks_for_review) == ("green", 1, False)
+    assert not live([], losses, now).asks_for_review

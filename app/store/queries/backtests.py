@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.queries import BEFORE_ALL, Row, Rows
@@ -64,6 +65,20 @@ async def accepted_quantiles(connection: AsyncConnection, fund_id: str, asset: s
     )
     rows: Rows = (await connection.execute(query)).mappings().all()
     return rows
+
+
+async def not_red(connection: AsyncConnection) -> list[tuple[str, str]]:
+    """The funds and assets whose calibration accepted last was not told of as red."""
+    given = calibration_verdicts.c
+    last = (
+        select(given.fund_id, given.asset, given.red_at)
+        .ext(distinct_on(given.fund_id, given.asset))
+        .where(given.accepted)
+        .order_by(given.fund_id, given.asset, given.calibration_id.desc())
+        .subquery()
+    )
+    query = select(last.c.fund_id, last.c.asset).where(last.c.red_at.is_(None))
+    return [(row.fund_id, row.asset) for row in await connection.execute(query)]
 
 
 async def daily_flows(

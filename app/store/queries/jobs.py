@@ -50,6 +50,7 @@ _LISTED = (
         calibration_verdicts.c.accepted,
         calibration_verdicts.c.time.label("decided_at"),
         calibration_verdicts.c.reason,
+        calibration_verdicts.c.red_at,
         admin_acts.c.key_id.label("decided_by"),
         func.coalesce(_INTERVAL, DEFAULT_POLICY.review_interval_days).label("interval_days"),
         _LAST,
