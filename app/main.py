@@ -148,7 +148,8 @@ async def _serve_http(
     preparing = asyncio.create_task(_prepare(settings, announce, runner))
     serving: asyncio.Task[None] | None = None
     supervisor.start()
-    reviews.start()
+    if settings.daily_review:
+        reviews.start()
     try:
         while runner.leading and not any(task.done() for task in (preparing, *ends)):
             await asyncio.wait({preparing, *ends}, timeout=0.5, return_when=asyncio.FIRST_COMPLETED)

@@ -43,6 +43,7 @@ class Settings:
     address_rate: RateLimitItem | None = ADDRESS_RATE
     limits: Limits = LIMITS
     dask_scheduler: str | None = None
+    daily_review: bool = True
 
     @property
     def address(self) -> str:
@@ -72,6 +73,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         port=parse_port(given.get("BACKSTOP_PORT", "8000")),
         admin_key=admin_key,
         dask_scheduler=given.get("BACKSTOP_DASK_SCHEDULER"),
+        daily_review=parse_switch("BACKSTOP_DAILY_REVIEW", given),
         trusted_proxies=parse_proxies(given.get("BACKSTOP_TRUSTED_PROXIES", "")),
         key_rate=parse_rate("BACKSTOP_KEY_RATE", given, KEY_RATE),
         address_rate=parse_rate("BACKSTOP_ADDRESS_RATE", given, ADDRESS_RATE),
@@ -116,6 +118,14 @@ def parse_rate(name: str, given: Mapping[str, str], default: RateLimitItem) -> R
             f'{name} must be "off" or requests in up to an hour ("1000/10 seconds"), not {text!r}'
         )
     return item
+
+
+def parse_switch(name: str, given: Mapping[str, str]) -> bool:
+    """Whether it is `on`, as it is by default."""
+    text = given.get(name, "on")
+    if text not in {"on", "off"}:
+        raise SettingsError(f'{name} must be "on" or "off", not {text!r}')
+    return text == "on"
 
 
 def parse_count(name: str, given: Mapping[str, str], default: int) -> int:

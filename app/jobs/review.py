@@ -57,10 +57,10 @@ class Reviews:
         self._task = asyncio.create_task(self._look_for_ever())
 
     async def stop(self) -> None:
-        """Look no more."""
-        assert self._task is not None
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        """Look no more, if it did."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _look_for_ever(self) -> None:
         while True:

@@ -36,7 +36,8 @@ class Trading:
 
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
-        self.service = Service(data, **environment)
+        # A daily run would be in the way of the tests' own.
+        self.service = Service(data, BACKSTOP_DAILY_REVIEW="off", **environment)
 
     @property
     def database(self) -> str:

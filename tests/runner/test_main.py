@@ -41,9 +41,10 @@ def test_limits_come_from_the_environment() -> None:
         "BACKSTOP_KEY_RATE": "off", "BACKSTOP_ADDRESS_RATE": "20/minute",
         "BACKSTOP_TRUSTED_PROXIES": "10.0.0.0/8, ::1,", "BACKSTOP_MATCHED_ORDERS": "10",
         "BACKSTOP_OPEN_ORDERS": "100000", "BACKSTOP_OPEN_ORDERS_PER_CONTRACT": "1",
-        "BACKSTOP_DASK_SCHEDULER": "tcp://10.0.0.5:8786",
+        "BACKSTOP_DASK_SCHEDULER": "tcp://10.0.0.5:8786", "BACKSTOP_DAILY_REVIEW": "off",
     })  # fmt: skip
     assert given.dask_scheduler == "tcp://10.0.0.5:8786"
+    assert (given.daily_review, Settings().daily_review) == (False, True)
     assert given.limits == Limits(10, 100_000, 1)
     assert given.key_rate is None
     assert given.address_rate == parse("20/minute")
@@ -56,6 +57,7 @@ def test_limits_come_from_the_environment() -> None:
         ("BACKSTOP_ADDRESS_RATE", "1/second;2/minute"), ("BACKSTOP_ADDRESS_RATE", "5/day"),
         ("BACKSTOP_OPEN_ORDERS", "0"), ("BACKSTOP_MATCHED_ORDERS", "1e3"),
         ("BACKSTOP_TRUSTED_PROXIES", "proxy"), ("BACKSTOP_TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("BACKSTOP_DAILY_REVIEW", "no"),
     ):  # fmt: skip
         with pytest.raises(SettingsError, match=name):
             read_settings({name: text})
