@@ -134,7 +134,7 @@ async def _serve_http(
     rates = Rates(settings.key_rate, settings.address_rate)
     supervisor = Supervisor(address, dask_scheduler=settings.dask_scheduler)
     desk = Desk(address)
-    reviews = Reviews(runner, address, engine, supervisor.wake)
+    reviews = Reviews(runner, address, engine)
     loopback = settings.loopback
     app = create_app(runner, engine, rates, supervisor.wake, desk, open_metrics=loopback)
     server = Server(

@@ -29,7 +29,7 @@ from app.engine.rejections import Code, Rejection
 from app.jobs.board import JobRunning, TooManyJobs
 from app.jobs.calibrations import NothingToCalibrate, ask
 from app.jobs.parameters import InvalidParameters, Parameters
-from app.store.queries import Rows
+from app.store.queries import Row, Rows
 from app.store.queries import funds as fund_queries
 from app.store.queries import jobs as queries
 
@@ -129,10 +129,15 @@ async def calibration_of(
     reading: AsyncConnection, services: Services, calibration_id: str
 ) -> CalibrationView:
     """A calibration with what has become of it; raises 404."""
+    return calibration_view(await stored(reading, calibration_id), services.runner.now())
+
+
+async def stored(reading: AsyncConnection, calibration_id: str) -> Row:
+    """A calibration's row; raises 404."""
     row = await queries.get_calibration(reading, number_of(calibration_id))
     if row is None:
         raise unknown("calibration_id")
-    return calibration_view(row, services.runner.now())
+    return row
 
 
 async def _asset_of(services: Services, fund_id: str, asset: str | None) -> str:

@@ -5,18 +5,13 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.api.access import Admin
-from app.api.calibration_views import calibration_view
-from app.api.calibrations import CalibrationPath
+from app.api.calibrations import CalibrationPath, calibration_of, stored
 from app.api.changing import Posting
 from app.api.faults import Fault
-from app.api.problems import unknown
 from app.api.routing import BY_POST, changing, router
 from app.api.schemas.calibrations import AcceptBody, CalibrationView, RejectBody
-from app.api.schemas.jobs import number_of
 from app.api.services import Reading, Services, ServicesDep
 from app.engine.commands.calibrations import AcceptCalibration, RejectCalibration
-from app.store.queries import Row
-from app.store.queries import jobs as queries
 
 verdicts = router("calibrations")
 
@@ -41,7 +36,7 @@ async def accept_calibration(
     accepted before. Within 7 days of its proposal, and with a reason where less is required than
     was.
     """
-    row = await _found(reading, calibration_id)
+    row = await stored(reading, calibration_id)
     command = AcceptCalibration(
         fund_id=row["fund_id"],
         asset=row["asset"],
@@ -69,7 +64,7 @@ async def reject_calibration(
     body: RejectBody,
 ) -> CalibrationView:
     """It can't be accepted any more; what is required of the fund stays as it is."""
-    row = await _found(reading, calibration_id)
+    row = await stored(reading, calibration_id)
     command = RejectCalibration(
         fund_id=row["fund_id"],
         asset=row["asset"],
@@ -81,16 +76,9 @@ async def reject_calibration(
     return await _as_it_is(reading, services, calibration_id)
 
 
-async def _found(reading: AsyncConnection, calibration_id: str) -> Row:
-    row = await queries.get_calibration(reading, number_of(calibration_id))
-    if row is None:
-        raise unknown("calibration_id")
-    return row
-
-
 async def _as_it_is(
     reading: AsyncConnection, services: Services, calibration_id: str
 ) -> CalibrationView:
     """With what was just decided."""
     await reading.rollback()  # the snapshot was from before; the connection is kept (503 `busy`)
-    return calibration_view(await _found(reading, calibration_id), services.runner.now())
+    return await calibration_of(reading, services, calibration_id)

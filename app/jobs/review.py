@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
@@ -45,10 +44,8 @@ LATER = (*UNREACHABLE, asyncpg.TooManyConnectionsError, NotLeader, Busy, NoSlot)
 class Reviews:
     """One instance's, from `start` to `stop`; it does nothing while another leads."""
 
-    def __init__(
-        self, runner: Runner, address: str, engine: AsyncEngine, wake: Callable[[], None]
-    ) -> None:
-        self._runner, self._address, self._wake = runner, address, wake
+    def __init__(self, runner: Runner, address: str, engine: AsyncEngine) -> None:
+        self._runner, self._address = runner, address
         self._reads, self._tested = Reads(engine), date.min
         self._task: asyncio.Task[None] | None = None
 
@@ -76,7 +73,7 @@ class Reviews:
     async def _connect_and_look(self) -> None:
         connection = await database.connect(self._address)
         try:
-            await look(connection, self._runner, self._wake)
+            await look(connection, self._runner)
         finally:
             connection.terminate()
         now = self._runner.now()
@@ -85,13 +82,12 @@ class Reviews:
             self._tested = now.date()
 
 
-async def look(connection: asyncpg.Connection, runner: Runner, wake: Callable[[], None]) -> None:
+async def look(connection: asyncpg.Connection, runner: Runner) -> None:
     """Queue what is not yet queued today, and tell of what came of it."""
     today = runner.now()
     for row in await connection.fetch(_ACCEPTED):
         asked = read_parameters(json.loads(row["parameters"]))
         await _daily_run(connection, row["asset"], asked, today)
-    wake()
     await _tell_of_drift(connection, runner)
 
 

@@ -21,7 +21,7 @@ from tests.api.conftest import Api
 
 async def looked(api: Api, connection: asyncpg.Connection) -> list[dict[str, Any]]:
     """The daily runs after a look, oldest first."""
-    await look(connection, api.runner, lambda: None)
+    await look(connection, api.runner)
     rows = await connection.fetch(
         "SELECT job_id, asset, request FROM jobs WHERE requested_by = $1 ORDER BY 1", REVIEWER
     )
